@@ -1,0 +1,160 @@
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/model/quality.h"
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+#include "storage/model/timestamp.h"
+#include "storage/model/value.h"
+
+namespace historian {
+namespace {
+
+TEST(Timestamp, PrintsAsManyDigitsAsItNeeds) {
+  EXPECT_EQ(FormatTimestamp(0), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(FormatTimestamp(250'000'000), "1970-01-01T00:00:00.250Z");
+  EXPECT_EQ(FormatTimestamp(1'000), "1970-01-01T00:00:00.000001Z");
+  EXPECT_EQ(FormatTimestamp(-1), "1969-12-31T23:59:59.999999999Z");
+  absl::TimeZone berlin;
+  ASSERT_TRUE(absl::LoadTimeZone("Europe/Berlin", &berlin));
+  EXPECT_EQ(FormatTimestamp(0, berlin), "1970-01-01T01:00:00+01:00");
+  EXPECT_EQ(FormatTimestamp(kTimestampMin), "1900-01-01T00:00:00Z");
+  EXPECT_EQ(FormatTimestamp(kTimestampMax), "2199-12-31T23:59:59.999999999Z");
+}
+
+TEST(Timestamp, ReadsRfc3339AndNothingElse) {
+  const struct {
+    const char* text;
+    Timestamp expected;
+  } good[] = {
+      {"1970-01-01T00:00:00Z", 0},
+      {"1970-01-01 00:00:01z", 1'000'000'000},
+      {"1970-01-01T01:00:00.5+01:00", 500'000'000},
+      {"1969-12-31T23:59:59.999999999Z", -1},
+      {"1900-01-01T00:00:00Z", kTimestampMin},
+      {"2199-12-31T23:59:59.999999999Z", kTimestampMax},
+  };
+  for (const auto& c : good) {
+    ASSERT_TRUE(ParseTimestamp(c.text).ok()) << c.text << ": " << ParseTimestamp(c.text).status();
+    EXPECT_EQ(*ParseTimestamp(c.text), c.expected) << c.text;
+  }
+  for (const char* bad : {"", "now", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "1970-02-30T00:00:00Z",
+                          "1970-01-01T24:00:01Z", "1970-01-01T00:00:00.Z", "1970-01-01T00:00:00.0000000001Z",
+                          " 1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z ", "infinite-future", "1970-01-01T00:00:00+1"}) {
+    EXPECT_EQ(ParseTimestamp(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+  EXPECT_EQ(ParseTimestamp("1899-12-31T23:59:59Z").status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(ParseTimestamp("2200-01-01T00:00:00Z").status().code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST(Timestamp, TextRoundTrips) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 1000; ++i) {
+    const Timestamp t = static_cast<int64_t>(static_cast<uint64_t>(kTimestampMin) +
+                                             random() % Elapsed(kTimestampMin, kTimestampMax));
+    ASSERT_EQ(*ParseTimestamp(FormatTimestamp(t)), t);
+  }
+}
+
+TEST(Quality, NamesAndCodes) {
+  const struct {
+    Quality code;
+    const char* name;
+  } cases[] = {{0, "Good"},
+               {0x80000000, "Bad"},
+               {0x80310000, "BadNoCommunication"},
+               {0x40A40000, "UncertainDataSubNormal"},
+               {0x00000405, "Good, Calculated, Partial"},
+               {0x40010000, "Uncertain(0x40010000)"}};
+  for (const auto& c : cases) EXPECT_EQ(QualityName(c.code), c.name);
+  EXPECT_EQ(*ParseQuality("bad_nocommunication"), 0x80310000);
+  EXPECT_EQ(*ParseQuality("0x80310000"), 0x80310000);
+  EXPECT_EQ(*ParseQuality("0"), kGood);
+  for (const char* bad : {"", "Fine", "0xC0000000", "0x10000000", "4294967296", "-1"}) {
+    EXPECT_FALSE(ParseQuality(bad).ok()) << bad;
+  }
+}
+
+TEST(Value, TypeNamesRoundTrip) {
+  for (uint8_t i = 1; IsKnownValueType(i); ++i) {
+    ValueType type;
+    ASSERT_TRUE(ParseValueType(ValueTypeName(static_cast<ValueType>(i)), &type));
+    EXPECT_EQ(static_cast<uint8_t>(type), i);
+  }
+  ValueType type;
+  EXPECT_FALSE(ParseValueType("double", &type));
+}
+
+TEST(Samples, AppendsQualitiesOnlyWhenSomeAreNotGood) {
+  Samples a;
+  a.Add(1, 10);
+  a.Add(2, 20, kBad);
+  a.Add(3, 30);
+  EXPECT_THAT(a.qualities, testing::ElementsAre(kGood, kBad, kGood));
+  Samples b;
+  b.Append(ValueType::kInt64, a.View(), 0, 1);
+  EXPECT_TRUE(b.qualities.empty());
+  b.Append(ValueType::kInt64, a.View(), 1, 2);
+  EXPECT_THAT(b.qualities, testing::ElementsAre(kGood, kBad, kGood));
+  Samples good;
+  good.Add(4, 40);
+  b.Append(ValueType::kInt64, good.View());
+  EXPECT_THAT(b.qualities, testing::ElementsAre(kGood, kBad, kGood, kGood));
+}
+
+TEST(Samples, SortKeepsTheLastOfEqualTimes) {
+  Samples s;
+  s.AddString(3, "c");
+  s.AddString(1, "a");
+  s.AddString(3, "c");
+  s.AddString(2, "");
+  s.AddString(1, "A");
+  const Superseded superseded = SortAndKeepLast(ValueType::kString, &s);
+  EXPECT_EQ(superseded.duplicates, 1);
+  EXPECT_EQ(superseded.replaced, 1);
+  EXPECT_THAT(s.times, testing::ElementsAre(1, 2, 3));
+  EXPECT_EQ(s.View().StringAt(0), "A");
+  EXPECT_EQ(s.View().StringAt(1), "");
+  EXPECT_EQ(s.View().StringAt(2), "c");
+}
+
+TEST(Tag, NamesThatPlantsUse) {
+  for (const char* good : {"a", "site/area/unit/sensor", "10-FIC 101.PV", "Straße 4/Würzkessel", "x%#:@!$&()=+,;'\"\\~|<>{}"}) {
+    EXPECT_TRUE(ValidateTagName(good).ok()) << ValidateTagName(good);
+  }
+  for (const std::string& bad : std::vector<std::string>{"", " a", "a ", "a\tb", "a*", "a?", "[a]", "\xff", "\xed\xa0\x80",
+                                                        std::string(kTagNameBytesMax + 1, 'x')}) {
+    EXPECT_EQ(ValidateTagName(bad).code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+  EXPECT_TRUE(ValidateTagName(std::string(kTagNameBytesMax, 'x')).ok());
+}
+
+TEST(Tag, SlopedIsForNumbers) {
+  Tag tag{.name = "valve", .type = ValueType::kDigital, .interpolation = Interpolation::kSloped};
+  EXPECT_FALSE(ValidateTag(tag).ok());
+  tag.interpolation = Interpolation::kStepped;
+  tag.states = {{0, "closed"}, {1, "open"}};
+  EXPECT_TRUE(ValidateTag(tag).ok());
+  tag.type = ValueType::kBool;
+  EXPECT_FALSE(ValidateTag(tag).ok());
+}
+
+TEST(Glob, Matches) {
+  const struct {
+    const char* pattern;
+    const char* name;
+    bool matches;
+  } cases[] = {
+      {"", "", true},          {"*", "", true},           {"*", "a/b", true},       {"a*", "ba", false},
+      {"*.PV", "FIC.PV", true}, {"a?c", "abc", true},      {"a?c", "ac", false},     {"[a-c]1", "b1", true},
+      {"[!a-c]1", "b1", false}, {"[!a-c]1", "d1", true},   {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false},
+      {"[", "[", true},        {"**a", "bca", true},      {"a/*/c", "a/b/x/c", true},
+  };
+  for (const auto& c : cases) EXPECT_EQ(MatchesGlob(c.pattern, c.name), c.matches) << c.pattern << " ~ " << c.name;
+}
+
+}  // namespace
+}  // namespace historian

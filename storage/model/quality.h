@@ -1,0 +1,59 @@
+// File: storage/model/quality.h
+//
+// The quality of a sample: an OPC UA StatusCode (OPC 10000-4, 7.39) for data values.
+//
+//   bits 31..30  severity: 00 Good, 01 Uncertain, 10 Bad (11 is reserved and refused)
+//   bits 29..28  reserved, zero
+//   bits 27..16  sub-code: why
+//   bits 15..0   structure and semantics changed, information type, limit bits, historian bits
+#ifndef HISTORIAN_STORAGE_MODEL_QUALITY_H_
+#define HISTORIAN_STORAGE_MODEL_QUALITY_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace historian {
+
+using Quality = uint32_t;
+
+enum class Severity : uint8_t { kGood = 0, kUncertain = 1, kBad = 2 };
+
+inline constexpr Quality kGood = 0x00000000;
+inline constexpr Quality kUncertain = 0x40000000;
+inline constexpr Quality kBad = 0x80000000;
+
+// Sub-codes that Historian itself answers with (OPC 10000-4 and 10000-11, Annex A).
+inline constexpr Quality kGoodNoData = 0x00A50000;
+inline constexpr Quality kUncertainDataSubNormal = 0x40A40000;
+inline constexpr Quality kBadNoData = 0x809B0000;
+inline constexpr Quality kBadNoBound = 0x80D70000;
+
+// Information bits of values that Historian computed (OPC 10000-13, 5.3): information type DataValue, and
+// one of the historian bits.
+inline constexpr Quality kInfoCalculated = 0x00000401;
+inline constexpr Quality kInfoInterpolated = 0x00000402;
+inline constexpr Quality kInfoPartial = 0x00000404;
+
+// Requires IsKnownQuality(q).
+constexpr Severity SeverityOf(Quality q) { return static_cast<Severity>(q >> 30); }
+constexpr bool IsGood(Quality q) { return (q >> 30) == 0; }
+constexpr bool IsUncertain(Quality q) { return (q >> 30) == 1; }
+constexpr bool IsBad(Quality q) { return (q >> 30) == 2; }
+
+// False for a code with the reserved severity or reserved bits set: such a sample is refused.
+constexpr bool IsKnownQuality(Quality q) { return (q >> 30) != 3 && (q & 0x30000000) == 0; }
+
+// "Good", "BadNoCommunication", "GoodNoData"; codes without a name of their own print as severity and hexadecimal,
+// "Uncertain(0x40120000)". Information bits follow: "Good, Calculated, Partial".
+std::string QualityName(Quality q);
+
+// Reads a name (case-insensitive, underscores ignored: "Bad_NoCommunication" is "BadNoCommunication") or a
+// number ("0x80310000", "0"). Errors: InvalidArgument for an unknown name or a code that is not known.
+absl::StatusOr<Quality> ParseQuality(absl::string_view text);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_MODEL_QUALITY_H_

@@ -1,0 +1,129 @@
+// File: storage/model/samples.h
+//
+// A run of samples of one tag, in columns. `Samples` owns its columns; `SamplesView` borrows them.
+//
+// A sample is a timestamp, a value and a quality. A Bad sample has a value too: it is kept bit for bit and
+// takes part in no aggregate.
+#ifndef HISTORIAN_STORAGE_MODEL_SAMPLES_H_
+#define HISTORIAN_STORAGE_MODEL_SAMPLES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "storage/model/check.h"
+#include "storage/model/quality.h"
+#include "storage/model/timestamp.h"
+#include "storage/model/value.h"
+
+namespace historian {
+
+// Strings one after another in one buffer; never removed, so an index stays valid.
+class StringColumn {
+ public:
+  size_t size() const { return ends_.size(); }
+  bool empty() const { return ends_.empty(); }
+  // Bytes held, capacity included.
+  size_t MemoryBytes() const { return bytes_.capacity() + ends_.capacity() * sizeof(ends_[0]); }
+
+  // The index of the added string.
+  uint64_t Add(absl::string_view s) {
+    bytes_.append(s.data(), s.size());
+    ends_.push_back(bytes_.size());
+    return ends_.size() - 1;
+  }
+  absl::string_view operator[](uint64_t index) const {
+    HISTORIAN_CHECK(index < ends_.size());
+    const size_t begin = index == 0 ? 0 : ends_[index - 1];
+    return absl::string_view(bytes_).substr(begin, ends_[index] - begin);
+  }
+  void Clear() {
+    bytes_.clear();
+    ends_.clear();
+  }
+
+ private:
+  std::string bytes_;
+  std::vector<size_t> ends_;
+};
+
+// Borrowed columns of `size` samples. For strings, values[i] indexes *strings; several samples may share one.
+struct SamplesView {
+  const Timestamp* times = nullptr;
+  const ValueBits* values = nullptr;
+  const Quality* qualities = nullptr;  // Null: all Good.
+  const StringColumn* strings = nullptr;
+  size_t size = 0;
+
+  Quality QualityAt(size_t i) const { return qualities == nullptr ? kGood : qualities[i]; }
+  absl::string_view StringAt(size_t i) const { return (*strings)[values[i]]; }
+  SamplesView Slice(size_t begin, size_t count) const {
+    return {times + begin, values + begin, qualities == nullptr ? nullptr : qualities + begin, strings, count};
+  }
+};
+
+class Samples {
+ public:
+  std::vector<Timestamp> times;
+  std::vector<ValueBits> values;
+  std::vector<Quality> qualities;  // Empty: all Good. Else as long as times.
+  StringColumn strings;            // Only for ValueType::kString.
+
+  size_t size() const { return times.size(); }
+  bool empty() const { return times.empty(); }
+  size_t MemoryBytes() const {
+    return times.capacity() * 8 + values.capacity() * 8 + qualities.capacity() * 4 + strings.MemoryBytes();
+  }
+
+  SamplesView View() const {
+    return {times.data(), values.data(), qualities.empty() ? nullptr : qualities.data(), &strings, times.size()};
+  }
+
+  void Add(Timestamp time, ValueBits value, Quality quality = kGood) {
+    times.push_back(time);
+    values.push_back(value);
+    AddQuality(quality);
+  }
+  void AddString(Timestamp time, absl::string_view value, Quality quality = kGood) {
+    Add(time, strings.Add(value), quality);
+  }
+
+  // Appends samples [begin, begin + count) of `from`; strings are copied when `type` is kString.
+  void Append(ValueType type, const SamplesView& from, size_t begin, size_t count);
+  void Append(ValueType type, const SamplesView& from) { Append(type, from, 0, from.size); }
+
+  void Clear() {
+    times.clear();
+    values.clear();
+    qualities.clear();
+    strings.Clear();
+  }
+
+ private:
+  // Called when times already has the new sample.
+  void AddQuality(Quality quality) {
+    if (quality == kGood && qualities.empty()) return;
+    qualities.resize(times.size() - 1, kGood);
+    qualities.push_back(quality);
+  }
+};
+
+// Same time, quality and value: bits equal, strings byte for byte.
+bool SameSample(ValueType type, const SamplesView& a, size_t i, const SamplesView& b, size_t j);
+
+// Whether times rise strictly.
+bool IsStrictlyAscending(const Timestamp* times, size_t size);
+
+// Sorts by time; of several samples with one time only the last added stays. Returns how many were dropped
+// because they repeated their predecessor exactly, and how many because another value replaced them.
+struct Superseded {
+  size_t duplicates = 0;
+  size_t replaced = 0;
+};
+Superseded SortAndKeepLast(ValueType type, Samples* samples);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_MODEL_SAMPLES_H_

@@ -1,0 +1,144 @@
+#include "storage/model/tag.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+namespace {
+
+absl::Status CheckText(absl::string_view tag, absl::string_view field, absl::string_view text, size_t bytes_max) {
+  if (text.size() > bytes_max) {
+    return absl::InvalidArgumentError(absl::StrCat("tag '", tag, "': ", field, " has ", text.size(),
+                                                   " bytes; the limit is ", bytes_max));
+  }
+  if (!IsValidUtf8(text)) {
+    return absl::InvalidArgumentError(absl::StrCat("tag '", tag, "': ", field, " is not UTF-8"));
+  }
+  return absl::OkStatus();
+}
+
+// Whether the set that opens at pattern[at] == '[' holds c; *after is the index behind its ']'.
+// A '[' without a ']' stands for itself.
+bool InSet(absl::string_view pattern, size_t at, char c, size_t* after) {
+  size_t i = at + 1;
+  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
+  if (negated) ++i;
+  bool found = false;
+  for (size_t first = i; i < pattern.size(); ++i) {
+    if (pattern[i] == ']' && i > first) {
+      *after = i + 1;
+      return found != negated;
+    }
+    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
+      found |= pattern[i] <= c && c <= pattern[i + 2];
+      i += 2;
+    } else {
+      found |= pattern[i] == c;
+    }
+  }
+  *after = at + 1;
+  return c == '[';
+}
+
+}  // namespace
+
+Interpolation DefaultInterpolation(ValueType type) {
+  return IsFloat(type) ? Interpolation::kSloped : Interpolation::kStepped;
+}
+
+bool IsValidUtf8(absl::string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
+    const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
+    const unsigned char lead = byte(i);
+    size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    for (size_t k = 1; k < length; ++k) {
+      if ((byte(i + k) & 0xC0) != 0x80) return false;
+    }
+    if (length == 3 && ((lead == 0xE0 && byte(i + 1) < 0xA0) || (lead == 0xED && byte(i + 1) >= 0xA0))) return false;
+    if (length == 4 && ((lead == 0xF0 && byte(i + 1) < 0x90) || (lead == 0xF4 && byte(i + 1) >= 0x90))) return false;
+    i += length;
+  }
+  return true;
+}
+
+absl::Status ValidateTagName(absl::string_view name) {
+  const std::string shown = absl::CHexEscape(name.substr(0, 80));
+  if (name.empty()) return absl::InvalidArgumentError("a tag's name must not be empty");
+  if (name.size() > kTagNameBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "...' has ", name.size(),
+                                                   " bytes; the limit is ", kTagNameBytesMax));
+  }
+  if (!IsValidUtf8(name)) return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "' is not UTF-8"));
+  if (name.front() == ' ' || name.back() == ' ') {
+    return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "' begins or ends with a space"));
+  }
+  for (unsigned char c : name) {
+    if (c < 0x20 || c == 0x7F || c == '*' || c == '?' || c == '[') {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tag name '", shown, "' has a control character or one of * ? ["));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateTag(const Tag& tag) {
+  RETURN_IF_ERROR(ValidateTagName(tag.name));
+  const auto invalid = [&](auto... what) {
+    return absl::InvalidArgumentError(absl::StrCat("tag '", tag.name, "': ", what...));
+  };
+  if (!IsKnownValueType(static_cast<uint8_t>(tag.type))) return invalid("unknown value type");
+  if (tag.interpolation != Interpolation::kStepped && tag.interpolation != Interpolation::kSloped) {
+    return invalid("interpolation must be stepped or sloped");
+  }
+  if (tag.interpolation == Interpolation::kSloped && !IsFloat(tag.type) && tag.type != ValueType::kInt64) {
+    return invalid("a ", ValueTypeName(tag.type), " tag is always stepped");
+  }
+  RETURN_IF_ERROR(CheckText(tag.name, "unit", tag.unit, kTagUnitBytesMax));
+  RETURN_IF_ERROR(CheckText(tag.name, "description", tag.description, kTagTextBytesMax));
+  if (tag.type != ValueType::kDigital && !tag.states.empty()) {
+    return invalid("only a digital tag has states, this one is ", ValueTypeName(tag.type));
+  }
+  if (tag.states.size() > kTagStatesMax) {
+    return invalid("has ", tag.states.size(), " states; the limit is ", kTagStatesMax);
+  }
+  for (const auto& [code, state] : tag.states) {
+    RETURN_IF_ERROR(CheckText(tag.name, absl::StrCat("state ", code), state, kTagStateBytesMax));
+  }
+  if (tag.attributes.size() > kTagAttributesMax) {
+    return invalid("has ", tag.attributes.size(), " attributes; the limit is ", kTagAttributesMax);
+  }
+  for (const auto& [key, value] : tag.attributes) {
+    if (key.empty()) return invalid("an attribute has no name");
+    RETURN_IF_ERROR(CheckText(tag.name, "attribute name", key, kTagAttributeBytesMax));
+    RETURN_IF_ERROR(CheckText(tag.name, absl::StrCat("attribute ", key), value, kTagAttributeBytesMax));
+  }
+  return absl::OkStatus();
+}
+
+bool MatchesGlob(absl::string_view pattern, absl::string_view name) {
+  size_t p = 0, n = 0;
+  size_t star = absl::string_view::npos, star_n = 0;  // Where to go back to: one character more for the last '*'.
+  while (n < name.size()) {
+    size_t after = p + 1;
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_n = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || (pattern[p] == '[' ? InSet(pattern, p, name[n], &after)
+                                                                             : pattern[p] == name[n]))) {
+      p = after;
+      ++n;
+    } else if (star != absl::string_view::npos) {
+      p = star + 1;
+      n = ++star_n;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace historian

@@ -1,0 +1,68 @@
+// File: storage/model/tag.h
+//
+// A tag: one measured or computed quantity of the plant, and what its samples mean.
+#ifndef HISTORIAN_STORAGE_MODEL_TAG_H_
+#define HISTORIAN_STORAGE_MODEL_TAG_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "storage/model/timestamp.h"
+#include "storage/model/value.h"
+
+namespace historian {
+
+// Given by the server when the tag is created, from 1; never reused. 0 is no tag.
+using TagId = uint32_t;
+
+// How a value holds between two samples.
+enum class Interpolation : uint8_t {
+  kStepped = 1,  // It stays until the next sample (setpoints, states, totals).
+  kSloped = 2,   // It moves on a straight line to the next sample (measured analogs).
+};
+
+inline constexpr size_t kTagNameBytesMax = 512;
+inline constexpr size_t kTagTextBytesMax = 4096;       // Description.
+inline constexpr size_t kTagUnitBytesMax = 64;
+inline constexpr size_t kTagAttributesMax = 64;
+inline constexpr size_t kTagAttributeBytesMax = 1024;  // Key or value.
+inline constexpr size_t kTagStatesMax = 65536;
+inline constexpr size_t kTagStateBytesMax = 256;
+
+struct Tag {
+  TagId id = 0;
+  std::string name;  // Path such as site/area/unit/sensor.
+  ValueType type = ValueType::kFloat64;
+  Interpolation interpolation = Interpolation::kSloped;
+  std::string unit;  // Engineering units, as UCUM or as the plant writes them.
+  std::string description;
+  std::map<uint32_t, std::string> states;  // Code to name; digital tags only.
+  std::map<std::string, std::string> attributes;
+  bool retired = false;  // Keeps its archive, takes no more samples.
+  Timestamp created = 0;
+  Timestamp updated = 0;
+};
+
+// The default for a type: sloped for floats, stepped for all others.
+Interpolation DefaultInterpolation(ValueType type);
+
+// 1 to kTagNameBytesMax bytes of UTF-8 without control characters, not beginning or ending with a space.
+// Spaces, dots, slashes, '%', '#' and the like are what plants use, so they are allowed; '*' and '?' and '['
+// are not, because they are patterns.
+absl::Status ValidateTagName(absl::string_view name);
+
+// The name and every other limit above. Errors name the tag, the field and the limit.
+absl::Status ValidateTag(const Tag& tag);
+
+bool IsValidUtf8(absl::string_view text);
+
+// Whether name matches a glob: '*' any run of characters ('/' too), '?' any one byte, '[a-z]' one of a set.
+// Linear in the product of both lengths at worst; never recursive.
+bool MatchesGlob(absl::string_view pattern, absl::string_view name);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_MODEL_TAG_H_
