@@ -1,0 +1,61 @@
+// File: storage/format/block.h
+//
+// A block: a sealed, immutable run of one tag's samples, up to kBlockPagesMax pages. Stored in two parts:
+//
+//   head      (space kHeads)  what is in it: count, time range, and for every page its place in the payload, its
+//                             checksum and its Summary. Enough to answer most of a dashboard query.
+//   payload   (space kPages)  the pages, one after another.
+//
+// Bytes of both: storage/format/block.md. Keys: key.h.
+#ifndef HISTORIAN_STORAGE_FORMAT_BLOCK_H_
+#define HISTORIAN_STORAGE_FORMAT_BLOCK_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/aggregate/summary.h"
+#include "storage/model/tag.h"
+#include "storage/model/value.h"
+
+namespace historian::format {
+
+inline constexpr size_t kBlockPagesMax = 16;
+
+// Written into every head. A reader refuses a version it does not know.
+inline constexpr uint32_t kBlockVersion = 1;
+
+struct PageInfo {
+  uint32_t offset = 0;    // In the payload.
+  uint32_t size = 0;      // Bytes.
+  uint32_t checksum = 0;  // Checksum() of the page's bytes.
+  Summary summary;        // All parts. first.time and last.time bound the page.
+};
+
+struct BlockHead {
+  ValueType type = ValueType::kFloat64;
+  std::vector<PageInfo> pages;  // 1 to kBlockPagesMax, in time order, not overlapping.
+
+  Timestamp first_time() const { return pages.front().summary.first.time; }
+  Timestamp last_time() const { return pages.back().summary.last.time; }
+  uint64_t count() const;
+  uint64_t payload_size() const { return uint64_t{pages.back().offset} + pages.back().size; }
+};
+
+// The low 32 bits of XXH3 (64 bits) of the bytes.
+uint32_t Checksum(absl::string_view bytes);
+
+// Appends the head to *out, its own checksum included.
+void EncodeBlockHead(const BlockHead& head, std::string* out);
+
+// DataLoss when the checksum or anything else is wrong; FailedPrecondition for a version newer than this one.
+absl::StatusOr<BlockHead> DecodeBlockHead(absl::string_view bytes);
+
+// The bytes of page i in the payload; DataLoss when it is cut short or its checksum is wrong.
+absl::StatusOr<absl::string_view> PageBytes(const BlockHead& head, absl::string_view payload, size_t i);
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_BLOCK_H_

@@ -1,0 +1,53 @@
+// File: storage/format/key.h
+//
+// Keys of the stored spaces, ordered as bytes. Bytes: storage/format/key.md.
+//
+//   heads       partition | tag | first time | seal     a tag's range of time is one seek
+//   pages       partition | seal | tag | first time     a seal's runs overlap no other seal's, so nothing is ever compacted
+//
+// All fields are big-endian; signed ones have their sign bit flipped so that bytes sort like numbers.
+#ifndef HISTORIAN_STORAGE_FORMAT_KEY_H_
+#define HISTORIAN_STORAGE_FORMAT_KEY_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/model/tag.h"
+#include "storage/model/timestamp.h"
+
+namespace historian::format {
+
+// A partition is a week from Thursday 1970-01-01T00:00Z: long enough that a tag with a sample an hour still fills
+// a block worth having, short enough to drop old data by whole partitions.
+inline constexpr int64_t kPartitionNanos = 7 * 86400 * kNanosPerSecond;
+
+constexpr int32_t PartitionOf(Timestamp t) {
+  return static_cast<int32_t>(t / kPartitionNanos - (t % kPartitionNanos < 0 ? 1 : 0));
+}
+constexpr Timestamp PartitionStart(int32_t partition) { return partition * kPartitionNanos; }
+
+// Names one block. Later seals have higher numbers; where blocks hold the same time, the later seal's sample is
+// the one readers see.
+struct BlockId {
+  int32_t partition = 0;
+  TagId tag = 0;
+  Timestamp first_time = 0;
+  uint64_t seal = 0;
+
+  friend bool operator==(const BlockId&, const BlockId&) = default;
+};
+
+std::string HeadKey(const BlockId& id);
+std::string PagesKey(const BlockId& id);
+// DataLoss when the bytes are no such key.
+absl::StatusOr<BlockId> ParseHeadKey(absl::string_view key);
+absl::StatusOr<BlockId> ParsePagesKey(absl::string_view key);
+
+// Every head key of the tag in the partition has this prefix.
+std::string HeadPrefix(int32_t partition, TagId tag);
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_KEY_H_

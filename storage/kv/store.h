@@ -1,0 +1,160 @@
+// File: storage/kv/store.h
+//
+// The only door to persistence. Everything Historian keeps goes through a Store: ordered keys in a few spaces,
+// atomic batches of small writes, atomic ingestion of sorted runs, range deletion, checkpoints, and append-only
+// logs for the journal. Nothing above this door knows RocksDB, a file or a disk.
+//
+// Implementations, one conformance suite (store_conformance.h):
+//   rocksdb_store.h   embedded, the product's
+//   memory_store.h    for tests, and the lesson on how to write one
+//   faulty_store.h    wraps another and fails, fills up or loses what was not synced, on command
+//
+// Keys are ordered as unsigned bytes. Keys are at most kKeyBytesMax, values at most kValueBytesMax.
+//
+// Errors, everywhere: ResourceExhausted, no room left (nothing of the call was kept; it may be repeated when
+// there is room); DataLoss, stored bytes failed their checksum; Unavailable, the store was closed or failed for
+// good (the message says why).
+// Threads: everything may be called from any thread; a Cursor or RunBuilder from one at a time.
+#ifndef HISTORIAN_STORAGE_KV_STORE_H_
+#define HISTORIAN_STORAGE_KV_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace historian::kv {
+
+inline constexpr size_t kKeyBytesMax = 4096;
+inline constexpr size_t kValueBytesMax = size_t{64} << 20;
+
+// A space is an ordered map of its own. How it is written is part of what it is.
+enum class Space : uint8_t {
+  kMeta = 0,        // Small records: tags, format versions. Batches only.
+  kHeads = 1,       // Block heads, by partition, tag and time. Runs only; compacted in the background.
+  kPages = 2,       // Block payloads, by partition and seal. Runs only, never overlapping, never compacted.
+  kCheckpoint = 3,  // Open tails and producers as of the last seal. Runs only, overwritten by every seal.
+};
+inline constexpr int kSpaces = 4;
+
+// Walks a space in key order, over the state at the cursor's creation. Begins unpositioned.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual void SeekToFirst() = 0;
+  virtual void Seek(absl::string_view key) = 0;         // First key >= key.
+  virtual void SeekForPrev(absl::string_view key) = 0;  // Last key <= key.
+  virtual void Next() = 0;                              // Requires Valid().
+  virtual void Prev() = 0;                              // Requires Valid().
+  virtual bool Valid() const = 0;
+  // Until the next move. Requires Valid().
+  virtual absl::string_view key() const = 0;
+  virtual absl::string_view value() const = 0;
+  // Not OK when the cursor became invalid because of an error rather than the end.
+  virtual absl::Status status() const = 0;
+};
+
+// Puts and deletes of kMeta that happen all or not at all, in this order.
+class Batch {
+ public:
+  void Put(absl::string_view key, absl::string_view value) { ops_.push_back({std::string(key), std::string(value)}); }
+  void Delete(absl::string_view key) { ops_.push_back({std::string(key), std::nullopt}); }
+
+  struct Op {
+    std::string key;
+    std::optional<std::string> value;  // Nothing: delete.
+  };
+  const std::vector<Op>& ops() const { return ops_; }
+
+ private:
+  std::vector<Op> ops_;
+};
+
+// A sorted run under construction; handed to Store::Ingest when finished, or dropped without trace.
+class RunBuilder {
+ public:
+  virtual ~RunBuilder() = default;
+  virtual Space space() const = 0;
+  // Keys strictly ascending; InvalidArgument otherwise.
+  virtual absl::Status Add(absl::string_view key, absl::string_view value) = 0;
+  // Bytes of keys and values added.
+  virtual uint64_t size_bytes() const = 0;
+};
+
+// An append-only log of bytes. Positions count from 0 and never repeat, also across Trim and reopening.
+// Appends come from one thread at a time; everything else from any.
+class Log {
+ public:
+  virtual ~Log() = default;
+  // Adds bytes at end(). They may be lost by a crash until the next Sync() has returned OK; a crash may also
+  // leave a torn part of them, which the reader must recognise. After an error end() is unchanged.
+  virtual absl::Status Append(absl::string_view bytes) = 0;
+  // Everything appended before is durable when this returns OK. After an error nothing is known of what was
+  // appended since the last good Sync: Truncate() to there before the next Append.
+  virtual absl::Status Sync() = 0;
+  virtual uint64_t begin() const = 0;  // First position kept.
+  virtual uint64_t end() const = 0;
+  // At most size bytes from position; fewer only at end(). OutOfRange below begin().
+  virtual absl::StatusOr<std::string> Read(uint64_t position, size_t size) const = 0;
+  // Drops bytes below position. May keep some of them (whole segments go), never more than one segment.
+  virtual absl::Status Trim(uint64_t position) = 0;
+  // Drops everything at and after position, durably, and takes appends again: what a reader does with a torn
+  // tail after a crash, and a writer after a failed Append or Sync.
+  virtual absl::Status Truncate(uint64_t position) = 0;
+};
+
+struct SpaceStats {
+  uint64_t keys_estimate = 0;
+  uint64_t bytes_on_disk = 0;
+  uint64_t files = 0;
+};
+
+struct StoreStats {
+  SpaceStats spaces[kSpaces];
+  uint64_t log_bytes = 0;
+  uint64_t memory_bytes = 0;  // Caches, tables and indexes held in memory.
+  // Room on the disk beneath; the largest uint64 when there is no such limit.
+  uint64_t free_bytes = UINT64_MAX;
+  uint64_t capacity_bytes = UINT64_MAX;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Nothing when the key is absent: that is an answer, not an error.
+  virtual absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) = 0;
+  virtual std::unique_ptr<Cursor> NewCursor(Space space) = 0;
+
+  // Applies to kMeta, atomically and durably: when it returns OK, a crash keeps all of it.
+  virtual absl::Status Write(const Batch& batch) = 0;
+
+  // Runs for any space but kMeta.
+  virtual absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) = 0;
+  // Takes all runs in, all or none, durably: after a crash either every key of every run is there or none.
+  // A key that exists is replaced. Runs of one space must not overlap one another; empty runs are ignored.
+  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) = 0;
+
+  // Deletes [begin, end) of any space, durably. Cheap when whole runs fall inside.
+  virtual absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) = 0;
+
+  // The log of this name, created when absent. At most one Log object per name at a time.
+  // Names: 1 to 32 of [a-z0-9_].
+  virtual absl::StatusOr<std::unique_ptr<Log>> OpenLog(absl::string_view name) = 0;
+
+  // A consistent copy of everything, logs included, that Open can read. Path as the implementation names
+  // places; it must not exist yet.
+  virtual absl::Status Checkpoint(const std::string& path) = 0;
+
+  virtual StoreStats Stats() = 0;
+};
+
+}  // namespace historian::kv
+
+#endif  // HISTORIAN_STORAGE_KV_STORE_H_
