@@ -1,0 +1,70 @@
+// File: storage/archive/frame.h
+//
+// What a producer writes as one: columns of samples of single tags, and snapshots of many tags at one time.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_FRAME_H_
+#define HISTORIAN_STORAGE_ARCHIVE_FRAME_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+
+namespace historian {
+
+// Samples of one tag. Times should rise strictly; those that do not are rejected one by one.
+struct FrameColumn {
+  TagId tag = 0;
+  ValueType type = ValueType::kFloat64;
+  Samples samples;     // values as long as times; qualities empty or as long.
+  uint32_t index = 0;  // Of the column in the producer's message, for rejections.
+};
+
+// One time, one value for each of many tags of one type.
+struct FrameSnapshot {
+  Timestamp time = 0;
+  ValueType type = ValueType::kFloat64;
+  std::vector<TagId> tags;
+  std::vector<ValueBits> values;   // As long as tags.
+  std::vector<Quality> qualities;  // Empty (all Good) or as long as tags.
+  StringColumn strings;
+  uint32_t index = 0;
+};
+
+struct Frame {
+  uint64_t sequence = 0;
+  std::vector<FrameColumn> columns;
+  std::vector<FrameSnapshot> snapshots;
+};
+
+enum class RejectionReason : uint8_t {
+  kUnknownTag = 1,
+  kRetiredTag = 2,
+  kWrongType = 3,
+  kLengthMismatch = 4,
+  kTimeOutOfRange = 5,
+  kTimeNotAscending = 6,
+  kUnknownQuality = 7,
+  kValueTooLarge = 8,
+};
+
+// Samples [first, first + count) of a column or snapshot that were not stored.
+struct Rejection {
+  uint64_t sequence = 0;
+  uint32_t index = 0;
+  bool in_snapshot = false;
+  uint32_t first = 0;
+  uint32_t count = 0;
+  TagId tag = 0;
+  Timestamp time = 0;
+  RejectionReason reason = RejectionReason::kUnknownTag;
+  std::string message;
+};
+
+// At most so many are listed for one frame; the others are only counted.
+inline constexpr size_t kRejectionsListedMax = 1000;
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_FRAME_H_
