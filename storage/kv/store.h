@@ -1,8 +1,8 @@
 // File: storage/kv/store.h
 //
-// The only door to persistence. Everything Historian keeps goes through a Store: ordered keys in a few spaces,
-// atomic batches of small writes, atomic ingestion of sorted runs, range deletion, checkpoints, and append-only
-// logs for the journal. Nothing above this door knows RocksDB, a file or a disk.
+// The only door to persistence. Everything Historian keeps goes through a Store: ordered keys in a few
+// spaces, atomic batches of small writes, atomic ingestion of sorted runs, range deletion, checkpoints, and
+// append-only logs for the journal. Nothing above this door knows RocksDB, a file or a disk.
 //
 // Implementations, one conformance suite (store_conformance.h):
 //   rocksdb_store.h   embedded, the product's
@@ -12,9 +12,9 @@
 // Keys are ordered as unsigned bytes. Keys are at most kKeyBytesMax, values at most kValueBytesMax.
 //
 // Errors, everywhere: ResourceExhausted, no room left (nothing of the call was kept; it may be repeated when
-// there is room); DataLoss, stored bytes failed their checksum; Unavailable, the store was closed or failed for
-// good (the message says why).
-// Threads: everything may be called from any thread; a Cursor or RunBuilder from one at a time.
+// there is room); DataLoss, stored bytes failed their checksum; Unavailable, the store was closed or failed
+// for good (the message says why). Threads: everything may be called from any thread; a Cursor or RunBuilder
+// from one at a time.
 #ifndef HISTORIAN_STORAGE_KV_STORE_H_
 #define HISTORIAN_STORAGE_KV_STORE_H_
 
@@ -63,7 +63,9 @@ class Cursor {
 // Puts and deletes of kMeta that happen all or not at all, in this order.
 class Batch {
  public:
-  void Put(absl::string_view key, absl::string_view value) { ops_.push_back({std::string(key), std::string(value)}); }
+  void Put(absl::string_view key, absl::string_view value) {
+    ops_.push_back({std::string(key), std::string(value)});
+  }
   void Delete(absl::string_view key) { ops_.push_back({std::string(key), std::nullopt}); }
 
   struct Op {
@@ -96,16 +98,22 @@ class Log {
   // leave a torn part of them, which the reader must recognise. After an error end() is unchanged.
   virtual absl::Status Append(absl::string_view bytes) = 0;
   // Everything appended before is durable when this returns OK. After an error nothing is known of what was
-  // appended since the last good Sync: Truncate() to there before the next Append.
+  // appended since the last good Sync: Truncate() to there before the next Append, which is refused with
+  // FailedPrecondition until then.
   virtual absl::Status Sync() = 0;
   virtual uint64_t begin() const = 0;  // First position kept.
+  // One past the last byte. After reopening it may lie further on, by less than one segment: what was never
+  // written then reads as zeros, because segments are allocated before they are filled. So a reader
+  // recognises its last good record by the record's own checksum (zeros must not be one) and calls Truncate()
+  // behind it before the first Append.
   virtual uint64_t end() const = 0;
   // At most size bytes from position; fewer only at end(). OutOfRange below begin().
   virtual absl::StatusOr<std::string> Read(uint64_t position, size_t size) const = 0;
   // Drops bytes below position. May keep some of them (whole segments go), never more than one segment.
   virtual absl::Status Trim(uint64_t position) = 0;
   // Drops everything at and after position, durably, and takes appends again: what a reader does with a torn
-  // tail after a crash, and a writer after a failed Append or Sync.
+  // tail after a crash, and a writer after a failed Append or Sync. OutOfRange unless begin() <= position <=
+  // end().
   virtual absl::Status Truncate(uint64_t position) = 0;
 };
 
@@ -139,17 +147,21 @@ class Store {
   virtual absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) = 0;
   // Takes all runs in, all or none, durably: after a crash either every key of every run is there or none.
   // A key that exists is replaced. Runs of one space must not overlap one another; empty runs are ignored.
+  // The builders are used up also when it fails: to repeat it, build them again.
   virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) = 0;
 
-  // Deletes [begin, end) of any space, durably. Cheap when whole runs fall inside.
+  // Deletes [begin, end) of any space, all or nothing, durably. Cheap when whole runs fall inside. Works on a
+  // full disk in that case.
   virtual absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) = 0;
 
-  // The log of this name, created when absent. At most one Log object per name at a time.
+  // The log of this name, created when absent. At most one Log object per name at a time: FailedPrecondition.
   // Names: 1 to 32 of [a-z0-9_].
   virtual absl::StatusOr<std::unique_ptr<Log>> OpenLog(absl::string_view name) = 0;
 
   // A consistent copy of everything, logs included, that Open can read. Path as the implementation names
-  // places; it must not exist yet.
+  // places; it must not exist yet: AlreadyExists. Aborted when a log was truncated meanwhile: repeat it.
+  // Writes and ingestion wait while the spaces are captured (milliseconds); logs are copied behind them, so
+  // they hold at least all that the spaces refer to.
   virtual absl::Status Checkpoint(const std::string& path) = 0;
 
   virtual StoreStats Stats() = 0;

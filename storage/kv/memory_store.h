@@ -1,0 +1,77 @@
+// File: storage/kv/memory_store.h
+//
+// A Store in memory: for tests, and the lesson on how to write one.
+//
+// A MemoryDisk outlives the stores opened on it, one after another, as a disk outlives processes:
+//
+//   auto disk = std::make_shared<MemoryDisk>();
+//   { auto store = OpenMemoryStore(disk); ... }   // closed, or killed: nothing written is lost
+//   { auto store = OpenMemoryStore(disk); ... }   // the same contents
+//
+// Power loss, full disks and damage: wrap it in a faulty_store.h.
+#ifndef HISTORIAN_STORAGE_KV_MEMORY_STORE_H_
+#define HISTORIAN_STORAGE_KV_MEMORY_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/kv/store.h"
+
+namespace historian::kv {
+
+// Threads: any. Everything a Store of this disk keeps is here; the Store itself keeps nothing.
+class MemoryDisk {
+ public:
+  MemoryDisk() = default;
+  // log_zero_tail_bytes: zeros that a log shows after its last byte when it is opened again, as a log on
+  // preallocated files does (see Log::end). A reader must come out the same with any number of them.
+  explicit MemoryDisk(uint64_t log_zero_tail_bytes) : log_zero_tail_bytes_(log_zero_tail_bytes) {}
+  MemoryDisk(const MemoryDisk&) = delete;
+  MemoryDisk& operator=(const MemoryDisk&) = delete;
+
+  // The disk that Store::Checkpoint(path) wrote; null when there is none.
+  std::shared_ptr<MemoryDisk> checkpoint(const std::string& path) const;
+
+ private:
+  friend class MemoryCursor;
+  friend class MemoryLog;
+  friend class MemoryStore;
+
+  // Copied when a cursor still reads it, else changed in place; values are shared between the copies.
+  using Map = std::map<std::string, std::shared_ptr<const std::string>, std::less<>>;
+  struct LogBytes {
+    uint64_t begin = 0;
+    std::string bytes;  // From begin on.
+    bool open = false;
+  };
+
+  std::shared_ptr<Map>& MutableMap(Space space) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const uint64_t log_zero_tail_bytes_ = 0;
+
+  mutable absl::Mutex mutex_;
+  bool open_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Map> maps_[kSpaces] ABSL_GUARDED_BY(mutex_) = {
+      std::make_shared<Map>(), std::make_shared<Map>(), std::make_shared<Map>(), std::make_shared<Map>()};
+  std::map<std::string, LogBytes, std::less<>> logs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<MemoryDisk>> checkpoints_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Errors: FailedPrecondition, another store is open on this disk.
+absl::StatusOr<std::unique_ptr<Store>> TryOpenMemoryStore(std::shared_ptr<MemoryDisk> disk);
+
+// The same for tests that know the disk to be free: stops the process when it is not.
+std::unique_ptr<Store> OpenMemoryStore(std::shared_ptr<MemoryDisk> disk);
+
+// On a disk of its own that goes with it.
+std::unique_ptr<Store> NewMemoryStore();
+
+}  // namespace historian::kv
+
+#endif  // HISTORIAN_STORAGE_KV_MEMORY_STORE_H_
