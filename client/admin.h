@@ -1,0 +1,44 @@
+// File: client/admin.h
+//
+// The server's state and its storage. Answers are the wire messages themselves:
+// proto/historian/v1/admin.proto says what each field means.
+//
+// Threads: any number.
+#ifndef HISTORIAN_CLIENT_ADMIN_H_
+#define HISTORIAN_CLIENT_ADMIN_H_
+
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/connection.h"
+#include "client/reader.h"
+#include "client/tags.h"
+#include "proto/historian/v1/admin.pb.h"
+#include "storage/model/timestamp.h"
+
+namespace historian::client {
+
+class Admin {
+ public:
+  explicit Admin(Connection connection) : connection_(std::move(connection)) {}
+
+  absl::StatusOr<v1::GetStatusResponse> Status() const;
+  // The figures in all, and those of the selected tags. Errors: NotFound, an unknown tag is selected.
+  absl::StatusOr<v1::GetStorageResponse> Storage(const TagSelection& tags = {}) const;
+  // Turns everything open into blocks. Takes as long as it takes: up to `deadline`.
+  absl::StatusOr<v1::SealResponse> Seal(absl::Duration deadline = absl::Minutes(10)) const;
+  // The blocks of a tag that have samples in [start, end), in time order.
+  absl::StatusOr<std::vector<v1::BlockInfo>> ListBlocks(const TagKey& tag, Timestamp start,
+                                                        Timestamp end) const;
+  // The stored bytes of one block. Errors: NotFound; DataLoss.
+  absl::StatusOr<v1::ReadBlockResponse> ReadBlock(const v1::BlockKey& key) const;
+
+ private:
+  Connection connection_;
+};
+
+}  // namespace historian::client
+
+#endif  // HISTORIAN_CLIENT_ADMIN_H_

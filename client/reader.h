@@ -1,0 +1,249 @@
+// File: client/reader.h
+//
+// Reading: raw samples, the newest of many tags, values at given times, aggregates, plots.
+//
+//   Reader reader(connection);
+//   auto raw = reader.Raw("area-1/pump-101/flow", from, to);
+//   for (const SampleBatch& batch : raw) total += batch.samples.size();
+//   RETURN_IF_ERROR(raw.status());
+//
+//   ASSIGN_OR_RETURN(auto hourly, reader.Processed({.names = {"area-1/pump-101/flow"}},
+//       {.start = from, .end = to, .interval = absl::Hours(1), .aggregates = {Aggregate::kAverage}}));
+//   for (double average : std::get<0>(hourly[0].columns[0].values)) ...
+//
+// Ranges are half-open, [start, end). Values are bits (storage/model/value.h), strings an index into their
+// column. Errors: NotFound, no such tag; InvalidArgument, a range or request that cannot be; DataLoss, stored
+// bytes failed their checksum; Internal, the server's reply breaks the contract. Threads: any number on a
+// Reader; one on a RawSamples.
+#ifndef HISTORIAN_CLIENT_READER_H_
+#define HISTORIAN_CLIENT_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "client/connection.h"
+#include "client/tags.h"
+#include "storage/model/quality.h"
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+#include "storage/model/timestamp.h"
+#include "storage/model/value.h"
+
+namespace historian::client {
+
+// The union; each tag once: ids first, then names, then matches of the pattern by name.
+struct TagSelection {
+  std::vector<TagId> ids;
+  std::vector<std::string> names;
+  std::string pattern;  // A glob over names; matching none is no error. Empty: none.
+
+  bool empty() const { return ids.empty() && names.empty() && pattern.empty(); }
+};
+
+// Samples of one tag.
+struct SampleBatch {
+  TagId tag_id = 0;
+  ValueType type = ValueType::kFloat64;
+  Samples samples;
+};
+
+struct RawOptions {
+  bool bounds = false;   // Also the newest sample before start and the first one at or after end.
+  bool reverse = false;  // Newest first.
+  uint64_t limit = 0;    // At most so many samples, bounds included; 0: all.
+  // Of RawSamples::continuation() of an earlier read with the same tag, range, bounds and direction.
+  std::string continuation;
+  absl::Duration deadline = absl::InfiniteDuration();  // Of the whole read.
+};
+
+// The samples of one tag as they stream in; batches of up to 16,384. One pass. Destroying it before its end
+// cancels the rest. A batch is valid until the next one.
+class RawSamples {
+ public:
+  class iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = SampleBatch;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const SampleBatch*;
+    using reference = const SampleBatch&;
+
+    iterator() = default;
+    reference operator*() const { return *batch_; }
+    pointer operator->() const { return batch_; }
+    iterator& operator++() {
+      batch_ = samples_->Next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(const iterator& other) const { return batch_ == other.batch_; }
+
+   private:
+    friend class RawSamples;
+    iterator(RawSamples* samples, const SampleBatch* batch) : samples_(samples), batch_(batch) {}
+    RawSamples* samples_ = nullptr;
+    const SampleBatch* batch_ = nullptr;  // Null: the end.
+  };
+
+  RawSamples(RawSamples&&) noexcept;
+  RawSamples& operator=(RawSamples&&) noexcept;
+  ~RawSamples();
+
+  // The next batch, never an empty one; null at the end and on an error.
+  const SampleBatch* Next();
+  iterator begin() { return iterator(this, Next()); }
+  iterator end() { return iterator(); }
+
+  // Everything that is still to come, in one piece. Of a tag without samples in the range the type is not
+  // known and stays float64.
+  absl::StatusOr<SampleBatch> Collect();
+
+  // After the end: OK, or why it ended early. Before: OK.
+  const absl::Status& status() const;
+  // Set after the end when `limit` cut the read short: pass it in RawOptions to go on behind it.
+  const std::string& continuation() const;
+  // From any thread: the read ends soon, with Cancelled.
+  void Cancel();
+
+ private:
+  friend class Reader;
+  struct Stream;
+  explicit RawSamples(std::unique_ptr<Stream> stream);
+  std::unique_ptr<Stream> stream_;
+};
+
+// The newest samples of tags of one type: sample i is of tag_ids[i].
+struct LatestSamples {
+  ValueType type = ValueType::kFloat64;
+  std::vector<TagId> tag_ids;
+  Samples samples;
+};
+struct Latest {
+  std::vector<LatestSamples> groups;  // At most one per value type.
+  std::vector<TagId> empty;           // Tags without a sample.
+};
+
+// DO NOT RENUMBER: the wire's numbers. What each means is in proto/historian/v1/query.proto.
+enum class Aggregate : uint8_t {
+  kCount = 1,
+  kMinimum = 2,
+  kMinimumTime = 3,
+  kMaximum = 4,
+  kMaximumTime = 5,
+  kSum = 6,
+  kAverage = 7,
+  kTimeWeightedAverage = 8,
+  kStandardDeviationSample = 9,
+  kStandardDeviationPopulation = 10,
+  kFirst = 11,
+  kLast = 12,
+  kFirstTime = 13,
+  kLastTime = 14,
+  kRange = 15,
+  kGoodShare = 16,
+  kSampleCount = 17,
+};
+inline constexpr Aggregate kAllAggregates[] = {Aggregate::kCount,
+                                               Aggregate::kMinimum,
+                                               Aggregate::kMinimumTime,
+                                               Aggregate::kMaximum,
+                                               Aggregate::kMaximumTime,
+                                               Aggregate::kSum,
+                                               Aggregate::kAverage,
+                                               Aggregate::kTimeWeightedAverage,
+                                               Aggregate::kStandardDeviationSample,
+                                               Aggregate::kStandardDeviationPopulation,
+                                               Aggregate::kFirst,
+                                               Aggregate::kLast,
+                                               Aggregate::kFirstTime,
+                                               Aggregate::kLastTime,
+                                               Aggregate::kRange,
+                                               Aggregate::kGoodShare,
+                                               Aggregate::kSampleCount};
+
+// "count", "minimum", "minimum-time", ..., "time-weighted-average", "good-share", "sample-count".
+absl::string_view AggregateName(Aggregate aggregate);
+// Also the usual short forms: min, max, avg, twa, stddev. False for any other text.
+bool ParseAggregate(absl::string_view text, Aggregate* aggregate);
+
+struct ProcessedRequest {
+  Timestamp start = 0;
+  Timestamp end = 0;
+  absl::Duration interval = absl::ZeroDuration();  // Whole nanoseconds. Zero: one interval, the whole range.
+  std::vector<Aggregate> aggregates;               // 1 to 16.
+  std::optional<Interpolation> interpolation;      // Unset: as each tag says.
+};
+
+// One aggregate of one tag over all intervals, in time order.
+struct ProcessedColumn {
+  Aggregate aggregate = Aggregate::kCount;
+  // Times and counts are integers, as are minimum, maximum, first and last of int64, bool and digital tags.
+  // Where there is no value: 0, or NaN, and the status is Bad.
+  std::variant<std::vector<double>, std::vector<int64_t>> values;
+  std::vector<Quality> status;  // Empty: all Good. Else one per interval.
+
+  size_t size() const {
+    return std::visit([](const auto& v) { return v.size(); }, values);
+  }
+  Quality StatusAt(size_t i) const { return status.empty() ? kGood : status[i]; }
+  // Integers beyond 2^53 are rounded.
+  double AsDouble(size_t i) const {
+    return std::visit([i](const auto& v) { return static_cast<double>(v[i]); }, values);
+  }
+};
+
+struct ProcessedSeries {
+  TagId tag_id = 0;
+  std::vector<ProcessedColumn> columns;  // In the order of the request.
+};
+
+struct PlotSeries {
+  TagId tag_id = 0;
+  ValueType type = ValueType::kFloat64;
+  Samples samples;                         // Ascending, each once.
+  std::vector<uint32_t> not_good_columns;  // Pixel columns in which a sample is not usable.
+};
+
+class Reader {
+ public:
+  explicit Reader(Connection connection) : connection_(std::move(connection)) {}
+
+  // The samples of one tag, as stored. Errors are in RawSamples::status().
+  RawSamples Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOptions options = {}) const;
+
+  absl::StatusOr<Latest> ReadLatest(const TagSelection& tags) const;
+
+  // The values of tags at given times, between samples too; samples.times are `times`. In the order of the
+  // selection. Interpolation unset: as each tag says.
+  absl::StatusOr<std::vector<SampleBatch>> AtTimes(const TagSelection& tags,
+                                                   absl::Span<const Timestamp> times,
+                                                   std::optional<Interpolation> interpolation = std::nullopt,
+                                                   bool uncertain_as_bad = false) const;
+
+  // Aggregates over consecutive intervals. In the order of the selection.
+  absl::StatusOr<std::vector<ProcessedSeries>> Processed(const TagSelection& tags,
+                                                         const ProcessedRequest& request) const;
+
+  // What a trend of `columns` pixel columns needs. In the order of the selection.
+  absl::StatusOr<std::vector<PlotSeries>> Plot(const TagSelection& tags, Timestamp start, Timestamp end,
+                                               uint32_t columns) const;
+
+ private:
+  Connection connection_;
+};
+
+}  // namespace historian::client
+
+#endif  // HISTORIAN_CLIENT_READER_H_

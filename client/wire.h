@@ -1,0 +1,87 @@
+// File: client/wire.h
+//
+// The one place where the client turns model types into wire messages and back.
+//
+// Towards the wire everything is believed (it is ours). From the wire nothing is: a length that does not
+// match, a time that overflows, runs that overlap, a value without a kind are Internal and name the field.
+// Memory taken is proportional to the message.
+#ifndef HISTORIAN_CLIENT_WIRE_H_
+#define HISTORIAN_CLIENT_WIRE_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "client/reader.h"
+#include "client/tags.h"
+#include "client/writer.h"
+#include "grpcpp/support/status.h"
+#include "proto/historian/v1/ingest.pb.h"
+#include "proto/historian/v1/query.pb.h"
+#include "proto/historian/v1/samples.pb.h"
+#include "proto/historian/v1/tags.pb.h"
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+
+namespace historian::client {
+
+// The same code; the message begins with what was asked.
+absl::Status FromGrpc(const grpc::Status& status, absl::string_view asked);
+
+v1::ValueType ToWire(ValueType type);
+v1::Interpolation ToWire(std::optional<Interpolation> interpolation);
+void ToWire(const Tag& tag, v1::Tag* wire);
+void ToWire(const TagKey& key, v1::TagKey* wire);
+void ToWire(const TagUpdate& update, v1::TagUpdate* wire);
+void ToWire(const TagSelection& selection, v1::TagSelection* wire);
+
+absl::StatusOr<ValueType> FromWire(v1::ValueType type);
+absl::StatusOr<Tag> FromWire(const v1::Tag& wire);
+absl::StatusOr<TagOutcome> FromWire(const v1::TagResult& wire);
+WriteRejection FromWire(const v1::Rejection& wire);
+
+// The times in the cheapest form that holds them exactly: Regular, then Offsets, then Explicit.
+void TimesToWire(absl::Span<const Timestamp> times, v1::Times* wire);
+// `strings` only for strings.
+void ValuesToWire(ValueType type, absl::Span<const ValueBits> values, const StringColumn* strings,
+                  v1::Values* wire);
+// Nothing when `qualities` is null.
+void QualitiesToWire(const Quality* qualities, size_t size,
+                     google::protobuf::RepeatedPtrField<v1::QualityRun>* wire);
+void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Column* wire);
+
+// How many values, of which type. Internal: no kind.
+struct ValuesShape {
+  ValueType type = ValueType::kFloat64;
+  size_t size = 0;
+};
+absl::StatusOr<ValuesShape> ShapeOf(const v1::Values& wire);
+
+// Appends to *samples. Times must match the values in number.
+absl::Status TimesFromWire(const v1::Times& wire, size_t size, std::vector<Timestamp>* times);
+absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples);
+// Appends `size` qualities; leaves *qualities empty when it is and all are Good.
+absl::Status QualitiesFromWire(const google::protobuf::RepeatedPtrField<v1::QualityRun>& wire, size_t size,
+                               std::vector<Quality>* qualities);
+
+// A column without values (of a tag without samples) may have no kind: it is empty and float64.
+absl::StatusOr<SampleBatch> FromWire(const v1::Column& wire);
+absl::StatusOr<Latest> FromWire(const v1::ReadLatestResponse& wire);
+absl::StatusOr<SampleBatch> FromWire(const v1::AtTimes& wire, absl::Span<const Timestamp> times);
+absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire);
+absl::StatusOr<PlotSeries> FromWire(const v1::PlotSeries& wire);
+
+// The bytes of a v1::Frame without its sequence, for Writer::WriteEncodedFrame.
+std::string EncodedFrame(const v1::Frame& frame);
+// The bytes that go in front of them to make a v1::WriteRequest of that number. `producer` is empty in all
+// but a stream's first message.
+std::string WriteRequestPrefix(absl::string_view producer, uint64_t sequence, size_t encoded_frame_bytes);
+
+}  // namespace historian::client
+
+#endif  // HISTORIAN_CLIENT_WIRE_H_

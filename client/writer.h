@@ -1,0 +1,169 @@
+// File: client/writer.h
+//
+// Sends samples: gathers them into frames, keeps several frames on their way, and repeats after a lost link
+// what was not acknowledged, under the same numbers, so that every sample is stored exactly once.
+//
+//   ASSIGN_OR_RETURN(auto writer, Writer::Open(connection, {.producer = "gateway-7"}));
+//   RETURN_IF_ERROR(writer->AddFloat64(flow, now, 12.5));
+//   RETURN_IF_ERROR(writer->Flush(absl::Seconds(5)));  // OK: all of it is on the server's disk.
+//
+//     Add ---> open frame --(full, or flush_interval old)--> waiting ---> sent ---> acknowledged
+//              `------------------- counted against memory_bytes_max ---'            forgotten
+//
+// What is kept    Everything not yet acknowledged, in memory. A process that dies loses it: use on_ack or
+// Flush to
+//                 know what need not be sent again.
+// Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk is full) and broken connections are
+// tried again for
+//                 ever, with exponential backoff and jitter.
+// Final errors    ABORTED (a newer writer took the producer's name), INVALID_ARGUMENT, UNAUTHENTICATED,
+//                 PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the writer stops, and every call
+//                 returns that status from then on.
+// Order           Samples of a tag are stored in the order they were added: of two with one time the later is
+// what
+//                 readers see.
+// Bad samples     are refused one by one by the server and reported to on_ack; the rest of their frame is
+// stored.
+//
+// Threads: any number. Callbacks come one at a time, from a thread of the writer or of gRPC; they must not
+// block, and must not call the Writer.
+#ifndef HISTORIAN_CLIENT_WRITER_H_
+#define HISTORIAN_CLIENT_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "client/connection.h"
+#include "proto/historian/v1/ingest.pb.h"
+#include "storage/model/quality.h"
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+#include "storage/model/timestamp.h"
+#include "storage/model/value.h"
+
+namespace historian::client {
+
+// Samples that the server did not store, and why.
+struct WriteRejection {
+  TagId tag_id = 0;
+  Timestamp time = 0;  // Of the first of them; 0 when it has none.
+  uint32_t count = 0;
+  v1::RejectionReason reason = v1::REJECTION_REASON_UNSPECIFIED;
+  std::string message;
+};
+
+// Valid during the callback only.
+struct WriteAcknowledgement {
+  uint64_t acknowledged = 0;  // The number up to which every frame is durable.
+  uint64_t samples_stored = 0;
+  uint64_t samples_rejected = 0;  // Those not listed too.
+  uint64_t frames_repeated = 0;   // Had been stored before a link was lost; acknowledged again.
+  std::vector<WriteRejection> rejections;
+  // One for every frame that this acknowledges: from handing it to the network, for the last time, until now.
+  absl::Span<const absl::Duration> latencies;
+};
+
+struct WriterState {
+  bool connected = false;
+  absl::Status reason;  // When not connected: why. OK: closed.
+  bool final = false;   // It will not be tried again.
+};
+
+struct WriterOptions {
+  // 1 to 128 bytes of UTF-8: any name that is this writer's own and stays so over restarts. A new process
+  // goes on with the numbers of the one before.
+  std::string producer;
+  size_t frame_bytes = 128 * 1024;  // A frame is closed when it has so many; 1 KiB to 4 MiB.
+  absl::Duration flush_interval = absl::Milliseconds(200);  // ... or when its first sample is so old.
+  size_t frames_in_flight_max = 64;  // Sent and not acknowledged. 64 * 128 KiB: half of what a server takes.
+  size_t memory_bytes_max = 64 * 1024 * 1024;  // Samples not acknowledged; above it Add waits, or refuses:
+  bool block_when_full = true;                 // false: Add returns ResourceExhausted and takes nothing.
+  absl::Duration backoff_min = absl::Milliseconds(100);
+  absl::Duration backoff_max = absl::Seconds(10);
+  // A link on which frames are waiting and none is acknowledged for so long is taken for dead and opened
+  // again.
+  absl::Duration ack_timeout = absl::Minutes(1);
+  std::function<void(const WriteAcknowledgement&)> on_ack;
+  std::function<void(const WriterState&)> on_state;
+};
+
+struct WriterCounters {
+  uint64_t samples_added = 0;
+  uint64_t samples_stored = 0;
+  uint64_t samples_rejected = 0;
+  uint64_t frames_acknowledged = 0;
+  uint64_t frames_repeated = 0;  // As the server counts them.
+  uint64_t frames_resent = 0;    // Sent again by us after a lost link.
+  uint64_t connects = 0;
+  uint64_t frames_waiting = 0;  // Closed, not acknowledged.
+  uint64_t memory_bytes = 0;
+  bool connected = false;
+};
+
+class Writer {
+ public:
+  // Begins to connect and returns at once: a server that is not there yet is one that will be.
+  // Errors: InvalidArgument, an option out of its range.
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(Connection connection, WriterOptions options);
+
+  // Stops at once; what is not acknowledged is given up. Close() first to keep it.
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // One sample. `value` is the bits of `type` (storage/model/value.h).
+  // Errors of all Add functions: InvalidArgument, a value that its type does not have, or a wrong length;
+  // ResourceExhausted, memory_bytes_max is reached and block_when_full is false; FailedPrecondition, closed;
+  // the final error.
+  absl::Status Add(TagId tag, ValueType type, Timestamp time, ValueBits value, Quality quality = kGood);
+  absl::Status AddFloat64(TagId tag, Timestamp time, double value, Quality quality = kGood) {
+    return Add(tag, ValueType::kFloat64, time, BitsOfFloat64(value), quality);
+  }
+  absl::Status AddString(TagId tag, Timestamp time, absl::string_view value, Quality quality = kGood);
+
+  // Samples of one tag, in any order (strictly ascending is cheapest: 64 and more go out as they are).
+  absl::Status AddColumn(TagId tag, ValueType type, const SamplesView& samples);
+
+  // One time, many tags of one type, one value each: values[i] of tags[i]. qualities: empty (all Good) or one
+  // per tag. For strings values index `strings`.
+  absl::Status AddSnapshot(Timestamp time, ValueType type, absl::Span<const TagId> tags,
+                           absl::Span<const ValueBits> values, absl::Span<const Quality> qualities = {},
+                           const StringColumn* strings = nullptr);
+
+  // A frame as it is; its sequence is ignored and given by the writer. For those who gather frames
+  // themselves. Errors: also InvalidArgument, a frame above 8 MiB.
+  absl::Status WriteFrame(const v1::Frame& frame);
+  // The same for the bytes of a v1::Frame without its sequence (EncodedFrame in client/wire.h): nothing is
+  // copied or encoded any more. `samples` is for the counters.
+  absl::Status WriteEncodedFrame(std::string encoded_frame, uint64_t samples);
+
+  // Waits until everything added before is acknowledged.
+  // Errors: DeadlineExceeded, says how much is left and why the link is down if it is; the final error.
+  absl::Status Flush(absl::Duration timeout);
+
+  // Flushes, then ends the stream; takes nothing more. Errors: as Flush; then nothing was given up yet: it
+  // may be called again.
+  absl::Status Close(absl::Duration timeout);
+
+  // OK, or the final error.
+  absl::Status status() const;
+  WriterCounters counters() const;
+
+ private:
+  class Core;
+  explicit Writer(std::shared_ptr<Core> core);
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace historian::client
+
+#endif  // HISTORIAN_CLIENT_WRITER_H_
