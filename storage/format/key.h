@@ -3,7 +3,8 @@
 // Keys of the stored spaces, ordered as bytes. Bytes: storage/format/key.md.
 //
 //   heads       partition | tag | first time | seal     a tag's range of time is one seek
-//   pages       partition | seal | tag | first time     a seal's runs overlap no other seal's, so nothing is ever compacted
+//   pages       partition | seal | tag | first time     a seal's runs overlap no other seal's, so nothing is
+//   ever compacted
 //
 // All fields are big-endian; signed ones have their sign bit flipped so that bytes sort like numbers.
 #ifndef HISTORIAN_STORAGE_FORMAT_KEY_H_
@@ -19,8 +20,8 @@
 
 namespace historian::format {
 
-// A partition is a week from Thursday 1970-01-01T00:00Z: long enough that a tag with a sample an hour still fills
-// a block worth having, short enough to drop old data by whole partitions.
+// A partition is a week from Thursday 1970-01-01T00:00Z: long enough that a tag with a sample an hour still
+// fills a block worth having, short enough to drop old data by whole partitions.
 inline constexpr int64_t kPartitionNanos = 7 * 86400 * kNanosPerSecond;
 
 constexpr int32_t PartitionOf(Timestamp t) {
@@ -28,8 +29,8 @@ constexpr int32_t PartitionOf(Timestamp t) {
 }
 constexpr Timestamp PartitionStart(int32_t partition) { return partition * kPartitionNanos; }
 
-// Names one block. Later seals have higher numbers; where blocks hold the same time, the later seal's sample is
-// the one readers see.
+// Names one block. Later seals have higher numbers; where blocks hold the same time, the later seal's sample
+// is the one readers see.
 struct BlockId {
   int32_t partition = 0;
   TagId tag = 0;

@@ -1,8 +1,8 @@
 // File: storage/format/page.h
 //
-// A page: a run of up to kPageSamplesMax samples of one tag, in columns (times, values, qualities), each in the
-// cheapest of a few exact encodings, chosen by its measured size. What a journal record, an open tail and a
-// sealed block are made of. Bytes: storage/format/page.md.
+// A page: a run of up to kPageSamplesMax samples of one tag, in columns (times, values, qualities), each in
+// the cheapest of a few exact encodings, chosen by its measured size. What a journal record, an open tail and
+// a sealed block are made of. Bytes: storage/format/page.md.
 //
 // A page does not check its own bytes: whoever stores it does (block.h, journal). Decoding damaged bytes is
 // safe all the same: it gives DataLoss or wrong samples, never a crash, an endless loop or more than
@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "storage/format/encode_hint.h"
 #include "storage/model/samples.h"
 
 namespace historian::format {
@@ -26,9 +27,14 @@ inline constexpr size_t kPageSamples = 1024;
 // What a page may hold at most (a journal record may carry a longer run than a block's page).
 inline constexpr size_t kPageSamplesMax = 65536;
 
-// Appends the page of `samples` to *out. Requires 1 to kPageSamplesMax samples, times strictly ascending, values
-// canonical (IsCanonical), strings at most kStringBytesMax. Any number of samples is encoded well, 1 included.
-void EncodePage(ValueType type, const SamplesView& samples, std::string* out);
+// The distinct strings of one page together, so that a damaged page cannot ask for more memory.
+inline constexpr size_t kPageBytesMax = 64 * 1024 * 1024;
+
+// Appends the page of `samples` to *out. Requires 1 to kPageSamplesMax samples, times strictly ascending,
+// values canonical (IsCanonical), qualities known (IsKnownQuality), strings at most kStringBytesMax, distinct
+// ones at most kPageBytesMax together (any kPageSamples strings are). Any number of samples is encoded well,
+// 1 included. A hint kept for each tag saves time; null is fine.
+void EncodePage(ValueType type, const SamplesView& samples, std::string* out, EncodeHint* hint = nullptr);
 
 // Reads a page column by column: a caller that needs no values decodes none.
 // The bytes must outlive the reader.
@@ -57,7 +63,7 @@ class PageReader {
   absl::string_view qualities_;
 };
 
-// Appends the page's samples to *out.
+// Appends the page's samples to *out; on an error *out has the samples it had.
 absl::Status DecodePage(ValueType type, absl::string_view bytes, Samples* out);
 
 }  // namespace historian::format

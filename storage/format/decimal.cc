@@ -1,0 +1,133 @@
+#include "storage/format/decimal.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "storage/model/simd.h"
+
+namespace historian::format {
+namespace {
+
+constexpr double kPowers[kDecimalsMax + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+// Adding it to a double below 2^51 leaves the nearest integer in the low bits: vector units without a
+// conversion to 64-bit integers can do that. Adding it to those bits as an integer and subtracting it as a
+// double turns the integer back.
+constexpr double kShift = 6755399441055744.0;  // 1.5 x 2^52
+constexpr uint64_t kShiftBits = std::bit_cast<uint64_t>(kShift);
+constexpr double kMantissaMax = 2251799813685248.0;  // 2^51
+
+HISTORIAN_SIMD size_t ToWide(const uint64_t* bits, size_t size, double scale, uint64_t* mantissas) {
+  uint64_t failed = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const double scaled = std::bit_cast<double>(bits[i]) * scale;
+    const double shifted = scaled + kShift;
+    const double value = (shifted - kShift) / scale;
+    const bool fits = (std::bit_cast<uint64_t>(value) == bits[i]) & (std::fabs(scaled) < kMantissaMax);
+    mantissas[i] = std::bit_cast<uint64_t>(shifted) - kShiftBits;
+    failed += fits ? 0 : 1;
+  }
+  return failed;
+}
+
+HISTORIAN_SIMD size_t ToNarrow(const uint64_t* bits, size_t size, double scale, uint64_t* mantissas) {
+  uint64_t failed = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const uint32_t narrow = static_cast<uint32_t>(bits[i]);
+    const double scaled = static_cast<double>(std::bit_cast<float>(narrow)) * scale;
+    const double shifted = scaled + kShift;
+    const float value = static_cast<float>((shifted - kShift) / scale);
+    const bool fits = (std::bit_cast<uint32_t>(value) == narrow) & (std::fabs(scaled) < kMantissaMax);
+    mantissas[i] = std::bit_cast<uint64_t>(shifted) - kShiftBits;
+    failed += fits ? 0 : 1;
+  }
+  return failed;
+}
+
+HISTORIAN_SIMD void FromWide(double scale, size_t size, uint64_t* mantissas) {
+  for (size_t i = 0; i < size; ++i) {
+    mantissas[i] =
+        std::bit_cast<uint64_t>((std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift) / scale);
+  }
+}
+
+HISTORIAN_SIMD void FromWideIntegers(size_t size, uint64_t* mantissas) {
+  for (size_t i = 0; i < size; ++i) {
+    mantissas[i] = std::bit_cast<uint64_t>(std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift);
+  }
+}
+
+HISTORIAN_SIMD void FromNarrow(double scale, size_t size, uint64_t* mantissas) {
+  for (size_t i = 0; i < size; ++i) {
+    const double value = (std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift) / scale;
+    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(value));
+  }
+}
+
+// The smallest exponent not below `from` that makes the value an integer; kDecimalsMax + 1 for none.
+int DecimalsOf(uint64_t bits, bool narrow, int from) {
+  while (from <= kDecimalsMax && !IsDecimal(bits, narrow, from)) ++from;
+  return from;
+}
+
+// What an exception costs in bits, and what another decimal place costs every value.
+constexpr double kExceptionBits = 80;
+constexpr double kBitsPerDecimal = 3.32;
+
+}  // namespace
+
+bool IsDecimal(uint64_t bits, bool narrow, int decimals) {
+  const double scale = kPowers[decimals];
+  const double v = narrow ? static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits)))
+                          : std::bit_cast<double>(bits);
+  const double scaled = v * scale;
+  if (!(std::fabs(scaled) < kMantissaMax)) return false;
+  const double value = ((scaled + kShift) - kShift) / scale;
+  if (narrow) return std::bit_cast<uint32_t>(static_cast<float>(value)) == static_cast<uint32_t>(bits);
+  return std::bit_cast<uint64_t>(value) == bits;
+}
+
+int GuessDecimals(const uint64_t* bits, size_t size, bool narrow) {
+  constexpr size_t kSome = 12;
+  const size_t some = std::min(size, kSome);
+  int counts[kDecimalsMax + 2] = {};
+  size_t not_decimal = 0;
+  for (size_t i = 0; i < some; ++i) {
+    const int decimals = DecimalsOf(bits[some == 1 ? 0 : i * (size - 1) / (some - 1)], narrow, 0);
+    ++counts[decimals];
+    if (decimals <= kDecimalsMax) continue;
+    if (++not_decimal > 3) return -1;
+  }
+  if (not_decimal == some) return -1;
+  int best = -1;
+  double best_cost = 0;
+  size_t beyond = some;
+  for (int decimals = 0; decimals <= kDecimalsMax; ++decimals) {
+    beyond -= counts[decimals];
+    const double cost = kBitsPerDecimal * decimals + kExceptionBits * beyond / some;
+    if (best < 0 || cost < best_cost) {
+      best = decimals;
+      best_cost = cost;
+    }
+  }
+  return best;
+}
+
+size_t ToDecimals(const uint64_t* bits, size_t size, bool narrow, int decimals, uint64_t* mantissas) {
+  return narrow ? ToNarrow(bits, size, kPowers[decimals], mantissas)
+                : ToWide(bits, size, kPowers[decimals], mantissas);
+}
+
+void FromDecimals(bool narrow, int decimals, size_t size, uint64_t* mantissas) {
+  if (narrow) {
+    FromNarrow(kPowers[decimals], size, mantissas);
+  } else if (decimals == 0) {
+    FromWideIntegers(size, mantissas);
+  } else {
+    FromWide(kPowers[decimals], size, mantissas);
+  }
+}
+
+}  // namespace historian::format

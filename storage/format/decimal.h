@@ -1,0 +1,36 @@
+// File: storage/format/decimal.h
+//
+// Floating-point values as decimal integers: what an instrument sends as 20.4 is 204 / 10^1.
+//
+// The quotient of two integers below 2^51 and 10^15 is correctly rounded, so every decimal of up to 15 digits
+// comes back with the very bits that reading its text gives; multiplying by 0.1 would not do that. Whether it
+// does is checked for every value when it is encoded; the few that don't become exceptions.
+//
+// `narrow` is for values that went through float32: the quotient is rounded once more, to float.
+// For a float32 tag `bits` are the float's, for a float64 tag the double's.
+#ifndef HISTORIAN_STORAGE_FORMAT_DECIMAL_H_
+#define HISTORIAN_STORAGE_FORMAT_DECIMAL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace historian::format {
+
+inline constexpr int kDecimalsMax = 15;
+
+// The exponent that makes most of the values integers at the least cost, judged by a few of them; -1 when
+// they are no decimals.
+int GuessDecimals(const uint64_t* bits, size_t size, bool narrow);
+
+// Mantissas of the values with that exponent; returns how many are not exact (their mantissa is arbitrary).
+size_t ToDecimals(const uint64_t* bits, size_t size, bool narrow, int decimals, uint64_t* mantissas);
+
+// In place: mantissas to the bits of their values. Any bits are safe.
+void FromDecimals(bool narrow, int decimals, size_t size, uint64_t* mantissas);
+
+// Whether one value is its mantissa / 10^decimals exactly.
+bool IsDecimal(uint64_t bits, bool narrow, int decimals);
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_DECIMAL_H_

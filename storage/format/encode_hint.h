@@ -1,0 +1,18 @@
+// File: storage/format/encode_hint.h
+#ifndef HISTORIAN_STORAGE_FORMAT_ENCODE_HINT_H_
+#define HISTORIAN_STORAGE_FORMAT_ENCODE_HINT_H_
+
+#include <cstdint>
+
+namespace historian::format {
+
+// What one page of a tag taught about the next: keep one for each tag and pass it to EncodePage. It saves
+// time, mostly on small pages; it changes no sample, though perhaps a few bytes of their encoding. Two bytes.
+struct EncodeHint {
+  int8_t decimals = -1;  // Decimal places of the values; -1: not known, or they are not decimals.
+  bool narrow = false;   // float64 tag whose values went through float32.
+};
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_ENCODE_HINT_H_

@@ -1,0 +1,419 @@
+#include "storage/format/integer_column.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "storage/format/bit_packing.h"
+#include "storage/format/scratch.h"
+#include "storage/model/simd.h"
+
+namespace historian::format {
+namespace {
+
+// The first byte of the column. DO NOT CHANGE: stored.
+enum Kind : uint8_t { kRamp = 0, kOffset = 1, kDelta = 2, kLine = 3 };
+constexpr uint8_t kKindMask = 0x03;
+constexpr uint8_t kHasUnit = 0x04;
+constexpr uint8_t kHasOutliers = 0x08;
+
+// Differences below this are divided exactly in double precision.
+constexpr int64_t kExactDivisionMax = int64_t{1} << 51;
+
+struct Range {
+  int64_t min;
+  int64_t max;
+  uint64_t span() const { return static_cast<uint64_t>(max) - static_cast<uint64_t>(min); }
+  unsigned width() const { return WidthOf(span()); }
+};
+
+HISTORIAN_SIMD Range RangeOf(const uint64_t* v, size_t size) {
+  int64_t min = static_cast<int64_t>(v[0]);
+  int64_t max = min;
+  for (size_t i = 0; i < size; ++i) {
+    const int64_t x = static_cast<int64_t>(v[i]);
+    min = x < min ? x : min;
+    max = x > max ? x : max;
+  }
+  return {min, max};
+}
+
+// Of the values in [low, high] only.
+HISTORIAN_SIMD Range RangeWithin(const uint64_t* v, size_t size, int64_t low, int64_t high) {
+  int64_t min = high;
+  int64_t max = low;
+  for (size_t i = 0; i < size; ++i) {
+    const int64_t x = static_cast<int64_t>(v[i]);
+    const bool in = x >= low && x <= high;
+    const int64_t for_min = in ? x : high;
+    const int64_t for_max = in ? x : low;
+    min = for_min < min ? for_min : min;
+    max = for_max > max ? for_max : max;
+  }
+  return {min, max};
+}
+
+HISTORIAN_SIMD void Differences(const uint64_t* v, size_t size, uint64_t* d) {
+  for (size_t i = 0; i + 1 < size; ++i) d[i] = v[i + 1] - v[i];
+}
+
+HISTORIAN_SIMD void Subtract(const uint64_t* v, size_t size, uint64_t base, uint64_t* out) {
+  for (size_t i = 0; i < size; ++i) out[i] = v[i] - base;
+}
+
+HISTORIAN_SIMD void SubtractLine(const uint64_t* v, size_t size, uint64_t first, uint64_t step,
+                                 uint64_t* out) {
+  for (size_t i = 0; i < size; ++i) out[i] = v[i] - (first + i * step);
+}
+
+// Whether all are multiples of unit; |d| < kExactDivisionMax.
+HISTORIAN_SIMD bool AllMultiples(const uint64_t* d, size_t size, double unit) {
+  constexpr double kShift = 6755399441055744.0;  // 1.5 x 2^52: adding it rounds to an integer.
+  const uint64_t shift_bits = std::bit_cast<uint64_t>(kShift);
+  uint64_t wrong = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const double x = std::bit_cast<double>(d[i] + shift_bits) - kShift;
+    const double q = (x / unit + kShift) - kShift;
+    wrong |= std::bit_cast<uint64_t>(q * unit - x) << 1;  // Anything but a zero of either sign.
+  }
+  return wrong == 0;
+}
+
+// d / unit, all multiples, |d| < kExactDivisionMax.
+HISTORIAN_SIMD void DivideAll(uint64_t* d, size_t size, double unit) {
+  constexpr double kShift = 6755399441055744.0;
+  const uint64_t shift_bits = std::bit_cast<uint64_t>(kShift);
+  for (size_t i = 0; i < size; ++i) {
+    const double x = std::bit_cast<double>(d[i] + shift_bits) - kShift;
+    d[i] = std::bit_cast<uint64_t>(x / unit + kShift) - shift_bits;
+  }
+}
+
+uint64_t Magnitude(uint64_t v) { return static_cast<int64_t>(v) < 0 ? 0 - v : v; }
+
+// A common divisor of the differences, 1 when there is none that is worth its bytes.
+uint64_t FindUnit(const uint64_t* d, size_t size, const Range& range) {
+  if (size < 2 || range.min <= -kExactDivisionMax || range.max >= kExactDivisionMax) return 1;
+  // A few tell most columns: unrelated numbers share no divisor.
+  uint64_t unit = 0;
+  const size_t stride = size / 8 + 1;
+  for (size_t i = 0; i < size && unit != 1; i += stride) unit = std::gcd(unit, Magnitude(d[i]));
+  if (unit == 1) return 1;
+  if (unit == 0 || !AllMultiples(d, size, static_cast<double>(unit))) {
+    for (size_t i = 0; i < size && unit != 1; ++i) unit = std::gcd(unit, Magnitude(d[i]));
+  }
+  return unit * size >= 16 ? unit : 1;
+}
+
+// The largest power of ten up to 10^15 that divides a step, 1 for none or a step of 0.
+uint64_t PowerOfTenIn(uint64_t step) {
+  uint64_t power = 1;
+  if (step == 0) return power;
+  for (uint64_t rest = Magnitude(step); rest % 10 == 0 && power < 1'000'000'000'000'000; rest /= 10)
+    power *= 10;
+  return power;
+}
+
+// Where to put the base and how many bits to pack.
+struct Packing {
+  uint64_t base = 0;
+  unsigned width = 0;
+  size_t outliers = 0;
+  size_t bits = 0;  // Of the packed values and the outliers.
+};
+
+uint64_t MedianOfSome(const uint64_t* v, size_t size) {
+  constexpr size_t kSome = 7;
+  int64_t some[kSome];
+  for (size_t i = 0; i < kSome; ++i) some[i] = static_cast<int64_t>(v[i * (size - 1) / (kSome - 1)]);
+  std::nth_element(some, some + kSome / 2, some + kSome);
+  return static_cast<uint64_t>(some[kSome / 2]);
+}
+
+// How many values need b bits as signed distance from the centre, for each b.
+void CountWidths(const uint64_t* v, size_t size, uint64_t center, uint32_t (&counts)[65]) {
+  uint32_t even[65] = {};
+  uint32_t odd[65] = {};
+  size_t i = 0;
+  for (; i + 2 <= size; i += 2) {
+    ++even[WidthOf(ZigZag(v[i] - center))];
+    ++odd[WidthOf(ZigZag(v[i + 1] - center))];
+  }
+  if (i < size) ++even[WidthOf(ZigZag(v[i] - center))];
+  for (size_t b = 0; b <= 64; ++b) counts[b] = even[b] + odd[b];
+}
+
+HISTORIAN_SIMD size_t CountOutliers(const uint64_t* v, size_t size, uint64_t base, unsigned width) {
+  const uint64_t max = (uint64_t{1} << width) - 1;
+  uint64_t outliers = 0;
+  for (size_t i = 0; i < size; ++i) outliers += ((v[i] - base) & ~max) != 0;
+  return outliers;
+}
+
+Packing PlanPacking(const uint64_t* v, size_t size, const Range& range) {
+  Packing plain{static_cast<uint64_t>(range.min), range.width(), 0, range.width() * size};
+  // An outlier costs two bytes or more, so what few values or few bits can save is not worth the search.
+  if (plain.width < 2 || size < 8) return plain;
+  const uint64_t center = MedianOfSome(v, size);
+  uint32_t counts[65];
+  CountWidths(v, size, center, counts);
+  const unsigned widest = std::min(plain.width + 1, 64u);
+  size_t best_bits = plain.bits;
+  unsigned best_width = 65;
+  size_t outliers = 0;
+  size_t outlier_bits = 0;
+  for (unsigned width = widest; width-- > 0;) {
+    const size_t more = counts[width + 1];
+    outliers += more;
+    outlier_bits += more * 8;  // Where.
+    if (outliers * 4 > size) break;
+    // The high part of the wider ones grows by a bit, and is written in sevens.
+    const size_t bits = width * size + outlier_bits + outliers * 8 * ((widest - width) / 7 + 1);
+    if (bits < best_bits) {
+      best_bits = bits;
+      best_width = width;
+    }
+  }
+  if (best_width == 65) return plain;
+  Packing packing;
+  if (best_width == 0) {
+    packing.base = center;
+  } else {
+    const uint64_t half = uint64_t{1} << (best_width - 1);
+    const int64_t c = static_cast<int64_t>(center);
+    const int64_t low = static_cast<int64_t>(half) > c - std::numeric_limits<int64_t>::min() && c < 0
+                            ? std::numeric_limits<int64_t>::min()
+                            : c - static_cast<int64_t>(half);
+    const int64_t high = c > 0 && static_cast<int64_t>(half - 1) > std::numeric_limits<int64_t>::max() - c
+                             ? std::numeric_limits<int64_t>::max()
+                             : c + static_cast<int64_t>(half - 1);
+    const Range inner = RangeWithin(v, size, low, high);
+    packing.base = static_cast<uint64_t>(inner.min);
+    packing.width = inner.width();
+  }
+  packing.outliers = CountOutliers(v, size, packing.base, packing.width);
+  packing.bits = packing.width * size + packing.outliers * (8 + 8 * ((widest - packing.width) / 7 + 1));
+  return packing.bits < plain.bits ? packing : plain;
+}
+
+uint8_t* PutUnit(uint8_t* p, uint64_t unit) {
+  unsigned power = 0;
+  while (power < 15 && unit % 10 == 0) {
+    unit /= 10;
+    ++power;
+  }
+  *p++ = static_cast<uint8_t>(std::min<uint64_t>(unit - 1, 15) << 4 | power);
+  return unit > 15 ? PutVarint(p, unit) : p;
+}
+
+bool GetUnit(ByteReader* in, uint64_t* unit) {
+  uint8_t head;
+  if (!in->Byte(&head)) return false;
+  *unit = (head >> 4) + 1;
+  if (*unit == 16 && !in->Varint(unit)) return false;
+  for (unsigned power = head & 15; power > 0; --power) *unit *= 10;
+  return true;
+}
+
+// The packed values and the outliers. Overwrites v with what is packed.
+uint8_t* PutPacked(uint8_t* p, uint64_t* v, size_t size, const Packing& packing) {
+  *p++ = static_cast<uint8_t>(packing.width);
+  if (packing.outliers > 0) p = PutVarint(p, packing.outliers);
+  Subtract(v, size, packing.base, v);
+  PackBits(v, size, packing.width, p);
+  p += PackedBytes(size, packing.width);
+  if (packing.outliers == 0) return p;
+  size_t next = 0;
+  for (size_t i = 0; i < size; ++i) {
+    if (v[i] >> packing.width == 0) continue;
+    p = PutVarint(p, i - next);
+    p = PutSignedVarint(p, static_cast<uint64_t>(static_cast<int64_t>(v[i]) >> packing.width));
+    next = i + 1;
+  }
+  return p;
+}
+
+absl::Status Damaged(const char* what) { return absl::DataLossError(what); }
+
+absl::Status GetPacked(ByteReader* in, size_t size, bool has_outliers, uint64_t* v) {
+  uint8_t width;
+  uint64_t outliers = 0;
+  if (!in->Byte(&width) || width > 64) return Damaged("integer column: width is missing or above 64 bits");
+  if (has_outliers && (!in->VarintUpTo(size, &outliers) || width == 64)) {
+    return Damaged("integer column: more outliers than values");
+  }
+  absl::string_view packed;
+  if (!in->Bytes(PackedBytes(size, width), &packed))
+    return Damaged("integer column: packed values are cut short");
+  UnpackBits(reinterpret_cast<const uint8_t*>(packed.data()), size, width, v);
+  size_t next = 0;
+  for (uint64_t i = 0; i < outliers; ++i) {
+    uint64_t gap, high;
+    if (!in->Varint(&gap) || !in->SignedVarint(&high) || gap >= size - next) {
+      return Damaged("integer column: an outlier is cut short or lies outside");
+    }
+    next += gap;
+    v[next++] += high << width;
+  }
+  return absl::OkStatus();
+}
+
+// The step of a clock: the mean, rounded to as few digits as the ends allow, since clocks are set to round
+// numbers and an exact one keeps the residuals small.
+uint64_t LineStep(const uint64_t* v, size_t size, uint64_t unit, const Range& d) {
+  const uint64_t mean = (v[size - 1] - v[0]) / (size - 1);
+  const uint64_t slack = d.span() / (size - 1);
+  uint64_t step = mean / unit * unit;
+  for (uint64_t round = unit; round <= mean; round *= 10) {
+    const uint64_t rounded = (mean + round / 2) / round * round;
+    if ((rounded > mean ? rounded - mean : mean - rounded) > slack) break;
+    step = rounded;
+    if (round > (uint64_t{1} << 58)) break;
+  }
+  return step;
+}
+
+struct Owner {};
+
+}  // namespace
+
+uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, uint8_t* out) {
+  uint8_t* head = out++;
+  if (size == 1) {
+    *head = kRamp;
+    out = PutSignedVarint(out, values[0] - origin);
+    return PutVarint(out, 0);
+  }
+  uint64_t* d = ThreadScratch<Owner, 0, uint64_t>(size);
+  Differences(values, size, d);
+  Range range = RangeOf(d, size - 1);
+  if (range.min == range.max) {
+    const uint64_t unit = PowerOfTenIn(d[0]);
+    *head = kRamp | (unit > 1 ? kHasUnit : 0);
+    if (unit > 1) out = PutUnit(out, unit);
+    out = PutSignedVarint(out, values[0] - origin);
+    return PutSignedVarint(out,
+                           static_cast<uint64_t>(static_cast<int64_t>(d[0]) / static_cast<int64_t>(unit)));
+  }
+
+  const uint64_t unit = FindUnit(d, size - 1, range);
+  uint64_t step = 0;
+  uint64_t* line = nullptr;
+  Packing line_packing;
+  if (try_line && size > 2) {
+    line = ThreadScratch<Owner, 1, uint64_t>(size);
+    step = LineStep(values, size, unit, range);
+    SubtractLine(values, size, values[0], step, line);
+    Range line_range = RangeOf(line, size);
+    // Only worth a closer look when it may beat the differences.
+    if (line_range.width() <= range.width() + 1 && line_range.span() < uint64_t{kExactDivisionMax}) {
+      if (unit > 1) {
+        DivideAll(line, size, static_cast<double>(unit));
+        line_range.min /= static_cast<int64_t>(unit);
+        line_range.max /= static_cast<int64_t>(unit);
+      }
+      line_packing = PlanPacking(line, size, line_range);
+    } else {
+      line = nullptr;
+    }
+  }
+  if (unit > 1) {
+    DivideAll(d, size - 1, static_cast<double>(unit));
+    range.min /= static_cast<int64_t>(unit);
+    range.max /= static_cast<int64_t>(unit);
+  }
+  const Packing delta_packing = PlanPacking(d, size - 1, range);
+
+  if (line != nullptr && line_packing.bits <= delta_packing.bits) {
+    *head = kLine | (unit > 1 ? kHasUnit : 0) | (line_packing.outliers > 0 ? kHasOutliers : 0);
+    if (unit > 1) out = PutUnit(out, unit);
+    out = PutSignedVarint(out, values[0] + line_packing.base * unit - origin);
+    out = PutSignedVarint(out, step / unit);
+    return PutPacked(out, line, size, line_packing);
+  }
+
+  if (!try_line) {
+    uint64_t* offset = ThreadScratch<Owner, 1, uint64_t>(size);
+    Subtract(values, size, values[0], offset);
+    Range offset_range = RangeOf(offset, size);
+    const bool divides =
+        unit == 1 || (offset_range.min > -kExactDivisionMax && offset_range.max < kExactDivisionMax);
+    if (divides && offset_range.width() < delta_packing.width + 8 + WidthOf(unit)) {
+      if (unit > 1) {
+        DivideAll(offset, size, static_cast<double>(unit));
+        offset_range.min /= static_cast<int64_t>(unit);
+        offset_range.max /= static_cast<int64_t>(unit);
+      }
+      const Packing offset_packing = PlanPacking(offset, size, offset_range);
+      if (offset_packing.bits <= delta_packing.bits) {
+        *head = kOffset | (unit > 1 ? kHasUnit : 0) | (offset_packing.outliers > 0 ? kHasOutliers : 0);
+        if (unit > 1) out = PutUnit(out, unit);
+        out = PutSignedVarint(out, values[0] + offset_packing.base * unit - origin);
+        return PutPacked(out, offset, size, offset_packing);
+      }
+    }
+  }
+
+  *head = kDelta | (unit > 1 ? kHasUnit : 0) | (delta_packing.outliers > 0 ? kHasOutliers : 0);
+  if (unit > 1) out = PutUnit(out, unit);
+  out = PutSignedVarint(out, values[0] - origin);
+  out = PutSignedVarint(out, delta_packing.base);
+  return PutPacked(out, d, size - 1, delta_packing);
+}
+
+namespace {
+
+HISTORIAN_SIMD void AddAll(uint64_t* v, size_t size, uint64_t base) {
+  for (size_t i = 0; i < size; ++i) v[i] += base;
+}
+
+void MultiplyAdd(uint64_t* v, size_t size, uint64_t base, uint64_t unit) {
+  for (size_t i = 0; i < size; ++i) v[i] = base + unit * v[i];
+}
+
+void PrefixSums(uint64_t* v, size_t size, uint64_t first, uint64_t base, uint64_t unit) {
+  uint64_t sum = first;
+  if (unit == 1) {
+    for (size_t i = 0; i < size; ++i) v[i] = sum += base + v[i];
+  } else {
+    for (size_t i = 0; i < size; ++i) v[i] = sum += unit * (base + v[i]);
+  }
+}
+
+}  // namespace
+
+absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64_t* values) {
+  uint8_t head;
+  if (!in->Byte(&head)) return Damaged("integer column: empty");
+  if ((head & ~(kKindMask | kHasUnit | kHasOutliers)) != 0) return Damaged("integer column: unknown kind");
+  const Kind kind = static_cast<Kind>(head & kKindMask);
+  const bool has_outliers = (head & kHasOutliers) != 0;
+  uint64_t unit = 1;
+  uint64_t first, step;
+  if ((head & kHasUnit) != 0 && !GetUnit(in, &unit)) return Damaged("integer column: unit is cut short");
+  if (!in->SignedVarint(&first)) return Damaged("integer column: first value is cut short");
+  first += origin;
+  if (kind == kOffset) {
+    if (absl::Status s = GetPacked(in, size, has_outliers, values); !s.ok()) return s;
+    unit == 1 ? AddAll(values, size, first) : MultiplyAdd(values, size, first, unit);
+    return absl::OkStatus();
+  }
+  if (!in->SignedVarint(&step)) return Damaged("integer column: step is cut short");
+  if (kind == kRamp) {
+    if (has_outliers) return Damaged("integer column: unknown kind");
+    step *= unit;
+    for (size_t i = 0; i < size; ++i) values[i] = first + i * step;
+    return absl::OkStatus();
+  }
+  if (kind == kLine) {
+    if (absl::Status s = GetPacked(in, size, has_outliers, values); !s.ok()) return s;
+    for (size_t i = 0; i < size; ++i) values[i] = first + unit * (i * step + values[i]);
+    return absl::OkStatus();
+  }
+  values[0] = first;
+  if (absl::Status s = GetPacked(in, size - 1, has_outliers, values + 1); !s.ok()) return s;
+  PrefixSums(values + 1, size - 1, first, step, unit);
+  return absl::OkStatus();
+}
+
+}  // namespace historian::format

@@ -1,0 +1,30 @@
+// File: storage/format/value_column.h
+//
+// A column of values of one type but string (and of quality codes, which are stored as digital values):
+// constant, runs, decimals, float32 in float64, dictionary, integers or raw, whichever is smallest. Bytes:
+// storage/format/page.md, "Value column".
+#ifndef HISTORIAN_STORAGE_FORMAT_VALUE_COLUMN_H_
+#define HISTORIAN_STORAGE_FORMAT_VALUE_COLUMN_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "storage/format/bytes.h"
+#include "storage/format/encode_hint.h"
+#include "storage/model/value.h"
+
+namespace historian::format {
+
+// Room that EncodeValues may need.
+constexpr size_t ValueColumnBytesMax(size_t size) { return 512 + 24 * size; }
+
+// Writes the column of 1 or more canonical values; returns the end.
+uint8_t* EncodeValues(ValueType type, const ValueBits* values, size_t size, EncodeHint* hint, uint8_t* out);
+
+// Reads `size` values. DataLoss when damage shows; values are canonical.
+absl::Status DecodeValues(ValueType type, ByteReader* in, size_t size, ValueBits* values);
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_VALUE_COLUMN_H_
