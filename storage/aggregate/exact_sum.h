@@ -1,13 +1,105 @@
 // File: storage/aggregate/exact_sum.h
 //
 // A sum that never rounds: whatever is added, in whatever order and through whatever partial sums, the result
-// is the same number, rounded once when it is asked for. It is what makes a stored summary, a merged one and a
-// fold over the raw samples equal bit for bit.
+// is the same number, rounded once when it is asked for. It is what makes a stored summary, a merged one and
+// a fold over the raw samples equal bit for bit.
 //
 // The sum of doubles that ToDouble() gives is the correctly rounded one (Python's math.fsum gives the same).
 // Held as a two's complement integer of as many 64-bit limbs as the spread of exponents needs, times a power
 // of two; a few limbs inline, so usual plant data allocates nothing.
-// Method: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, ch. 8 (the long accumulator), kept sparse.
-// Threads: a value type; const methods from any thread.
+// Method: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, ch. 8 (the long accumulator), kept
+// sparse. Threads: a value type; const methods from any thread.
 #ifndef HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
 #define HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/string_view.h"
+
+namespace historian {
+
+class ExactSum {
+ public:
+  ExactSum() = default;  // Zero.
+  ExactSum(const ExactSum&) = default;
+  ExactSum& operator=(const ExactSum&) = default;
+  // What was moved from is zero.
+  ExactSum(ExactSum&& other) noexcept;
+  ExactSum& operator=(ExactSum&& other) noexcept;
+
+  // Each adds its exact result. Doubles must be finite.
+  void Add(double v);
+  void AddSquare(double v);
+  void AddProduct(double v, uint64_t n);
+  void AddInt(int64_t v);
+  void AddIntSquare(int64_t v);
+  void AddIntProduct(int64_t v, uint64_t n);
+  void Add(const ExactSum& other);
+  void Subtract(const ExactSum& other);
+
+  // The same for whole columns of at most 2^32 numbers, at about a nanosecond a number when their magnitudes
+  // are not spread too far (a factor of 10^10 or so; beyond, slower). Doubles must be finite.
+  void AddAll(const double* values, size_t size);
+  void AddAllSquares(const double* values, size_t size);
+  void AddAllProducts(const double* values, const uint64_t* weights, size_t size);
+  void AddAll(const int64_t* values, size_t size);
+  void AddAllSquares(const int64_t* values, size_t size);
+  void AddAllProducts(const int64_t* values, const uint64_t* weights, size_t size);
+
+  void Negate();
+  void Halve();
+  // The product, itself exact. For a variance: n * Sum(x^2) - Sum(x)^2. Not to be stored (see ParseFrom).
+  static ExactSum Product(const ExactSum& a, const ExactSum& b);
+
+  bool IsZero() const { return limbs_.empty(); }
+  // -1, 0 or 1.
+  int Sign() const { return IsZero() ? 0 : IsNegative() ? -1 : 1; }
+
+  // Rounded to nearest, ties to even; subnormal or infinite when the sum is.
+  double ToDouble() const { return DividedBy(1); }
+  // The sum divided by n, rounded once: the mean of equal numbers is that number. Requires n > 0.
+  double DividedBy(uint64_t n) const;
+  // The sum is the result times 2^exponent, the result rounded to 53 bits and in [0.5, 1) without its sign,
+  // or 0. For what exceeds a double's range (compare std::frexp).
+  double ToFraction(int* exponent) const;
+
+  // By value; so are the bytes of AppendTo.
+  friend bool operator==(const ExactSum& a, const ExactSum& b) {
+    return a.limbs_ == b.limbs_ && (a.limbs_.empty() || a.base_ == b.base_);
+  }
+
+  // The sum is (-1)^sign * magnitude * 2^exponent, magnitude odd. Its bytes:
+  //   varint     length * 2 + sign; length is that of the magnitude in bytes. 0 is the sum zero: nothing
+  //   follows varint     exponent, zigzag (0, -1, 1, -2 ...) length     magnitude, little-endian, the last
+  //   byte not zero
+  // A varint is little-endian in groups of seven bits, the eighth set when another follows, never longer than
+  // needed.
+  void AppendTo(std::string* out) const;
+  // Takes a sum off the front of *bytes. False, and nothing is changed, when there is none: bytes are
+  // missing, another form is used than AppendTo would have, or the number is none that adding doubles and
+  // int64s can reach.
+  static bool ParseFrom(absl::string_view* bytes, ExactSum* sum);
+
+ private:
+  // Limbs of plant data: a sum needs two, a sum of squares or an area three.
+  using Limbs = absl::InlinedVector<uint64_t, 4>;
+
+  bool IsNegative() const { return static_cast<int64_t>(limbs_.back()) < 0; }
+  void AddScaled(__int128 mantissa, int exponent);
+  void AddLimbs(const uint64_t* limbs, size_t size, int base);
+  void Trim();
+  // The limbs without the sign.
+  Limbs Magnitude() const;
+
+  // The sum is the two's complement integer of the limbs, lowest first, times 2^(64 * base_). Kept shortest:
+  // the lowest limb is not zero, the highest is not merely the sign of the one below it. Zero has no limbs.
+  int base_ = 0;
+  Limbs limbs_;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
