@@ -1,7 +1,7 @@
 // File: storage/aggregate/summary.h
 //
-// Summary: mergeable statistics of an ordered run of samples of one tag, the monoid that every aggregate, page
-// header, dashboard query and report is a fold of.
+// Summary: mergeable statistics of an ordered run of samples of one tag, the monoid that every aggregate,
+// page header, dashboard query and report is a fold of.
 //
 // The run is what a reader sees: times rise strictly, of several samples at one time only the last written.
 // A sample is *usable* when its severity is Good and its value is finite. A Good sample whose value is NaN or
@@ -71,14 +71,18 @@ enum SummaryParts : uint32_t {
   kExtremes = 1 << 0,
   kSums = 1 << 1,
   kSquares = 1 << 2,
-  kAreas = 1 << 3,
+  kAreaStepped = 1 << 3,
+  kAreaSloped = 1 << 4,
+  kAreas = kAreaStepped | kAreaSloped,
   kAllParts = kExtremes | kSums | kSquares | kAreas,
 };
 
-// Requires strictly ascending times. O(n); around a nanosecond per sample and part.
+// Requires strictly ascending times and canonical values (IsCanonical). O(n); around a nanosecond per sample
+// and part.
 Summary Summarize(ValueType type, const SamplesView& samples, uint32_t parts = kAllParts);
 
-// Appends b to a, the segment between them included. Requires a->last.time < b.first.time (either may be empty).
+// Appends b to a, the segment between them included. Requires a->last.time < b.first.time (either may be
+// empty). Parts that are not asked for are left as they are in a, or in b when a is empty.
 void Merge(ValueType type, const Summary& b, Summary* a, uint32_t parts = kAllParts);
 
 // True when the sample takes part in numeric aggregates. For strings: when it is Good.
