@@ -20,6 +20,7 @@
 #include "client/reader.h"
 #include "client/tags.h"
 #include "client/writer.h"
+#include "google/protobuf/arena.h"
 #include "grpcpp/support/status.h"
 #include "proto/historian/v1/ingest.pb.h"
 #include "proto/historian/v1/query.pb.h"
@@ -62,25 +63,54 @@ struct ValuesShape {
 };
 absl::StatusOr<ValuesShape> ShapeOf(const v1::Values& wire);
 
-// Appends to *samples. Times must match the values in number.
+// These replace what was there. Times must match the values in number; a Samples' strings go with its values.
 absl::Status TimesFromWire(const v1::Times& wire, size_t size, std::vector<Timestamp>* times);
 absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples);
-// Appends `size` qualities; leaves *qualities empty when it is and all are Good.
+// Empty when all are Good.
 absl::Status QualitiesFromWire(const google::protobuf::RepeatedPtrField<v1::QualityRun>& wire, size_t size,
                                std::vector<Quality>* qualities);
 
 // A column without values (of a tag without samples) may have no kind: it is empty and float64.
 absl::StatusOr<SampleBatch> FromWire(const v1::Column& wire);
+// The same, into a batch whose memory is used again.
+absl::Status FromWire(const v1::Column& wire, SampleBatch* batch);
 absl::StatusOr<Latest> FromWire(const v1::ReadLatestResponse& wire);
 absl::StatusOr<SampleBatch> FromWire(const v1::AtTimes& wire, absl::Span<const Timestamp> times);
 absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire);
 absl::StatusOr<PlotSeries> FromWire(const v1::PlotSeries& wire);
 
-// The bytes of a v1::Frame without its sequence, for Writer::WriteEncodedFrame.
-std::string EncodedFrame(const v1::Frame& frame);
-// The bytes that go in front of them to make a v1::WriteRequest of that number. `producer` is empty in all
-// but a stream's first message.
-std::string WriteRequestPrefix(absl::string_view producer, uint64_t sequence, size_t encoded_frame_bytes);
+// Builds the bytes of a v1::Frame without its sequence, column by column: what Writer::WriteEncodedFrame
+// takes. Threads: one.
+class FrameEncoder {
+ public:
+  FrameEncoder() : arena_(block_.data(), block_.size()) {}
+
+  // Times must rise strictly.
+  void AddColumn(TagId tag, ValueType type, const SamplesView& samples);
+  // As Writer::AddSnapshot; all lengths must match.
+  void AddSnapshot(Timestamp time, ValueType type, absl::Span<const TagId> tags,
+                   absl::Span<const ValueBits> values, absl::Span<const Quality> qualities,
+                   const StringColumn* strings);
+
+  size_t bytes() const { return bytes_.size(); }
+  uint64_t samples() const { return samples_; }
+  // Gives the frame away and begins the next.
+  std::string Take();
+
+ private:
+  void Append(int field, const google::protobuf::MessageLite& message, size_t samples);
+
+  // One column's messages are built here and forgotten when they are encoded: no allocation for columns up to
+  // a few hundred samples.
+  std::vector<char> block_ = std::vector<char>(16 * 1024);
+  google::protobuf::Arena arena_;
+  std::string bytes_;
+  uint64_t samples_ = 0;
+};
+
+std::string EncodedFrame(v1::Frame frame);
+// The bytes to put in front of an encoded frame to make of it a v1::WriteRequest with that number.
+std::string WriteRequestPrefix(uint64_t sequence, size_t encoded_frame_bytes);
 
 }  // namespace historian::client
 

@@ -98,6 +98,8 @@ struct WriterOptions {
 
 struct WriterCounters {
   uint64_t samples_added = 0;
+  uint64_t samples_acknowledged = 0;  // Stored or refused.
+  // As the server counts them. What it acknowledged while the link was lost is in neither.
   uint64_t samples_stored = 0;
   uint64_t samples_rejected = 0;
   uint64_t frames_acknowledged = 0;
@@ -141,9 +143,9 @@ class Writer {
 
   // A frame as it is; its sequence is ignored and given by the writer. For those who gather frames
   // themselves. Errors: also InvalidArgument, a frame above 8 MiB.
-  absl::Status WriteFrame(const v1::Frame& frame);
-  // The same for the bytes of a v1::Frame without its sequence (EncodedFrame in client/wire.h): nothing is
-  // copied or encoded any more. `samples` is for the counters.
+  absl::Status WriteFrame(v1::Frame frame);
+  // The same for the bytes of a v1::Frame without its sequence (FrameEncoder and EncodedFrame in
+  // client/wire.h): nothing is copied or encoded any more. `samples` is for the counters.
   absl::Status WriteEncodedFrame(std::string encoded_frame, uint64_t samples);
 
   // Waits until everything added before is acknowledged.
@@ -160,8 +162,8 @@ class Writer {
 
  private:
   class Core;
-  explicit Writer(std::shared_ptr<Core> core);
-  std::shared_ptr<Core> core_;
+  explicit Writer(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace historian::client

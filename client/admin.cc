@@ -1,0 +1,74 @@
+#include "client/admin.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/wire.h"
+#include "grpcpp/client_context.h"
+#include "proto/historian/v1/admin.grpc.pb.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::client {
+
+absl::StatusOr<v1::GetStatusResponse> Admin::Status() const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::GetStatusResponse response;
+  RETURN_IF_ERROR(FromGrpc(v1::Admin::NewStub(connection_.channel())->GetStatus(&context, {}, &response),
+                           "asking for the status"));
+  return response;
+}
+
+absl::StatusOr<v1::GetStorageResponse> Admin::Storage(const TagSelection& tags) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::GetStorageRequest request;
+  ToWire(tags, request.mutable_tags());
+  v1::GetStorageResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->GetStorage(&context, request, &response),
+               "asking for the storage"));
+  return response;
+}
+
+absl::StatusOr<v1::SealResponse> Admin::Seal(absl::Duration deadline) const {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::SealResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->Seal(&context, {}, &response), "sealing"));
+  return response;
+}
+
+absl::StatusOr<std::vector<v1::BlockInfo>> Admin::ListBlocks(const TagKey& tag, Timestamp start,
+                                                             Timestamp end) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ListBlocksRequest request;
+  if (const TagId* id = std::get_if<TagId>(&tag)) {
+    request.set_tag_id(*id);
+  } else {
+    request.set_tag_name(std::get<std::string>(tag));
+  }
+  request.set_start(start);
+  request.set_end(end);
+  const auto stub = v1::Admin::NewStub(connection_.channel());
+  const auto stream = stub->ListBlocks(&context, request);
+  std::vector<v1::BlockInfo> blocks;
+  for (v1::BlockInfo block; stream->Read(&block);) blocks.push_back(block);
+  RETURN_IF_ERROR(FromGrpc(stream->Finish(), absl::StrCat("listing the blocks of ", ToString(tag))));
+  return blocks;
+}
+
+absl::StatusOr<v1::ReadBlockResponse> Admin::ReadBlock(const v1::BlockKey& key) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ReadBlockRequest request;
+  *request.mutable_key() = key;
+  v1::ReadBlockResponse response;
+  RETURN_IF_ERROR(FromGrpc(
+      v1::Admin::NewStub(connection_.channel())->ReadBlock(&context, request, &response),
+      absl::StrCat("reading a block of tag ", key.tag_id(), " at ", FormatTimestamp(key.first_time()))));
+  return response;
+}
+
+}  // namespace historian::client

@@ -1,0 +1,267 @@
+#include "client/reader.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/wire.h"
+#include "grpcpp/client_context.h"
+#include "proto/historian/v1/query.grpc.pb.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::client {
+namespace {
+
+struct NamedAggregate {
+  Aggregate aggregate;
+  absl::string_view name;
+  absl::string_view short_name;  // Empty: none.
+};
+
+constexpr NamedAggregate kNames[] = {
+    {Aggregate::kCount, "count", ""},
+    {Aggregate::kMinimum, "minimum", "min"},
+    {Aggregate::kMinimumTime, "minimum-time", "min-time"},
+    {Aggregate::kMaximum, "maximum", "max"},
+    {Aggregate::kMaximumTime, "maximum-time", "max-time"},
+    {Aggregate::kSum, "sum", ""},
+    {Aggregate::kAverage, "average", "avg"},
+    {Aggregate::kTimeWeightedAverage, "time-weighted-average", "twa"},
+    {Aggregate::kStandardDeviationSample, "standard-deviation-sample", "stddev"},
+    {Aggregate::kStandardDeviationPopulation, "standard-deviation-population", "stddev-population"},
+    {Aggregate::kFirst, "first", ""},
+    {Aggregate::kLast, "last", ""},
+    {Aggregate::kFirstTime, "first-time", ""},
+    {Aggregate::kLastTime, "last-time", ""},
+    {Aggregate::kRange, "range", ""},
+    {Aggregate::kGoodShare, "good-share", ""},
+    {Aggregate::kSampleCount, "sample-count", ""},
+};
+static_assert(std::size(kNames) == std::size(kAllAggregates));
+
+// "3 tags and those like 'area-1/*'".
+std::string ToString(const TagSelection& tags) {
+  if (tags.names.empty() && tags.pattern.empty() && tags.ids.size() == 1)
+    return absl::StrCat("tag ", tags.ids[0]);
+  if (tags.ids.empty() && tags.pattern.empty() && tags.names.size() == 1) {
+    return absl::StrCat("tag '", tags.names[0], "'");
+  }
+  const size_t count = tags.ids.size() + tags.names.size();
+  const std::string matches = tags.pattern.empty() ? "" : absl::StrCat("tags like '", tags.pattern, "'");
+  if (count == 0 && !matches.empty()) return matches;
+  return absl::StrCat(count, " tags", matches.empty() ? "" : " and ", matches);
+}
+
+std::string Asked(absl::string_view what, absl::string_view of, Timestamp start, Timestamp end) {
+  return absl::StrCat(what, " ", of, " from ", FormatTimestamp(start), " to ", FormatTimestamp(end));
+}
+
+// Reads a whole stream whose frames hold `series`. The call's message names `asked`.
+template <typename Series, typename Frame>
+absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Frame>& stream,
+                                                  grpc::ClientContext* context, absl::string_view asked) {
+  std::vector<Series> all;
+  absl::Status malformed;
+  Frame frame;
+  while (malformed.ok() && stream.Read(&frame)) {
+    for (const auto& wire : frame.series()) {
+      absl::StatusOr<Series> series = FromWire(wire);
+      if (!series.ok()) {
+        malformed = Annotate(series.status(), asked);
+        context->TryCancel();
+        break;
+      }
+      all.push_back(*std::move(series));
+    }
+  }
+  const grpc::Status status = stream.Finish();
+  RETURN_IF_ERROR(malformed);
+  RETURN_IF_ERROR(FromGrpc(status, asked));
+  return all;
+}
+
+}  // namespace
+
+absl::string_view AggregateName(Aggregate aggregate) {
+  for (const NamedAggregate& named : kNames) {
+    if (named.aggregate == aggregate) return named.name;
+  }
+  return "unknown";
+}
+
+bool ParseAggregate(absl::string_view text, Aggregate* aggregate) {
+  for (const NamedAggregate& named : kNames) {
+    if (text == named.name || (!named.short_name.empty() && text == named.short_name)) {
+      *aggregate = named.aggregate;
+      return true;
+    }
+  }
+  return false;
+}
+
+struct RawSamples::Stream {
+  std::string asked;
+  std::unique_ptr<v1::Query::Stub> stub;
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReader<v1::RawFrame>> reader;
+  v1::RawFrame frame;
+  SampleBatch batch;
+  std::string continuation;
+  bool ended = false;
+  absl::Status status;
+
+  void End(absl::Status why) {
+    ended = true;
+    if (!why.ok()) context.TryCancel();
+    const grpc::Status finished = reader->Finish();
+    status = why.ok() ? FromGrpc(finished, asked) : std::move(why);
+  }
+
+  ~Stream() {
+    if (!ended) End(absl::CancelledError("destroyed before its end"));
+  }
+};
+
+RawSamples::RawSamples(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
+RawSamples::RawSamples(RawSamples&&) noexcept = default;
+RawSamples& RawSamples::operator=(RawSamples&&) noexcept = default;
+RawSamples::~RawSamples() = default;
+
+const SampleBatch* RawSamples::Next() {
+  Stream& s = *stream_;
+  while (!s.ended) {
+    if (!s.reader->Read(&s.frame)) {
+      s.End(absl::OkStatus());
+      break;
+    }
+    if (!s.frame.continuation().empty()) s.continuation = s.frame.continuation();
+    if (absl::Status status = FromWire(s.frame.samples(), &s.batch); !status.ok()) {
+      s.End(Annotate(status, s.asked));
+      break;
+    }
+    if (!s.batch.samples.empty()) return &s.batch;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<SampleBatch> RawSamples::Collect() {
+  SampleBatch all;
+  while (const SampleBatch* batch = Next()) {
+    if (!all.samples.empty() && batch->type != all.type) {
+      stream_->End(absl::InternalError(
+          absl::StrCat(stream_->asked, ": the server's reply is malformed: the type changes within a tag")));
+      return stream_->status;
+    }
+    all.tag_id = batch->tag_id;
+    all.type = batch->type;
+    all.samples.Append(all.type, batch->samples.View());
+  }
+  RETURN_IF_ERROR(status());
+  return all;
+}
+
+const absl::Status& RawSamples::status() const { return stream_->status; }
+const std::string& RawSamples::continuation() const { return stream_->continuation; }
+void RawSamples::Cancel() { stream_->context.TryCancel(); }
+
+RawSamples Reader::Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOptions options) const {
+  auto stream = std::make_unique<RawSamples::Stream>();
+  stream->asked = Asked("reading", client::ToString(tag), start, end);
+  v1::ReadRawRequest request;
+  if (const TagId* id = std::get_if<TagId>(&tag)) {
+    request.set_tag_id(*id);
+  } else {
+    request.set_tag_name(std::get<std::string>(tag));
+  }
+  request.set_start(start);
+  request.set_end(end);
+  request.set_bounds(options.bounds);
+  request.set_reverse(options.reverse);
+  request.set_limit(options.limit);
+  request.set_continuation(std::move(options.continuation));
+  if (options.deadline != absl::InfiniteDuration()) {
+    stream->context.set_deadline(absl::ToChronoTime(absl::Now() + options.deadline));
+  }
+  stream->stub = v1::Query::NewStub(connection_.channel());
+  stream->reader = stream->stub->ReadRaw(&stream->context, request);
+  return RawSamples(std::move(stream));
+}
+
+absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags) const {
+  const std::string asked = absl::StrCat("reading the newest samples of ", ToString(tags));
+  v1::ReadLatestRequest request;
+  ToWire(tags, request.mutable_tags());
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ReadLatestResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Query::NewStub(connection_.channel())->ReadLatest(&context, request, &response), asked));
+  absl::StatusOr<Latest> latest = FromWire(response);
+  if (!latest.ok()) return Annotate(latest.status(), asked);
+  return latest;
+}
+
+absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tags,
+                                                         absl::Span<const Timestamp> times,
+                                                         std::optional<Interpolation> interpolation,
+                                                         bool uncertain_as_bad) const {
+  const std::string asked = absl::StrCat("reading ", ToString(tags), " at ", times.size(), " times");
+  v1::ReadAtTimesRequest request;
+  ToWire(tags, request.mutable_tags());
+  request.mutable_times()->Add(times.begin(), times.end());
+  request.set_interpolation(ToWire(interpolation));
+  request.set_uncertain_as_bad(uncertain_as_bad);
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ReadAtTimesResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Query::NewStub(connection_.channel())->ReadAtTimes(&context, request, &response), asked));
+  std::vector<SampleBatch> batches;
+  for (const v1::AtTimes& wire : response.tags()) {
+    absl::StatusOr<SampleBatch> batch = FromWire(wire, times);
+    if (!batch.ok()) return Annotate(batch.status(), asked);
+    batches.push_back(*std::move(batch));
+  }
+  return batches;
+}
+
+absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelection& tags,
+                                                               const ProcessedRequest& request) const {
+  const std::string asked = Asked("aggregating", ToString(tags), request.start, request.end);
+  if (request.interval < absl::ZeroDuration() ||
+      request.interval != absl::Floor(request.interval, absl::Nanoseconds(1))) {
+    return absl::InvalidArgumentError(absl::StrCat(asked, ": an interval of ",
+                                                   absl::FormatDuration(request.interval),
+                                                   " is not a whole number of nanoseconds"));
+  }
+  v1::ReadProcessedRequest wire;
+  ToWire(tags, wire.mutable_tags());
+  wire.set_start(request.start);
+  wire.set_end(request.end);
+  wire.set_interval_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(request.interval)));
+  for (const Aggregate aggregate : request.aggregates)
+    wire.add_aggregates(static_cast<v1::Aggregate>(aggregate));
+  wire.set_interpolation(ToWire(request.interpolation));
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  const auto stub = v1::Query::NewStub(connection_.channel());
+  const auto stream = stub->ReadProcessed(&context, wire);
+  return CollectSeries<ProcessedSeries, v1::ProcessedFrame>(*stream, &context, asked);
+}
+
+absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, Timestamp start, Timestamp end,
+                                                     uint32_t columns) const {
+  v1::PlotRequest request;
+  ToWire(tags, request.mutable_tags());
+  request.set_start(start);
+  request.set_end(end);
+  request.set_columns(columns);
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  const auto stub = v1::Query::NewStub(connection_.channel());
+  const auto stream = stub->Plot(&context, request);
+  return CollectSeries<PlotSeries, v1::PlotFrame>(*stream, &context,
+                                                  Asked("plotting", ToString(tags), start, end));
+}
+
+}  // namespace historian::client
