@@ -17,11 +17,12 @@ struct Neighbours {
   std::optional<Sample> exact;   // The sample at t itself, whatever its quality.
   std::optional<Sample> before;  // Nearest before t that counts.
   std::optional<Sample> after;   // Nearest after t that counts.
-  bool skipped = false;          // A sample that does not count lies between before and after.
+  bool skipped = false;  // A sample that does not count lies between before and after, not at t itself.
 };
 
 struct ValueAtTime {
-  // Nothing: no value (the quality says why). float32 tags keep bits of float32, int64 tags sloped round to nearest.
+  // Nothing: no value (the quality says why). float32 tags keep bits of float32, int64 tags sloped round to
+  // nearest.
   std::optional<ValueBits> value;
   Quality quality = kBadNoData;
 };
@@ -29,15 +30,25 @@ struct ValueAtTime {
 // A neighbour *counts* when it is usable, or, with uncertain_as_bad false, Uncertain and finite.
 bool CountsAsBound(ValueType type, ValueBits value, Quality quality, bool uncertain_as_bad);
 
+// What is known at t. Requires that before and after count, and lie where their names say.
+//
 //   exact, and it counts                the sample as it is
-//   before and after, sloped            on the line between them; Interpolated
+//   before and after, sloped            on the line between them (OnLine); Interpolated
 //   before, stepped                     its value; Interpolated
 //   before only, sloped                 its value, UncertainDataSubNormal, Interpolated
 //   no before                           no value, BadNoData
-// The quality of an interpolated value is Good when its bounds are Good and nothing was skipped between them,
-// else UncertainDataSubNormal. Past the newest sample it is always UncertainDataSubNormal. For strings, stepped: `value` is 0
-// and the caller takes the text of `before`.
-ValueAtTime InterpolateAt(ValueType type, Interpolation interpolation, Timestamp t, const Neighbours& neighbours);
+//
+// The quality of an interpolated value is Good when its bounds are Good (stepped: before alone is its bound)
+// and nothing was skipped between them, the sample at t included, else UncertainDataSubNormal. Past the
+// newest sample it is always UncertainDataSubNormal. Only floats and int64 slope; all else is stepped. For
+// strings `value` is 0 and the caller takes the text of `before`, or of `exact`.
+ValueAtTime InterpolateAt(ValueType type, Interpolation interpolation, Timestamp t,
+                          const Neighbours& neighbours, bool uncertain_as_bad = true);
+
+// The value at t of the straight line from (ta, a) to (tb, b), in double:
+//   a + (b - a) * ((t - ta) / (tb - ta))
+// kept between a and b whatever rounding does. Requires ta <= t <= tb, ta < tb, a and b finite.
+double OnLine(Timestamp ta, double a, Timestamp tb, double b, Timestamp t);
 
 }  // namespace historian
 

@@ -8,7 +8,12 @@
 // An interval's Summary covers the samples inside it. Its time-weighted figures cover the whole interval: the
 // segments between samples, and the parts of segments that cross its edges (from b's predecessor, to c's
 // successor), cut at the edge. Before the tag's first and after its newest sample there is no data.
-// A sloped segment cut at an edge t has there the value a + (b - a) * ((t - ta) / (tb - ta)), in double.
+// A sloped segment cut at an edge t has there the value a + (b - a) * ((t - ta) / (tb - ta)), in double
+// (OnLine in at_time.h). A cut depends on the two samples and the edges alone, so the result is the same bit
+// for bit whatever mixture of samples and summaries was fed.
+//
+// Cost: a few additions per interval and summary; samples as Summarize; a gap a step per interval it spans.
+// Threads: one fold, one thread.
 #ifndef HISTORIAN_STORAGE_AGGREGATE_INTERVAL_FOLD_H_
 #define HISTORIAN_STORAGE_AGGREGATE_INTERVAL_FOLD_H_
 
@@ -25,21 +30,25 @@ namespace historian {
 struct Interval {
   Timestamp start = 0;
   Timestamp end = 0;
-  Summary samples;  // Of the samples inside. Its durations and areas are those between them only.
+  // Of the samples inside. Its durations and area (that of the fold's interpolation) are those between them
+  // only.
+  Summary samples;
 
   // Over [start, end), edges included. The rest of the interval has no data.
   uint64_t good_ns = 0;
   uint64_t uncertain_ns = 0;
   uint64_t bad_ns = 0;
-  ExactSum area;  // Of the Good time, in value x nanoseconds, stepped or sloped as asked.
+  ExactSum area;  // Of the Good time, in value x nanoseconds, stepped or sloped as asked. Zero for strings.
 
   uint64_t no_data_ns() const { return Elapsed(start, end) - good_ns - uncertain_ns - bad_ns; }
 };
 
 class IntervalFold {
  public:
-  // Requires at least two edges, strictly ascending; they must outlive the fold.
-  IntervalFold(ValueType type, Interpolation interpolation, absl::Span<const Timestamp> edges, uint32_t parts);
+  // Requires at least two edges, strictly ascending; they must outlive the fold. `parts` (SummaryParts) says
+  // what the intervals shall have; for kAreas only the area that `interpolation` asks for is computed.
+  IntervalFold(ValueType type, Interpolation interpolation, absl::Span<const Timestamp> edges,
+               uint32_t parts);
 
   // Feed in time order, once each: the newest sample before the first edge if there is one, everything
   // inside, and the first sample at or after the last edge if there is one. Samples farther outside are
@@ -48,20 +57,45 @@ class IntervalFold {
 
   // Whether a run from `first` to `last` lies in one interval, so that its summary may stand for it.
   bool FitsOneInterval(Timestamp first, Timestamp last) const;
-  // Requires FitsOneInterval(summary.first.time, summary.last.time) and the asked parts in it.
+  // Requires FitsOneInterval(summary.first.time, summary.last.time) and the asked parts in it. A summary of
+  // no samples is ignored.
   void AddSummary(const Summary& summary);
 
   // One Interval per pair of edges. Ends the fold.
   std::vector<Interval> Finish();
+
+ private:
+  // Requires a t inside, not before what was fed.
+  size_t IntervalOf(Timestamp t) const;
+  // Takes in the run of `summary`, all in interval i.
+  void AddRun(size_t i, const Summary& summary);
+  // Gives the segment from last_ to `next` to the intervals it crosses, cut at their edges.
+  void AddCrossing(const Sample& next);
+  // The area of the part [from, to) of that segment, last_ being usable.
+  void AddPart(const Sample& next, bool sloped, Timestamp from, Timestamp to, ExactSum* area) const;
+
+  const ValueType type_;
+  const Interpolation interpolation_;
+  const absl::Span<const Timestamp> edges_;
+  const uint32_t parts_;
+  // Until Finish(), durations and areas of intervals are those of crossing segments alone.
+  std::vector<Interval> intervals_;
+  size_t current_ = 0;          // The interval of the newest sample inside.
+  std::optional<Sample> last_;  // The newest sample fed.
+  bool past_ = false;           // A sample at or after the last edge was fed: nothing more matters.
 };
 
-// The figures of an interval; nothing where there is none (no usable sample, no Good time).
+// The figures of an interval; nothing where there is none (no usable sample, no Good time). Each needs its
+// part: kSums; kSums and kSquares; kAreas; kExtremes. None but the share is for strings.
 //
-//   average                Sum of usable values / their number: each sample counts alike.
-//   time-weighted average  area / good_ns: each nanosecond counts alike (OPC TimeAverage2).
+//   sum                    Of usable values, rounded once. Infinite when it exceeds a double.
+//   average                Sum of usable values / their number: each sample counts alike. Rounded once.
+//   time-weighted average  area / good_ns: each nanosecond counts alike (OPC TimeAverage2). Rounded once.
 //   deviation              sqrt of the variance; sample: n - 1 in the divisor, 0 when n == 1; population: n.
 //                          Computed from exact sums, so no cancellation (OPC 10000-13, 5.4.3.36-39).
-//   good_share             good_ns / (end - start), 0 to 1.
+//   range                  max - min.
+//   good_share             good_ns / (end - start), 0 to 1. Of the whole interval: time without data, as that
+//                          past the newest sample, is not Good.
 std::optional<double> SumOf(const Interval& interval);
 std::optional<double> AverageOf(const Interval& interval);
 std::optional<double> TimeWeightedAverageOf(const Interval& interval);
@@ -70,9 +104,15 @@ std::optional<double> PopulationDeviationOf(const Interval& interval);
 std::optional<double> RangeOf(ValueType type, const Interval& interval);
 double GoodShareOf(const Interval& interval);
 
-// The status of a value computed over the interval: Good when all of its time is Good (or it has usable samples and
-// nothing else, for a tag without time before or after), BadNoData when it has neither samples nor time with
-// data, Bad when none of them is usable, else UncertainDataSubNormal; with the Calculated bit.
+// The status of a value computed over the interval; the first that holds:
+//
+//   BadNoData               neither samples nor time with data: before the first sample, past the newest
+//   Good                    all of its time is Good; or no time has data, and its one sample is usable (it is
+//                           the tag's only one, or its newest)
+//   Bad                     neither usable samples nor Good time
+//   UncertainDataSubNormal  the rest: some of its time is not Good or, past the newest sample, has no data
+//
+// With the Calculated bit, but for BadNoData: there nothing was calculated.
 Quality StatusOf(const Interval& interval);
 
 }  // namespace historian

@@ -305,6 +305,11 @@ void Merge(ValueType type, const Summary& b, Summary* a, uint32_t parts) {
   if (b.count == 0) return;
   if (a->count == 0) {
     *a = b;
+    if ((parts & kExtremes) == 0) a->min = a->max = Sample();
+    if ((parts & kSums) == 0) a->sum = ExactSum();
+    if ((parts & kSquares) == 0) a->sum_of_squares = ExactSum();
+    if ((parts & kAreaStepped) == 0) a->area_stepped = ExactSum();
+    if ((parts & kAreaSloped) == 0) a->area_sloped = ExactSum();
     return;
   }
   HISTORIAN_CHECK(a->last.time < b.first.time);

@@ -82,7 +82,7 @@ enum SummaryParts : uint32_t {
 Summary Summarize(ValueType type, const SamplesView& samples, uint32_t parts = kAllParts);
 
 // Appends b to a, the segment between them included. Requires a->last.time < b.first.time (either may be
-// empty). Parts that are not asked for are left as they are in a, or in b when a is empty.
+// empty). Parts that are not asked for are left as they are: zero when a was empty.
 void Merge(ValueType type, const Summary& b, Summary* a, uint32_t parts = kAllParts);
 
 // True when the sample takes part in numeric aggregates. For strings: when it is Good.
