@@ -18,6 +18,8 @@ constexpr double kPowers[kDecimalsMax + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  
 constexpr double kShift = 6755399441055744.0;  // 1.5 x 2^52
 constexpr uint64_t kShiftBits = std::bit_cast<uint64_t>(kShift);
 constexpr double kMantissaMax = 2251799813685248.0;  // 2^51
+// A float has 24 bits of its own: a mantissa of more is denser as it is.
+constexpr double kNarrowMantissaMax = 16777216.0;  // 2^24
 
 HISTORIAN_SIMD size_t ToWide(const uint64_t* bits, size_t size, double scale, uint64_t* mantissas) {
   uint64_t failed = 0;
@@ -39,7 +41,7 @@ HISTORIAN_SIMD size_t ToNarrow(const uint64_t* bits, size_t size, double scale, 
     const double scaled = static_cast<double>(std::bit_cast<float>(narrow)) * scale;
     const double shifted = scaled + kShift;
     const float value = static_cast<float>((shifted - kShift) / scale);
-    const bool fits = (std::bit_cast<uint32_t>(value) == narrow) & (std::fabs(scaled) < kMantissaMax);
+    const bool fits = (std::bit_cast<uint32_t>(value) == narrow) & (std::fabs(scaled) < kNarrowMantissaMax);
     mantissas[i] = std::bit_cast<uint64_t>(shifted) - kShiftBits;
     failed += fits ? 0 : 1;
   }
@@ -66,10 +68,34 @@ HISTORIAN_SIMD void FromNarrow(double scale, size_t size, uint64_t* mantissas) {
   }
 }
 
-// The smallest exponent not below `from` that makes the value an integer; kDecimalsMax + 1 for none.
-int DecimalsOf(uint64_t bits, bool narrow, int from) {
-  while (from <= kDecimalsMax && !IsDecimal(bits, narrow, from)) ++from;
-  return from;
+// One value with every exponent at once: bit e is set where e makes it an integer.
+HISTORIAN_SIMD uint32_t ExactWide(uint64_t bits) {
+  uint64_t fits[kDecimalsMax + 1];
+  const double v = std::bit_cast<double>(bits);
+  for (int e = 0; e <= kDecimalsMax; ++e) {
+    const double scaled = v * kPowers[e];
+    const double value = ((scaled + kShift) - kShift) / kPowers[e];
+    fits[e] =
+        (std::bit_cast<uint64_t>(value) == bits) & (std::fabs(scaled) < kMantissaMax) ? uint64_t{1} << e : 0;
+  }
+  uint64_t mask = 0;
+  for (int e = 0; e <= kDecimalsMax; ++e) mask |= fits[e];
+  return static_cast<uint32_t>(mask);
+}
+
+HISTORIAN_SIMD uint32_t ExactNarrow(uint32_t bits) {
+  uint64_t fits[kDecimalsMax + 1];
+  const double v = static_cast<double>(std::bit_cast<float>(bits));
+  for (int e = 0; e <= kDecimalsMax; ++e) {
+    const double scaled = v * kPowers[e];
+    const float value = static_cast<float>(((scaled + kShift) - kShift) / kPowers[e]);
+    fits[e] = (std::bit_cast<uint32_t>(value) == bits) & (std::fabs(scaled) < kNarrowMantissaMax)
+                  ? uint64_t{1} << e
+                  : 0;
+  }
+  uint64_t mask = 0;
+  for (int e = 0; e <= kDecimalsMax; ++e) mask |= fits[e];
+  return static_cast<uint32_t>(mask);
 }
 
 // What an exception costs in bits, and what another decimal place costs every value.
@@ -78,15 +104,8 @@ constexpr double kBitsPerDecimal = 3.32;
 
 }  // namespace
 
-bool IsDecimal(uint64_t bits, bool narrow, int decimals) {
-  const double scale = kPowers[decimals];
-  const double v = narrow ? static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits)))
-                          : std::bit_cast<double>(bits);
-  const double scaled = v * scale;
-  if (!(std::fabs(scaled) < kMantissaMax)) return false;
-  const double value = ((scaled + kShift) - kShift) / scale;
-  if (narrow) return std::bit_cast<uint32_t>(static_cast<float>(value)) == static_cast<uint32_t>(bits);
-  return std::bit_cast<uint64_t>(value) == bits;
+uint32_t ExactDecimals(uint64_t bits, bool narrow) {
+  return narrow ? ExactNarrow(static_cast<uint32_t>(bits)) : ExactWide(bits);
 }
 
 int GuessDecimals(const uint64_t* bits, size_t size, bool narrow) {
@@ -95,7 +114,8 @@ int GuessDecimals(const uint64_t* bits, size_t size, bool narrow) {
   int counts[kDecimalsMax + 2] = {};
   size_t not_decimal = 0;
   for (size_t i = 0; i < some; ++i) {
-    const int decimals = DecimalsOf(bits[some == 1 ? 0 : i * (size - 1) / (some - 1)], narrow, 0);
+    const uint32_t exact = ExactDecimals(bits[some == 1 ? 0 : i * (size - 1) / (some - 1)], narrow);
+    const int decimals = exact == 0 ? kDecimalsMax + 1 : std::countr_zero(exact);
     ++counts[decimals];
     if (decimals <= kDecimalsMax) continue;
     if (++not_decimal > 3) return -1;

@@ -28,8 +28,8 @@ size_t ToDecimals(const uint64_t* bits, size_t size, bool narrow, int decimals, 
 // In place: mantissas to the bits of their values. Any bits are safe.
 void FromDecimals(bool narrow, int decimals, size_t size, uint64_t* mantissas);
 
-// Whether one value is its mantissa / 10^decimals exactly.
-bool IsDecimal(uint64_t bits, bool narrow, int decimals);
+// The exponents that make one value an exact integer: bit e for exponent e, 0 to kDecimalsMax.
+uint32_t ExactDecimals(uint64_t bits, bool narrow);
 
 }  // namespace historian::format
 

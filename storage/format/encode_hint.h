@@ -9,8 +9,10 @@ namespace historian::format {
 // What one page of a tag taught about the next: keep one for each tag and pass it to EncodePage. It saves
 // time, mostly on small pages; it changes no sample, though perhaps a few bytes of their encoding. Two bytes.
 struct EncodeHint {
-  int8_t decimals = -1;  // Decimal places of the values; -1: not known, or they are not decimals.
-  bool narrow = false;   // float64 tag whose values went through float32.
+  static constexpr int8_t kUnknown = -1;
+  static constexpr int8_t kNoDecimals = -2;
+  int8_t decimals = kUnknown;  // Decimal places of the values, 0 to 15.
+  bool narrow = false;         // float64 tag whose values went through float32.
 };
 
 }  // namespace historian::format

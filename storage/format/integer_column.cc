@@ -1,6 +1,7 @@
 #include "storage/format/integer_column.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -27,13 +28,32 @@ struct Range {
   unsigned width() const { return WidthOf(span()); }
 };
 
+// Several running extremes side by side, so that one comparison does not wait for the one before.
+constexpr size_t kLanes = 8;
+
 HISTORIAN_SIMD Range RangeOf(const uint64_t* v, size_t size) {
   int64_t min = static_cast<int64_t>(v[0]);
   int64_t max = min;
-  for (size_t i = 0; i < size; ++i) {
+  size_t i = 0;
+  if (size >= kLanes) {
+    int64_t mins[kLanes], maxs[kLanes];
+    for (size_t l = 0; l < kLanes; ++l) mins[l] = maxs[l] = min;
+    for (; i + kLanes <= size; i += kLanes) {
+      for (size_t l = 0; l < kLanes; ++l) {
+        const int64_t x = static_cast<int64_t>(v[i + l]);
+        mins[l] = x < mins[l] ? x : mins[l];
+        maxs[l] = x > maxs[l] ? x : maxs[l];
+      }
+    }
+    for (size_t l = 0; l < kLanes; ++l) {
+      min = std::min(min, mins[l]);
+      max = std::max(max, maxs[l]);
+    }
+  }
+  for (; i < size; ++i) {
     const int64_t x = static_cast<int64_t>(v[i]);
-    min = x < min ? x : min;
-    max = x > max ? x : max;
+    min = std::min(min, x);
+    max = std::max(max, x);
   }
   return {min, max};
 }
@@ -91,16 +111,19 @@ HISTORIAN_SIMD void DivideAll(uint64_t* d, size_t size, double unit) {
 
 uint64_t Magnitude(uint64_t v) { return static_cast<int64_t>(v) < 0 ? 0 - v : v; }
 
+// std::gcd, but quick when the first divides the second.
+uint64_t CommonDivisor(uint64_t a, uint64_t b) { return a != 0 && b % a == 0 ? a : std::gcd(a, b); }
+
 // A common divisor of the differences, 1 when there is none that is worth its bytes.
 uint64_t FindUnit(const uint64_t* d, size_t size, const Range& range) {
   if (size < 2 || range.min <= -kExactDivisionMax || range.max >= kExactDivisionMax) return 1;
   // A few tell most columns: unrelated numbers share no divisor.
   uint64_t unit = 0;
   const size_t stride = size / 8 + 1;
-  for (size_t i = 0; i < size && unit != 1; i += stride) unit = std::gcd(unit, Magnitude(d[i]));
+  for (size_t i = 0; i < size && unit != 1; i += stride) unit = CommonDivisor(unit, Magnitude(d[i]));
   if (unit == 1) return 1;
   if (unit == 0 || !AllMultiples(d, size, static_cast<double>(unit))) {
-    for (size_t i = 0; i < size && unit != 1; ++i) unit = std::gcd(unit, Magnitude(d[i]));
+    for (size_t i = 0; i < size && unit != 1; ++i) unit = CommonDivisor(unit, Magnitude(d[i]));
   }
   return unit * size >= 16 ? unit : 1;
 }
@@ -122,25 +145,44 @@ struct Packing {
   size_t bits = 0;  // Of the packed values and the outliers.
 };
 
-uint64_t MedianOfSome(const uint64_t* v, size_t size) {
-  constexpr size_t kSome = 7;
-  int64_t some[kSome];
-  for (size_t i = 0; i < kSome; ++i) some[i] = static_cast<int64_t>(v[i * (size - 1) / (kSome - 1)]);
-  std::nth_element(some, some + kSome / 2, some + kSome);
-  return static_cast<uint64_t>(some[kSome / 2]);
-}
+// A few values, sorted, that tell what most are like.
+struct Some {
+  static constexpr size_t kSize = 7;
+  int64_t sorted[kSize];
 
-// How many values need b bits as signed distance from the centre, for each b.
-void CountWidths(const uint64_t* v, size_t size, uint64_t center, uint32_t (&counts)[65]) {
-  uint32_t even[65] = {};
-  uint32_t odd[65] = {};
-  size_t i = 0;
-  for (; i + 2 <= size; i += 2) {
-    ++even[WidthOf(ZigZag(v[i] - center))];
-    ++odd[WidthOf(ZigZag(v[i + 1] - center))];
+  Some(const uint64_t* v, size_t size) {
+    for (size_t i = 0; i < kSize; ++i) {
+      int64_t x = static_cast<int64_t>(v[i * (size - 1) / (kSize - 1)]);
+      size_t at = i;
+      for (; at > 0 && sorted[at - 1] > x; --at) sorted[at] = sorted[at - 1];
+      sorted[at] = x;
+    }
   }
-  if (i < size) ++even[WidthOf(ZigZag(v[i] - center))];
-  for (size_t b = 0; b <= 64; ++b) counts[b] = even[b] + odd[b];
+  uint64_t median() const { return static_cast<uint64_t>(sorted[kSize / 2]); }
+  // Bits that the values need at least if they are alike: the lowest and the highest may be outliers.
+  unsigned width() const {
+    return WidthOf(static_cast<uint64_t>(sorted[kSize - 2]) - static_cast<uint64_t>(sorted[1]));
+  }
+};
+
+// How many of at most kCounted values need b bits as signed distance from the center, for each b up to
+// the widest.
+constexpr size_t kCounted = 256;
+using WidthCounts = uint16_t[65];
+size_t CountWidths(const uint64_t* v, size_t size, uint64_t center, unsigned widest, WidthCounts& counts) {
+  const size_t stride = (size + kCounted - 1) / kCounted;
+  const size_t counted = size / stride;
+  uint8_t some[4][65] = {};  // Counting neighbours in one place would make each wait for the one before.
+  const uint64_t* const end = v + counted * stride;
+  const auto width = [center](uint64_t x) { return WidthOf(ZigZag(x - center)); };
+  for (; v + 4 * stride <= end; v += 4 * stride) {
+    for (size_t k = 0; k < 4; ++k) ++some[k][width(v[k * stride])];
+  }
+  for (; v < end; v += stride) ++some[0][width(*v)];
+  for (size_t b = 0; b <= widest; ++b) {
+    counts[b] = static_cast<uint16_t>(some[0][b] + some[1][b] + some[2][b] + some[3][b]);
+  }
+  return counted;
 }
 
 HISTORIAN_SIMD size_t CountOutliers(const uint64_t* v, size_t size, uint64_t base, unsigned width) {
@@ -150,25 +192,24 @@ HISTORIAN_SIMD size_t CountOutliers(const uint64_t* v, size_t size, uint64_t bas
   return outliers;
 }
 
+// The bits of an outlier: where it is, and its high part, which has a sign and is written in sevens.
+size_t OutlierBits(unsigned widest, unsigned width) { return 8 + 8 * ((widest - width) / 7 + 1); }
+
 Packing PlanPacking(const uint64_t* v, size_t size, const Range& range) {
-  Packing plain{static_cast<uint64_t>(range.min), range.width(), 0, range.width() * size};
+  const Packing plain{static_cast<uint64_t>(range.min), range.width(), 0, range.width() * size};
   // An outlier costs two bytes or more, so what few values or few bits can save is not worth the search.
   if (plain.width < 2 || size < 8) return plain;
-  const uint64_t center = MedianOfSome(v, size);
-  uint32_t counts[65];
-  CountWidths(v, size, center, counts);
-  const unsigned widest = std::min(plain.width + 1, 64u);
-  size_t best_bits = plain.bits;
+  const uint64_t center = Some(v, size).median();
+  WidthCounts counts;
+  const unsigned widest = std::min(plain.width + 1, 64u);  // One more for the sign.
+  const size_t counted = CountWidths(v, size, center, widest, counts);
+  size_t best_bits = plain.width * counted;
   unsigned best_width = 65;
   size_t outliers = 0;
-  size_t outlier_bits = 0;
   for (unsigned width = widest; width-- > 0;) {
-    const size_t more = counts[width + 1];
-    outliers += more;
-    outlier_bits += more * 8;  // Where.
-    if (outliers * 4 > size) break;
-    // The high part of the wider ones grows by a bit, and is written in sevens.
-    const size_t bits = width * size + outlier_bits + outliers * 8 * ((widest - width) / 7 + 1);
+    outliers += counts[width + 1];
+    if (outliers * 4 > counted) break;
+    const size_t bits = width * counted + outliers * OutlierBits(widest, width);
     if (bits < best_bits) {
       best_bits = bits;
       best_width = width;
@@ -179,20 +220,18 @@ Packing PlanPacking(const uint64_t* v, size_t size, const Range& range) {
   if (best_width == 0) {
     packing.base = center;
   } else {
-    const uint64_t half = uint64_t{1} << (best_width - 1);
-    const int64_t c = static_cast<int64_t>(center);
-    const int64_t low = static_cast<int64_t>(half) > c - std::numeric_limits<int64_t>::min() && c < 0
-                            ? std::numeric_limits<int64_t>::min()
-                            : c - static_cast<int64_t>(half);
-    const int64_t high = c > 0 && static_cast<int64_t>(half - 1) > std::numeric_limits<int64_t>::max() - c
-                             ? std::numeric_limits<int64_t>::max()
-                             : c + static_cast<int64_t>(half - 1);
+    const int64_t half = int64_t{1} << (best_width - 1);
+    int64_t low, high;
+    if (__builtin_sub_overflow(static_cast<int64_t>(center), half, &low)) low = std::numeric_limits<int64_t>::min();
+    if (__builtin_add_overflow(static_cast<int64_t>(center), half - 1, &high)) {
+      high = std::numeric_limits<int64_t>::max();
+    }
     const Range inner = RangeWithin(v, size, low, high);
     packing.base = static_cast<uint64_t>(inner.min);
     packing.width = inner.width();
   }
   packing.outliers = CountOutliers(v, size, packing.base, packing.width);
-  packing.bits = packing.width * size + packing.outliers * (8 + 8 * ((widest - packing.width) / 7 + 1));
+  packing.bits = packing.width * size + packing.outliers * OutlierBits(widest, packing.width);
   return packing.bits < plain.bits ? packing : plain;
 }
 
@@ -297,68 +336,55 @@ uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bo
   }
 
   const uint64_t unit = FindUnit(d, size - 1, range);
+  const uint8_t with_unit = unit > 1 ? kHasUnit : 0;
+  const auto divide = [unit](uint64_t* v, size_t count, Range* r) {
+    if (unit == 1) return;
+    DivideAll(v, count, static_cast<double>(unit));
+    r->min /= static_cast<int64_t>(unit);
+    r->max /= static_cast<int64_t>(unit);
+  };
+  divide(d, size - 1, &range);
+
+  // The line or the level, unless a few values show that differences must be narrower.
+  uint64_t* other = ThreadScratch<Owner, 1, uint64_t>(size);
   uint64_t step = 0;
-  uint64_t* line = nullptr;
-  Packing line_packing;
-  if (try_line && size > 2) {
-    line = ThreadScratch<Owner, 1, uint64_t>(size);
-    step = LineStep(values, size, unit, range);
-    SubtractLine(values, size, values[0], step, line);
-    Range line_range = RangeOf(line, size);
-    // Only worth a closer look when it may beat the differences.
-    if (line_range.width() <= range.width() + 1 && line_range.span() < uint64_t{kExactDivisionMax}) {
-      if (unit > 1) {
-        DivideAll(line, size, static_cast<double>(unit));
-        line_range.min /= static_cast<int64_t>(unit);
-        line_range.max /= static_cast<int64_t>(unit);
-      }
-      line_packing = PlanPacking(line, size, line_range);
-    } else {
-      line = nullptr;
+  uint64_t base = values[0];
+  if (try_line) {
+    step = LineStep(values, size, unit,
+                    Range{range.min * static_cast<int64_t>(unit), range.max * static_cast<int64_t>(unit)});
+    SubtractLine(values, size, base, step, other);
+  } else if (unit > 1) {
+    Subtract(values, size, base, other);
+  } else {
+    base = 0;
+    std::memcpy(other, values, size * sizeof(*other));
+  }
+  Range other_range = RangeOf(other, size);
+  bool has_other =
+      size > 2 &&
+      (unit == 1 || (other_range.min > -kExactDivisionMax && other_range.max < kExactDivisionMax));
+  if (has_other) divide(other, size, &other_range);
+  const bool has_some = size > Some::kSize;
+  if (has_other && has_some) has_other = Some(other, size).width() <= range.width();
+  Packing packing;
+  if (has_other) packing = PlanPacking(other, size, other_range);
+
+  // The differences, unless a few of them show that they must be wider.
+  if (!has_other || !has_some || Some(d, size - 1).width() * size <= packing.bits) {
+    const Packing differences = PlanPacking(d, size - 1, range);
+    if (!has_other || differences.bits < packing.bits) {
+      *head = kDelta | with_unit | (differences.outliers > 0 ? kHasOutliers : 0);
+      if (unit > 1) out = PutUnit(out, unit);
+      out = PutSignedVarint(out, values[0] - origin);
+      out = PutSignedVarint(out, differences.base);
+      return PutPacked(out, d, size - 1, differences);
     }
   }
-  if (unit > 1) {
-    DivideAll(d, size - 1, static_cast<double>(unit));
-    range.min /= static_cast<int64_t>(unit);
-    range.max /= static_cast<int64_t>(unit);
-  }
-  const Packing delta_packing = PlanPacking(d, size - 1, range);
-
-  if (line != nullptr && line_packing.bits <= delta_packing.bits) {
-    *head = kLine | (unit > 1 ? kHasUnit : 0) | (line_packing.outliers > 0 ? kHasOutliers : 0);
-    if (unit > 1) out = PutUnit(out, unit);
-    out = PutSignedVarint(out, values[0] + line_packing.base * unit - origin);
-    out = PutSignedVarint(out, step / unit);
-    return PutPacked(out, line, size, line_packing);
-  }
-
-  if (!try_line) {
-    uint64_t* offset = ThreadScratch<Owner, 1, uint64_t>(size);
-    Subtract(values, size, values[0], offset);
-    Range offset_range = RangeOf(offset, size);
-    const bool divides =
-        unit == 1 || (offset_range.min > -kExactDivisionMax && offset_range.max < kExactDivisionMax);
-    if (divides && offset_range.width() < delta_packing.width + 8 + WidthOf(unit)) {
-      if (unit > 1) {
-        DivideAll(offset, size, static_cast<double>(unit));
-        offset_range.min /= static_cast<int64_t>(unit);
-        offset_range.max /= static_cast<int64_t>(unit);
-      }
-      const Packing offset_packing = PlanPacking(offset, size, offset_range);
-      if (offset_packing.bits <= delta_packing.bits) {
-        *head = kOffset | (unit > 1 ? kHasUnit : 0) | (offset_packing.outliers > 0 ? kHasOutliers : 0);
-        if (unit > 1) out = PutUnit(out, unit);
-        out = PutSignedVarint(out, values[0] + offset_packing.base * unit - origin);
-        return PutPacked(out, offset, size, offset_packing);
-      }
-    }
-  }
-
-  *head = kDelta | (unit > 1 ? kHasUnit : 0) | (delta_packing.outliers > 0 ? kHasOutliers : 0);
+  *head = (try_line ? kLine : kOffset) | with_unit | (packing.outliers > 0 ? kHasOutliers : 0);
   if (unit > 1) out = PutUnit(out, unit);
-  out = PutSignedVarint(out, values[0] - origin);
-  out = PutSignedVarint(out, delta_packing.base);
-  return PutPacked(out, d, size - 1, delta_packing);
+  out = PutSignedVarint(out, base + packing.base * unit - origin);
+  if (try_line) out = PutSignedVarint(out, step / unit);
+  return PutPacked(out, other, size, packing);
 }
 
 namespace {

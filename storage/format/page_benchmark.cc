@@ -81,14 +81,15 @@ void RegisterAll() {
   for (const PlantKind& kind : PlantKinds()) {
     const std::string name = kind.name;
     for (const int64_t size : {1, 16, 64, 1024}) {
-      benchmark::RegisterBenchmark(("Encode/" + name).c_str(), [&kind](benchmark::State& s) { Encode(s, kind); })
-          ->Arg(size);
-      benchmark::RegisterBenchmark(("DecodeValues/" + name).c_str(),
-                                   [&kind](benchmark::State& s) { Decode(s, kind, false); })
-          ->Arg(size);
-      benchmark::RegisterBenchmark(("Decode/" + name).c_str(),
-                                   [&kind](benchmark::State& s) { Decode(s, kind, true); })
-          ->Arg(size);
+      benchmark::RegisterBenchmark(("Encode/" + name).c_str(), [&kind](benchmark::State& s) {
+        Encode(s, kind);
+      })->Arg(size);
+      benchmark::RegisterBenchmark(("DecodeValues/" + name).c_str(), [&kind](benchmark::State& s) {
+        Decode(s, kind, false);
+      })->Arg(size);
+      benchmark::RegisterBenchmark(("Decode/" + name).c_str(), [&kind](benchmark::State& s) {
+        Decode(s, kind, true);
+      })->Arg(size);
     }
   }
 }

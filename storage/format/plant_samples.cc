@@ -16,7 +16,8 @@ using Random = std::mt19937_64;
 // From -limit to limit, denser in the middle, as the sum of three even ones.
 int64_t Noise(Random& random, int64_t limit) {
   int64_t sum = 0;
-  for (int i = 0; i < 3; ++i) sum += static_cast<int64_t>(random() % static_cast<uint64_t>(2 * limit + 1)) - limit;
+  for (int i = 0; i < 3; ++i)
+    sum += static_cast<int64_t>(random() % static_cast<uint64_t>(2 * limit + 1)) - limit;
   return sum / 3;
 }
 
@@ -83,7 +84,8 @@ Samples DriftWithGaps(size_t size, uint64_t seed) {
 // Two decimals around a level: a flow.
 Samples NoiseRegular(size_t size, uint64_t seed) {
   Random random(seed);
-  return Regular(size, [&](size_t) { return BitsOfFloat64(static_cast<double>(5000 + Noise(random, 200)) / 100); });
+  return Regular(size,
+                 [&](size_t) { return BitsOfFloat64(static_cast<double>(5000 + Noise(random, 200)) / 100); });
 }
 
 // The same with a drop to zero or a spike now and then.
@@ -101,7 +103,8 @@ Samples WidenedReal(size_t size, uint64_t seed) {
   Random random(seed);
   Drift drift;
   return Regular(size, [&](size_t) {
-    return BitsOfFloat64(static_cast<double>(static_cast<float>(static_cast<double>(drift.Next(random)) / 10)));
+    return BitsOfFloat64(
+        static_cast<double>(static_cast<float>(static_cast<double>(drift.Next(random)) / 10)));
   });
 }
 
@@ -120,8 +123,8 @@ Samples Computed(size_t size, uint64_t seed) {
   Random random(seed);
   Drift drift;
   return Regular(size, [&](size_t) {
-    return BitsOfFloat64((static_cast<double>(drift.Next(random)) + static_cast<double>(random() >> 11) * 0x1p-53) /
-                         7.0);
+    return BitsOfFloat64(
+        (static_cast<double>(drift.Next(random)) + static_cast<double>(random() >> 11) * 0x1p-53) / 7.0);
   });
 }
 
@@ -177,7 +180,8 @@ Samples ByException(size_t size, uint64_t seed) {
   int64_t level = 7213;
   for (size_t i = 0; i < size; ++i) {
     time += static_cast<Timestamp>(200'000 + random() % 10'000'000) * 1000;
-    level += random() % 2 == 0 ? 5 + static_cast<int64_t>(random() % 6) : -5 - static_cast<int64_t>(random() % 6);
+    level +=
+        random() % 2 == 0 ? 5 + static_cast<int64_t>(random() % 6) : -5 - static_cast<int64_t>(random() % 6);
     samples.Add(time, BitsOfFloat64(static_cast<double>(level) / 1000));
   }
   return samples;

@@ -1,7 +1,7 @@
 // File: storage/format/plant_samples.h
 //
-// Runs of samples as plants make them, one of each character, for tests and benchmarks. The same name, size and
-// seed give the same samples on every machine (integers and exact divisions only).
+// Runs of samples as plants make them, one of each character, for tests and benchmarks. The same name, size
+// and seed give the same samples on every machine (integers and exact divisions only).
 #ifndef HISTORIAN_STORAGE_FORMAT_PLANT_SAMPLES_H_
 #define HISTORIAN_STORAGE_FORMAT_PLANT_SAMPLES_H_
 

@@ -83,15 +83,14 @@ uint8_t* PutRaw(uint8_t* p, Kind kind, const uint64_t* bits, size_t size) {
   return p;
 }
 
-uint8_t* PutConstant(uint8_t* p, Kind kind, uint64_t bits, EncodeHint* hint) {
+uint8_t* PutConstant(uint8_t* p, Kind kind, uint64_t bits) {
   if (kind == Kind::kInteger) {
     *p++ = kConstant;
     return PutSignedVarint(p, bits);
   }
   const bool narrow = kind == Kind::kNarrow;
-  int decimals = hint->decimals;
-  if (decimals < 0 || !IsDecimal(bits, narrow, decimals)) decimals = GuessDecimals(&bits, 1, narrow);
-  if (decimals >= 0) {
+  if (const uint32_t exact = ExactDecimals(bits, narrow); exact != 0) {
+    const int decimals = std::countr_zero(exact);
     uint64_t mantissa;
     ToDecimals(&bits, 1, narrow, decimals, &mantissa);
     uint8_t* const end = PutSignedVarint(p + 1, mantissa);
@@ -104,8 +103,7 @@ uint8_t* PutConstant(uint8_t* p, Kind kind, uint64_t bits, EncodeHint* hint) {
     uint64_t narrowed;
     Narrow(&bits, 1, &narrowed);
     *p++ = kWidened;
-    EncodeHint none;
-    return PutConstant(p, Kind::kNarrow, narrowed, &none);
+    return PutConstant(p, Kind::kNarrow, narrowed);
   }
   *p++ = kConstant;
   return PutRaw(p, kind, &bits, 1);
@@ -157,8 +155,8 @@ uint8_t* EncodeDictionary(Kind kind, const uint64_t* bits, size_t size, size_t m
     if (table[slot] == 0) {
       entries[count++] = bits[i];
       table[slot] = static_cast<uint32_t>(count);
-      // Entries cost two bytes at the very least.
-      if (count * 2 + (size * WidthOf(count - 1) >> 3) > max_bytes) return nullptr;
+      // Entries cost two bytes at the very least; a page of mostly new values is no dictionary's.
+      if (count * 2 > size || count * 2 + (size * WidthOf(count - 1) >> 3) > max_bytes) return nullptr;
     }
     indexes[i] = table[slot] - 1;
   }
@@ -182,10 +180,12 @@ uint8_t* EncodeDictionary(Kind kind, const uint64_t* bits, size_t size, size_t m
 // fit.
 size_t FitDecimals(const uint64_t* bits, size_t size, bool narrow, EncodeHint* hint, uint64_t* mantissas,
                    int* decimals) {
+  *decimals = -1;
   if (hint->decimals >= 0 && ToDecimals(bits, size, narrow, hint->decimals, mantissas) == 0) {
     *decimals = hint->decimals;
     return 0;
   }
+  if (hint->decimals == EncodeHint::kNoDecimals && ExactDecimals(bits[size / 2], narrow) == 0) return size;
   *decimals = GuessDecimals(bits, size, narrow);
   if (*decimals < 0) return size;
   size_t failed = ToDecimals(bits, size, narrow, *decimals, mantissas);
@@ -194,12 +194,11 @@ size_t FitDecimals(const uint64_t* bits, size_t size, bool narrow, EncodeHint* h
     int higher = *decimals;
     size_t seen = 0;
     for (size_t i = 0; i < size && seen < 4; ++i) {
-      if (IsDecimal(bits[i], narrow, *decimals)) continue;
+      const uint32_t exact = ExactDecimals(bits[i], narrow);
+      if ((exact >> *decimals & 1) != 0) continue;
       ++seen;
-      for (int d = *decimals + 1; d <= kDecimalsMax; ++d) {
-        if (!IsDecimal(bits[i], narrow, d)) continue;
-        higher = std::max(higher, d);
-        break;
+      if (const uint32_t above = exact >> *decimals; above != 0) {
+        higher = std::max(higher, *decimals + std::countr_zero(above));
       }
     }
     if (higher == *decimals || failed * 80 < size * 10 * static_cast<size_t>(higher - *decimals) / 3) break;
@@ -274,7 +273,7 @@ uint8_t* KeepShorter(uint8_t* begin, uint8_t* end, size_t size, EncodeFunction e
 template <int kLevel>
 uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, uint8_t* out) {
   const size_t runs = CountChanges(bits, size) + 1;
-  if (runs == 1) return PutConstant(out, kind, bits[0], hint);
+  if (runs == 1) return PutConstant(out, kind, bits[0]);
   if constexpr (kLevel == 0) {
     if (runs * 16 <= size) return EncodeRuns<kLevel>(kind, bits, size, runs, hint, out);
   }
@@ -299,7 +298,7 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
     } else if (kind == Kind::kWide && AllNarrow(bits, size)) {
       uint64_t* narrowed = ThreadScratch<Owner, 100 + kLevel, uint64_t>(size);
       Narrow(bits, size, narrowed);
-      if (!hint->narrow) *hint = EncodeHint{-1, true};
+      if (!hint->narrow) *hint = EncodeHint{EncodeHint::kUnknown, true};
       *out++ = kWidened;
       return Encode<kLevel>(Kind::kNarrow, narrowed, size, hint, out);
     } else {
@@ -307,6 +306,7 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
         *hint = EncodeHint();  // It went through float32 no longer.
         return Encode<kLevel>(kind, bits, size, hint, out);
       }
+      hint->decimals = EncodeHint::kNoDecimals;
       out = EncodeBits<kLevel>(kind, bits, size, out);
     }
   }
