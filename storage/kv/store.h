@@ -13,8 +13,11 @@
 //
 // Errors, everywhere: ResourceExhausted, no room left (nothing of the call was kept; it may be repeated when
 // there is room); DataLoss, stored bytes failed their checksum; Unavailable, the store was closed or failed
-// for good (the message says why). Threads: everything may be called from any thread; a Cursor or RunBuilder
-// from one at a time.
+// for good (the message says why).
+//
+// Threads: everything may be called from any thread; a Cursor or RunBuilder from one at a time.
+//
+// Lifetime: cursors, run builders and logs go before their Store.
 #ifndef HISTORIAN_STORAGE_KV_STORE_H_
 #define HISTORIAN_STORAGE_KV_STORE_H_
 
@@ -102,7 +105,7 @@ class Log {
   // FailedPrecondition until then.
   virtual absl::Status Sync() = 0;
   virtual uint64_t begin() const = 0;  // First position kept.
-  // One past the last byte. After reopening it may lie further on, by less than one segment: what was never
+  // One past the last byte. After reopening it may lie further on, to the end of a segment: what was never
   // written then reads as zeros, because segments are allocated before they are filled. So a reader
   // recognises its last good record by the record's own checksum (zeros must not be one) and calls Truncate()
   // behind it before the first Append.
@@ -112,8 +115,8 @@ class Log {
   // Drops bytes below position. May keep some of them (whole segments go), never more than one segment.
   virtual absl::Status Trim(uint64_t position) = 0;
   // Drops everything at and after position, durably, and takes appends again: what a reader does with a torn
-  // tail after a crash, and a writer after a failed Append or Sync. OutOfRange unless begin() <= position <=
-  // end().
+  // tail after a crash, and a writer after a failed Append or Sync. OutOfRange unless
+  // begin() <= position <= end().
   virtual absl::Status Truncate(uint64_t position) = 0;
 };
 

@@ -1,0 +1,43 @@
+// File: storage/kv/rocksdb_store.h
+//
+// The Store of the product: RocksDB for the spaces, files for the logs, in one directory (store_directory.h).
+//
+//   kMeta        written through RocksDB's log, synced with every batch
+//   the others   sorted files, built in runs/ and linked in; they never see a memtable. A run of kPages goes
+//   to
+//                the bottom level and is never read again by a compaction.
+//
+// One server at a time holds a store. A full disk refuses writes before RocksDB notices; when it does notice,
+// the store resumes by itself with the first write that finds room again. A few MiB stay in reserve, so that
+// deleting old data works on a full disk.
+#ifndef HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_
+#define HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "storage/kv/store.h"
+
+namespace historian::kv {
+
+struct RocksDbOptions {
+  std::string path;
+  bool create_if_missing = true;
+  // Blocks, indexes and filters of all spaces.
+  uint64_t block_cache_bytes = uint64_t{64} << 20;
+  // Recent batches of kMeta; at most two such buffers.
+  uint64_t meta_buffer_bytes = uint64_t{8} << 20;
+  // Files the logs grow by. Smaller on small disks: an empty log already has one.
+  uint64_t log_segment_bytes = uint64_t{16} << 20;
+};
+
+// Errors: those of StoreDirectory::Open; DataLoss, the spaces or a log are damaged; ResourceExhausted, no
+// room. Store::Checkpoint(path) takes a path on the same file system if possible: files are linked, else
+// copied.
+absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const RocksDbOptions& options);
+
+}  // namespace historian::kv
+
+#endif  // HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_

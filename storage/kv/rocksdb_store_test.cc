@@ -1,0 +1,434 @@
+#include "storage/kv/rocksdb_store.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/kv/store_conformance.h"
+
+namespace historian::kv {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+// Goes with all it holds.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = absl::StrCat(testing::TempDir(), "/kv.XXXXXX");
+    if (::mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  std::string operator/(absl::string_view name) const { return absl::StrCat(path_, "/", name); }
+
+ private:
+  std::string path_;
+};
+
+RocksDbOptions SmallOptions(std::string path) {
+  RocksDbOptions options;
+  options.path = std::move(path);
+  options.block_cache_bytes = uint64_t{1} << 20;
+  options.meta_buffer_bytes = uint64_t{1} << 20;
+  options.log_segment_bytes = 4096;
+  return options;
+}
+
+class RocksDbPlace : public StorePlace {
+ public:
+  absl::StatusOr<std::unique_ptr<Store>> Open() override {
+    return OpenRocksDbStore(SmallOptions(directory_ / "store"));
+  }
+  std::string CheckpointPath() override { return directory_ / absl::StrCat("checkpoint", checkpoints_++); }
+  absl::StatusOr<std::unique_ptr<Store>> OpenCheckpoint(const std::string& path) override {
+    RocksDbOptions options = SmallOptions(path);
+    options.create_if_missing = false;
+    return OpenRocksDbStore(options);
+  }
+  uint64_t log_segment_bytes() const override { return 4096; }
+
+ private:
+  TemporaryDirectory directory_;
+  int checkpoints_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(RocksDb, StoreConformance,
+                         testing::Values(StoreKind{"Small", [] { return std::make_unique<RocksDbPlace>(); }}),
+                         StoreKindName);
+
+absl::Status Put(Store& store, absl::string_view key, absl::string_view value) {
+  Batch batch;
+  batch.Put(key, value);
+  return store.Write(batch);
+}
+
+absl::Status Ingest(Store& store, Space space, absl::string_view key, absl::string_view value) {
+  std::vector<std::unique_ptr<RunBuilder>> runs;
+  auto run = store.NewRun(space);
+  if (!run.ok()) return run.status();
+  if (absl::Status status = (*run)->Add(key, value); !status.ok()) return status;
+  runs.push_back(*std::move(run));
+  return store.Ingest(std::move(runs));
+}
+
+void WriteFile(const std::string& path, absl::string_view contents) { std::ofstream(path) << contents; }
+
+std::string ReadFile(const std::string& path) {
+  std::stringstream contents;
+  contents << std::ifstream(path).rdbuf();
+  return contents.str();
+}
+
+TEST(RocksDbStore, FormatIsCheckedBeforeAnythingIsTouched) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "store";
+  ASSERT_TRUE(OpenRocksDbStore(SmallOptions(path)).ok());
+  EXPECT_EQ(ReadFile(path + "/FORMAT"), "historian store 1\n");
+  const struct {
+    const char* contents;
+    absl::StatusCode code;
+    const char* words;
+  } cases[] = {
+      {"historian store 2\n", absl::StatusCode::kFailedPrecondition, "newer Historian: its format is 2"},
+      {"historian store 999\n", absl::StatusCode::kFailedPrecondition, "newer Historian"},
+      {"historian store 0\n", absl::StatusCode::kDataLoss, "damaged"},
+      {"historian store 1", absl::StatusCode::kDataLoss, "damaged"},
+      {"historian store \n", absl::StatusCode::kDataLoss, "damaged"},
+      {"\x01\xff garbage", absl::StatusCode::kDataLoss, "damaged"},
+      {"", absl::StatusCode::kDataLoss, "damaged"}};
+  for (const auto& c : cases) {
+    WriteFile(path + "/FORMAT", c.contents);
+    const absl::Status status = OpenRocksDbStore(SmallOptions(path)).status();
+    EXPECT_EQ(status.code(), c.code) << c.contents << status;
+    EXPECT_THAT(status.message(), HasSubstr(c.words));
+    EXPECT_THAT(status.message(), HasSubstr(path));
+  }
+  fs::remove(path + "/FORMAT");
+  EXPECT_EQ(OpenRocksDbStore(SmallOptions(path)).status().code(), absl::StatusCode::kDataLoss);
+  WriteFile(path + "/FORMAT", "historian store 1\n");
+  EXPECT_TRUE(OpenRocksDbStore(SmallOptions(path)).ok());
+}
+
+TEST(RocksDbStore, PathsThatCannotBeUsedAreNamedWithTheReason) {
+  const TemporaryDirectory directory;
+  WriteFile(directory / "file", "");
+  fs::create_directory(directory / "foreign");
+  WriteFile(directory / "foreign/notes.txt", "");
+  RocksDbOptions no_create = SmallOptions(directory / "absent");
+  no_create.create_if_missing = false;
+  const struct {
+    RocksDbOptions options;
+    absl::StatusCode code;
+    const char* words;
+  } cases[] = {
+      {SmallOptions(directory / "file"), absl::StatusCode::kFailedPrecondition, "Not a directory"},
+      {SmallOptions(directory / "file/below"), absl::StatusCode::kFailedPrecondition, "Not a directory"},
+      {SmallOptions("/proc/historian"), absl::StatusCode::kFailedPrecondition, "No such file"},
+      {SmallOptions(directory / "foreign"), absl::StatusCode::kFailedPrecondition, "holds notes.txt"},
+      {SmallOptions(""), absl::StatusCode::kFailedPrecondition, "empty"},
+      {no_create, absl::StatusCode::kNotFound, "no store"},
+  };
+  for (const auto& c : cases) {
+    const absl::Status status = OpenRocksDbStore(c.options).status();
+    EXPECT_EQ(status.code(), c.code) << c.options.path << ": " << status;
+    EXPECT_THAT(status.message(), HasSubstr(c.words));
+    EXPECT_THAT(status.message(), HasSubstr(c.options.path));
+  }
+  EXPECT_FALSE(fs::exists(directory / "absent"));
+}
+
+TEST(RocksDbStore, PathsWithoutPermissionAreNamedWithTheReason) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const TemporaryDirectory directory;
+  fs::create_directory(directory / "read_only");
+  fs::permissions(directory / "read_only", fs::perms::owner_read | fs::perms::owner_exec);
+  const absl::Status status = OpenRocksDbStore(SmallOptions(directory / "read_only")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_THAT(status.message(), HasSubstr(directory / "read_only"));
+}
+
+TEST(RocksDbStore, ASecondOpenNamesThePathAndTheHolder) {
+  const TemporaryDirectory directory;
+  const auto first = OpenRocksDbStore(SmallOptions(directory / "store"));
+  ASSERT_TRUE(first.ok());
+  const absl::Status status = OpenRocksDbStore(SmallOptions(directory / "store")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr(directory / "store"));
+  EXPECT_THAT(status.message(),
+              HasSubstr(absl::StrCat("another Historian server holds it (process ", ::getpid(), ")")));
+}
+
+TEST(RocksDbStore, LostSpacesAreNotReplacedByEmptyOnes) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "store";
+  {
+    auto store = OpenRocksDbStore(SmallOptions(path));
+    ASSERT_TRUE(store.ok() && (*store)->OpenLog("journal").ok());
+  }
+  fs::remove_all(path + "/rocksdb");
+  const absl::Status status = OpenRocksDbStore(SmallOptions(path)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+}
+
+TEST(RocksDbStore, RunsLeftByAKilledServerAreRemoved) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "store";
+  ASSERT_TRUE(OpenRocksDbStore(SmallOptions(path)).ok());
+  WriteFile(path + "/runs/7.sst", "half a run");
+  auto store = OpenRocksDbStore(SmallOptions(path));
+  ASSERT_TRUE(store.ok());
+  EXPECT_TRUE(fs::is_empty(path + "/runs"));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Ingest(**store, Space::kPages, absl::StrCat(i), "value").ok());
+  EXPECT_TRUE(fs::is_empty(path + "/runs"));
+}
+
+TEST(RocksDbStore, DamagedBytesAreDataLoss) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "store";
+  {
+    auto store = OpenRocksDbStore(SmallOptions(path));
+    ASSERT_TRUE(store.ok() && Ingest(**store, Space::kPages, "key", std::string(10000, 'v')).ok());
+  }
+  for (const auto& file : fs::directory_iterator(path + "/rocksdb")) {
+    if (file.path().extension() != ".sst") continue;
+    std::fstream stream(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(5000);
+    stream.put('x');
+  }
+  auto store = OpenRocksDbStore(SmallOptions(path));
+  ASSERT_TRUE(store.ok()) << store.status();
+  const absl::Status status = (*store)->Get(Space::kPages, "key").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(status.message(), HasSubstr(path));
+  const auto cursor = (*store)->NewCursor(Space::kPages);
+  cursor->SeekToFirst();
+  EXPECT_FALSE(cursor->Valid());
+  EXPECT_EQ(cursor->status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(RocksDbStore, ALostFileIsDataLoss) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "store";
+  {
+    auto store = OpenRocksDbStore(SmallOptions(path));
+    ASSERT_TRUE(store.ok() && Ingest(**store, Space::kPages, "key", "value").ok());
+  }
+  std::vector<fs::path> tables;
+  for (const auto& file : fs::directory_iterator(path + "/rocksdb")) {
+    if (file.path().extension() == ".sst") tables.push_back(file.path());
+  }
+  for (const fs::path& table : tables) fs::remove(table);
+  EXPECT_EQ(OpenRocksDbStore(SmallOptions(path)).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(RocksDbStore, PagesAreOneFilePerRunAndStaySo) {
+  const TemporaryDirectory directory;
+  auto store = OpenRocksDbStore(SmallOptions(directory / "store"));
+  ASSERT_TRUE(store.ok());
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(Ingest(**store, Space::kPages, absl::StrCat("page ", 10 + i), std::string(1000, 'v')).ok());
+  }
+  EXPECT_EQ((*store)->Stats().spaces[static_cast<int>(Space::kPages)].files, 30);
+}
+
+TEST(RocksDbStore, RepeatedDeletionDoesNotPileUpFiles) {
+  const TemporaryDirectory directory;
+  auto store = OpenRocksDbStore(SmallOptions(directory / "store"));
+  ASSERT_TRUE(store.ok());
+  // One run that reaches over the end of the range.
+  std::vector<std::unique_ptr<RunBuilder>> runs;
+  runs.push_back(*(*store)->NewRun(Space::kPages));
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(runs.back()->Add(key, "value").ok());
+  ASSERT_TRUE((*store)->Ingest(std::move(runs)).ok());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE((*store)->DeleteRange(Space::kPages, "a", "c").ok());
+  EXPECT_FALSE((*store)->Get(Space::kPages, "b")->has_value());
+  EXPECT_TRUE((*store)->Get(Space::kPages, "c")->has_value());
+  EXPECT_LE((*store)->Stats().spaces[static_cast<int>(Space::kPages)].files, 2);
+  ASSERT_TRUE((*store)->DeleteRange(Space::kPages, "", "d").ok());
+  EXPECT_FALSE((*store)->Get(Space::kPages, "c")->has_value());
+}
+
+// The child is killed without closing anything; the parent must find all that had returned OK.
+TEST(RocksDbStoreDeathTest, AKilledServerKeepsWhatReturnedOk) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  // The child is this program run anew, so the place must have the same name for both.
+  const std::string path = absl::StrCat(testing::TempDir(), "/kv_killed");
+  EXPECT_EXIT(
+      {
+        fs::remove_all(path);
+        auto store = OpenRocksDbStore(SmallOptions(path));
+        bool ok = store.ok();
+        std::unique_ptr<Log> log = *(*store)->OpenLog("journal");
+        for (int i = 0; i < 20; ++i) {
+          ok = ok && Put(**store, absl::StrCat("key ", i), "value").ok();
+          ok = ok && Ingest(**store, Space::kHeads, absl::StrCat("key ", i), "value").ok();
+          ok = ok && log->Append(std::string(1000, 'r')).ok() && log->Sync().ok();
+        }
+        auto unfinished = (*store)->NewRun(Space::kPages);
+        ok = ok && (*unfinished)->Add("key", "value").ok();
+        if (ok) std::raise(SIGKILL);
+      },
+      testing::KilledBySignal(SIGKILL), "");
+  {
+    auto store = OpenRocksDbStore(SmallOptions(path));
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_TRUE((*store)->Get(Space::kMeta, absl::StrCat("key ", i))->has_value());
+      EXPECT_TRUE((*store)->Get(Space::kHeads, absl::StrCat("key ", i))->has_value());
+    }
+    EXPECT_FALSE((*store)->Get(Space::kPages, "key")->has_value());
+    EXPECT_TRUE(fs::is_empty(path + "/runs"));
+    EXPECT_EQ(*(*(*store)->OpenLog("journal"))->Read(0, 20000), std::string(20000, 'r'));
+  }
+  fs::remove_all(path);
+}
+
+// A file system of a few MiB, where mounting is permitted.
+class TinyDisk {
+ public:
+  explicit TinyDisk(uint64_t mebibytes) : path_(directory_ / "disk") {
+    fs::create_directory(path_);
+    mounted_ = ::mount("none", path_.c_str(), "tmpfs", 0, absl::StrCat("size=", mebibytes, "m").c_str()) == 0;
+    if (!mounted_) reason_ = std::strerror(errno);
+  }
+  ~TinyDisk() {
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+  const std::string& reason() const { return reason_; }
+  std::string operator/(absl::string_view name) const { return absl::StrCat(path_, "/", name); }
+
+  // Takes all the room there is, but for some bytes.
+  void Fill(uint64_t but_bytes = 0) {
+    const uint64_t free = fs::space(path_).available;
+    const int fd = ::open((*this / "ballast").c_str(), O_CREAT | O_WRONLY, 0644);
+    EXPECT_TRUE(free <= but_bytes || ::posix_fallocate(fd, 0, free - but_bytes) == 0);
+    ::close(fd);
+  }
+  void Empty() { fs::remove(*this / "ballast"); }
+
+ private:
+  TemporaryDirectory directory_;
+  std::string path_;
+  bool mounted_ = false;
+  std::string reason_;
+};
+
+TEST(RocksDbStore, AFullDiskRefusesWritesUntilThereIsRoomAgain) {
+  TinyDisk disk(64);
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  auto opened = OpenRocksDbStore(SmallOptions(disk / "store"));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  Store& store = **opened;
+  auto log = *store.OpenLog("journal");
+  ASSERT_TRUE(Put(store, "before", "value").ok());
+  ASSERT_TRUE(Ingest(store, Space::kPages, "before", std::string(1000, 'v')).ok());
+  ASSERT_TRUE(log->Append(std::string(4000, 'r')).ok() && log->Sync().ok());
+
+  for (int round = 0; round < 3; ++round) {
+    const uint64_t end = log->end();
+    disk.Fill();
+    EXPECT_LT(store.Stats().free_bytes, 100000);
+    for (const absl::Status& status :
+         {Put(store, "refused", "value"), Ingest(store, Space::kPages, "refused", std::string(1000, 'v')),
+          log->Append(std::string(5000, 'x')), store.Checkpoint(disk / "copy")}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+    }
+    EXPECT_EQ(log->end(), end);
+    EXPECT_TRUE(store.Get(Space::kPages, "before")->has_value());
+    EXPECT_FALSE(store.Get(Space::kMeta, "refused")->has_value());
+    EXPECT_FALSE(store.Get(Space::kPages, "refused")->has_value());
+    EXPECT_FALSE(fs::exists(disk / "copy"));
+    disk.Empty();
+    ASSERT_TRUE(Put(store, absl::StrCat("after ", round), "value").ok());
+    ASSERT_TRUE(Ingest(store, Space::kPages, absl::StrCat("after ", round), "value").ok());
+    ASSERT_TRUE(log->Append(std::string(5000, 'r')).ok() && log->Sync().ok());
+    ASSERT_EQ(*log->Read(0, 100000), std::string(end + 5000, 'r'));
+  }
+}
+
+// Fills the disk by the store's own writing, which leaves the reserve: deleting must then work.
+TEST(RocksDbStore, OldRunsCanBeDeletedFromAFullDisk) {
+  TinyDisk disk(48);
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  auto opened = OpenRocksDbStore(SmallOptions(disk / "store"));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  Store& store = **opened;
+  absl::Status status;
+  int runs = 0;
+  for (; runs < 100 && status.ok(); ++runs) {
+    status =
+        Ingest(store, Space::kPages, absl::StrCat("page ", 100 + runs), std::string(size_t{1} << 20, 'v'));
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_GT(runs, 10);
+  ASSERT_TRUE(Put(store, "still", "there is a reserve").ok());
+  ASSERT_TRUE(store.DeleteRange(Space::kPages, "", "page 105").ok());
+  EXPECT_FALSE(store.Get(Space::kPages, "page 104")->has_value());
+  EXPECT_TRUE(store.Get(Space::kPages, "page 105")->has_value());
+  EXPECT_TRUE(Ingest(store, Space::kPages, "page 999", std::string(size_t{1} << 20, 'v')).ok());
+}
+
+// Others may take the reserve as well: then RocksDB itself fails in the middle of something, and must go on
+// later.
+TEST(RocksDbStore, RocksDbResumesAfterItRanOutOfRoomItself) {
+  TinyDisk disk(64);
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  RocksDbOptions options = SmallOptions(disk / "store");
+  auto opened = OpenRocksDbStore(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  Store& store = **opened;
+  std::mt19937_64 random(1);
+  std::vector<std::string> kept;
+  int refused = 0;
+  for (int round = 0; round < 12; ++round) {
+    // Just above the reserve, so that flushes and logs of batches run into the end of it.
+    disk.Fill(/*but_bytes=*/(uint64_t{2} << 20) + random() % (uint64_t{2} << 20));
+    for (int i = 0; i < 30; ++i) {
+      const std::string key = absl::StrCat("key ", round, " ", i);
+      const absl::Status status = Put(store, key, std::string(200000, 'v'));
+      if (status.ok()) {
+        kept.push_back(key);
+      } else {
+        ++refused;
+        ASSERT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+      }
+    }
+    disk.Empty();
+    const absl::Status status = Put(store, absl::StrCat("key ", round), "value");
+    ASSERT_TRUE(status.ok()) << status;
+    kept.push_back(absl::StrCat("key ", round));
+    ASSERT_TRUE(Ingest(store, Space::kHeads, absl::StrCat("key ", round), "value").ok());
+    ASSERT_TRUE(store.DeleteRange(Space::kMeta, "key 0 ", "key 0 ~").ok());
+  }
+  EXPECT_GT(refused, 0);
+  opened->reset();
+  opened = OpenRocksDbStore(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  for (const std::string& key : kept) {
+    if (key.substr(0, 6) == "key 0 ") continue;
+    EXPECT_TRUE((*opened)->Get(Space::kMeta, key)->has_value()) << key;
+  }
+}
+
+}  // namespace
+}  // namespace historian::kv

@@ -1,0 +1,57 @@
+// File: storage/kv/store_directory.h
+//
+// The directory of a RocksDB store: who holds it, which version wrote it, what lies where.
+//
+//   LOCK       held (flock) while a store is open; says the process that held it last
+//   FORMAT     "historian store 1": the version of this layout and of the spaces
+//   rocksdb/   the spaces
+//   runs/      runs under construction; emptied at open
+//   log/       one directory per log (file_log.h)
+#ifndef HISTORIAN_STORAGE_KV_STORE_DIRECTORY_H_
+#define HISTORIAN_STORAGE_KV_STORE_DIRECTORY_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/kv/posix_files.h"
+
+namespace historian::kv {
+
+inline constexpr int kStoreFormatVersion = 1;
+
+class StoreDirectory {
+ public:
+  // Takes the directory until destroyed; creates it, with its parents, if wanted.
+  // Errors: NotFound, nothing there and not to be created. FailedPrecondition, another store holds it, a
+  // newer Historian wrote it, or it holds other files; PermissionDenied and FailedPrecondition, it cannot be
+  // created or written (with the system's reason); DataLoss, its FORMAT is missing or unreadable.
+  static absl::StatusOr<std::unique_ptr<StoreDirectory>> Open(const std::string& path,
+                                                              bool create_if_missing);
+
+  // A new directory of this layout, without rocksdb/, not taken: what a checkpoint is written into.
+  static absl::Status Create(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string rocksdb_path() const { return path_ + "/rocksdb"; }
+  std::string runs_path() const { return path_ + "/runs"; }
+  std::string log_path(absl::string_view name) const { return path_ + "/log/" + std::string(name); }
+  // Whether rocksdb/ was never completed.
+  bool is_new() const { return is_new_; }
+
+  absl::StatusOr<std::vector<std::string>> LogNames() const;
+
+ private:
+  StoreDirectory(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+
+  const std::string path_;
+  const Fd lock_;
+  bool is_new_ = false;
+};
+
+}  // namespace historian::kv
+
+#endif  // HISTORIAN_STORAGE_KV_STORE_DIRECTORY_H_
