@@ -1,0 +1,729 @@
+#include "storage/archive/archive.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <thread>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/archive/completions.h"
+#include "storage/archive/frame_record.h"
+#include "storage/archive/head_cache.h"
+#include "storage/archive/record_keys.h"
+#include "storage/archive/seal.h"
+#include "storage/archive/shard.h"
+#include "storage/archive/tag_reader.h"
+#include "storage/archive/validate.h"
+#include "storage/format/block.h"
+#include "storage/journal/journal.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+
+class Producer {
+ public:
+  std::string name;
+  uint64_t generation = 0;
+  uint64_t durable_at_open = 0;
+  uint64_t journal_epoch = 0;
+  uint64_t last_sequence = 0;  // Of the calls on this handle; they come from one thread at a time.
+};
+
+namespace {
+
+constexpr uint32_t kArchiveVersion = 1;
+constexpr size_t kProducerNameBytesMax = 128;
+constexpr size_t kDamageListedMax = 100;
+// How often the archive looks after itself: room on the disk, whether to seal.
+constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
+// How long a write waits for memory before it is refused.
+constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
+
+class ArchiveImpl : public Archive {
+ public:
+  ArchiveImpl(std::unique_ptr<kv::Store> store, const ArchiveOptions& options, const Clock& clock)
+      : store_(std::move(store)),
+        options_(options),
+        clock_(clock),
+        heads_(*store_, options.memory_budget_bytes / 8) {}
+  ~ArchiveImpl() override;
+
+  absl::Status Init();
+
+  TagRegistry& tags() override { return *tags_; }
+  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override;
+  uint64_t DurableSequence(absl::string_view producer) override;
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override;
+  absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
+                                                     KeepGoing keep_going) override;
+  std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) override;
+  absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
+                                      Interpolation interpolation, bool uncertain_as_bad,
+                                      KeepGoing keep_going) override;
+  absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
+                                             Interpolation interpolation, uint32_t parts,
+                                             KeepGoing keep_going) override;
+  absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
+  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
+  absl::StatusOr<SealResult> Seal() override;
+  ArchiveStats Stats() override;
+  absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
+  absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
+  absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
+
+ private:
+  struct ProducerState {
+    uint64_t generation = 0;
+    uint64_t journaled = 0;  // Last number in the journal.
+    uint64_t durable = 0;    // Last number in the journal and visible.
+    int in_flight = 0;
+    bool changed = false;  // Since the last seal.
+  };
+  // A frame on its way through the shards.
+  struct Applying {
+    Frame frame;
+    WriteResult result;
+    std::string producer;
+    size_t bytes = 0;
+    WriteDone done;
+    uint64_t ticket = 0;
+    std::atomic<int> shards_left{0};
+  };
+
+  absl::Status CheckVersion();
+  absl::Status LoadCheckpoint();
+  Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
+
+  absl::Status RefuseWrites() ABSL_LOCKS_EXCLUDED(state_mu_);
+  absl::Status WaitForMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(state_mu_);
+  void ReleaseMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(state_mu_) {
+    absl::MutexLock lock(&state_mu_);
+    in_flight_bytes_ -= bytes;
+  }
+  void OnJournaled(std::shared_ptr<Applying> applying, absl::StatusOr<uint64_t> position);
+  void Finish(Applying& applying, const absl::Status& status);
+
+  absl::StatusOr<std::unique_ptr<TagReader>> ReaderOf(TagId tag, KeepGoing keep_going);
+  // Remembers damage for Stats and hands the status on.
+  template <typename T>
+  absl::StatusOr<T> Noting(absl::StatusOr<T> result) {
+    if (!result.ok()) NoteDamage(result.status());
+    return result;
+  }
+  void NoteDamage(const absl::Status& status) ABSL_LOCKS_EXCLUDED(damage_mu_);
+
+  uint64_t TailBytes() const;
+  uint64_t OpenSamples() const;
+  void Maintain();
+  void CheckRoom();
+  bool SealIsDue() ABSL_LOCKS_EXCLUDED(state_mu_);
+  absl::StatusOr<SealResult> SealNow(bool everything);
+
+  // Constant after construction, or after Init.
+  const std::unique_ptr<kv::Store> store_;
+  const ArchiveOptions options_;
+  const Clock& clock_;
+  std::unique_ptr<TagRegistry> tags_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Journal> journal_;
+  std::thread maintenance_;
+
+  // Synchronise themselves.
+  HeadCache heads_;
+  Completions completions_;
+  std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
+
+  absl::Mutex producers_mu_;
+  absl::flat_hash_map<std::string, ProducerState> producers_ ABSL_GUARDED_BY(producers_mu_);
+
+  // Only the maintenance thread (and Init) seals.
+  Checkpoint checkpoint_;
+  absl::Time last_seal_try_ = absl::InfinitePast();
+
+  mutable absl::Mutex state_mu_;
+  bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
+  absl::Status refusal_ ABSL_GUARDED_BY(state_mu_);  // Why writes are refused.
+  uint64_t reserve_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
+  uint64_t in_flight_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
+  uint64_t seals_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // Calls of Seal so far,
+  uint64_t seals_served_ ABSL_GUARDED_BY(state_mu_) = 0;  // and how many of them are answered,
+  absl::StatusOr<SealResult> seal_answer_ ABSL_GUARDED_BY(state_mu_) = absl::UnknownError("no seal yet");
+  Checkpoint sealed_ ABSL_GUARDED_BY(state_mu_);  // A copy of checkpoint_ for Stats.
+  uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
+  Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
+  absl::Time dirty_since_ ABSL_GUARDED_BY(state_mu_) = absl::InfiniteFuture();
+
+  absl::Mutex damage_mu_;
+  std::deque<std::string> damage_ ABSL_GUARDED_BY(damage_mu_);
+};
+
+// ---- Opening and closing
+
+absl::Status ArchiveImpl::CheckVersion() {
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_->Get(kv::Space::kMeta, kArchiveKey));
+  record::v1::ArchiveRecord record;
+  if (!bytes.has_value()) {
+    record.set_version(kArchiveVersion);
+    record.set_created(clock_.Now());
+    kv::Batch batch;
+    batch.Put(kArchiveKey, record.SerializeAsString());
+    return Annotate(store_->Write(batch), "beginning a new archive");
+  }
+  if (!record.ParseFromString(*bytes) || record.version() == 0) {
+    return absl::DataLossError("the archive's version record is damaged");
+  }
+  if (record.version() > kArchiveVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the archive has format ", record.version(),
+                     ", written by a newer version of Historian; this one reads up to ", kArchiveVersion));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArchiveImpl::LoadCheckpoint() {
+  ASSIGN_OR_RETURN(checkpoint_, ReadCheckpoint(*store_));
+  const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kCheckpoint);
+  for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
+    const absl::string_view key = cursor->key();
+    if (key.substr(0, 1) == kProducerKeyPrefix) {
+      record::v1::ProducerRecord record;
+      if (!record.ParseFromArray(cursor->value().data(), cursor->value().size())) {
+        return absl::DataLossError(absl::StrCat("the record of producer '", key.substr(1), "' is damaged"));
+      }
+      absl::MutexLock lock(&producers_mu_);
+      ProducerState& state = producers_[std::string(key.substr(1))];
+      state.journaled = state.durable = record.sequence();
+    } else if (key.substr(0, 1) == kTailKeyPrefix && key.size() == 5) {
+      const TagId id = IdOfKey(key, kTailKeyPrefix);
+      const std::shared_ptr<const Tag> tag = tags_->Find(id);
+      if (tag == nullptr) return absl::DataLossError(absl::StrCat("tag ", id, " has samples but no record"));
+      absl::StatusOr<std::unique_ptr<Tail>> tail = ReadTailRecord(tag->type, cursor->value());
+      if (!tail.ok()) return Annotate(tail.status(), absl::StrCat("open samples of tag '", tag->name, "'"));
+      ShardOf(id).Restore(id, *std::move(tail));
+    }
+  }
+  return cursor->status();
+}
+
+absl::Status ArchiveImpl::Init() {
+  RETURN_IF_ERROR(CheckVersion());
+  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, clock_));
+  const int shards =
+      options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
+  for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
+  RETURN_IF_ERROR(LoadCheckpoint());
+  JournalReplay report;
+  const auto replay = [this](uint64_t position, absl::string_view bytes) -> absl::Status {
+    absl::StatusOr<FrameRecord> record = DecodeFrameRecord(bytes);
+    if (!record.ok()) return Annotate(record.status(), absl::StrCat("journal at ", position));
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->Apply(record->frame);
+    absl::MutexLock lock(&producers_mu_);
+    ProducerState& state = producers_[record->producer];
+    state.journaled = state.durable = record->frame.sequence;
+    state.changed = true;
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, checkpoint_.journal_position, replay, &report));
+  for (const JournalReplay::Damage& damage : report.damage) {
+    NoteDamage(absl::DataLossError(
+        absl::StrFormat("journal: %d bytes at %d are damaged; the samples in them are lost",
+                        damage.to - damage.from, damage.from)));
+  }
+  {
+    absl::MutexLock lock(&state_mu_);
+    sealed_ = checkpoint_;
+    if (report.records > 0) dirty_since_ = absl::Now();
+  }
+  CheckRoom();
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
+  maintenance_ = std::thread([this] { Maintain(); });
+  return absl::OkStatus();
+}
+
+ArchiveImpl::~ArchiveImpl() {
+  {
+    absl::MutexLock lock(&state_mu_);
+    closing_ = true;
+  }
+  if (maintenance_.joinable()) maintenance_.join();
+  journal_.reset();  // Writes what is queued and hands it to the shards,
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();  // which finish it.
+}
+
+// ---- Writing
+
+absl::StatusOr<std::shared_ptr<Producer>> ArchiveImpl::OpenProducer(absl::string_view name) {
+  if (name.empty() || name.size() > kProducerNameBytesMax || !IsValidUtf8(name)) {
+    return absl::InvalidArgumentError(absl::StrCat("a producer's name has 1 to ", kProducerNameBytesMax,
+                                                   " bytes of UTF-8; this one has ", name.size(), " bytes"));
+  }
+  auto producer = std::make_shared<Producer>();
+  producer->name = std::string(name);
+  absl::MutexLock lock(&producers_mu_);
+  const uint64_t generation = ++producers_[producer->name].generation;
+  // What an earlier handle has under way is settled first: only then is it known where the producer stands.
+  const auto settled = [this, &producer]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return producers_[producer->name].in_flight == 0;
+  };
+  producers_mu_.Await(absl::Condition(&settled));
+  const ProducerState& state = producers_[producer->name];
+  if (state.generation != generation) {
+    return absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time"));
+  }
+  producer->generation = generation;
+  producer->durable_at_open = state.durable;
+  producer->journal_epoch = journal_->epoch();
+  return producer;
+}
+
+uint64_t ArchiveImpl::DurableSequence(absl::string_view producer) {
+  absl::MutexLock lock(&producers_mu_);
+  const auto found = producers_.find(producer);
+  return found == producers_.end() ? 0 : found->second.durable;
+}
+
+absl::Status ArchiveImpl::RefuseWrites() {
+  absl::MutexLock lock(&state_mu_);
+  if (closing_) return absl::UnavailableError("the archive is closing");
+  return refusal_;
+}
+
+absl::Status ArchiveImpl::WaitForMemory(size_t bytes) {
+  const uint64_t in_flight_max = options_.memory_budget_bytes / 4;
+  const uint64_t tails_max = options_.memory_budget_bytes * 3 / 4;
+  const auto has_room = [this, in_flight_max, tails_max]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return closing_ || !refusal_.ok() || (in_flight_bytes_ < in_flight_max && TailBytes() < tails_max);
+  };
+  absl::MutexLock lock(&state_mu_);
+  if (!has_room() && !state_mu_.AwaitWithTimeout(absl::Condition(&has_room), kMemoryWaitMax)) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "no memory for more samples: ", in_flight_bytes_ >> 20, " MiB of frames and ", TailBytes() >> 20,
+        " MiB of open samples; the budget is ", options_.memory_budget_bytes >> 20, " MiB"));
+  }
+  in_flight_bytes_ += bytes;
+  if (dirty_since_ == absl::InfiniteFuture()) dirty_since_ = absl::Now();
+  return absl::OkStatus();
+}
+
+void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) {
+  if (frame.sequence == 0 || frame.sequence <= producer->last_sequence) {
+    done(absl::InvalidArgumentError(absl::StrCat("producer '", producer->name, "': frame ", frame.sequence,
+                                                 " does not come after frame ", producer->last_sequence)));
+    return;
+  }
+  if (frame.sequence <= producer->durable_at_open) {
+    producer->last_sequence = frame.sequence;
+    frames_repeated_.fetch_add(1, std::memory_order_relaxed);
+    done(WriteResult{.repeated = true});
+    return;
+  }
+  if (absl::Status refusal = RefuseWrites(); !refusal.ok()) {
+    done(std::move(refusal));
+    return;
+  }
+  auto applying = std::make_shared<Applying>();
+  ValidateFrame(*tags_, clock_.Now() + absl::ToInt64Nanoseconds(options_.future_limit), &frame,
+                &applying->result);
+  for (const FrameColumn& column : frame.columns) applying->bytes += column.samples.MemoryBytes();
+  for (const FrameSnapshot& snapshot : frame.snapshots) {
+    applying->bytes += snapshot.tags.size() * 16 + snapshot.strings.MemoryBytes();
+  }
+  if (absl::Status status = WaitForMemory(applying->bytes); !status.ok()) {
+    done(std::move(status));
+    return;
+  }
+  bool valid;
+  {
+    absl::MutexLock lock(&producers_mu_);
+    ProducerState& state = producers_[producer->name];
+    valid = state.generation == producer->generation;
+    if (valid) ++state.in_flight;
+  }
+  if (!valid) {
+    ReleaseMemory(applying->bytes);
+    done(absl::AbortedError(absl::StrCat("producer '", producer->name, "' was opened again elsewhere")));
+    return;
+  }
+  producer->last_sequence = frame.sequence;
+  std::string record = EncodeFrameRecord(producer->name, frame);
+  applying->frame = std::move(frame);
+  applying->producer = producer->name;
+  applying->done = std::move(done);
+  journal_->Append(std::move(record), producer->journal_epoch,
+                   [this, applying = std::move(applying)](absl::StatusOr<uint64_t> position) mutable {
+                     OnJournaled(std::move(applying), std::move(position));
+                   });
+}
+
+// On the journal's thread, in order of the journal.
+void ArchiveImpl::OnJournaled(std::shared_ptr<Applying> applying, absl::StatusOr<uint64_t> position) {
+  applying->ticket = completions_.NextTicket();
+  if (!position.ok()) {
+    if (absl::IsResourceExhausted(position.status())) {
+      absl::MutexLock lock(&state_mu_);
+      if (refusal_.ok()) refusal_ = Annotate(position.status(), "writes are refused until there is room");
+    }
+    Finish(*applying, position.status());
+    return;
+  }
+  {
+    absl::MutexLock lock(&producers_mu_);
+    ProducerState& state = producers_[applying->producer];
+    state.journaled = applying->frame.sequence;
+    state.changed = true;
+  }
+  // Every shard takes part, also one without samples here, so that frames are finished in order.
+  applying->shards_left.store(static_cast<int>(shards_.size()), std::memory_order_relaxed);
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    shard->Post([this, shard = shard.get(), applying] {
+      shard->Apply(applying->frame);
+      if (applying->shards_left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        Finish(*applying, absl::OkStatus());
+    });
+  }
+}
+
+void ArchiveImpl::Finish(Applying& applying, const absl::Status& status) {
+  if (status.ok()) {
+    frames_stored_.fetch_add(1, std::memory_order_relaxed);
+    samples_stored_.fetch_add(applying.result.stored, std::memory_order_relaxed);
+    samples_rejected_.fetch_add(applying.result.rejected, std::memory_order_relaxed);
+  }
+  const uint64_t ticket = applying.ticket;
+  completions_.Complete(ticket, [this, status, sequence = applying.frame.sequence, bytes = applying.bytes,
+                                 result = std::move(applying.result), producer = std::move(applying.producer),
+                                 done = std::move(applying.done)]() mutable {
+    {
+      absl::MutexLock lock(&producers_mu_);
+      ProducerState& state = producers_[producer];
+      if (status.ok()) state.durable = sequence;
+      --state.in_flight;
+    }
+    ReleaseMemory(bytes);
+    if (status.ok()) {
+      done(std::move(result));
+    } else {
+      done(status);
+    }
+  });
+}
+
+// ---- Reading
+
+absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepGoing keep_going) {
+  const std::shared_ptr<const Tag> tag = tags_->Find(id);
+  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  return std::make_unique<TagReader>(*store_, heads_, ShardOf(id).Sources(id, tag->type),
+                                     std::move(keep_going));
+}
+
+// Passes a raw reader's damage on to the archive's list.
+template <typename Note>
+class NotingRawReader : public RawReader {
+ public:
+  NotingRawReader(std::unique_ptr<RawReader> reader, Note note) : reader_(std::move(reader)), note_(note) {}
+  absl::StatusOr<bool> Next(Samples* batch) override {
+    absl::StatusOr<bool> more = reader_->Next(batch);
+    if (!more.ok()) note_(more.status());
+    return more;
+  }
+
+ private:
+  const std::unique_ptr<RawReader> reader_;
+  const Note note_;
+};
+
+absl::StatusOr<std::unique_ptr<RawReader>> ArchiveImpl::ReadRaw(const RawRequest& request,
+                                                                KeepGoing keep_going) {
+  if (request.start > request.end) {
+    return absl::InvalidArgumentError(absl::StrCat("the range ends (", FormatTimestamp(request.end),
+                                                   ") before it starts (", FormatTimestamp(request.start),
+                                                   ")"));
+  }
+  RawRequest valid = request;
+  valid.start = std::clamp(request.start, kTimestampMin, kTimestampMax + 1);
+  valid.end = std::clamp(request.end, kTimestampMin, kTimestampMax + 1);
+  ASSIGN_OR_RETURN(std::unique_ptr<TagReader> reader, ReaderOf(request.tag, std::move(keep_going)));
+  const auto note = [this](const absl::Status& status) { NoteDamage(status); };
+  return std::make_unique<NotingRawReader<decltype(note)>>(NewRawReader(std::move(reader), valid), note);
+}
+
+std::vector<std::optional<LatestSample>> ArchiveImpl::ReadLatest(absl::Span<const TagId> tags) {
+  std::vector<std::optional<LatestSample>> latest(tags.size());
+  std::vector<std::vector<size_t>> positions(shards_.size());
+  for (size_t i = 0; i < tags.size(); ++i) positions[tags[i] % shards_.size()].push_back(i);
+  for (size_t s = 0; s < shards_.size(); ++s) {
+    if (!positions[s].empty()) shards_[s]->Latest(tags.data(), positions[s], &latest);
+  }
+  return latest;
+}
+
+absl::StatusOr<Samples> ArchiveImpl::ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
+                                                 Interpolation interpolation, bool uncertain_as_bad,
+                                                 KeepGoing keep_going) {
+  for (const Timestamp t : times) {
+    if (!IsValidTimestamp(t)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("time ", FormatTimestamp(t), " is outside 1900-01-01 to 2200-01-01"));
+    }
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
+  return Noting(reader->AtTimes(times, interpolation, uncertain_as_bad));
+}
+
+absl::StatusOr<std::vector<Interval>> ArchiveImpl::Fold(TagId tag, absl::Span<const Timestamp> edges,
+                                                        Interpolation interpolation, uint32_t parts,
+                                                        KeepGoing keep_going) {
+  if (edges.size() < 2 || edges.front() < kTimestampMin || edges.back() > kTimestampMax + 1 ||
+      !IsStrictlyAscending(edges.data(), edges.size())) {
+    return absl::InvalidArgumentError(
+        "intervals need two or more ascending edges within 1900-01-01 to 2200-01-01");
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
+  return Noting(reader->Fold(edges, interpolation, parts));
+}
+
+absl::StatusOr<std::optional<Sample>> ArchiveImpl::SampleBefore(TagId tag, Timestamp t) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, nullptr));
+  return Noting(reader->SampleBefore(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
+}
+
+absl::StatusOr<std::optional<Sample>> ArchiveImpl::SampleAtOrAfter(TagId tag, Timestamp t) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, nullptr));
+  return Noting(reader->SampleAtOrAfter(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
+}
+
+void ArchiveImpl::NoteDamage(const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return;
+  std::string text(status.message());
+  absl::MutexLock lock(&damage_mu_);
+  if (std::find(damage_.begin(), damage_.end(), text) != damage_.end()) return;
+  damage_.push_back(std::move(text));
+  if (damage_.size() > kDamageListedMax) damage_.pop_front();
+}
+
+// ---- Sealing and looking after itself
+
+uint64_t ArchiveImpl::TailBytes() const {
+  uint64_t bytes = 0;
+  for (const std::unique_ptr<Shard>& shard : shards_) bytes += shard->memory_bytes();
+  return bytes;
+}
+
+uint64_t ArchiveImpl::OpenSamples() const {
+  uint64_t samples = 0;
+  for (const std::unique_ptr<Shard>& shard : shards_) samples += shard->samples();
+  return samples;
+}
+
+void ArchiveImpl::CheckRoom() {
+  const kv::StoreStats stats = store_->Stats();
+  const uint64_t reserve = std::min(options_.disk_reserve_bytes, stats.capacity_bytes / 20);
+  absl::MutexLock lock(&state_mu_);
+  reserve_bytes_ = reserve;
+  refusal_ = stats.free_bytes >= reserve
+                 ? absl::OkStatus()
+                 : absl::ResourceExhaustedError(absl::StrCat(
+                       "the disk is full: ", stats.free_bytes >> 20, " MiB are free and ", reserve >> 20,
+                       " MiB are kept in reserve; writes are refused until there is room"));
+}
+
+bool ArchiveImpl::SealIsDue() {
+  // A seal that failed (no room, say) is tried again after a pause.
+  if (absl::Now() - last_seal_try_ < absl::Seconds(1)) return false;
+  if (journal_->size_bytes() > options_.journal_bytes_max && OpenSamples() > 0) return true;
+  if (TailBytes() > options_.memory_budget_bytes / 2) return true;
+  absl::MutexLock lock(&state_mu_);
+  return absl::Now() - dirty_since_ > options_.seal_interval;
+}
+
+void ArchiveImpl::Maintain() {
+  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return closing_ || seals_wanted_ != seals_served_;
+  };
+  while (true) {
+    uint64_t serve;
+    bool explicitly;
+    {
+      absl::MutexLock lock(&state_mu_);
+      state_mu_.AwaitWithTimeout(absl::Condition(&wanted), kMaintenancePeriod);
+      serve = seals_wanted_;
+      explicitly = seals_wanted_ != seals_served_;
+      if (closing_ && !explicitly) return;
+    }
+    CheckRoom();
+    if (!explicitly && !SealIsDue()) continue;
+    const bool for_memory = TailBytes() > options_.memory_budget_bytes / 2;
+    absl::StatusOr<SealResult> result = SealNow(explicitly || for_memory);
+    last_seal_try_ = result.ok() ? absl::InfinitePast() : absl::Now();
+    if (!result.ok()) NoteDamage(result.status());
+    if (explicitly) {
+      absl::MutexLock lock(&state_mu_);
+      seal_answer_ = std::move(result);
+      seals_served_ = serve;
+    }
+  }
+}
+
+absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
+  // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
+  // it is not.
+  Checkpoint checkpoint = checkpoint_;
+  std::vector<std::pair<std::string, uint64_t>> producers;
+  std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
+  absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
+  const absl::Time cut = absl::Now();
+  journal_->AtBoundary([&](uint64_t next_position) {
+    checkpoint.journal_position = next_position;
+    {
+      absl::MutexLock lock(&producers_mu_);
+      for (auto& [name, state] : producers_) {
+        if (!state.changed) continue;
+        producers.emplace_back(name, state.journaled);
+        state.changed = false;
+      }
+    }
+    for (size_t s = 0; s < shards_.size(); ++s) {
+      shards_[s]->Post([&, s] {
+        shards_[s]->Freeze(everything, &frozen_by_shard[s]);
+        shards_left.DecrementCount();
+      });
+    }
+  });
+  shards_left.Wait();
+  std::vector<FrozenTag> frozen;
+  for (std::vector<FrozenTag>& part : frozen_by_shard)
+    std::move(part.begin(), part.end(), std::back_inserter(frozen));
+
+  absl::StatusOr<SealOutcome> outcome = WriteSeal(*store_, checkpoint, producers, frozen, everything);
+  if (outcome.ok()) heads_.Invalidate(outcome->changed);
+  for (size_t i = 0; i < frozen.size(); ++i) {
+    ShardOf(frozen[i].tag).Thaw(frozen[i].tag, outcome.ok() ? &outcome->left[i] : nullptr);
+  }
+  if (!outcome.ok()) {
+    absl::MutexLock lock(&producers_mu_);
+    for (const auto& [name, sequence] : producers) producers_[name].changed = true;
+    return Annotate(outcome.status(), "sealing");
+  }
+  checkpoint_ = outcome->checkpoint;
+  {
+    absl::MutexLock lock(&state_mu_);
+    sealed_ = checkpoint_;
+    ++seals_;
+    last_seal_ = clock_.Now();
+    dirty_since_ = in_flight_bytes_ > 0 || OpenSamples() > 0 ? cut : absl::InfiniteFuture();
+  }
+  RETURN_IF_ERROR(Annotate(journal_->Trim(checkpoint_.journal_position), "trimming the journal"));
+  return outcome->result;
+}
+
+absl::StatusOr<SealResult> ArchiveImpl::Seal() {
+  absl::MutexLock lock(&state_mu_);
+  if (closing_) return absl::UnavailableError("the archive is closing");
+  const uint64_t mine = ++seals_wanted_;
+  const auto served = [this, mine]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return seals_served_ >= mine; };
+  state_mu_.Await(absl::Condition(&served));
+  return seal_answer_;
+}
+
+ArchiveStats ArchiveImpl::Stats() {
+  ArchiveStats stats;
+  stats.samples_stored = samples_stored_.load(std::memory_order_relaxed);
+  stats.samples_rejected = samples_rejected_.load(std::memory_order_relaxed);
+  for (const std::unique_ptr<Shard>& shard : shards_) stats.samples_repeated += shard->duplicates();
+  stats.frames_stored = frames_stored_.load(std::memory_order_relaxed);
+  stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
+  stats.journal_commits = journal_->commits();
+  stats.samples_open = OpenSamples();
+  stats.tail_bytes = TailBytes();
+  stats.cache_bytes = heads_.size_bytes();
+  stats.journal_bytes = journal_->size_bytes();
+  stats.store = store_->Stats();
+  {
+    absl::MutexLock lock(&state_mu_);
+    stats.in_flight_bytes = in_flight_bytes_;
+    stats.seals = seals_;
+    stats.last_seal = last_seal_;
+    stats.samples_sealed = sealed_.samples_sealed;
+    stats.blocks = sealed_.blocks;
+    stats.block_bytes = sealed_.block_bytes;
+    stats.disk_reserve_bytes = reserve_bytes_;
+    stats.ingest = closing_ ? absl::UnavailableError("the archive is closing") : refusal_;
+  }
+  absl::MutexLock lock(&damage_mu_);
+  stats.damage.assign(damage_.begin(), damage_.end());
+  return stats;
+}
+
+absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
+  const std::shared_ptr<const Tag> tag = tags_->Find(id);
+  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  TagStorage storage;
+  Shard& shard = ShardOf(id);
+  const TagSources sources = shard.Sources(id, tag->type);
+  storage.samples_open = shard.OpenSamples(id);
+  storage.samples = storage.samples_open;
+  if (sources.oldest > sources.newest) return storage;
+  storage.first_time = sources.oldest;
+  storage.last_time = sources.newest;
+  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks, ListBlocks(id, sources.oldest, sources.newest + 1));
+  for (const BlockInfo& block : blocks) {
+    ++storage.blocks;
+    storage.samples += block.samples;
+    storage.head_bytes += block.head_bytes;
+    storage.payload_bytes += block.payload_bytes;
+  }
+  return storage;
+}
+
+absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timestamp start, Timestamp end) {
+  const std::shared_ptr<const Tag> tag = tags_->Find(id);
+  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  std::vector<BlockInfo> blocks;
+  const TagSources sources = ShardOf(id).Sources(id, tag->type);
+  start = std::max(start, sources.oldest);
+  end = std::min(end, sources.newest + 1);
+  if (start >= end) return blocks;
+  for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<const StoredHeads> heads, heads_.Get(p, id));
+    RETURN_IF_ERROR(heads->damage);
+    for (const StoredHead& stored : heads->heads) {
+      if (stored.head.first_time() >= end || stored.head.last_time() < start) continue;
+      blocks.push_back({stored.id, stored.head.first_time(), stored.head.last_time(), stored.head.count(),
+                        static_cast<uint32_t>(stored.head.pages.size()), stored.head_bytes,
+                        stored.head.payload_size()});
+    }
+  }
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [](const BlockInfo& a, const BlockInfo& b) { return a.first_time < b.first_time; });
+  return blocks;
+}
+
+absl::StatusOr<BlockBytes> ArchiveImpl::ReadBlock(const format::BlockId& id) {
+  const std::shared_ptr<const Tag> tag = tags_->Find(id.tag);
+  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id.tag));
+  ASSIGN_OR_RETURN(std::optional<std::string> head, store_->Get(kv::Space::kHeads, format::HeadKey(id)));
+  ASSIGN_OR_RETURN(std::optional<std::string> payload, store_->Get(kv::Space::kPages, format::PagesKey(id)));
+  if (!head.has_value() || !payload.has_value()) {
+    return absl::NotFoundError(absl::StrCat("tag ", id.tag, " has no block from ",
+                                            FormatTimestamp(id.first_time), " of seal ", id.seal));
+  }
+  return BlockBytes{*std::move(head), *std::move(payload), tag->type};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Archive>> Archive::Open(std::unique_ptr<kv::Store> store,
+                                                       const ArchiveOptions& options, const Clock& clock) {
+  auto archive = std::make_unique<ArchiveImpl>(std::move(store), options, clock);
+  RETURN_IF_ERROR(archive->Init());
+  return archive;
+}
+
+}  // namespace historian

@@ -1,0 +1,29 @@
+// File: storage/archive/frame_record.h
+//
+// A frame as a journal record. Every column is a page (storage/format/page.md), so the journal is about as
+// small as the blocks will be. Bytes: storage/archive/frame_record.md.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_FRAME_RECORD_H_
+#define HISTORIAN_STORAGE_ARCHIVE_FRAME_RECORD_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/archive/frame.h"
+
+namespace historian {
+
+// Requires a validated frame (validate.h).
+std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame);
+
+struct FrameRecord {
+  std::string producer;
+  Frame frame;
+};
+
+// DataLoss when the bytes are no record.
+absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_FRAME_RECORD_H_

@@ -1,0 +1,90 @@
+// File: storage/archive/partition_view.h
+//
+// What is stored of one tag in one partition, put in order of time: pages of blocks, pages of the tail and
+// its raw rest, grouped into *clusters*. Pages whose times overlap share a cluster, and only there need
+// samples be merged; between clusters time rises. Nearly always a cluster is one page, and then its summary
+// stands for it.
+//
+//   blocks, seal 7   |--page--||--page--|        |--page--|
+//   blocks, seal 9                 |page|
+//   tail                                                   |--page--||rest|
+//   clusters         |---0----||---1----|        |---2----||---3----||-4--|
+#ifndef HISTORIAN_STORAGE_ARCHIVE_PARTITION_VIEW_H_
+#define HISTORIAN_STORAGE_ARCHIVE_PARTITION_VIEW_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/aggregate/summary.h"
+#include "storage/archive/head_cache.h"
+#include "storage/archive/tail.h"
+#include "storage/kv/store.h"
+
+namespace historian {
+
+// Fetches payloads of blocks; keeps the last one, as a reader takes a block's pages one after another.
+class PayloadReader {
+ public:
+  explicit PayloadReader(kv::Store& store) : store_(store) {}
+  // DataLoss when it is missing or its page i is damaged; names tag and times.
+  absl::StatusOr<absl::string_view> Page(const StoredHead& head, size_t i);
+
+ private:
+  kv::Store& store_;
+  format::BlockId id_;
+  std::string payload_;
+};
+
+class PartitionView {
+ public:
+  // The tail's samples of other partitions are passed over. The view keeps what it points to alive.
+  PartitionView(TagId tag, ValueType type, int32_t partition, std::shared_ptr<const StoredHeads> heads,
+                std::shared_ptr<const TailView> tail);
+
+  size_t clusters() const { return clusters_.size(); }
+  Timestamp first_time(size_t cluster) const { return clusters_[cluster].first; }
+  Timestamp last_time(size_t cluster) const { return clusters_[cluster].last; }
+  // Of all its samples, all parts; null when the cluster must be read to know.
+  const Summary* summary(size_t cluster) const;
+
+  // Index of the first cluster that ends at or after t; clusters() when there is none.
+  size_t FirstEndingAtOrAfter(Timestamp t) const;
+
+  // Replaces *samples by the cluster's visible samples: times rise strictly. DataLoss names tag and times;
+  // what could be read is in *samples all the same.
+  absl::Status Read(size_t cluster, PayloadReader& payloads, Samples* samples) const;
+
+ private:
+  // A page of a block, of the tail, or raw samples.
+  struct Page {
+    Timestamp first = 0;
+    Timestamp last = 0;
+    size_t rank = 0;  // Of two samples at one time, that of the page with the higher rank is visible.
+    const StoredHead* block = nullptr;
+    size_t index = 0;
+    const OpenPage* open = nullptr;
+    SamplesView raw;
+  };
+  struct Cluster {
+    Timestamp first = 0;
+    Timestamp last = 0;
+    size_t begin = 0;  // In pages_, by rank.
+    size_t end = 0;
+  };
+  void AddRuns(const std::vector<TailRun>& runs, int32_t partition, size_t* rank);
+  void BuildClusters();
+  absl::Status ReadPage(const Page& page, PayloadReader& payloads, Samples* samples) const;
+
+  TagId tag_;
+  ValueType type_;
+  std::shared_ptr<const StoredHeads> heads_;
+  std::shared_ptr<const TailView> tail_;
+  std::vector<Page> pages_;
+  std::vector<Cluster> clusters_;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_PARTITION_VIEW_H_

@@ -1,0 +1,257 @@
+#include "storage/archive/seal.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "proto/record/v1/records.pb.h"
+#include "storage/archive/record_keys.h"
+#include "storage/format/block.h"
+#include "storage/format/key.h"
+#include "storage/format/page.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+namespace {
+
+// In the newest partition a block is cut when so many full pages are there: fewer make blocks whose heads and
+// keys cost more than need be, more keep more in memory.
+constexpr size_t kPagesWorthABlock = 8;
+// So many late samples of a tag are worth blocks of their own.
+constexpr size_t kLateWorthABlock = format::kPageSamples;
+
+struct PlannedBlock {
+  format::BlockId id;
+  std::vector<OpenPagePtr> pages;
+};
+
+format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages) {
+  format::BlockHead head;
+  head.type = type;
+  uint32_t offset = 0;
+  for (const OpenPagePtr& page : pages) {
+    const uint32_t size = static_cast<uint32_t>(page->bytes.size());
+    head.pages.push_back({offset, size, format::Checksum(page->bytes), page->summary});
+    offset += size;
+  }
+  return head;
+}
+
+std::string PayloadOf(const std::vector<OpenPagePtr>& pages) {
+  std::string payload;
+  for (const OpenPagePtr& page : pages) payload.append(page->bytes);
+  return payload;
+}
+
+int32_t PartitionOf(const OpenPagePtr& page) { return format::PartitionOf(page->summary.first.time); }
+
+// Cuts pages, in order of time, into blocks of one partition and at most kBlockPagesMax pages and a payload
+// that the store takes.
+void PlanBlocks(TagId tag, uint64_t seal, std::vector<OpenPagePtr> pages, std::vector<PlannedBlock>* blocks) {
+  size_t bytes = 0;
+  PlannedBlock* block = nullptr;
+  for (OpenPagePtr& page : pages) {
+    if (block == nullptr || block->pages.size() == format::kBlockPagesMax ||
+        block->id.partition != PartitionOf(page) || bytes + page->bytes.size() > kv::kValueBytesMax) {
+      block = &blocks->emplace_back();
+      block->id = {PartitionOf(page), tag, page->summary.first.time, seal};
+      bytes = 0;
+    }
+    bytes += page->bytes.size();
+    block->pages.push_back(std::move(page));
+  }
+}
+
+// Splits a frozen tail into blocks and what stays. Statements must become blocks in the order in which they
+// were made, so late runs are sealed only when all that is in order is.
+std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool everything,
+                             std::vector<PlannedBlock>* blocks) {
+  const std::vector<TailRun>& runs = frozen.tail->runs;
+  size_t late = 0;
+  for (size_t i = 1; i < runs.size(); ++i) late += runs[i].samples();
+  if (everything || late >= kLateWorthABlock) {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      TailRun run = runs[i];
+      run.CutPages(frozen.tail->type, true);
+      PlanBlocks(frozen.tag, first_seal + i, std::move(run.pages), blocks);
+    }
+    return {TailRun()};
+  }
+  std::vector<TailRun> left = runs;
+  const std::vector<OpenPagePtr>& pages = runs[0].pages;
+  const Timestamp newest = runs[0].empty() ? 0 : runs[0].last_time();
+  size_t sealed = 0;
+  while (sealed < pages.size() && PartitionOf(pages[sealed]) != format::PartitionOf(newest)) ++sealed;
+  if (pages.size() - sealed >= kPagesWorthABlock) sealed = pages.size();
+  if (sealed > 0) {
+    PlanBlocks(frozen.tag, first_seal, {pages.begin(), pages.begin() + sealed}, blocks);
+    left[0] = TailRun();
+    left[0].rest = runs[0].rest;
+    for (size_t i = sealed; i < pages.size(); ++i) left[0].AddPage(pages[i]);
+  }
+  return left;
+}
+
+std::string TailRecordOf(const FrozenTag& frozen, const std::vector<TailRun>& left) {
+  record::v1::TailRecord record;
+  for (size_t i = 0; i < left.size(); ++i) {
+    TailRun run = left[i];
+    run.CutPages(frozen.tail->type, true);
+    if (i == 0) record.set_has_in_order(!run.pages.empty());
+    // A few late samples from all over the past have a page each: as many heads as it takes. What is in order
+    // has fewer pages than a block (kPagesWorthABlock), so it stays one run.
+    for (size_t begin = 0; begin < run.pages.size(); begin += format::kBlockPagesMax) {
+      const size_t end = std::min(begin + format::kBlockPagesMax, run.pages.size());
+      const std::vector<OpenPagePtr> pages(run.pages.begin() + begin, run.pages.begin() + end);
+      record::v1::TailRecord::Run& stored = *record.add_runs();
+      format::EncodeBlockHead(HeadOf(frozen.tail->type, pages), stored.mutable_head());
+      stored.set_payload(PayloadOf(pages));
+    }
+  }
+  if (frozen.frontier.has_value()) record.set_frontier(*frozen.frontier);
+  if (frozen.latest.has_value()) {
+    record.set_has_latest(true);
+    record.set_latest_time(frozen.latest->sample.time);
+    record.set_latest_value(frozen.latest->sample.value);
+    record.set_latest_quality(frozen.latest->sample.quality);
+    record.set_latest_text(frozen.latest->text);
+    record.set_oldest_time(frozen.oldest);
+  }
+  return record.SerializeAsString();
+}
+
+}  // namespace
+
+absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
+                                      const std::vector<std::pair<std::string, uint64_t>>& producers,
+                                      const std::vector<FrozenTag>& frozen, bool everything) {
+  SealOutcome outcome;
+  outcome.checkpoint = before;
+  std::vector<PlannedBlock> blocks;
+  size_t runs_max = 1;
+  std::vector<size_t> type_of_block;  // Index of the frozen tag.
+  for (size_t i = 0; i < frozen.size(); ++i) {
+    outcome.left.push_back(PlanTag(frozen[i], before.next_seal, everything, &blocks));
+    type_of_block.resize(blocks.size(), i);
+    runs_max = std::max(runs_max, frozen[i].tail->runs.size());
+  }
+  outcome.checkpoint.next_seal += runs_max;
+  std::vector<size_t> order(blocks.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::vector<std::unique_ptr<kv::RunBuilder>> runs;
+
+  // One run of pages for each partition, so that a partition can be dropped by dropping files.
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const format::BlockId &x = blocks[a].id, &y = blocks[b].id;
+    return std::tie(x.partition, x.seal, x.tag, x.first_time) <
+           std::tie(y.partition, y.seal, y.tag, y.first_time);
+  });
+  for (size_t k = 0; k < order.size(); ++k) {
+    const PlannedBlock& block = blocks[order[k]];
+    if (k == 0 || blocks[order[k - 1]].id.partition != block.id.partition) {
+      ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(kv::Space::kPages));
+      runs.push_back(std::move(run));
+    }
+    RETURN_IF_ERROR(runs.back()->Add(format::PagesKey(block.id), PayloadOf(block.pages)));
+  }
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const format::BlockId &x = blocks[a].id, &y = blocks[b].id;
+    return std::tie(x.partition, x.tag, x.first_time, x.seal) <
+           std::tie(y.partition, y.tag, y.first_time, y.seal);
+  });
+  if (!blocks.empty()) {
+    ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(kv::Space::kHeads));
+    runs.push_back(std::move(run));
+  }
+  for (const size_t i : order) {
+    const PlannedBlock& block = blocks[i];
+    const format::BlockHead head = HeadOf(frozen[type_of_block[i]].tail->type, block.pages);
+    std::string bytes;
+    format::EncodeBlockHead(head, &bytes);
+    RETURN_IF_ERROR(runs.back()->Add(format::HeadKey(block.id), bytes));
+    outcome.result.samples += head.count();
+    outcome.result.bytes += bytes.size() + head.payload_size();
+    const HeadCache::Key key = {block.id.partition, block.id.tag};
+    if (outcome.changed.empty() || outcome.changed.back() != key) outcome.changed.push_back(key);
+  }
+  outcome.result.blocks = blocks.size();
+  outcome.checkpoint.samples_sealed += outcome.result.samples;
+  outcome.checkpoint.blocks += outcome.result.blocks;
+  outcome.checkpoint.block_bytes += outcome.result.bytes;
+
+  std::vector<std::pair<std::string, std::string>> records;
+  record::v1::CheckpointRecord checkpoint;
+  checkpoint.set_journal_position(outcome.checkpoint.journal_position);
+  checkpoint.set_next_seal(outcome.checkpoint.next_seal);
+  checkpoint.set_samples_sealed(outcome.checkpoint.samples_sealed);
+  checkpoint.set_blocks(outcome.checkpoint.blocks);
+  checkpoint.set_block_bytes(outcome.checkpoint.block_bytes);
+  records.emplace_back(kCheckpointKey, checkpoint.SerializeAsString());
+  for (const auto& [name, sequence] : producers) {
+    record::v1::ProducerRecord producer;
+    producer.set_sequence(sequence);
+    records.emplace_back(ProducerKey(name), producer.SerializeAsString());
+  }
+  for (size_t i = 0; i < frozen.size(); ++i) {
+    records.emplace_back(TailKey(frozen[i].tag), TailRecordOf(frozen[i], outcome.left[i]));
+  }
+  std::sort(records.begin(), records.end());
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(kv::Space::kCheckpoint));
+  for (const auto& [key, value] : records) RETURN_IF_ERROR(run->Add(key, value));
+  runs.push_back(std::move(run));
+  RETURN_IF_ERROR(store.Ingest(std::move(runs)));
+  return outcome;
+}
+
+absl::StatusOr<std::unique_ptr<Tail>> ReadTailRecord(ValueType type, absl::string_view bytes) {
+  record::v1::TailRecord record;
+  if (!record.ParseFromArray(bytes.data(), bytes.size()))
+    return absl::DataLossError("tail record: not readable");
+  std::vector<TailRun> runs;
+  if (!record.has_in_order()) runs.emplace_back();
+  for (const record::v1::TailRecord::Run& stored : record.runs()) {
+    ASSIGN_OR_RETURN(const format::BlockHead head, format::DecodeBlockHead(stored.head()));
+    if (head.type != type) return absl::DataLossError("tail record: of another type than its tag");
+    TailRun& run = runs.emplace_back();
+    for (size_t i = 0; i < head.pages.size(); ++i) {
+      ASSIGN_OR_RETURN(const absl::string_view page, format::PageBytes(head, stored.payload(), i));
+      // The last page was the raw rest, if it is short.
+      if (i + 1 == head.pages.size() && head.pages[i].summary.count < format::kPageSamples) {
+        RETURN_IF_ERROR(format::DecodePage(type, page, &run.rest));
+        break;
+      }
+      auto open = std::make_shared<OpenPage>();
+      open->bytes = std::string(page);
+      open->summary = head.pages[i].summary;
+      run.AddPage(std::move(open));
+    }
+  }
+  std::optional<LatestSample> latest;
+  if (record.has_latest()) {
+    latest.emplace();
+    latest->sample = {record.latest_time(), record.latest_value(), record.latest_quality()};
+    latest->text = record.latest_text();
+  }
+  auto tail = std::make_unique<Tail>(type);
+  tail->Restore(std::move(runs),
+                record.has_frontier() ? std::optional<Timestamp>(record.frontier()) : std::nullopt,
+                std::move(latest), record.oldest_time());
+  return tail;
+}
+
+absl::StatusOr<Checkpoint> ReadCheckpoint(kv::Store& store) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store.Get(kv::Space::kCheckpoint, kCheckpointKey));
+  Checkpoint checkpoint;
+  if (!bytes.has_value()) return checkpoint;
+  record::v1::CheckpointRecord record;
+  if (!record.ParseFromString(*bytes) || record.next_seal() == 0) {
+    return absl::DataLossError("the checkpoint record is damaged");
+  }
+  checkpoint.journal_position = record.journal_position();
+  checkpoint.next_seal = record.next_seal();
+  checkpoint.samples_sealed = record.samples_sealed();
+  checkpoint.blocks = record.blocks();
+  checkpoint.block_bytes = record.block_bytes();
+  return checkpoint;
+}
+
+}  // namespace historian

@@ -1,0 +1,70 @@
+// File: storage/archive/seal.h
+//
+// Turns frozen tails into blocks, and writes down what stays open: one atomic step from the state at one
+// journal position to that at a later one.
+//
+//   kHeads, kPages   the new blocks
+//   kCheckpoint      for every frozen tag what stays open of it; the producers; the journal position
+//
+// A crash before the step leaves the journal to replay; one after it finds the journal's part below the
+// position done.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_SEAL_H_
+#define HISTORIAN_STORAGE_ARCHIVE_SEAL_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/archive/archive.h"
+#include "storage/archive/head_cache.h"
+#include "storage/archive/tail.h"
+#include "storage/kv/store.h"
+
+namespace historian {
+
+// A tail as it was frozen.
+struct FrozenTag {
+  TagId tag = 0;
+  std::shared_ptr<const FrozenTail> tail;
+  std::optional<Timestamp> frontier;
+  std::optional<LatestSample> latest;
+  Timestamp oldest = 0;
+};
+
+// What the archive as a whole is at a seal.
+struct Checkpoint {
+  uint64_t journal_position = 0;
+  uint64_t next_seal = 1;
+  uint64_t samples_sealed = 0;
+  uint64_t blocks = 0;
+  uint64_t block_bytes = 0;
+};
+
+struct SealOutcome {
+  SealResult result;
+  Checkpoint checkpoint;
+  std::vector<std::vector<TailRun>> left;  // Of each frozen tag, for Tail::Thaw.
+  std::vector<HeadCache::Key> changed;     // Where blocks were added.
+};
+
+// What is worth a block is sealed, unless `everything`: then all of it. `before` is the checkpoint of the
+// last seal, with journal_position already that of this one. producers: those whose sequence changed. On
+// error nothing has changed.
+absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
+                                      const std::vector<std::pair<std::string, uint64_t>>& producers,
+                                      const std::vector<FrozenTag>& frozen, bool everything);
+
+// Reads back what WriteSeal wrote down of a tag (the value of its tail record).
+absl::StatusOr<std::unique_ptr<Tail>> ReadTailRecord(ValueType type, absl::string_view record);
+
+// Zeros and next_seal 1 when nothing was ever sealed.
+absl::StatusOr<Checkpoint> ReadCheckpoint(kv::Store& store);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_SEAL_H_

@@ -1,0 +1,353 @@
+#include "storage/archive/tag_reader.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "storage/format/key.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+namespace {
+
+Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
+  return {samples.times[i], type == ValueType::kString ? 0 : samples.values[i], samples.QualityAt(i)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const PartitionView>> TagReader::View(int32_t partition) {
+  if (view_ != nullptr && view_partition_ == partition) return view_;
+  if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
+  ASSIGN_OR_RETURN(std::shared_ptr<const StoredHeads> heads, heads_.Get(partition, sources_.tag));
+  if (!heads->damage.ok()) head_damage_ = heads->damage;
+  view_ = std::make_shared<const PartitionView>(sources_.tag, sources_.type, partition, std::move(heads),
+                                                sources_.tail);
+  view_partition_ = partition;
+  return view_;
+}
+
+absl::Status TagReader::Forward(Position* position, int32_t partition) {
+  *position = Position();
+  if (sources_.oldest > sources_.newest) return absl::OkStatus();
+  const int32_t last = format::PartitionOf(sources_.newest);
+  for (partition = std::max(partition, format::PartitionOf(sources_.oldest)); partition <= last;
+       ++partition) {
+    ASSIGN_OR_RETURN(std::shared_ptr<const PartitionView> view, View(partition));
+    if (view->clusters() == 0) continue;
+    position->partition_ = partition;
+    position->view_ = std::move(view);
+    position->cluster_ = 0;
+    break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TagReader::Backward(Position* position, int32_t partition) {
+  *position = Position();
+  if (sources_.oldest > sources_.newest) return absl::OkStatus();
+  const int32_t first = format::PartitionOf(sources_.oldest);
+  for (partition = std::min(partition, format::PartitionOf(sources_.newest)); partition >= first;
+       --partition) {
+    ASSIGN_OR_RETURN(std::shared_ptr<const PartitionView> view, View(partition));
+    if (view->clusters() == 0) continue;
+    position->partition_ = partition;
+    position->cluster_ = view->clusters() - 1;
+    position->view_ = std::move(view);
+    break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TagReader::Position> TagReader::Seek(Timestamp t) {
+  Position position;
+  RETURN_IF_ERROR(Forward(&position, format::PartitionOf(t)));
+  while (position.valid() && position.last_time() < t) {
+    position.cluster_ = position.view_->FirstEndingAtOrAfter(t);
+    if (position.cluster_ == position.view_->clusters()) {
+      RETURN_IF_ERROR(Forward(&position, position.partition_ + 1));
+    }
+  }
+  return position;
+}
+
+absl::StatusOr<TagReader::Position> TagReader::SeekBefore(Timestamp t) {
+  ASSIGN_OR_RETURN(Position position, Seek(t));
+  if (position.valid() && position.first_time() < t) return position;
+  if (position.valid()) {
+    RETURN_IF_ERROR(Prev(&position));
+  } else {
+    RETURN_IF_ERROR(Backward(&position, format::PartitionOf(t)));
+  }
+  return position;
+}
+
+absl::Status TagReader::Next(Position* position) {
+  if (++position->cluster_ < position->view_->clusters()) return absl::OkStatus();
+  return Forward(position, position->partition_ + 1);
+}
+
+absl::Status TagReader::Prev(Position* position) {
+  if (position->cluster_-- > 0) return absl::OkStatus();
+  return Backward(position, position->partition_ - 1);
+}
+
+absl::Status TagReader::Read(const Position& position, Samples* samples) {
+  if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
+  return position.view_->Read(position.cluster_, payloads_, samples);
+}
+
+absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp> edges,
+                                                      Interpolation interpolation, uint32_t parts) {
+  IntervalFold fold(sources_.type, interpolation, edges, parts);
+  const Timestamp start = edges.front(), end = edges.back();
+  // From the cluster that holds the newest sample before the range to the one that holds the first behind it.
+  // A cluster's outermost samples always exist, so its ends are samples, whatever else it holds.
+  ASSIGN_OR_RETURN(Position position, SeekBefore(start));
+  if (!position.valid()) {
+    ASSIGN_OR_RETURN(position, Seek(start));
+  }
+  Samples samples;
+  for (bool past_end = false; position.valid() && !past_end;) {
+    past_end = position.last_time() >= end;
+    const Summary* summary = position.summary();
+    if (summary != nullptr && position.first_time() >= start && position.last_time() < end &&
+        fold.FitsOneInterval(position.first_time(), position.last_time())) {
+      fold.AddSummary(*summary);
+    } else if (summary != nullptr && position.last_time() < start && sources_.type != ValueType::kString) {
+      const SamplesView neighbour = {&summary->last.time, &summary->last.value, &summary->last.quality,
+                                     nullptr, 1};
+      fold.Add(neighbour);
+    } else if (summary != nullptr && position.first_time() >= end && sources_.type != ValueType::kString) {
+      const SamplesView neighbour = {&summary->first.time, &summary->first.value, &summary->first.quality,
+                                     nullptr, 1};
+      fold.Add(neighbour);
+    } else {
+      RETURN_IF_ERROR(Read(position, &samples));
+      fold.Add(samples.View());
+    }
+    RETURN_IF_ERROR(Next(&position));
+  }
+  RETURN_IF_ERROR(head_damage_);
+  return fold.Finish();
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {
+  ASSIGN_OR_RETURN(const Position position, SeekBefore(t));
+  if (!position.valid()) return std::optional<Sample>();
+  if (const Summary* summary = position.summary(); summary != nullptr && position.last_time() < t) {
+    return std::optional<Sample>(summary->last);
+  }
+  Samples samples;
+  RETURN_IF_ERROR(Read(position, &samples));
+  const size_t at = std::lower_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
+  return std::optional<Sample>(SampleAt(sources_.type, samples.View(), at - 1));
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::SampleAtOrAfter(Timestamp t) {
+  ASSIGN_OR_RETURN(const Position position, Seek(t));
+  if (!position.valid()) return std::optional<Sample>();
+  if (const Summary* summary = position.summary(); summary != nullptr && position.first_time() >= t) {
+    return std::optional<Sample>(summary->first);
+  }
+  Samples samples;
+  RETURN_IF_ERROR(Read(position, &samples));
+  const size_t at = std::lower_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
+  return std::optional<Sample>(SampleAt(sources_.type, samples.View(), at));
+}
+
+absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, Interpolation interpolation,
+                                           bool uncertain_as_bad) {
+  const ValueType type = sources_.type;
+  const auto counts = [&](const SamplesView& samples, size_t i) {
+    return CountsAsBound(type, type == ValueType::kString ? 0 : samples.values[i], samples.QualityAt(i),
+                         uncertain_as_bad);
+  };
+  std::vector<size_t> order(times.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return times[a] < times[b]; });
+
+  // Answers in order of time, put into the caller's order at the end. The cluster around the time before
+  // mostly serves the next one too.
+  std::vector<ValueAtTime> values(times.size());
+  std::vector<std::string> texts(type == ValueType::kString ? times.size() : 0);
+  Position current;
+  Samples samples;
+  const auto read = [&](const Position& position) -> absl::Status {
+    if (current.valid() && current.view_ == position.view_ && current.cluster_ == position.cluster_) {
+      return absl::OkStatus();
+    }
+    current = Position();
+    RETURN_IF_ERROR(Read(position, &samples));
+    current = position;
+    return absl::OkStatus();
+  };
+  for (const size_t k : order) {
+    const Timestamp t = times[k];
+    Neighbours neighbours;
+    std::string text;
+    ASSIGN_OR_RETURN(const Position at, SeekBefore(t == kTimestampMax ? t : t + 1));
+    // Backwards: the sample at t itself, then the nearest before it that counts.
+    for (Position position = at; position.valid() && !neighbours.before.has_value();) {
+      if (const Summary* summary = position.summary();
+          summary != nullptr && summary->good + (uncertain_as_bad ? 0 : summary->uncertain) == 0 &&
+          position.last_time() < t) {
+        neighbours.skipped = true;
+      } else {
+        RETURN_IF_ERROR(read(position));
+        const SamplesView view = samples.View();
+        size_t i = std::upper_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
+        while (i-- > 0 && !neighbours.before.has_value()) {
+          if (view.times[i] == t) {
+            neighbours.exact = SampleAt(type, view, i);
+            if (!counts(view, i)) {
+              neighbours.skipped = true;
+              continue;
+            }
+            if (type == ValueType::kString) text = std::string(view.StringAt(i));
+            break;
+          }
+          if (counts(view, i)) {
+            neighbours.before = SampleAt(type, view, i);
+            if (type == ValueType::kString) text = std::string(view.StringAt(i));
+          } else {
+            neighbours.skipped = true;
+          }
+        }
+        if (neighbours.exact.has_value() && !neighbours.skipped) break;  // The sample itself is the answer.
+      }
+      RETURN_IF_ERROR(Prev(&position));
+    }
+    const bool answered = neighbours.exact.has_value() && !neighbours.skipped;
+    if (!answered) {
+      ASSIGN_OR_RETURN(Position position, Seek(t == kTimestampMax ? t : t + 1));
+      while (position.valid() && !neighbours.after.has_value()) {
+        RETURN_IF_ERROR(read(position));
+        const SamplesView view = samples.View();
+        for (size_t i =
+                 std::upper_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
+             i < view.size && !neighbours.after.has_value(); ++i) {
+          if (counts(view, i)) {
+            neighbours.after = SampleAt(type, view, i);
+          } else {
+            neighbours.skipped = true;
+          }
+        }
+        RETURN_IF_ERROR(Next(&position));
+      }
+    }
+    values[k] = InterpolateAt(type, interpolation, t, neighbours);
+    if (type == ValueType::kString) texts[k] = std::move(text);
+  }
+  RETURN_IF_ERROR(head_damage_);
+  Samples result;
+  for (size_t k = 0; k < times.size(); ++k) {
+    if (type == ValueType::kString) {
+      result.AddString(times[k], values[k].value.has_value() ? texts[k] : "", values[k].quality);
+    } else {
+      result.Add(times[k], values[k].value.value_or(0), values[k].quality);
+    }
+  }
+  return result;
+}
+
+namespace {
+
+// Delivers [bound before] range [bound behind], or the same from the other end.
+class ClusterRawReader : public RawReader {
+ public:
+  ClusterRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request)
+      : reader_(std::move(reader)), request_(request) {}
+
+  absl::StatusOr<bool> Next(Samples* batch) override {
+    batch->Clear();
+    if (!started_) {
+      started_ = true;
+      RETURN_IF_ERROR(Start());
+    }
+    while (batch->empty()) {
+      if (at_ == end_) {
+        if (!position_.valid() || Passed()) break;
+        RETURN_IF_ERROR(Load());
+        continue;
+      }
+      const size_t count = std::min(end_ - at_, kRawBatchMax);
+      if (request_.reverse) {
+        for (size_t i = 0; i < count; ++i) batch->Append(type(), cluster_.View(), end_ - 1 - i, 1);
+        end_ -= count;
+      } else {
+        batch->Append(type(), cluster_.View(), at_, count);
+        at_ += count;
+      }
+    }
+    if (!batch->empty()) return true;
+    RETURN_IF_ERROR(damage_);
+    RETURN_IF_ERROR(reader_->head_damage());
+    return false;
+  }
+
+ private:
+  ValueType type() const { return reader_->sources().type; }
+
+  // Settles the first and last time to deliver (inclusive), bounds among them, and where to begin.
+  absl::Status Start() {
+    if (request_.start >= request_.end && !request_.bounds) return absl::OkStatus();
+    from_ = request_.start;
+    to_ = request_.end - 1;
+    if (request_.bounds) {
+      ASSIGN_OR_RETURN(const std::optional<Sample> before, reader_->SampleBefore(request_.start));
+      if (before.has_value()) from_ = before->time;
+      ASSIGN_OR_RETURN(const std::optional<Sample> behind, reader_->SampleAtOrAfter(request_.end));
+      if (behind.has_value()) to_ = behind->time;
+    }
+    if (request_.resume_after.has_value()) {
+      if (request_.reverse) {
+        to_ = std::min(to_, *request_.resume_after - 1);
+      } else {
+        from_ = std::max(from_, *request_.resume_after + 1);
+      }
+    }
+    if (from_ > to_) return absl::OkStatus();
+    if (request_.reverse) {
+      ASSIGN_OR_RETURN(position_, reader_->SeekBefore(to_ + 1));
+    } else {
+      ASSIGN_OR_RETURN(position_, reader_->Seek(from_));
+    }
+    return absl::OkStatus();
+  }
+
+  bool Passed() const {
+    return request_.reverse ? position_.last_time() < from_ : position_.first_time() > to_;
+  }
+
+  absl::Status Load() {
+    const absl::Status status = reader_->Read(position_, &cluster_);
+    if (absl::IsDataLoss(status)) {
+      damage_ = status;
+    } else {
+      RETURN_IF_ERROR(status);
+    }
+    // With an empty range between two bounds, only the bounds are asked for, and nothing lies between them.
+    at_ = std::lower_bound(cluster_.times.begin(), cluster_.times.end(), from_) - cluster_.times.begin();
+    end_ = std::upper_bound(cluster_.times.begin(), cluster_.times.end(), to_) - cluster_.times.begin();
+    return request_.reverse ? reader_->Prev(&position_) : reader_->Next(&position_);
+  }
+
+  const std::unique_ptr<TagReader> reader_;
+  const RawRequest request_;
+  bool started_ = false;
+  Timestamp from_ = 0;
+  Timestamp to_ = -1;
+  TagReader::Position position_;
+  Samples cluster_;
+  size_t at_ = 0;  // [at_, end_) of cluster_ is still to be delivered.
+  size_t end_ = 0;
+  absl::Status damage_;
+};
+
+}  // namespace
+
+std::unique_ptr<RawReader> NewRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request) {
+  return std::make_unique<ClusterRawReader>(std::move(reader), request);
+}
+
+}  // namespace historian

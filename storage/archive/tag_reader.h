@@ -1,0 +1,92 @@
+// File: storage/archive/tag_reader.h
+//
+// All reading of one tag: raw, folded, at a time. A reader sees the tail as it was when the reader was made,
+// and every block there was then.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_TAG_READER_H_
+#define HISTORIAN_STORAGE_ARCHIVE_TAG_READER_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "storage/archive/archive.h"
+#include "storage/archive/head_cache.h"
+#include "storage/archive/partition_view.h"
+#include "storage/archive/tail.h"
+
+namespace historian {
+
+// What a reader reads. `tail` and the times are of one moment; nothing is stored when oldest > newest.
+struct TagSources {
+  TagId tag = 0;
+  ValueType type = ValueType::kFloat64;
+  std::shared_ptr<const TailView> tail;
+  Timestamp oldest = 0;
+  Timestamp newest = -1;
+};
+
+// Threads: one at a time. The store and the cache must outlive it.
+class TagReader {
+ public:
+  TagReader(kv::Store& store, HeadCache& heads, TagSources sources, KeepGoing keep_going)
+      : heads_(heads), payloads_(store), sources_(std::move(sources)), keep_going_(std::move(keep_going)) {}
+
+  const TagSources& sources() const { return sources_; }
+
+  absl::StatusOr<std::vector<Interval>> Fold(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                                             uint32_t parts);
+  absl::StatusOr<Samples> AtTimes(absl::Span<const Timestamp> times, Interpolation interpolation,
+                                  bool uncertain_as_bad);
+  absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t);
+  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t);
+
+  // A place among the tag's clusters, over all partitions. Invalid past either end.
+  class Position {
+   public:
+    bool valid() const { return view_ != nullptr; }
+    Timestamp first_time() const { return view_->first_time(cluster_); }
+    Timestamp last_time() const { return view_->last_time(cluster_); }
+    const Summary* summary() const { return view_->summary(cluster_); }
+
+   private:
+    friend class TagReader;
+    int32_t partition_ = 0;
+    std::shared_ptr<const PartitionView> view_;
+    size_t cluster_ = 0;
+  };
+  // The first cluster that ends at or after t.
+  absl::StatusOr<Position> Seek(Timestamp t);
+  // The last cluster that begins before t.
+  absl::StatusOr<Position> SeekBefore(Timestamp t);
+  absl::Status Next(Position* position);
+  absl::Status Prev(Position* position);
+  // See PartitionView::Read.
+  absl::Status Read(const Position& position, Samples* samples);
+
+  // Damage met in heads so far; the clusters they held are missing.
+  const absl::Status& head_damage() const { return head_damage_; }
+
+ private:
+  absl::StatusOr<std::shared_ptr<const PartitionView>> View(int32_t partition);
+  absl::Status Forward(Position* position, int32_t partition);
+  absl::Status Backward(Position* position, int32_t partition);
+
+  HeadCache& heads_;
+  PayloadReader payloads_;
+  const TagSources sources_;
+  const KeepGoing keep_going_;
+  absl::Status head_damage_;
+  // The last view made: a reader goes back and forth at the edges of a range.
+  int32_t view_partition_ = 0;
+  std::shared_ptr<const PartitionView> view_;
+};
+
+// Takes the reader over.
+std::unique_ptr<RawReader> NewRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_TAG_READER_H_

@@ -1,0 +1,21 @@
+// File: storage/archive/validate.h
+//
+// What may be stored of a frame, and why the rest may not.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_VALIDATE_H_
+#define HISTORIAN_STORAGE_ARCHIVE_VALIDATE_H_
+
+#include "storage/archive/archive.h"
+#include "storage/archive/frame.h"
+#include "storage/archive/tag_registry.h"
+
+namespace historian {
+
+// Takes out of the frame what cannot be stored, and says so in *result (stored, rejected, rejections).
+// Afterwards every column is of an existing tag, of its type, with strictly ascending times from
+// kTimestampMin to time_max, known qualities and canonical values, and every snapshot likewise with strictly
+// ascending tags.
+void ValidateFrame(const TagRegistry& tags, Timestamp time_max, Frame* frame, WriteResult* result);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_VALIDATE_H_
