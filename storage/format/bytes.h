@@ -51,6 +51,16 @@ inline uint8_t* PutScaled(uint8_t* p, uint64_t mantissa, unsigned scale) {
   return PutLittleEndian(p, mantissa, size);
 }
 
+// A unit of 1 or more as mantissa x 10^power: a byte of (min(mantissa - 1, 15) << 4 | power), then, when the
+// high half is 15, the mantissa as a varint. 1 ms in nanoseconds is the byte 06.
+inline constexpr size_t kUnitBytesMax = 1 + kVarintBytesMax;
+inline uint8_t* PutUnit(uint8_t* p, uint64_t unit) {
+  uint8_t power = 0;
+  for (; power < 15 && unit % 10 == 0; ++power) unit /= 10;
+  *p++ = static_cast<uint8_t>((unit < 16 ? unit - 1 : 15) << 4 | power);
+  return unit < 16 ? p : PutVarint(p, unit);
+}
+
 // Reads what the writers wrote. After the first failure every read fails.
 class ByteReader {
  public:
@@ -128,6 +138,16 @@ class ByteReader {
   const uint8_t* p_;
   const uint8_t* end_;
 };
+
+// Any unit that fits 64 bits; beyond, its low 64 bits.
+inline bool GetUnit(ByteReader* in, uint64_t* unit) {
+  uint8_t head;
+  if (!in->Byte(&head)) return false;
+  *unit = (head >> 4) + 1;
+  if (*unit == 16 && !in->Varint(unit)) return false;
+  for (unsigned power = head & 15; power > 0; --power) *unit *= 10;
+  return true;
+}
 
 }  // namespace historian::format
 

@@ -222,7 +222,8 @@ Packing PlanPacking(const uint64_t* v, size_t size, const Range& range) {
   } else {
     const int64_t half = int64_t{1} << (best_width - 1);
     int64_t low, high;
-    if (__builtin_sub_overflow(static_cast<int64_t>(center), half, &low)) low = std::numeric_limits<int64_t>::min();
+    if (__builtin_sub_overflow(static_cast<int64_t>(center), half, &low))
+      low = std::numeric_limits<int64_t>::min();
     if (__builtin_add_overflow(static_cast<int64_t>(center), half - 1, &high)) {
       high = std::numeric_limits<int64_t>::max();
     }
@@ -233,25 +234,6 @@ Packing PlanPacking(const uint64_t* v, size_t size, const Range& range) {
   packing.outliers = CountOutliers(v, size, packing.base, packing.width);
   packing.bits = packing.width * size + packing.outliers * OutlierBits(widest, packing.width);
   return packing.bits < plain.bits ? packing : plain;
-}
-
-uint8_t* PutUnit(uint8_t* p, uint64_t unit) {
-  unsigned power = 0;
-  while (power < 15 && unit % 10 == 0) {
-    unit /= 10;
-    ++power;
-  }
-  *p++ = static_cast<uint8_t>(std::min<uint64_t>(unit - 1, 15) << 4 | power);
-  return unit > 15 ? PutVarint(p, unit) : p;
-}
-
-bool GetUnit(ByteReader* in, uint64_t* unit) {
-  uint8_t head;
-  if (!in->Byte(&head)) return false;
-  *unit = (head >> 4) + 1;
-  if (*unit == 16 && !in->Varint(unit)) return false;
-  for (unsigned power = head & 15; power > 0; --power) *unit *= 10;
-  return true;
 }
 
 // The packed values and the outliers. Overwrites v with what is packed.
@@ -317,12 +299,8 @@ struct Owner {};
 }  // namespace
 
 uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, uint8_t* out) {
+  if (size == 1) return PutSignedVarint(out, values[0] - origin);
   uint8_t* head = out++;
-  if (size == 1) {
-    *head = kRamp;
-    out = PutSignedVarint(out, values[0] - origin);
-    return PutVarint(out, 0);
-  }
   uint64_t* d = ThreadScratch<Owner, 0, uint64_t>(size);
   Differences(values, size, d);
   Range range = RangeOf(d, size - 1);
@@ -409,6 +387,11 @@ void PrefixSums(uint64_t* v, size_t size, uint64_t first, uint64_t base, uint64_
 }  // namespace
 
 absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64_t* values) {
+  if (size == 1) {
+    if (!in->SignedVarint(values)) return Damaged("integer column: the only value is cut short");
+    values[0] += origin;
+    return absl::OkStatus();
+  }
   uint8_t head;
   if (!in->Byte(&head)) return Damaged("integer column: empty");
   if ((head & ~(kKindMask | kHasUnit | kHasOutliers)) != 0) return Damaged("integer column: unknown kind");
