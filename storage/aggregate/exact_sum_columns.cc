@@ -19,7 +19,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "storage/aggregate/exact_sum.h"
 #include "storage/model/check.h"
@@ -55,54 +54,55 @@ inline constexpr FourBits kMagnitudeMask = {~uint64_t{0} >> 1, ~uint64_t{0} >> 1
 double MaxOf(const Four& v) { return std::max(std::max(v[0], v[1]), std::max(v[2], v[3])); }
 
 struct Magnitudes {
-  double max = 0;        // Of the finite ones.
-  bool finite = true;    // No NaN or infinity among them.
-  bool products = true;  // Each is zero or within the bounds of factors.
+  double max = 0;
+  bool factors = true;  // Each is zero or within the bounds of factors; so none is infinite or NaN.
 };
 
 HISTORIAN_SIMD Magnitudes Scan(const double* values, size_t size) {
-  Four max = {};
-  FourBits infinite = {};
-  FourBits outside = {};
+  Four max[2] = {};
+  FourBits outside[2] = {};
   size_t i = 0;
-  for (; i + 4 <= size; i += 4) {
-    const Four a = HISTORIAN_ABS(HISTORIAN_LOAD(values + i));
-    max = a > max ? a : max;
-    infinite |= ~(FourBits)(a <= std::numeric_limits<double>::max());
-    outside |= (FourBits)(a > kFactorMax) | ((FourBits)(a < kFactorMin) & (FourBits)(a != 0.0));
+  for (; i + 8 <= size; i += 8) {
+    for (size_t k = 0; k < 2; ++k) {
+      const Four a = HISTORIAN_ABS(HISTORIAN_LOAD(values + i + 4 * k));
+      max[k] = a > max[k] ? a : max[k];
+      outside[k] |= ~(FourBits)(a <= kFactorMax) | ((FourBits)(a < kFactorMin) & (FourBits)(a != 0.0));
+    }
   }
+  outside[0] |= outside[1];
+  uint64_t any_outside = outside[0][0] | outside[0][1] | outside[0][2] | outside[0][3];
   Magnitudes found;
-  found.max = MaxOf(max);
-  uint64_t any_infinite = infinite[0] | infinite[1] | infinite[2] | infinite[3];
-  uint64_t any_outside = outside[0] | outside[1] | outside[2] | outside[3];
+  found.max = std::max(MaxOf(max[0]), MaxOf(max[1]));
   for (; i < size; ++i) {
     const double a = std::fabs(values[i]);
     found.max = a > found.max ? a : found.max;
-    any_infinite |= !(a <= std::numeric_limits<double>::max());
-    any_outside |= a > kFactorMax || (a < kFactorMin && a != 0);
+    any_outside |= !(a <= kFactorMax) || (a < kFactorMin && a != 0);
   }
-  found.finite = any_infinite == 0;
-  found.products = any_outside == 0;
+  found.factors = any_outside == 0;
   return found;
 }
 
-// Returns the sum of what the level takes. `rests` may be `values`.
+// Returns the sum of what the level takes. `rests` may be `values`. Eight at a time, for an addition must
+// wait for the one before it.
 HISTORIAN_SIMD double TakeLevel(const double* values, size_t size, double sigma, double* rests,
                                 double* max_rest) {
-  Four sum = {};
-  Four max = {};
+  Four sum[2] = {};
+  Four max[2] = {};
   size_t i = 0;
-  for (; i + 4 <= size; i += 4) {
-    const Four v = HISTORIAN_LOAD(values + i);
-    const Four taken = (v + sigma) - sigma;
-    const Four rest = v - taken;
-    sum += taken;
-    HISTORIAN_STORE(rests + i, rest);
-    const Four a = HISTORIAN_ABS(rest);
-    max = a > max ? a : max;
+  for (; i + 8 <= size; i += 8) {
+    for (size_t k = 0; k < 2; ++k) {
+      const Four v = HISTORIAN_LOAD(values + i + 4 * k);
+      const Four taken = (v + sigma) - sigma;
+      const Four rest = v - taken;
+      sum[k] += taken;
+      HISTORIAN_STORE(rests + i + 4 * k, rest);
+      const Four a = HISTORIAN_ABS(rest);
+      max[k] = a > max[k] ? a : max[k];
+    }
   }
-  double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  double highest = MaxOf(max);
+  sum[0] += sum[1];
+  double total = (sum[0][0] + sum[0][1]) + (sum[0][2] + sum[0][3]);
+  double highest = std::max(MaxOf(max[0]), MaxOf(max[1]));
   for (; i < size; ++i) {
     const double taken = (values[i] + sigma) - sigma;
     rests[i] = values[i] - taken;
@@ -203,7 +203,8 @@ void ExactSum::AddAll(const double* values, size_t size) {
     const size_t count = std::min(kChunk, size - begin);
     const double* chunk = values + begin;
     const Magnitudes found = Scan(chunk, count);
-    HISTORIAN_CHECK(found.finite);
+    HISTORIAN_CHECK(found.factors ||
+                    std::all_of(chunk, chunk + count, [](double v) { return std::isfinite(v); }));
     if (count < kColumnMin) {
       for (size_t i = 0; i < count; ++i) Add(chunk[i]);
     } else {
@@ -218,7 +219,7 @@ void ExactSum::AddAllSquares(const double* values, size_t size) {
   for (size_t begin = 0; begin < size; begin += kChunk) {
     const size_t count = std::min(kChunk, size - begin);
     const double* chunk = values + begin;
-    if (count < kColumnMin || !Scan(chunk, count).products) {
+    if (count < kColumnMin || !Scan(chunk, count).factors) {
       for (size_t i = 0; i < count; ++i) AddSquare(chunk[i]);
       continue;
     }
@@ -235,7 +236,7 @@ void ExactSum::AddAllProducts(const double* values, const uint64_t* weights, siz
     const size_t count = std::min(kChunk, size - begin);
     const double* chunk = values + begin;
     const uint64_t* w = weights + begin;
-    if (count < kColumnMin || AllBits(w, count) >= kWeightEnd || !Scan(chunk, count).products) {
+    if (count < kColumnMin || AllBits(w, count) >= kWeightEnd || !Scan(chunk, count).factors) {
       for (size_t i = 0; i < count; ++i) AddProduct(chunk[i], w[i]);
       continue;
     }
