@@ -1,0 +1,676 @@
+// What an archive promises: durable once acknowledged, each sample once, answers that equal the fold over the
+// raw samples whatever is sealed, open or late, and precise refusals.
+#include "storage/archive/archive.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/archive/archive_model.h"
+#include "storage/kv/faulty_store.h"
+#include "storage/kv/memory_store.h"
+
+namespace historian {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr Timestamp kStart = 1'700'000'000 * kNanosPerSecond;
+constexpr Timestamp kSecond = kNanosPerSecond;
+
+class ArchiveTest : public testing::Test {
+ protected:
+  ArchiveTest() : disk_(std::make_shared<kv::MemoryDisk>()), clock_(kStart + 86400 * 365 * kSecond) {
+    options_.shards = 2;
+    Reopen();
+  }
+
+  void Reopen() {
+    producer_.reset();
+    archive_.reset();
+    faults_ = std::make_shared<kv::Faults>();
+    absl::StatusOr<std::unique_ptr<Archive>> archive =
+        Archive::Open(kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_), options_, clock_);
+    ASSERT_TRUE(archive.ok()) << archive.status();
+    archive_ = *std::move(archive);
+    producer_ = *archive_->OpenProducer("test");
+    sequence_ = archive_->DurableSequence("test");
+  }
+
+  TagId MakeTag(const std::string& name, ValueType type) {
+    Tag tag{.name = name, .type = type, .interpolation = DefaultInterpolation(type)};
+    auto created = archive_->tags().Create({tag});
+    EXPECT_TRUE(created[0].ok()) << created[0].status();
+    return (*created[0])->id;
+  }
+
+  absl::StatusOr<WriteResult> Write(Frame frame) {
+    if (frame.sequence == 0) frame.sequence = ++sequence_;
+    absl::StatusOr<WriteResult> result = absl::UnknownError("");
+    absl::Notification done;
+    archive_->Write(producer_, std::move(frame), [&](absl::StatusOr<WriteResult> r) {
+      result = std::move(r);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+
+  absl::StatusOr<WriteResult> WriteColumn(TagId tag, ValueType type, Samples samples) {
+    Frame frame;
+    frame.columns.push_back({.tag = tag, .type = type, .samples = std::move(samples)});
+    return Write(std::move(frame));
+  }
+
+  absl::StatusOr<Samples> ReadAll(RawRequest request) {
+    auto reader = archive_->ReadRaw(request);
+    if (!reader.ok()) return reader.status();
+    Samples all, batch;
+    while (true) {
+      absl::StatusOr<bool> more = (*reader)->Next(&batch);
+      if (!more.ok()) return more.status();
+      if (!*more) return all;
+      all.Append(archive_->tags().Find(request.tag)->type, batch.View());
+    }
+  }
+  Samples ReadAll(TagId tag) {
+    auto samples = ReadAll({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1});
+    EXPECT_TRUE(samples.ok()) << samples.status();
+    return samples.ok() ? *samples : Samples();
+  }
+
+  std::shared_ptr<kv::MemoryDisk> disk_;
+  std::shared_ptr<kv::Faults> faults_;
+  SimulatedClock clock_;
+  ArchiveOptions options_;
+  std::unique_ptr<Archive> archive_;
+  std::shared_ptr<Producer> producer_;
+  uint64_t sequence_ = 0;
+};
+
+void ExpectSame(ValueType type, const Samples& actual, const Samples& expected, const std::string& where) {
+  ASSERT_EQ(actual.size(), expected.size()) << where;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_TRUE(SameSample(type, actual.View(), i, expected.View(), i))
+        << where << ": sample " << i << " at " << FormatTimestamp(actual.times[i]) << ", expected at "
+        << FormatTimestamp(expected.times[i]);
+  }
+}
+
+Samples Reversed(ValueType type, const Samples& samples) {
+  Samples reversed;
+  for (size_t i = samples.size(); i-- > 0;) reversed.Append(type, samples.View(), i, 1);
+  return reversed;
+}
+
+ValueBits RandomValue(std::mt19937_64& random, ValueType type) {
+  switch (type) {
+    case ValueType::kFloat64:
+      switch (random() % 12) {
+        case 0:
+          return BitsOfFloat64(-0.0);
+        case 1:
+          return BitsOfFloat64(std::numeric_limits<double>::infinity());
+        case 2:
+          return 0x7FF8000000000000 | (random() & 0xFFFF);  // NaN with a payload.
+        case 3:
+          return random();
+        default:
+          return BitsOfFloat64(static_cast<double>(random() % 10000) / 100);
+      }
+    case ValueType::kFloat32:
+      return BitsOfFloat32(static_cast<float>(random() % 1000) * 0.1f);
+    case ValueType::kInt64:
+      return random() % 10 == 0 ? BitsOfInt64(std::numeric_limits<int64_t>::min()) : random() % 1000;
+    case ValueType::kBool:
+      return random() % 2;
+    case ValueType::kDigital:
+      return random() % 5;
+    case ValueType::kString:
+      return 0;
+  }
+  return 0;
+}
+
+Quality RandomQuality(std::mt19937_64& random) {
+  switch (random() % 40) {
+    case 0:
+      return 0x80310000;
+    case 1:
+      return kUncertainDataSubNormal;
+    default:
+      return kGood;
+  }
+}
+
+TEST_F(ArchiveTest, HostileValuesComeBackBitForBit) {
+  const double nan_with_payload = Float64OfBits(0x7FF80000DEADBEEF);
+  Samples floats, ints, strings;
+  const double doubles[] = {0.0,
+                            -0.0,
+                            nan_with_payload,
+                            std::numeric_limits<double>::infinity(),
+                            -std::numeric_limits<double>::infinity(),
+                            std::numeric_limits<double>::denorm_min(),
+                            std::numeric_limits<double>::max(),
+                            0.1,
+                            1.2345678901234567,
+                            94.79799999999999};
+  Timestamp t = kTimestampMin;
+  for (double v : doubles) floats.Add(t += 3, BitsOfFloat64(v), t % 2 == 0 ? kGood : Quality{0x80310000});
+  ints.Add(kTimestampMin, BitsOfInt64(std::numeric_limits<int64_t>::min()));
+  ints.Add(0, 0);
+  ints.Add(clock_.Now(), BitsOfInt64(std::numeric_limits<int64_t>::max()));
+  strings.AddString(1, "");
+  strings.AddString(2, std::string(kStringBytesMax, 'x'));
+  strings.AddString(3, std::string("\0\xff", 2), kUncertain);
+  const TagId f = MakeTag("f", ValueType::kFloat64), i = MakeTag("i", ValueType::kInt64),
+              s = MakeTag("s", ValueType::kString);
+  ASSERT_EQ(WriteColumn(f, ValueType::kFloat64, floats)->stored, floats.size());
+  ASSERT_EQ(WriteColumn(i, ValueType::kInt64, ints)->stored, ints.size());
+  ASSERT_EQ(WriteColumn(s, ValueType::kString, strings)->stored, strings.size());
+  for (const char* state : {"open", "sealed", "reopened"}) {
+    ExpectSame(ValueType::kFloat64, ReadAll(f), floats, state);
+    ExpectSame(ValueType::kInt64, ReadAll(i), ints, state);
+    ExpectSame(ValueType::kString, ReadAll(s), strings, state);
+    if (state == std::string("open")) {
+      ASSERT_TRUE(archive_->Seal().ok());
+    } else {
+      Reopen();
+    }
+  }
+}
+
+TEST_F(ArchiveTest, ALaterStatementWinsAndTheFirstIsKept) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  for (const bool seal_between : {false, true}) {
+    const Timestamp t = seal_between ? kStart + kSecond : kStart;
+    for (const int64_t value : {1, 2, 2, 1}) {
+      Samples samples;
+      samples.Add(t, BitsOfInt64(value));
+      ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
+      if (seal_between) ASSERT_TRUE(archive_->Seal().ok());
+      const Samples read = *ReadAll({.tag = tag, .start = t, .end = t + 1});
+      ASSERT_THAT(read.values, testing::ElementsAre(BitsOfInt64(value)));
+      EXPECT_EQ((*archive_->ReadLatest({&tag, 1})[0]).sample.value, BitsOfInt64(value));
+    }
+  }
+  ASSERT_TRUE(archive_->Seal().ok());
+  EXPECT_GE(archive_->StorageOf(tag)->samples,
+            6);  // 1, 2, 1 at both times; what repeats its predecessor may be dropped.
+  EXPECT_THAT(ReadAll(tag).times, SizeIs(2));
+}
+
+TEST_F(ArchiveTest, RejectsSampleBySampleAndStoresTheRest) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64), retired = MakeTag("r", ValueType::kFloat64);
+  ASSERT_TRUE(archive_->tags().SetRetired(retired, true).ok());
+  Frame frame;
+  FrameColumn column{.tag = tag, .type = ValueType::kFloat64, .index = 7};
+  column.samples.Add(kStart, BitsOfFloat64(1));
+  column.samples.Add(kStart, BitsOfFloat64(2));                             // Not after the one before.
+  column.samples.Add(kStart - 1, BitsOfFloat64(3));                         // Likewise.
+  column.samples.Add(kStart + 1, BitsOfFloat64(4), 0xC0000000);             // Unknown quality.
+  column.samples.Add(clock_.Now() + 2 * 3600 * kSecond, BitsOfFloat64(5));  // Future.
+  column.samples.Add(kStart + 2, BitsOfFloat64(6));
+  frame.columns.push_back(column);
+  FrameColumn other{.tag = 999, .type = ValueType::kFloat64, .index = 8};
+  other.samples.Add(kStart, 0);
+  frame.columns.push_back(other);
+  other.tag = retired;
+  other.index = 9;
+  frame.columns.push_back(other);
+  other.tag = tag;
+  other.type = ValueType::kInt64;
+  other.index = 10;
+  frame.columns.push_back(other);
+  FrameSnapshot snapshot{
+      .time = kStart + 5, .type = ValueType::kFloat64, .tags = {tag, tag, 999}, .values = {1, 2, 3}};
+  frame.snapshots.push_back(snapshot);
+  const absl::StatusOr<WriteResult> result = Write(frame);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->stored, 3);
+  EXPECT_EQ(result->rejected, 4 + 1 + 1 + 1 + 2);
+  std::vector<std::pair<uint32_t, RejectionReason>> reasons;
+  for (const Rejection& r : result->rejections) reasons.emplace_back(r.index, r.reason);
+  using R = RejectionReason;
+  EXPECT_THAT(reasons,
+              testing::ElementsAre(std::pair(7u, R::kTimeNotAscending), std::pair(7u, R::kUnknownQuality),
+                                   std::pair(7u, R::kTimeOutOfRange), std::pair(8u, R::kUnknownTag),
+                                   std::pair(9u, R::kRetiredTag), std::pair(10u, R::kWrongType),
+                                   std::pair(0u, R::kUnknownTag), std::pair(0u, R::kTimeNotAscending)));
+  EXPECT_EQ(result->rejections[0].first, 1);
+  EXPECT_EQ(result->rejections[0].count, 2);
+  EXPECT_THAT(ReadAll(tag).times, testing::ElementsAre(kStart, kStart + 2, kStart + 5));
+}
+
+TEST_F(ArchiveTest, ARepeatedFrameStoresNothing) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  Frame frame{.sequence = 5};
+  frame.columns.push_back({.tag = tag, .type = ValueType::kFloat64});
+  frame.columns[0].samples.Add(kStart, BitsOfFloat64(1));
+  ASSERT_FALSE(Write(frame)->repeated);
+  EXPECT_EQ(Write(frame).status().code(), absl::StatusCode::kInvalidArgument) << "on the same handle";
+  for (const bool reopen : {false, true}) {
+    if (reopen) {
+      Reopen();
+    } else {
+      producer_ = *archive_->OpenProducer("test");
+    }
+    frame.columns[0].samples.values[0] = BitsOfFloat64(2);
+    const absl::StatusOr<WriteResult> result = Write(frame);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(result->repeated);
+    EXPECT_THAT(ReadAll(tag).values, testing::ElementsAre(BitsOfFloat64(1)));
+  }
+}
+
+TEST_F(ArchiveTest, ANewerHandleFencesOffTheOlder) {
+  MakeTag("t", ValueType::kFloat64);
+  const std::shared_ptr<Producer> old = producer_;
+  const std::shared_ptr<Producer> newer = *archive_->OpenProducer("test");
+  EXPECT_EQ(Write({}).status().code(), absl::StatusCode::kAborted);
+  producer_ = newer;
+  EXPECT_TRUE(Write({}).ok());
+}
+
+TEST_F(ArchiveTest, AFullDiskRefusesWritesServesReadsAndResumes) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  Samples one;
+  one.Add(kStart, BitsOfFloat64(1));
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, one).ok());
+  faults_->SetFull(true);
+  one.times[0] = kStart + 1;
+  EXPECT_EQ(WriteColumn(tag, ValueType::kFloat64, one).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(archive_->Seal().ok());
+  EXPECT_THAT(ReadAll(tag).times, SizeIs(1));
+  faults_->SetFull(false);
+  // It resumes by itself; the writer begins again behind what was acknowledged.
+  absl::StatusOr<WriteResult> result = absl::UnknownError("");
+  for (int i = 0; i < 100 && !result.ok(); ++i) {
+    producer_ = *archive_->OpenProducer("test");
+    sequence_ = archive_->DurableSequence("test");
+    result = WriteColumn(tag, ValueType::kFloat64, one);
+    if (!result.ok()) absl::SleepFor(absl::Milliseconds(20));
+  }
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(archive_->Seal().ok());
+  EXPECT_THAT(ReadAll(tag).times, SizeIs(2));
+}
+
+TEST_F(ArchiveTest, ADamagedPageIsReportedAndTheRestIsServed) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64), other = MakeTag("u", ValueType::kFloat64);
+  Samples samples;
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 5000; ++i) samples.Add(kStart + i * kSecond, random() >> 2);
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+  ASSERT_TRUE(WriteColumn(other, ValueType::kFloat64, samples).ok());
+  ASSERT_TRUE(archive_->Seal().ok());
+  const std::vector<BlockInfo> blocks = *archive_->ListBlocks(tag, kTimestampMin, kTimestampMax);
+  ASSERT_THAT(blocks, SizeIs(1));
+  ASSERT_TRUE(
+      faults_->DamageValue(kv::Space::kPages, format::PagesKey(blocks[0].id), blocks[0].payload_bytes / 2)
+          .ok());
+
+  auto reader = archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax});
+  ASSERT_TRUE(reader.ok());
+  size_t read = 0;
+  Samples batch;
+  absl::StatusOr<bool> more = true;
+  while ((more = (*reader)->Next(&batch)).ok() && *more) read += batch.size();
+  EXPECT_EQ(more.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(more.status().message()), HasSubstr(absl::StrCat("tag ", tag)));
+  EXPECT_THAT(std::string(more.status().message()), HasSubstr("2023-11-1"));
+  EXPECT_EQ(read, 5000 - 1024);
+  ExpectSame(ValueType::kFloat64, ReadAll(other), samples, "the other tag");
+  EXPECT_THAT(archive_->Stats().damage, SizeIs(1));
+}
+
+TEST_F(ArchiveTest, ANewerFormatIsRefused) {
+  archive_.reset();
+  auto store = kv::OpenMemoryStore(disk_);
+  kv::Batch batch;
+  batch.Put("archive", std::string("\x08\x02", 2));  // version: 2
+  ASSERT_TRUE(store->Write(batch).ok());
+  const auto opened = Archive::Open(std::move(store), options_, clock_);
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr("newer version"));
+}
+
+TEST_F(ArchiveTest, ManyWritersAndReadersAndSealsAtOnce) {
+  std::vector<TagId> tags;
+  for (int i = 0; i < 8; ++i) tags.push_back(MakeTag(absl::StrCat("t", i), ValueType::kInt64));
+  constexpr int kFrames = 60, kSamples = 100;
+  std::vector<std::thread> threads;
+  std::atomic<int> writing{4};
+  for (int w = 0; w < 4; ++w) {
+    threads.emplace_back([&, w] {
+      const auto producer = *archive_->OpenProducer(absl::StrCat("writer ", w));
+      absl::BlockingCounter acknowledged(kFrames);
+      for (int f = 0; f < kFrames; ++f) {
+        Frame frame{.sequence = static_cast<uint64_t>(f + 1)};
+        for (const TagId tag : {tags[2 * w], tags[2 * w + 1]}) {
+          FrameColumn& column = frame.columns.emplace_back();
+          column.tag = tag;
+          column.type = ValueType::kInt64;
+          for (int i = 0; i < kSamples; ++i) column.samples.Add(kStart + (f * kSamples + i) * kSecond, i);
+        }
+        archive_->Write(producer, std::move(frame), [&](absl::StatusOr<WriteResult> result) {
+          EXPECT_TRUE(result.ok()) << result.status();
+          acknowledged.DecrementCount();
+        });
+      }
+      acknowledged.Wait();
+      --writing;
+    });
+  }
+  threads.emplace_back([&] {
+    while (writing > 0) EXPECT_TRUE(archive_->Seal().ok());
+  });
+  threads.emplace_back([&] {
+    size_t before = 0;
+    while (writing > 0) {
+      const Samples samples = ReadAll(tags[0]);
+      EXPECT_GE(samples.size(), before) << "a sample that was seen must stay";
+      EXPECT_TRUE(IsStrictlyAscending(samples.times.data(), samples.size()));
+      before = samples.size();
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  for (const TagId tag : tags) EXPECT_EQ(ReadAll(tag).size(), kFrames * kSamples);
+}
+
+// Random frames of all types, late and repeated and contradicting, with random seals, reopenings and power
+// cuts; after every few steps every kind of read must give what the model gives.
+class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface<int> {
+ protected:
+  struct SimulatedTag {
+    TagId id;
+    ValueType type;
+    Interpolation interpolation;
+    Timestamp now;     // Where its in-order samples have come to.
+    Timestamp period;  // Between them.
+  };
+
+  Frame RandomFrame() {
+    Frame frame;
+    const size_t columns = random_() % 4;
+    for (size_t c = 0; c < columns; ++c) {
+      SimulatedTag& tag = tags_[random_() % tags_.size()];
+      FrameColumn& column = frame.columns.emplace_back();
+      column.tag = tag.id;
+      column.type = tag.type;
+      const size_t count = random_() % 8 == 0 ? 1 + random_() % 3000 : 1 + random_() % 80;
+      const bool late = random_() % 4 == 0;
+      Timestamp t = late ? tag.now - static_cast<int64_t>(random_() % (3000 * tag.period)) : tag.now;
+      t = std::max(t, kTimestampMin);
+      for (size_t i = 0; i < count; ++i) {
+        // Late ones often hit a stored time.
+        t += late && random_() % 2 == 0 ? tag.period * static_cast<int64_t>(1 + random_() % 3)
+                                        : 1 + static_cast<int64_t>(random_() % (2 * tag.period));
+        if (t >= clock_.Now()) break;
+        if (tag.type == ValueType::kString) {
+          column.samples.AddString(t, std::string(random_() % 20, static_cast<char>('a' + random_() % 3)),
+                                   RandomQuality(random_));
+        } else {
+          column.samples.Add(t, RandomValue(random_, tag.type), RandomQuality(random_));
+        }
+      }
+      if (!late && !column.samples.empty()) tag.now = column.samples.times.back();
+      if (column.samples.empty()) frame.columns.pop_back();
+    }
+    if (random_() % 3 == 0) {
+      FrameSnapshot& snapshot = frame.snapshots.emplace_back();
+      snapshot.time = tags_[random_() % tags_.size()].now;
+      snapshot.type = ValueType::kFloat64;
+      for (const SimulatedTag& tag : tags_) {
+        if (tag.type != ValueType::kFloat64 || random_() % 2 == 0) continue;
+        snapshot.tags.push_back(tag.id);
+        snapshot.values.push_back(RandomValue(random_, tag.type));
+      }
+      if (snapshot.tags.empty()) frame.snapshots.pop_back();
+    }
+    return frame;
+  }
+
+  // A time near the tag's samples: at one, beside one, between, far out.
+  Timestamp RandomTime(const SimulatedTag& tag) {
+    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    if (samples.empty() || random_() % 10 == 0) {
+      return std::clamp(kStart + static_cast<int64_t>(random_() % (40 * 86400)) * kSecond, kTimestampMin,
+                        clock_.Now());
+    }
+    auto it = samples.begin();
+    std::advance(it, random_() % samples.size());
+    return it->first + static_cast<int64_t>(random_() % 5) - 2;
+  }
+
+  void Check() {
+    for (const SimulatedTag& tag : tags_) {
+      const std::string where =
+          absl::StrCat("seed ", GetParam(), ", tag ", tag.id, " ", ValueTypeName(tag.type));
+      Timestamp a = RandomTime(tag), b = RandomTime(tag);
+      if (a > b) std::swap(a, b);
+      const Samples expected = model_.Raw(tag.id, tag.type, a, b);
+      absl::StatusOr<Samples> raw = ReadAll({.tag = tag.id, .start = a, .end = b});
+      ASSERT_TRUE(raw.ok()) << raw.status();
+      ExpectSame(tag.type, *raw, expected, where);
+      raw = ReadAll({.tag = tag.id, .start = a, .end = b, .reverse = true});
+      ASSERT_TRUE(raw.ok()) << raw.status();
+      ExpectSame(tag.type, *raw, Reversed(tag.type, expected), where + " reversed");
+      CheckBoundsAndResume(tag, a, b, where);
+      CheckLatest(tag, where);
+      if (a < b) CheckFold(tag, a, b, where);
+      CheckAtTimes(tag, where);
+    }
+  }
+
+  void CheckBoundsAndResume(const SimulatedTag& tag, Timestamp a, Timestamp b, const std::string& where) {
+    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    auto from = samples.lower_bound(a);
+    auto to = samples.lower_bound(b);
+    const Timestamp first = from == samples.begin() ? a : std::prev(from)->first;
+    const Timestamp last = to == samples.end() ? b : to->first + 1;
+    Samples expected = model_.Raw(tag.id, tag.type, first, last);
+    for (const bool reverse : {false, true}) {
+      if (reverse) expected = Reversed(tag.type, expected);
+      RawRequest request{.tag = tag.id, .start = a, .end = b, .bounds = true, .reverse = reverse};
+      absl::StatusOr<Samples> raw = ReadAll(request);
+      ASSERT_TRUE(raw.ok()) << raw.status();
+      ExpectSame(tag.type, *raw, expected, where + " with bounds");
+      if (expected.empty()) continue;
+      const size_t cut = random_() % expected.size();
+      request.resume_after = expected.times[cut];
+      raw = ReadAll(request);
+      ASSERT_TRUE(raw.ok()) << raw.status();
+      Samples rest;
+      rest.Append(tag.type, expected.View(), cut + 1, expected.size() - cut - 1);
+      ExpectSame(tag.type, *raw, rest, where + " resumed");
+    }
+  }
+
+  void CheckLatest(const SimulatedTag& tag, const std::string& where) {
+    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    const std::optional<LatestSample> latest = archive_->ReadLatest({&tag.id, 1})[0];
+    ASSERT_EQ(latest.has_value(), !samples.empty()) << where;
+    if (samples.empty()) return;
+    EXPECT_EQ(latest->sample.time, samples.rbegin()->first) << where;
+    EXPECT_EQ(latest->sample.value, samples.rbegin()->second.value) << where;
+    EXPECT_EQ(latest->sample.quality, samples.rbegin()->second.quality) << where;
+    EXPECT_EQ(latest->text, samples.rbegin()->second.text) << where;
+  }
+
+  void CheckFold(const SimulatedTag& tag, Timestamp a, Timestamp b, const std::string& where) {
+    std::set<Timestamp> edges = {a, b};
+    const size_t intervals = random_() % 20;
+    for (size_t i = 0; i < intervals; ++i) edges.insert(std::clamp(RandomTime(tag), a, b));
+    const std::vector<Timestamp> sorted(edges.begin(), edges.end());
+    for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
+      if (interpolation == Interpolation::kSloped && !IsNumeric(tag.type)) continue;
+      const auto actual = archive_->Fold(tag.id, sorted, interpolation, kAllParts);
+      ASSERT_TRUE(actual.ok()) << actual.status();
+      const std::vector<Interval> expected = model_.Fold(tag.id, tag.type, sorted, interpolation);
+      ASSERT_EQ(actual->size(), expected.size()) << where;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        const Interval &x = (*actual)[i], &y = expected[i];
+        ASSERT_TRUE(x.samples == y.samples)
+            << where << ": summary of " << FormatTimestamp(y.start) << " to " << FormatTimestamp(y.end)
+            << ", count " << x.samples.count << ", expected " << y.samples.count;
+        ASSERT_TRUE(x.good_ns == y.good_ns && x.uncertain_ns == y.uncertain_ns && x.bad_ns == y.bad_ns &&
+                    x.area == y.area)
+            << where << ": time-weighted figures of " << FormatTimestamp(y.start) << " to "
+            << FormatTimestamp(y.end);
+      }
+    }
+  }
+
+  void CheckAtTimes(const SimulatedTag& tag, const std::string& where) {
+    std::vector<Timestamp> times;
+    for (int i = 0; i < 10; ++i) times.push_back(RandomTime(tag));
+    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    const bool uncertain_as_bad = random_() % 2 == 0;
+    const absl::StatusOr<Samples> actual =
+        archive_->ReadAtTimes(tag.id, times, tag.interpolation, uncertain_as_bad);
+    ASSERT_TRUE(actual.ok()) << actual.status();
+    ASSERT_EQ(actual->size(), times.size());
+    for (size_t i = 0; i < times.size(); ++i) {
+      Neighbours neighbours;
+      std::string text;
+      const auto sample = [&](const auto& entry) {
+        return Sample{entry.first, entry.second.value, entry.second.quality};
+      };
+      const auto counts = [&](const auto& entry) {
+        return CountsAsBound(tag.type, entry.second.value, entry.second.quality, uncertain_as_bad);
+      };
+      for (const auto& entry : samples) {
+        if (entry.first < times[i]) {
+          if (counts(entry)) {
+            neighbours.before = sample(entry);
+            neighbours.skipped = false;
+            text = entry.second.text;
+          } else {
+            neighbours.skipped = true;
+          }
+        } else if (entry.first == times[i]) {
+          neighbours.exact = sample(entry);
+          if (counts(entry)) {
+            text = entry.second.text;
+            break;
+          }
+          neighbours.skipped = true;
+        } else if (counts(entry)) {
+          neighbours.after = sample(entry);
+          break;
+        } else {
+          neighbours.skipped = true;
+        }
+      }
+      const ValueAtTime expected = InterpolateAt(tag.type, tag.interpolation, times[i], neighbours);
+      EXPECT_EQ(actual->qualities.empty() ? kGood : actual->qualities[i], expected.quality)
+          << where << " at " << FormatTimestamp(times[i]);
+      if (tag.type == ValueType::kString) {
+        EXPECT_EQ(actual->View().StringAt(i), expected.value.has_value() ? text : "") << where;
+      } else {
+        EXPECT_EQ(actual->values[i], expected.value.value_or(0))
+            << where << " at " << FormatTimestamp(times[i]);
+      }
+    }
+  }
+
+  std::mt19937_64 random_{static_cast<uint64_t>(GetParam())};
+  std::vector<SimulatedTag> tags_;
+  ArchiveModel model_;
+};
+
+TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
+  const Timestamp periods[] = {kSecond / 100, kSecond, 60 * kSecond, 7200 * kSecond};
+  for (uint8_t type = 1; IsKnownValueType(type); ++type) {
+    for (int i = 0; i < 2; ++i) {
+      SimulatedTag tag{.type = static_cast<ValueType>(type), .now = kStart, .period = periods[random_() % 4]};
+      tag.id = MakeTag(absl::StrCat("tag ", type, " ", i), tag.type);
+      tag.interpolation = DefaultInterpolation(tag.type);
+      tags_.push_back(tag);
+    }
+  }
+  for (int step = 0; step < 120; ++step) {
+    Frame frame = RandomFrame();
+    switch (random_() % 12) {
+      case 0: {
+        const absl::StatusOr<SealResult> sealed = archive_->Seal();
+        ASSERT_TRUE(sealed.ok()) << sealed.status();
+        break;
+      }
+      case 1:
+        Reopen();
+        break;
+      case 2: {
+        // The power fails at some point of the next few changes; whatever was acknowledged must be there.
+        faults_->CrashNth(1 + random_() % 6, static_cast<kv::Faults::Torn>(random_() % 3));
+        frame.sequence = sequence_ + 1;
+        if (random_() % 2 == 0) (void)archive_->Seal();
+        const absl::StatusOr<WriteResult> result = Write(frame);
+        if (random_() % 2 == 0) (void)archive_->Seal();
+        Reopen();
+        if (result.ok()) ASSERT_GE(sequence_, frame.sequence) << "an acknowledged frame is gone";
+        if (sequence_ >= frame.sequence) model_.Apply(frame);  // Unacknowledged ones may be there, whole.
+        continue;
+      }
+      default:
+        break;
+    }
+    const absl::StatusOr<WriteResult> result = Write(frame);
+    ASSERT_TRUE(result.ok()) << result.status();
+    ASSERT_THAT(result->rejections, IsEmpty()) << result->rejections[0].message;
+    model_.Apply(frame);
+    if (step % 10 == 9) {
+      Check();
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ArchiveSimulation, testing::Range(1, 9));
+
+// The same with tails that are sealed by themselves all the time, because hardly any memory or journal is
+// allowed.
+class CrampedArchiveSimulation : public ArchiveSimulation {
+ protected:
+  CrampedArchiveSimulation() {
+    options_.journal_bytes_max = 2000;
+    Reopen();
+  }
+};
+
+TEST_P(CrampedArchiveSimulation, EveryReadEqualsTheModel) {
+  for (uint8_t type = 1; IsKnownValueType(type); ++type) {
+    SimulatedTag tag{.type = static_cast<ValueType>(type), .now = kStart, .period = kSecond};
+    tag.id = MakeTag(absl::StrCat("tag ", type), tag.type);
+    tag.interpolation = DefaultInterpolation(tag.type);
+    tags_.push_back(tag);
+  }
+  for (int step = 0; step < 150; ++step) {
+    const Frame frame = RandomFrame();
+    const absl::StatusOr<WriteResult> result = Write(frame);
+    ASSERT_TRUE(result.ok()) << result.status();
+    model_.Apply(frame);
+    if (step % 5 == 4) absl::SleepFor(absl::Milliseconds(20));  // Time for seals to come in between.
+    if (step % 15 == 14) Check();
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(archive_->Stats().seals, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, CrampedArchiveSimulation, testing::Range(1, 3));
+
+}  // namespace
+}  // namespace historian
