@@ -1,0 +1,184 @@
+#include "client/reader.h"
+
+#include "client/fake_server.h"
+#include "client/wire.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace historian::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+v1::RawFrame Frame(Timestamp first, size_t n) {
+  Samples samples;
+  for (size_t i = 0; i < n; ++i) samples.Add(first + static_cast<Timestamp>(i), i);
+  v1::RawFrame frame;
+  if (n == 0) {
+    frame.mutable_samples()->set_tag_id(3);
+  } else {
+    ColumnToWire(3, ValueType::kInt64, samples.View(), frame.mutable_samples());
+  }
+  return frame;
+}
+
+TEST(Raw, WalksBatchesAndSkipsEmptyFrames) {
+  FakeServer server;
+  server.raw_frames = {Frame(0, 5), Frame(0, 0), Frame(5, 2)};
+  server.raw_frames.back().set_continuation("more");
+  RawSamples raw =
+      Reader(server.connection())
+          .Raw("flow", 10, 20, {.bounds = true, .reverse = true, .limit = 7, .continuation = "c"});
+  std::vector<size_t> sizes;
+  for (const SampleBatch& batch : raw) sizes.push_back(batch.samples.size());
+  EXPECT_TRUE(raw.status().ok()) << raw.status();
+  EXPECT_THAT(sizes, ElementsAre(5, 2));
+  EXPECT_EQ(raw.continuation(), "more");
+  EXPECT_EQ(server.raw_request.tag_name(), "flow");
+  EXPECT_EQ(server.raw_request.start(), 10);
+  EXPECT_EQ(server.raw_request.end(), 20);
+  EXPECT_EQ(server.raw_request.limit(), 7u);
+  EXPECT_TRUE(server.raw_request.bounds() && server.raw_request.reverse());
+  EXPECT_EQ(server.raw_request.continuation(), "c");
+}
+
+TEST(Raw, CollectsAll) {
+  FakeServer server;
+  server.raw_frames = {Frame(0, 5), Frame(5, 2)};
+  const auto all = Reader(server.connection()).Raw(TagId{3}, 0, 20).Collect();
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->tag_id, 3u);
+  EXPECT_EQ(all->type, ValueType::kInt64);
+  EXPECT_THAT(all->samples.times, ElementsAre(0, 1, 2, 3, 4, 5, 6));
+}
+
+TEST(Raw, AnErrorEndsTheWalkAndSaysWhatWasRead) {
+  FakeServer server;
+  server.raw_frames = {Frame(0, 5)};
+  server.query_status = grpc::Status(grpc::StatusCode::DATA_LOSS, "checksum");
+  RawSamples raw = Reader(server.connection()).Raw(TagId{3}, 0, 20);
+  size_t samples = 0;
+  for (const SampleBatch& batch : raw) samples += batch.samples.size();
+  EXPECT_EQ(samples, 5u);
+  EXPECT_EQ(raw.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(raw.status().message()), HasSubstr("reading tag 3 from 1970"));
+}
+
+TEST(Raw, MalformedFramesAreInternal) {
+  FakeServer server;
+  server.raw_frames = {Frame(0, 5), Frame(5, 2)};
+  server.raw_frames[1].mutable_samples()->clear_times();
+  RawSamples raw = Reader(server.connection()).Raw(TagId{3}, 0, 20);
+  EXPECT_NE(raw.Next(), nullptr);
+  EXPECT_EQ(raw.Next(), nullptr);
+  EXPECT_EQ(raw.Next(), nullptr);
+  EXPECT_EQ(raw.status().code(), absl::StatusCode::kInternal);
+}
+
+TEST(Raw, MayBeLeftEarlyMovedAndCancelled) {
+  FakeServer server;
+  server.raw_frames.assign(2000, Frame(0, 1000));  // More than fits in flight.
+  const Reader reader(server.connection());
+  {
+    RawSamples raw = reader.Raw(TagId{3}, 0, 20);
+    EXPECT_NE(raw.Next(), nullptr);
+    RawSamples moved = std::move(raw);
+    EXPECT_NE(moved.Next(), nullptr);
+  }
+  RawSamples raw = reader.Raw(TagId{3}, 0, 20);
+  EXPECT_NE(raw.Next(), nullptr);
+  raw.Cancel();
+  while (raw.Next() != nullptr) {
+  }
+  EXPECT_EQ(raw.status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Latest, GroupsByType) {
+  FakeServer server;
+  v1::TagSamples* group = server.latest.add_samples();
+  group->add_tag_ids(1);
+  group->add_times(5);
+  group->mutable_values()->mutable_string()->add_values("on");
+  server.latest.add_empty(2);
+  const auto latest = Reader(server.connection()).ReadLatest({.ids = {1, 2}});
+  ASSERT_TRUE(latest.ok()) << latest.status();
+  EXPECT_EQ(latest->groups[0].samples.View().StringAt(0), "on");
+  EXPECT_THAT(latest->empty, ElementsAre(2));
+}
+
+TEST(AtTimes, HasOneValuePerTime) {
+  FakeServer server;
+  v1::AtTimes* tag = server.at_times.add_tags();
+  tag->set_tag_id(1);
+  tag->mutable_values()->mutable_float64()->add_values(1.5);
+  const Reader reader(server.connection());
+  const Timestamp times[] = {7, 8};
+  EXPECT_EQ(reader.AtTimes({.ids = {1}}, times).status().code(), absl::StatusCode::kInternal);
+  const auto at = reader.AtTimes({.ids = {1}}, absl::MakeConstSpan(times, 1));
+  ASSERT_TRUE(at.ok()) << at.status();
+  EXPECT_THAT((*at)[0].samples.times, ElementsAre(7));
+}
+
+TEST(Processed, ReadsBothKindsOfColumns) {
+  FakeServer server;
+  v1::ProcessedSeries* series = server.processed.emplace_back().add_series();
+  series->set_tag_id(1);
+  v1::ProcessedColumn* average = series->add_columns();
+  average->set_aggregate(v1::AGGREGATE_AVERAGE);
+  average->mutable_floats()->add_values(1.5);
+  average->mutable_floats()->add_values(2.5);
+  v1::QualityRun* run = average->add_status();
+  run->set_first(1);
+  run->set_count(1);
+  run->set_quality(kBadNoData);
+  v1::ProcessedColumn* count = series->add_columns();
+  count->set_aggregate(v1::AGGREGATE_COUNT);
+  count->mutable_integers()->add_values(3);
+  const Reader reader(server.connection());
+  const ProcessedRequest request{.start = 0,
+                                 .end = 10,
+                                 .interval = absl::Nanoseconds(5),
+                                 .aggregates = {Aggregate::kAverage, Aggregate::kCount}};
+  const auto processed = reader.Processed({.pattern = "*"}, request);
+  ASSERT_TRUE(processed.ok()) << processed.status();
+  EXPECT_EQ(server.processed_request.interval_ns(), 5u);
+  const ProcessedColumn& column = (*processed)[0].columns[0];
+  EXPECT_THAT(std::get<0>(column.values), ElementsAre(1.5, 2.5));
+  EXPECT_EQ(column.StatusAt(0), kGood);
+  EXPECT_EQ(column.StatusAt(1), kBadNoData);
+  EXPECT_EQ((*processed)[0].columns[1].AsDouble(0), 3.0);
+  series->mutable_columns(1)->clear_kind();
+  EXPECT_EQ(reader.Processed({.pattern = "*"}, request).status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(reader.Processed({.ids = {1}}, {.start = 0, .end = 1, .interval = absl::Nanoseconds(1) / 2})
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Plot, HasSamplesAndMarks) {
+  FakeServer server;
+  v1::PlotSeries* series = server.plot.emplace_back().add_series();
+  *series->mutable_samples() = Frame(0, 4).samples();
+  series->add_not_good_columns(9);
+  const auto plot = Reader(server.connection()).Plot({.ids = {3}}, 0, 10, 100);
+  ASSERT_TRUE(plot.ok()) << plot.status();
+  EXPECT_EQ((*plot)[0].tag_id, 3u);
+  EXPECT_EQ((*plot)[0].samples.size(), 4u);
+  EXPECT_THAT((*plot)[0].not_good_columns, ElementsAre(9));
+}
+
+TEST(Aggregates, NamesRoundTrip) {
+  for (const Aggregate aggregate : kAllAggregates) {
+    Aggregate parsed;
+    ASSERT_TRUE(ParseAggregate(AggregateName(aggregate), &parsed)) << AggregateName(aggregate);
+    EXPECT_EQ(parsed, aggregate);
+  }
+  Aggregate parsed;
+  EXPECT_TRUE(ParseAggregate("avg", &parsed));
+  EXPECT_EQ(parsed, Aggregate::kAverage);
+  EXPECT_FALSE(ParseAggregate("", &parsed));
+}
+
+}  // namespace
+}  // namespace historian::client
