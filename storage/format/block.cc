@@ -272,7 +272,9 @@ uint64_t BlockHead::count() const {
   return count;
 }
 
-uint32_t Checksum(absl::string_view bytes) { return static_cast<uint32_t>(XXH3_64bits(bytes.data(), bytes.size())); }
+uint32_t Checksum(absl::string_view bytes) {
+  return static_cast<uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
+}
 
 void EncodeBlockHead(const BlockHead& head, std::string* out) {
   const size_t n = head.pages.size();
