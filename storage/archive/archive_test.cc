@@ -168,7 +168,10 @@ TEST_F(ArchiveTest, HostileValuesComeBackBitForBit) {
                             1.2345678901234567,
                             94.79799999999999};
   Timestamp t = kTimestampMin;
-  for (double v : doubles) floats.Add(t += 3, BitsOfFloat64(v), t % 2 == 0 ? kGood : Quality{0x80310000});
+  for (double v : doubles) {
+    t += 3;
+    floats.Add(t, BitsOfFloat64(v), t % 2 == 0 ? kGood : Quality{0x80310000});
+  }
   ints.Add(kTimestampMin, BitsOfInt64(std::numeric_limits<int64_t>::min()));
   ints.Add(0, 0);
   ints.Add(clock_.Now(), BitsOfInt64(std::numeric_limits<int64_t>::max()));
@@ -200,7 +203,9 @@ TEST_F(ArchiveTest, ALaterStatementWinsAndTheFirstIsKept) {
       Samples samples;
       samples.Add(t, BitsOfInt64(value));
       ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
-      if (seal_between) ASSERT_TRUE(archive_->Seal().ok());
+      if (seal_between) {
+        ASSERT_TRUE(archive_->Seal().ok());
+      }
       const Samples read = *ReadAll({.tag = tag, .start = t, .end = t + 1});
       ASSERT_THAT(read.values, testing::ElementsAre(BitsOfInt64(value)));
       EXPECT_EQ((*archive_->ReadLatest({&tag, 1})[0]).sample.value, BitsOfInt64(value));
@@ -575,7 +580,8 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
           neighbours.skipped = true;
         }
       }
-      const ValueAtTime expected = InterpolateAt(tag.type, tag.interpolation, times[i], neighbours);
+      const ValueAtTime expected =
+          InterpolateAt(tag.type, tag.interpolation, times[i], neighbours, uncertain_as_bad);
       EXPECT_EQ(actual->qualities.empty() ? kGood : actual->qualities[i], expected.quality)
           << where << " at " << FormatTimestamp(times[i]);
       if (tag.type == ValueType::kString) {
@@ -621,7 +627,9 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
         const absl::StatusOr<WriteResult> result = Write(frame);
         if (random_() % 2 == 0) (void)archive_->Seal();
         Reopen();
-        if (result.ok()) ASSERT_GE(sequence_, frame.sequence) << "an acknowledged frame is gone";
+        if (result.ok()) {
+          ASSERT_GE(sequence_, frame.sequence) << "an acknowledged frame is gone";
+        }
         if (sequence_ >= frame.sequence) model_.Apply(frame);  // Unacknowledged ones may be there, whole.
         continue;
       }

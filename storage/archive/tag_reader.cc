@@ -235,7 +235,7 @@ absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, In
         RETURN_IF_ERROR(Next(&position));
       }
     }
-    values[k] = InterpolateAt(type, interpolation, t, neighbours);
+    values[k] = InterpolateAt(type, interpolation, t, neighbours, uncertain_as_bad);
     if (type == ValueType::kString) texts[k] = std::move(text);
   }
   RETURN_IF_ERROR(head_damage_);
