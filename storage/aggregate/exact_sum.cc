@@ -202,8 +202,8 @@ void ExactSum::Halve() {
 ExactSum ExactSum::Product(const ExactSum& a, const ExactSum& b) {
   ExactSum product;
   if (a.IsZero() || b.IsZero()) return product;
-  const Limbs x = a.Magnitude();
-  const Limbs y = b.Magnitude();
+  const WideLimbs x = a.Magnitude();
+  const WideLimbs y = b.Magnitude();
   product.base_ = a.base_ + b.base_;
   product.limbs_.assign(x.size() + y.size() + 1, 0);  // The last for the sign.
   for (size_t i = 0; i < x.size(); ++i) {
@@ -224,20 +224,19 @@ ExactSum ExactSum::Product(const ExactSum& a, const ExactSum& b) {
 double ExactSum::DividedBy(uint64_t n) const {
   HISTORIAN_CHECK(n > 0);
   if (IsZero()) return 0;
-  Limbs quotient = Magnitude();
-  int base = base_;
+  // Two limbs more than the sum has give the quotient at least 64 bits. A remainder is less than one of its
+  // units: a set bit below them, in a third, keeps it from being taken for an exact half.
+  const size_t more = n > 1 ? 3 : 0;
+  WideLimbs quotient = Magnitude(more);
+  const int base = base_ - static_cast<int>(more);
   if (n > 1) {
-    // Two limbs more than the sum has give the quotient at least 64 bits. A remainder is less than one of its
-    // units: a set bit below them keeps it from being taken for an exact half.
-    quotient.insert(quotient.begin(), 2, 0);
     unsigned __int128 remainder = 0;
-    for (size_t i = quotient.size(); i-- > 0;) {
+    for (size_t i = quotient.size(); i-- > 1;) {
       remainder = remainder << 64 | quotient[i];
       quotient[i] = static_cast<uint64_t>(remainder / n);
       remainder %= n;
     }
-    quotient.insert(quotient.begin(), remainder == 0 ? 0 : 1);
-    base -= 3;
+    quotient[0] = remainder == 0 ? 0 : 1;
     while (quotient.back() == 0) quotient.pop_back();
   }
   const Bits bits(quotient, base);
@@ -252,7 +251,7 @@ double ExactSum::DividedBy(uint64_t n) const {
 double ExactSum::ToFraction(int* exponent) const {
   *exponent = 0;
   if (IsZero()) return 0;
-  const Limbs magnitude = Magnitude();
+  const WideLimbs magnitude = Magnitude();
   const Bits bits(magnitude, base_);
   const int lowest = bits.Highest() - 52;
   const double fraction = std::frexp(static_cast<double>(RoundAt(bits, lowest)), exponent);
@@ -265,7 +264,7 @@ void ExactSum::AppendTo(std::string* out) const {
     out->push_back(0);
     return;
   }
-  const Limbs magnitude = Magnitude();
+  const WideLimbs magnitude = Magnitude();
   const Bits bits(magnitude, base_);
   const int lowest = bits.Lowest();
   const int highest = bits.Highest();
@@ -366,9 +365,10 @@ void ExactSum::Trim() {
   base_ = limbs_.empty() ? 0 : base_ + static_cast<int>(zeros);
 }
 
-ExactSum::Limbs ExactSum::Magnitude() const {
-  Limbs magnitude = limbs_;
-  if (!IsZero() && IsNegative()) NegateLimbs(magnitude.data(), magnitude.size());
+ExactSum::WideLimbs ExactSum::Magnitude(size_t zeros) const {
+  WideLimbs magnitude(zeros + limbs_.size(), 0);
+  std::copy(limbs_.begin(), limbs_.end(), magnitude.begin() + zeros);
+  if (!IsZero() && IsNegative()) NegateLimbs(magnitude.data() + zeros, limbs_.size());
   while (!magnitude.empty() && magnitude.back() == 0) magnitude.pop_back();
   return magnitude;
 }

@@ -91,8 +91,9 @@ class ExactSum {
   void AddScaled(__int128 mantissa, int exponent);
   void AddLimbs(const uint64_t* limbs, size_t size, int base);
   void Trim();
-  // The limbs without the sign.
-  Limbs Magnitude() const;
+  // The limbs without the sign, above `zeros` more limbs.
+  using WideLimbs = absl::InlinedVector<uint64_t, 8>;
+  WideLimbs Magnitude(size_t zeros = 0) const;
 
   // The sum is the two's complement integer of the limbs, lowest first, times 2^(64 * base_). Kept shortest:
   // the lowest limb is not zero, the highest is not merely the sign of the one below it. Zero has no limbs.

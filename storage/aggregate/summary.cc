@@ -241,11 +241,15 @@ class Folder {
     // Usable values side by side, for the sums.
     Number* usable = buffer_;
     size_t count = 0;
+    bool previous_usable = false;
+    bool is_usable = begin > 0 && IsUsableAt(begin - 1);
+    bool next_usable = IsUsableAt(begin);
     for (size_t i = begin; i < begin + size; ++i) {
       const Number value = values[i - begin];
       const Quality quality = run_.QualityAt(i);
-      const bool is_usable = IsUsable(type_, run_.values[i], quality);
       const bool has_next = i + 1 < run_.size;
+      previous_usable = std::exchange(is_usable, next_usable);
+      next_usable = has_next && IsUsableAt(i + 1);
       const uint64_t hold = has_next ? Elapsed(run_.times[i], run_.times[i + 1]) : 0;
       AddDuration(is_usable, quality, hold, &summary_);
       if (!is_usable) {
@@ -263,9 +267,8 @@ class Folder {
       if ((parts_ & kAreaSloped) == 0) continue;
       // Twice the share of this sample in the segments on both its sides. It counts twice in one that ends in
       // an unusable sample; that is added apart, as the sum could exceed 64 bits.
-      const bool joined = i > 0 && IsUsableAt(i - 1);
-      pairs_[count - 1] = hold + (joined ? Elapsed(run_.times[i - 1], run_.times[i]) : 0);
-      if (has_next && !IsUsableAt(i + 1)) AddProductOf(type_, run_.values[i], hold, &doubled_);
+      pairs_[count - 1] = hold + (previous_usable ? Elapsed(run_.times[i - 1], run_.times[i]) : 0);
+      if (has_next && !next_usable) AddProductOf(type_, run_.values[i], hold, &doubled_);
     }
     if ((parts_ & kSums) != 0) summary_.sum.AddAll(usable, count);
     if ((parts_ & kSquares) != 0) summary_.sum_of_squares.AddAllSquares(usable, count);
