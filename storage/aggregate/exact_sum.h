@@ -40,8 +40,8 @@ class ExactSum {
   void Add(const ExactSum& other);
   void Subtract(const ExactSum& other);
 
-  // The same for whole columns of at most 2^32 numbers, at about a nanosecond a number when their magnitudes
-  // are not spread too far (a factor of 10^10 or so; beyond, slower). Doubles must be finite.
+  // The same for whole columns of at most 2^32 numbers, at one to two nanoseconds a number when their
+  // magnitudes are not spread too far (a factor of 10^9 or so; beyond, slower). Doubles must be finite.
   void AddAll(const double* values, size_t size);
   void AddAllSquares(const double* values, size_t size);
   void AddAllProducts(const double* values, const uint64_t* weights, size_t size);

@@ -154,7 +154,7 @@ TEST(ExactSum, SmallExamples) {
   for (const auto& c : cases) EXPECT_EQ(SumOf(c.values).ToDouble(), c.expected);
 }
 
-TEST(ExactSum, IsSmallAndNeedsNoHeapForPlantData) { EXPECT_LE(sizeof(ExactSum), 64); }
+TEST(ExactSum, IsSmall) { EXPECT_LE(sizeof(ExactSum), 64); }
 
 TEST(ExactSum, EqualsTheReferenceAfterEveryStep) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
