@@ -42,6 +42,11 @@ void FakeServer::Release() {
   released_ = true;
 }
 
+void FakeServer::Discard() {
+  absl::MutexLock lock(&mutex_);
+  discard_ = true;
+}
+
 void FakeServer::RejectTag(uint32_t tag) {
   absl::MutexLock lock(&mutex_);
   rejected_tag_ = tag;
@@ -242,7 +247,7 @@ grpc::Status FakeServer::Write(grpc::ServerContext* context,
         ack.set_frames_repeated(1);
       } else {
         producers_[producer] = sequence;
-        Store(request.frame(), &ack);
+        if (!discard_) Store(request.frame(), &ack);
       }
       ack.set_acknowledged(script.frame_ack >= 0 ? static_cast<uint64_t>(script.frame_ack)
                                                  : producers_[producer]);

@@ -56,6 +56,8 @@ class FakeServer final : public v1::Tags::Service,
   void Script(StreamScript script);
   void Release();
   void RejectTag(uint32_t tag);
+  // Acknowledges frames without storing their samples.
+  void Discard();
 
   // Stored samples of a tag in the order they came, each (time, value's bits, quality).
   std::vector<std::tuple<Timestamp, ValueBits, Quality>> Stored(TagId tag);
@@ -105,6 +107,7 @@ class FakeServer final : public v1::Tags::Service,
   std::map<std::string, v1::Tag> tags_ ABSL_GUARDED_BY(mutex_);
   std::deque<StreamScript> scripts_ ABSL_GUARDED_BY(mutex_);
   bool released_ ABSL_GUARDED_BY(mutex_) = false;
+  bool discard_ ABSL_GUARDED_BY(mutex_) = false;
   uint32_t rejected_tag_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, uint64_t> producers_ ABSL_GUARDED_BY(mutex_);
   std::map<TagId, std::vector<std::tuple<Timestamp, ValueBits, Quality>>> stored_ ABSL_GUARDED_BY(mutex_);

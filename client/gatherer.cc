@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace historian::client {
 namespace {
@@ -81,7 +82,7 @@ void Gatherer::EncodeUnsorted(OpenColumn& column) {
   encoder_.AddColumn(column.tag, column.type, run.View());
 }
 
-std::string Gatherer::Take() {
+std::string Gatherer::Take(std::string next) {
   for (size_t i = 0; i < open_count_; ++i) {
     const SamplesView samples = open_[i].samples.View();
     if (IsStrictlyAscending(samples.times, samples.size)) {
@@ -96,7 +97,7 @@ std::string Gatherer::Take() {
   open_bytes_ = 0;
   open_samples_ = 0;
   has_snapshots_ = false;
-  return encoder_.Take();
+  return encoder_.Take(std::move(next));
 }
 
 }  // namespace historian::client

@@ -43,8 +43,8 @@ class Gatherer {
                    absl::Span<const ValueBits> values, absl::Span<const Quality> qualities,
                    const StringColumn* strings);
 
-  // The frame; begins the next.
-  std::string Take();
+  // The frame; begins the next in the memory of `next`.
+  std::string Take(std::string next = std::string());
 
  private:
   struct OpenColumn {

@@ -35,28 +35,23 @@ void Assign(const From* from, size_t n, RepeatedField<T>* to) {
   }
 }
 
-// Whether all times are a whole number of kUnit after the first. The divisor is a constant so that the
-// compiler multiplies instead of dividing.
-template <uint64_t kUnit>
-bool AllDivisible(absl::Span<const Timestamp> times) {
-  uint64_t rest = 0;
-  for (const Timestamp t : times) rest |= Elapsed(times[0], t) % kUnit;
-  return rest == 0;
-}
-
+// The offsets of ascending times in kUnit, if all are whole. The divisor is a constant so that the compiler
+// multiplies instead of dividing.
 template <uint64_t kUnit>
 bool ToOffsets(absl::Span<const Timestamp> times, v1::Times* wire) {
-  if constexpr (kUnit > 1) {
-    if (!AllDivisible<kUnit>(times)) return false;
-  }
   v1::Times::Offsets* offsets = wire->mutable_offsets();
   offsets->set_first(times[0]);
   offsets->set_unit_ns(kUnit);
   offsets->mutable_offsets()->Resize(static_cast<int>(times.size()), 0);
   uint32_t* out = offsets->mutable_offsets()->mutable_data();
-  for (size_t i = 0; i < times.size(); ++i)
-    out[i] = static_cast<uint32_t>(Elapsed(times[0], times[i]) / kUnit);
-  return true;
+  uint64_t rest = 0;
+  for (size_t i = 0; i < times.size(); ++i) {
+    const uint64_t elapsed = Elapsed(times[0], times[i]);
+    const uint64_t offset = elapsed / kUnit;
+    rest |= elapsed - offset * kUnit;
+    out[i] = static_cast<uint32_t>(offset);
+  }
+  return rest == 0;
 }
 
 }  // namespace
@@ -174,12 +169,10 @@ void TimesToWire(absl::Span<const Timestamp> times, v1::Times* wire) {
   }
   const uint64_t step = times.size() < 2 ? 0 : Elapsed(times[0], times[1]);
   uint64_t differs = 0;
-  Timestamp last = times[0];
   bool ascending = true;
   for (size_t i = 1; i < times.size(); ++i) {
     differs |= Elapsed(times[i - 1], times[i]) ^ step;
     ascending &= times[i - 1] < times[i];
-    last = std::max(last, times[i]);
   }
   if (differs == 0 && ascending) {
     wire->mutable_regular()->set_first(times[0]);
@@ -188,8 +181,8 @@ void TimesToWire(absl::Span<const Timestamp> times, v1::Times* wire) {
   }
   // The finest unit in which the offsets fit 32 bits; if the times are no multiples of it, they are none of
   // a coarser one.
-  if (*std::min_element(times.begin(), times.end()) == times[0]) {
-    const uint64_t span = Elapsed(times[0], last);
+  if (ascending) {
+    const uint64_t span = Elapsed(times.front(), times.back());
     constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
     const bool fits = span <= kMax                   ? ToOffsets<1>(times, wire)
                       : span / 100 <= kMax           ? ToOffsets<100>(times, wire)
@@ -535,9 +528,10 @@ void FrameEncoder::Append(int field, const google::protobuf::MessageLite& messag
   arena_.Reset();
 }
 
-std::string FrameEncoder::Take() {
+std::string FrameEncoder::Take(std::string next) {
   samples_ = 0;
-  return std::exchange(bytes_, std::string());
+  next.clear();
+  return std::exchange(bytes_, std::move(next));
 }
 
 std::string EncodedFrame(v1::Frame frame) {

@@ -94,8 +94,8 @@ class FrameEncoder {
 
   size_t bytes() const { return bytes_.size(); }
   uint64_t samples() const { return samples_; }
-  // Gives the frame away and begins the next.
-  std::string Take();
+  // Gives the frame away and begins the next in the memory of `next`.
+  std::string Take(std::string next = std::string());
 
  private:
   void Append(int field, const google::protobuf::MessageLite& message, size_t samples);

@@ -33,7 +33,7 @@ TEST(Times, TakeTheCheapestFormThatHoldsThemExactly) {
       {"the whole range", {kTimestampMin, kTimestampMax}, v1::Times::kRegular},
       {"descending", {kNow, kNow - 1, kNow - 3}, v1::Times::kExplicit},
       {"descending evenly", {kNow, kNow - 1, kNow - 2}, v1::Times::kExplicit},
-      {"standing still", {kNow, kNow, kNow}, v1::Times::kOffsets},
+      {"standing still", {kNow, kNow, kNow}, v1::Times::kExplicit},
   };
   for (const auto& c : cases) {
     v1::Times wire;
