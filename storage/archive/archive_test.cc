@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <random>
 #include <set>
@@ -647,7 +648,13 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ArchiveSimulation, testing::Range(1, 9));
+// HISTORIAN_SEEDS=1000 runs so many simulations instead of a few.
+int Seeds(int usual) {
+  const char* wanted = std::getenv("HISTORIAN_SEEDS");
+  return 1 + (wanted == nullptr ? usual : std::atoi(wanted));
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ArchiveSimulation, testing::Range(1, Seeds(8)));
 
 // The same with tails that are sealed by themselves all the time, because hardly any memory or journal is
 // allowed.
@@ -678,7 +685,7 @@ TEST_P(CrampedArchiveSimulation, EveryReadEqualsTheModel) {
   EXPECT_GT(archive_->Stats().seals, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, CrampedArchiveSimulation, testing::Range(1, 3));
+INSTANTIATE_TEST_SUITE_P(Seeds, CrampedArchiveSimulation, testing::Range(1, Seeds(2)));
 
 }  // namespace
 }  // namespace historian

@@ -1,0 +1,172 @@
+// The engine without a network: samples per second through Write (validated, journaled, synced, in tails,
+// sealed), and reads of what was written.
+//
+//   archive_benchmark --benchmark_filter=Write     on RocksDB in a scratch directory ($TEST_TMPDIR or /tmp)
+//
+// 1,000 tags of plant-like data at 1 Hz, frames of 250 tags x 64 s, time-ordered; four producers in turn.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "storage/archive/archive.h"
+#include "storage/format/plant_samples.h"
+#include "storage/kv/rocksdb_store.h"
+#include "storage/model/check.h"
+
+namespace historian {
+namespace {
+
+constexpr int kTags = 1000;
+constexpr int kTagsPerFrame = 250;
+constexpr int kSecondsPerFrame = 64;
+constexpr const char* kKinds[] = {"drift_regular", "drift_jittered", "noise_regular",
+                                  "setpoint",      "totaliser",      "running"};
+
+class ScratchArchive {
+ public:
+  explicit ScratchArchive(int seconds) : seconds_(seconds) {
+    const char* scratch = std::getenv("TEST_TMPDIR");
+    path_ = absl::StrCat(scratch == nullptr ? "/tmp" : scratch, "/archive_benchmark.", getpid());
+    std::filesystem::remove_all(path_);
+    kv::RocksDbOptions options;
+    options.path = path_;
+    auto store = kv::OpenRocksDbStore(options);
+    HISTORIAN_CHECK(store.ok());
+    auto archive = Archive::Open(*std::move(store), ArchiveOptions(), clock_);
+    HISTORIAN_CHECK(archive.ok());
+    archive_ = *std::move(archive);
+    std::vector<Tag> tags;
+    for (int i = 0; i < kTags; ++i) {
+      const format::PlantKind& kind = format::PlantKindNamed(kKinds[i % std::size(kKinds)]);
+      tags.push_back({.name = absl::StrCat("tag ", i),
+                      .type = kind.type,
+                      .interpolation = DefaultInterpolation(kind.type)});
+      samples_.push_back(kind.make(seconds, i));
+    }
+    for (const auto& created : archive_->tags().Create(tags)) {
+      HISTORIAN_CHECK(created.ok());
+      tags_.push_back(*created);
+    }
+  }
+  ~ScratchArchive() {
+    archive_.reset();
+    std::filesystem::remove_all(path_);
+  }
+
+  Archive& archive() { return *archive_; }
+  TagId tag(int i) const { return tags_[i]->id; }
+  uint64_t samples() const { return uint64_t{kTags} * seconds_; }
+
+  std::vector<Frame> MakeFrames() const {
+    std::vector<Frame> frames;
+    for (int second = 0; second < seconds_; second += kSecondsPerFrame) {
+      for (int first = 0; first < kTags; first += kTagsPerFrame) {
+        Frame& frame = frames.emplace_back();
+        frame.sequence = frames.size();
+        for (int i = first; i < first + kTagsPerFrame; ++i) {
+          FrameColumn& column = frame.columns.emplace_back();
+          column.tag = tags_[i]->id;
+          column.type = tags_[i]->type;
+          column.samples.Append(column.type, samples_[i].View(), second,
+                                std::min(kSecondsPerFrame, seconds_ - second));
+        }
+      }
+    }
+    return frames;
+  }
+
+  void WriteAll(std::vector<Frame> frames) {
+    const std::shared_ptr<Producer> producer = *archive_->OpenProducer("benchmark");
+    absl::BlockingCounter acknowledged(static_cast<int>(frames.size()));
+    for (Frame& frame : frames) {
+      archive_->Write(producer, std::move(frame), [&](absl::StatusOr<WriteResult> result) {
+        HISTORIAN_CHECK(result.ok() && result->rejected == 0);
+        acknowledged.DecrementCount();
+      });
+    }
+    acknowledged.Wait();
+  }
+
+ private:
+  const int seconds_;
+  std::string path_;
+  const SimulatedClock clock_{2'000'000'000 * kNanosPerSecond};  // After all samples.
+  std::unique_ptr<Archive> archive_;
+  std::vector<std::shared_ptr<const Tag>> tags_;
+  std::vector<Samples> samples_;
+};
+
+void BM_Write(benchmark::State& state) {
+  const int seconds = static_cast<int>(state.range(0));
+  for (auto _ : state) {
+    state.PauseTiming();
+    ScratchArchive scratch(seconds);
+    std::vector<Frame> frames = scratch.MakeFrames();
+    state.ResumeTiming();
+    scratch.WriteAll(std::move(frames));
+    state.PauseTiming();
+    HISTORIAN_CHECK(scratch.archive().Seal().ok());
+    const ArchiveStats stats = scratch.archive().Stats();
+    HISTORIAN_CHECK(stats.samples_sealed == scratch.samples());
+    state.counters["samples/s"] =
+        benchmark::Counter(scratch.samples(), benchmark::Counter::kIsIterationInvariantRate);
+    state.counters["B/sample"] = static_cast<double>(stats.block_bytes) / scratch.samples();
+    state.counters["commits"] = stats.journal_commits;
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(BM_Write)
+    ->Arg(128)
+    ->Arg(6400)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+
+// One tag's range in 1,000 intervals, minimum, maximum and average.
+void BM_Fold(benchmark::State& state) {
+  const int seconds = static_cast<int>(state.range(0));
+  ScratchArchive scratch(seconds);
+  std::vector<Frame> frames = scratch.MakeFrames();
+  const Timestamp start = frames.front().columns.front().samples.times.front();
+  scratch.WriteAll(std::move(frames));
+  HISTORIAN_CHECK(scratch.archive().Seal().ok());
+  std::vector<Timestamp> edges;
+  for (int i = 0; i <= 1000; ++i) edges.push_back(start + int64_t{seconds} * kNanosPerSecond / 1000 * i);
+  int tag = 0;
+  uint64_t count = 0;
+  for (auto _ : state) {
+    auto intervals =
+        scratch.archive().Fold(scratch.tag(tag++ % kTags), edges, Interpolation::kSloped, kExtremes | kSums);
+    HISTORIAN_CHECK(intervals.ok());
+    for (const Interval& interval : *intervals) count += interval.samples.count;
+  }
+  state.counters["samples"] = static_cast<double>(count) / state.iterations();
+}
+BENCHMARK(BM_Fold)->Arg(128)->Arg(21600)->Unit(benchmark::kMicrosecond);
+
+void BM_ReadRawHour(benchmark::State& state) {
+  const int seconds = static_cast<int>(state.range(0));
+  ScratchArchive scratch(seconds);
+  scratch.WriteAll(scratch.MakeFrames());
+  HISTORIAN_CHECK(scratch.archive().Seal().ok());
+  int tag = 0;
+  uint64_t count = 0;
+  for (auto _ : state) {
+    const TagId id = scratch.tag(tag++ % kTags);
+    const Timestamp end = scratch.archive().ReadLatest({&id, 1})[0]->sample.time + 1;
+    auto reader = scratch.archive().ReadRaw({.tag = id, .start = end - 3600 * kNanosPerSecond, .end = end});
+    Samples batch;
+    while (*(*reader)->Next(&batch)) count += batch.size();
+  }
+  state.counters["samples"] = static_cast<double>(count) / state.iterations();
+}
+BENCHMARK(BM_ReadRawHour)->Arg(128)->Arg(21600)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace historian
+
+BENCHMARK_MAIN();
