@@ -1,0 +1,332 @@
+// Keeps old bytes: what is stored today must be read, and written the same, for as long as the version
+// stands.
+//
+// testdata/pages.golden and heads.golden hold a line for each case: its name, its value type, its bytes in
+// hexadecimal. This test writes them:
+//
+//   HISTORIAN_GOLDEN_DIR=$PWD/storage/format/testdata bazel-bin/storage/format/golden_test
+//
+// A changed line is a changed format: it asks for a new version, or for a reason why nobody has stored such
+// bytes.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/aggregate/summary.h"
+#include "storage/format/block.h"
+#include "storage/format/bytes.h"
+#include "storage/format/page.h"
+#include "storage/format/plant_samples.h"
+
+namespace historian::format {
+namespace {
+
+constexpr char kDirectory[] = "storage/format/";
+constexpr Timestamp kStart = 1'796'007'600'000'000'000;  // 2026-11-30T03:00:00Z
+constexpr Timestamp kMillisecond = 1'000'000;
+
+struct Case {
+  std::string name;
+  ValueType type;
+  Samples samples;
+  bool zstd = false;  // Its bytes may change with the library; they must be read, not written the same.
+};
+
+Samples EverySecond(size_t size, const std::function<ValueBits(size_t)>& value) {
+  Samples samples;
+  for (size_t i = 0; i < size; ++i)
+    samples.Add(kStart + static_cast<Timestamp>(i) * kNanosPerSecond, value(i));
+  return samples;
+}
+
+// The example of page.md.
+Samples ExamplePage() {
+  Samples samples;
+  const int milliseconds[] = {0, 1002, 1999, 3001};
+  const double values[] = {20.4, 20.5, 20.4, 20.7};
+  for (size_t i = 0; i < 4; ++i) {
+    samples.Add(kStart + milliseconds[i] * kMillisecond, BitsOfFloat64(values[i]),
+                i < 3 ? kGood : kUncertain);
+  }
+  return samples;
+}
+
+std::vector<Case> PageCases() {
+  std::vector<Case> cases;
+  const auto add = [&cases](const std::string& name, ValueType type, Samples samples, bool zstd = false) {
+    cases.push_back({name, type, std::move(samples), zstd});
+  };
+  const auto f64 = [](double v) { return BitsOfFloat64(v); };
+  add("example", ValueType::kFloat64, ExamplePage());
+  // Each encoding of values.
+  add("constant", ValueType::kFloat64, EverySecond(9, [](size_t) { return 0x7FF8DEADBEEF1234; }));
+  add("constant_float32", ValueType::kFloat32, EverySecond(9, [](size_t) { return 0x7FC00001; }));
+  add("constant_int64", ValueType::kInt64, EverySecond(9, [](size_t) { return ~uint64_t{0}; }));
+  add("constant_decimal", ValueType::kFloat64, EverySecond(9, [&](size_t) { return f64(-12.75); }));
+  add("constant_widened", ValueType::kFloat64, EverySecond(1, [&](size_t) { return f64(20.1f); }));
+  add("integers_of_bits", ValueType::kFloat64,
+      EverySecond(20, [&](size_t i) { return f64(1.0 / static_cast<double>(7 + 3 * (i * 5 % 7 + i))); }));
+  add("decimals", ValueType::kFloat64,
+      EverySecond(20, [&](size_t i) { return f64(static_cast<double>(204 + i * i % 7) / 10); }));
+  add("decimals_float32", ValueType::kFloat32, EverySecond(20, [](size_t i) {
+        return BitsOfFloat32(static_cast<float>(static_cast<double>(204 + i * i % 7) / 10));
+      }));
+  add("patched_decimals", ValueType::kFloat64, EverySecond(40, [&](size_t i) {
+        return i == 17   ? 0x8000000000000000
+               : i == 30 ? 0x7FF0000000000000
+                         : f64(static_cast<double>(204 + i * i % 7) / 10);
+      }));
+  add("dictionary", ValueType::kFloat64,
+      EverySecond(60, [&](size_t i) { return f64(1.0 / static_cast<double>(3 + i * i % 5)); }));
+  add("runs", ValueType::kFloat64, EverySecond(64, [&](size_t i) { return f64(i < 50 ? 60.5 : 61); }));
+  add("raw", ValueType::kFloat64, EverySecond(3, [](size_t i) { return (i * i + 1) * 0x9E3779B97F4A7C15; }));
+  add("raw_float32", ValueType::kFloat32,
+      EverySecond(3, [](size_t i) { return (i * i + 1) * 0x9E3779B9 & 0xFFFFFFFF; }));
+  add("widened", ValueType::kFloat64, EverySecond(20, [&](size_t i) {
+        return f64(static_cast<float>(static_cast<double>(204 + i * i % 7) / 10));
+      }));
+  // Each kind of integer column.
+  add("ramp", ValueType::kInt64, EverySecond(9, [](size_t i) { return 5 - 3 * i; }));
+  add("offset", ValueType::kInt64, EverySecond(20, [](size_t i) { return 1000 + i * i * 7 % 16; }));
+  add("offset_unit", ValueType::kInt64,
+      EverySecond(20, [](size_t i) { return 1000 + 25 * (i * i * 7 % 16); }));
+  add("offset_outliers", ValueType::kInt64,
+      EverySecond(40, [](size_t i) { return i == 11 ? -9999 : 1000 + i * i * 7 % 16; }));
+  add("delta", ValueType::kInt64, EverySecond(20, [](size_t i) { return i * 40 + i * i % 7; }));
+  add("delta_unit", ValueType::kInt64, EverySecond(20, [](size_t i) { return (i * 40 + i * i % 7) * 170; }));
+  add("delta_outliers", ValueType::kInt64,
+      EverySecond(40, [](size_t i) { return i * 40 + i * i % 7 + (i > 20 ? 100000 : 0); }));
+  add("width_64", ValueType::kInt64, EverySecond(4, [](size_t i) { return i % 2 << 63 | i; }));
+  add("runs_of_256", ValueType::kInt64, EverySecond(300, [](size_t i) { return i * 0x9E3779B9 % 4093; }));
+  add("runs_of_256_wide", ValueType::kInt64,
+      EverySecond(300, [](size_t i) { return i * 0x9E3779B97F4A7C15 >> 20; }));
+  // The other types.
+  add("bools", ValueType::kBool, EverySecond(20, [](size_t i) { return i * i % 3 == 0; }));
+  add("digital", ValueType::kDigital,
+      EverySecond(40, [](size_t i) { return i * i % 3 == 0 ? 0xFFFFFFFF : 10; }));
+  // Times.
+  for (const int count : {1, 2, 20}) {
+    Samples jitter, nanoseconds, gaps, old;
+    for (int i = 0; i < count; ++i) {
+      jitter.Add(kStart + (1000 * i + i * i % 7) * kMillisecond, 1);
+      nanoseconds.Add(kStart + 1'000'003 * i * i + 17, 1);
+      gaps.Add(kStart + (i + (i > 9 ? 3600 : 0)) * kNanosPerSecond, 1);
+      old.Add(i == 0 ? kTimestampMin : i == 1 ? kTimestampMax - 100 : kTimestampMax - 100 + i, 1);
+    }
+    const std::string suffix = "_" + std::to_string(count);
+    add("times_jitter" + suffix, ValueType::kBool, jitter);
+    add("times_nanoseconds" + suffix, ValueType::kBool, nanoseconds);
+    add("times_gap" + suffix, ValueType::kBool, gaps);
+    add("times_far" + suffix, ValueType::kBool, old);
+  }
+  Samples clock;
+  for (int i = 0; i < 40; ++i) clock.Add(kStart + (1000 * i + i * i * i % 11) * kMillisecond, 1);
+  add("times_line", ValueType::kBool, clock);
+  // Qualities.
+  Samples bad = EverySecond(20, [](size_t i) { return i; });
+  bad.qualities.assign(20, 0x80310000);
+  add("qualities_constant", ValueType::kInt64, bad);
+  for (size_t i = 0; i < 20; ++i)
+    bad.qualities[i] = i % 3 == 0 ? kGood : i % 3 == 1 ? kUncertain : 0x80310000;
+  add("qualities_mixed", ValueType::kInt64, bad);
+  bad = EverySecond(64, [](size_t i) { return i; });
+  bad.qualities.assign(64, kGood);
+  for (size_t i = 20; i < 30; ++i) bad.qualities[i] = 0x80310000;
+  add("qualities_runs", ValueType::kInt64, bad);
+  // Strings.
+  Samples texts;
+  for (int i = 0; i < 5; ++i) texts.AddString(kStart + i, i % 2 == 0 ? "Batch 17" : "");
+  add("strings", ValueType::kString, texts);
+  texts.AddString(kStart + 9, std::string(300, 'x'));
+  add("strings_zstd", ValueType::kString, texts, true);
+  return cases;
+}
+
+struct HeadCase {
+  std::string name;
+  BlockHead head;
+};
+
+BlockHead HeadOf(ValueType type, const Samples& samples, size_t page_size) {
+  BlockHead head;
+  head.type = type;
+  uint32_t offset = 0;
+  for (size_t begin = 0; begin < samples.size(); begin += page_size) {
+    const SamplesView page = samples.View().Slice(begin, std::min(page_size, samples.size() - begin));
+    std::string bytes;
+    EncodePage(type, page, &bytes);
+    const uint32_t size = type == ValueType::kString ? 40 : static_cast<uint32_t>(bytes.size());
+    const uint32_t checksum = type == ValueType::kString ? 0x01020304 : Checksum(bytes);
+    head.pages.push_back({offset, size, checksum, Summarize(type, page)});
+    offset += size;
+  }
+  return head;
+}
+
+std::vector<HeadCase> HeadCases() {
+  std::vector<HeadCase> cases;
+  cases.push_back({"example", HeadOf(ValueType::kFloat64, ExamplePage(), 2)});
+  for (const PlantKind& kind : PlantKinds()) {
+    cases.push_back({kind.name, HeadOf(kind.type, kind.make(100, 1), 40)});
+  }
+  // Sums too wide for a column of integers.
+  cases.push_back(
+      {"wide_sums",
+       HeadOf(ValueType::kFloat64,
+              EverySecond(4, [](size_t i) { return BitsOfFloat64(i % 2 == 0 ? 1e300 : 1e-300); }), 2)});
+  return cases;
+}
+
+std::string HexOf(const std::string& bytes) {
+  std::string hex;
+  for (const unsigned char c : bytes) {
+    char two[3];
+    std::snprintf(two, sizeof(two), "%02x", c);
+    hex += two;
+  }
+  return hex;
+}
+
+std::string BytesOf(const std::string& hex) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
+// Name to hexadecimal bytes.
+std::map<std::string, std::string> ReadGolden(const std::string& file) {
+  std::map<std::string, std::string> lines;
+  std::ifstream in(kDirectory + ("testdata/" + file));
+  EXPECT_TRUE(in.good()) << file;
+  for (std::string name, type, hex; in >> name >> type >> hex;) lines[name] = hex;
+  return lines;
+}
+
+// The bytes in the block of a specification that begins with ```example: hexadecimal at the beginning of each
+// line, up to two spaces.
+std::string ExampleOf(const std::string& file) {
+  std::ifstream in(kDirectory + file);
+  EXPECT_TRUE(in.good()) << file;
+  std::string hex;
+  bool inside = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("```", 0) == 0) {
+      inside = line == "```example";
+      continue;
+    }
+    if (!inside) continue;
+    const size_t end = std::min(line.find("  "), line.size());
+    for (const char c : line.substr(0, end)) {
+      if (c != ' ') hex += c;
+    }
+  }
+  return hex;
+}
+
+class Golden : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const char* directory = std::getenv("HISTORIAN_GOLDEN_DIR");
+    if (directory == nullptr) return;
+    std::ofstream pages(std::string(directory) + "/pages.golden");
+    for (const Case& c : PageCases()) {
+      std::string bytes;
+      EncodePage(c.type, c.samples.View(), &bytes);
+      pages << c.name << ' ' << ValueTypeName(c.type) << ' ' << HexOf(bytes) << '\n';
+    }
+    std::ofstream heads(std::string(directory) + "/heads.golden");
+    for (const HeadCase& c : HeadCases()) {
+      std::string bytes;
+      EncodeBlockHead(c.head, &bytes);
+      heads << c.name << ' ' << ValueTypeName(c.head.type) << ' ' << HexOf(bytes) << '\n';
+    }
+  }
+};
+
+TEST_F(Golden, PagesAreWrittenAsEver) {
+  const std::map<std::string, std::string> golden = ReadGolden("pages.golden");
+  const std::vector<Case> cases = PageCases();
+  EXPECT_EQ(golden.size(), cases.size());
+  for (const Case& c : cases) {
+    std::string bytes;
+    EncodePage(c.type, c.samples.View(), &bytes);
+    ASSERT_TRUE(golden.count(c.name)) << c.name;
+    if (c.zstd) continue;
+    EXPECT_EQ(HexOf(bytes), golden.at(c.name)) << c.name;
+  }
+}
+
+TEST_F(Golden, PagesAreReadAsEver) {
+  const std::map<std::string, std::string> golden = ReadGolden("pages.golden");
+  for (const Case& c : PageCases()) {
+    ASSERT_TRUE(golden.count(c.name)) << c.name;
+    Samples samples;
+    const absl::Status status = DecodePage(c.type, BytesOf(golden.at(c.name)), &samples);
+    ASSERT_TRUE(status.ok()) << c.name << ": " << status;
+    ASSERT_EQ(samples.size(), c.samples.size()) << c.name;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      ASSERT_TRUE(SameSample(c.type, samples.View(), i, c.samples.View(), i)) << c.name << " sample " << i;
+    }
+  }
+}
+
+TEST_F(Golden, PagesCoverEveryEncodingOfValues) {
+  std::set<int> encodings;
+  for (const auto& [name, hex] : ReadGolden("pages.golden")) {
+    if (name.rfind("strings", 0) == 0) continue;
+    const std::string bytes = BytesOf(hex);
+    ByteReader in(bytes);
+    uint64_t head, size;
+    ASSERT_TRUE(in.Varint(&head));
+    absl::string_view skipped;
+    if (head < 2) {
+      unsigned scale;
+      ASSERT_TRUE(in.Scaled(&size, &scale));
+    } else {
+      ASSERT_TRUE(in.Varint(&size) && in.Bytes(size, &skipped));
+    }
+    if ((head & 1) != 0) {
+      ASSERT_TRUE(in.Varint(&size) && in.Bytes(size, &skipped));
+    }
+    uint8_t encoding = 0;
+    ASSERT_TRUE(in.Byte(&encoding));
+    encodings.insert(encoding & 15);
+  }
+  EXPECT_THAT(encodings, testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
+}
+
+TEST_F(Golden, HeadsAreWrittenAndReadAsEver) {
+  const std::map<std::string, std::string> golden = ReadGolden("heads.golden");
+  const std::vector<HeadCase> cases = HeadCases();
+  EXPECT_EQ(golden.size(), cases.size());
+  for (const HeadCase& c : cases) {
+    std::string bytes;
+    EncodeBlockHead(c.head, &bytes);
+    ASSERT_TRUE(golden.count(c.name)) << c.name;
+    EXPECT_EQ(HexOf(bytes), golden.at(c.name)) << c.name;
+    const absl::StatusOr<BlockHead> head = DecodeBlockHead(BytesOf(golden.at(c.name)));
+    ASSERT_TRUE(head.ok()) << c.name << ": " << head.status();
+    ASSERT_EQ(head->pages.size(), c.head.pages.size()) << c.name;
+    for (size_t i = 0; i < head->pages.size(); ++i) {
+      EXPECT_EQ(head->pages[i].summary, c.head.pages[i].summary) << c.name << " page " << i;
+    }
+  }
+}
+
+TEST_F(Golden, TheSpecificationsShowTheseBytes) {
+  EXPECT_EQ(ExampleOf("page.md"), ReadGolden("pages.golden").at("example"));
+  EXPECT_EQ(ExampleOf("block.md"), ReadGolden("heads.golden").at("example"));
+}
+
+}  // namespace
+}  // namespace historian::format
