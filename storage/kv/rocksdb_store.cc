@@ -19,10 +19,10 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
-#include "rocksdb/listener.h"
 #include "rocksdb/metadata.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/utilities/checkpoint.h"
+#include "storage/kv/db_gate.h"
 #include "storage/kv/file_log.h"
 #include "storage/kv/limits.h"
 #include "storage/kv/posix_files.h"
@@ -54,22 +54,12 @@ absl::Status CheckRoom(const std::string& path, uint64_t reserve_bytes) {
                                                    reserve_bytes, " stay in reserve"));
 }
 
-// Notices when RocksDB stops taking writes after an error, and keeps it from trying to go on by itself: it
-// would do so in a thread, every few seconds, and refuse our own attempt meanwhile.
-class ErrorWatch : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status*) override { stopped_ = true; }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
-    *auto_recovery = false;
-  }
-
-  std::atomic<bool> stopped_{false};
-};
-
 class RocksDbCursor : public Cursor {
  public:
-  RocksDbCursor(std::unique_ptr<rocksdb::Iterator> it, std::string path)
-      : it_(std::move(it)), path_(std::move(path)) {}
+  RocksDbCursor(DbGate::Use use, Space space, std::string path)
+      : use_(std::move(use)),
+        it_(use_->NewIterator(rocksdb::ReadOptions(), use_.family(space))),
+        path_(std::move(path)) {}
 
   void SeekToFirst() override { it_->SeekToFirst(); }
   void Seek(absl::string_view key) override { it_->Seek(SliceOf(key)); }
@@ -82,8 +72,27 @@ class RocksDbCursor : public Cursor {
   absl::Status status() const override { return StatusOf(it_->status(), "walking", path_); }
 
  private:
+  const DbGate::Use use_;  // Outlives the iterator.
   const std::unique_ptr<rocksdb::Iterator> it_;
   const std::string path_;
+};
+
+// When there is nothing to walk.
+class FailedCursor : public Cursor {
+ public:
+  explicit FailedCursor(absl::Status status) : status_(std::move(status)) {}
+  void SeekToFirst() override {}
+  void Seek(absl::string_view) override {}
+  void SeekForPrev(absl::string_view) override {}
+  void Next() override {}
+  void Prev() override {}
+  bool Valid() const override { return false; }
+  absl::string_view key() const override { return {}; }
+  absl::string_view value() const override { return {}; }
+  absl::Status status() const override { return status_; }
+
+ private:
+  const absl::Status status_;
 };
 
 class RocksDbRun : public RunBuilder {
@@ -231,7 +240,6 @@ absl::StatusOr<std::map<std::string, std::shared_ptr<FileLog>>> LogShelf::All() 
 class RocksDbStore : public Store {
  public:
   static absl::StatusOr<std::unique_ptr<Store>> Open(const RocksDbOptions& options);
-  ~RocksDbStore() override;
 
   absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) override;
   std::unique_ptr<Cursor> NewCursor(Space space) override;
@@ -250,16 +258,17 @@ class RocksDbStore : public Store {
         cache_(rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/-1,
                                     /*strict_capacity_limit=*/false,
                                     /*high_pri_pool_ratio=*/0.3)),
-        watch_(std::make_shared<ErrorWatch>()),
         logs_(*directory_, options.log_segment_bytes) {}
 
-  rocksdb::ColumnFamilyHandle* family(Space space) const { return families_[static_cast<int>(space)]; }
   absl::Status Mapped(const rocksdb::Status& status, absl::string_view doing) const {
     return StatusOf(status, doing, directory_->path());
   }
-  absl::Status OpenDb();
-  // Before every change: lets RocksDB go on when an earlier error had stopped it and its cause is gone.
-  absl::Status ResumeIfStopped();
+  absl::StatusOr<std::unique_ptr<OpenDb>> OpenSpaces() const;
+  // Goes on after an error of RocksDB, if there is room now.
+  absl::Status Mend();
+  // Makes the change, once more when RocksDB turns out to have been stopped by something else in the
+  // background.
+  absl::Status Change(const std::function<absl::Status()>& change);
   std::string NewRunPath() { return absl::StrCat(directory_->runs_path(), "/", next_run_++, ".sst"); }
   std::unique_ptr<rocksdb::SstFileWriter> NewWriter(Space space) const;
   absl::Status IngestFiles(const std::map<Space, std::vector<std::string>>& files)
@@ -273,13 +282,10 @@ class RocksDbStore : public Store {
   const RocksDbOptions options_;
   const std::unique_ptr<StoreDirectory> directory_;  // Holds the lock until all else is gone.
   const std::shared_ptr<rocksdb::Cache> cache_;
-  const std::shared_ptr<ErrorWatch> watch_;
   LogShelf logs_;
-  std::unique_ptr<rocksdb::DB> db_;                     // Set by OpenDb, then constant.
-  std::vector<rocksdb::ColumnFamilyHandle*> families_;  // By space. Likewise; owned by db_.
+  DbGate gate_;
   std::atomic<uint64_t> next_run_{0};
 
-  absl::Mutex resume_mutex_;
   // Held shared by batches, exclusively by what adds or drops files and by a checkpoint's capture.
   absl::Mutex change_mutex_;
 };
@@ -289,15 +295,18 @@ absl::StatusOr<std::unique_ptr<Store>> RocksDbStore::Open(const RocksDbOptions& 
   ASSIGN_OR_RETURN(std::unique_ptr<StoreDirectory> directory,
                    StoreDirectory::Open(options.path, options.create_if_missing));
   auto store = absl::WrapUnique(new RocksDbStore(options, std::move(directory)));
-  RETURN_IF_ERROR(store->OpenDb());
+  RETURN_IF_ERROR(store->gate_.Mend([&store] { return store->OpenSpaces(); }));
   return store;
 }
 
-absl::Status RocksDbStore::OpenDb() {
-  if (directory_->is_new()) RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
+absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenSpaces() const {
+  std::error_code error;
+  const bool is_new = directory_->is_new() && !fs::exists(directory_->rocksdb_path() + "/CURRENT", error);
+  if (is_new) RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
+  auto open = std::make_unique<OpenDb>();
   rocksdb::DBOptions db_options = DbOptionsOf(options_);
-  db_options.create_if_missing = directory_->is_new();
-  db_options.listeners.push_back(watch_);
+  db_options.create_if_missing = is_new;
+  db_options.listeners.push_back(open->watch);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (int i = 0; i < kSpaces; ++i) {
     const Space space = static_cast<Space>(i);
@@ -305,64 +314,68 @@ absl::Status RocksDbStore::OpenDb() {
   }
   rocksdb::DB* db = nullptr;
   RETURN_IF_ERROR(
-      Mapped(rocksdb::DB::Open(db_options, directory_->rocksdb_path(), descriptors, &families_, &db),
+      Mapped(rocksdb::DB::Open(db_options, directory_->rocksdb_path(), descriptors, &open->families, &db),
              "opening the spaces"));
-  db_.reset(db);
-  return absl::OkStatus();
+  open->db.reset(db);
+  return open;
 }
 
-RocksDbStore::~RocksDbStore() {
-  if (db_ == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* family : families_)
-    db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
-  // Everything was durable before; an error has no one left to tell.
-  db_->Close().PermitUncheckedError();
+absl::Status RocksDbStore::Mend() {
+  // Opening flushes what batches have left in the log; until that fits, reading goes on as it is.
+  RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForRunsBytes + 2 * options_.meta_buffer_bytes));
+  return Annotate(gate_.Mend([this] { return OpenSpaces(); }), "going on after an error");
 }
 
-absl::Status RocksDbStore::ResumeIfStopped() {
-  if (!watch_->stopped_) return absl::OkStatus();
-  absl::MutexLock lock(&resume_mutex_);
-  if (!watch_->stopped_.exchange(false)) return absl::OkStatus();
-  const absl::Status status = Mapped(db_->Resume(), "resuming after an error");
-  if (!status.ok()) watch_->stopped_ = true;
-  return status;
+absl::Status RocksDbStore::Change(const std::function<absl::Status()>& change) {
+  if (gate_.stopped()) RETURN_IF_ERROR(Mend());
+  const absl::Status status = change();
+  if (status.ok() || !gate_.hampered()) return status;
+  RETURN_IF_ERROR(Mend());
+  return change();
 }
 
 absl::StatusOr<std::optional<std::string>> RocksDbStore::Get(Space space, absl::string_view key) {
   RETURN_IF_ERROR(CheckKey(key));
+  ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
   std::string value;
-  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), family(space), SliceOf(key), &value);
+  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), db.family(space), SliceOf(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
   RETURN_IF_ERROR(Mapped(status, "reading"));
   return std::optional<std::string>(std::move(value));
 }
 
 std::unique_ptr<Cursor> RocksDbStore::NewCursor(Space space) {
-  return std::make_unique<RocksDbCursor>(
-      absl::WrapUnique(db_->NewIterator(rocksdb::ReadOptions(), family(space))), directory_->path());
+  absl::StatusOr<DbGate::Use> db = gate_.Enter();
+  if (!db.ok()) return std::make_unique<FailedCursor>(db.status());
+  return std::make_unique<RocksDbCursor>(*std::move(db), space, directory_->path());
 }
 
 absl::Status RocksDbStore::Write(const Batch& batch) {
   RETURN_IF_ERROR(CheckBatch(batch));
-  rocksdb::WriteBatch writes;
-  for (const Batch::Op& op : batch.ops()) {
-    RETURN_IF_ERROR(Mapped(op.value.has_value() ? writes.Put(family(Space::kMeta), op.key, *op.value)
-                                                : writes.Delete(family(Space::kMeta), op.key),
-                           "collecting a batch"));
-  }
-  RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes + writes.GetDataSize()));
-  RETURN_IF_ERROR(ResumeIfStopped());
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  absl::ReaderMutexLock lock(&change_mutex_);
-  return Mapped(db_->Write(synced, &writes), "writing a batch");
+  uint64_t size_bytes = 0;
+  for (const Batch::Op& op : batch.ops())
+    size_bytes += op.key.size() + (op.value.has_value() ? op.value->size() : 0);
+  RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes + size_bytes));
+  return Change([this, &batch] {
+    absl::ReaderMutexLock lock(&change_mutex_);
+    ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
+    rocksdb::WriteBatch writes;
+    for (const Batch::Op& op : batch.ops()) {
+      RETURN_IF_ERROR(Mapped(op.value.has_value() ? writes.Put(db.family(Space::kMeta), op.key, *op.value)
+                                                  : writes.Delete(db.family(Space::kMeta), op.key),
+                             "collecting a batch"));
+    }
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    return Mapped(db->Write(synced, &writes), "writing a batch");
+  });
 }
 
 std::unique_ptr<rocksdb::SstFileWriter> RocksDbStore::NewWriter(Space space) const {
   const rocksdb::Options options(DbOptionsOf(options_), FamilyOptionsOf(space, options_, cache_));
   rocksdb::EnvOptions env_options(options);
   // What was just sealed is what trends show: it stays in the page cache.
-  return std::make_unique<rocksdb::SstFileWriter>(env_options, options, family(space),
+  return std::make_unique<rocksdb::SstFileWriter>(env_options, options, /*column_family=*/nullptr,
                                                   /*invalidate_page_cache=*/false);
 }
 
@@ -390,43 +403,49 @@ absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs)
     files[run->space()].push_back(run->path());
   }
   RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
-  RETURN_IF_ERROR(ResumeIfStopped());
-  absl::WriterMutexLock lock(&change_mutex_);
-  return IngestFiles(files);
+  return Change([this, &files] {
+    absl::WriterMutexLock lock(&change_mutex_);
+    return IngestFiles(files);
+  });
 }
 
 absl::Status RocksDbStore::IngestFiles(const std::map<Space, std::vector<std::string>>& files) {
+  ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
   std::vector<rocksdb::IngestExternalFileArg> args;
   for (const auto& [space, paths] : files) {
     rocksdb::IngestExternalFileArg& arg = args.emplace_back();
-    arg.column_family = family(space);
+    arg.column_family = db.family(space);
     arg.external_files = paths;
     arg.options.move_files = true;
     arg.options.write_global_seqno = false;
     // There is never anything to flush in these families; if there were, overlapping it corrupts RocksDB 7.8.
     arg.options.allow_blocking_flush = false;
   }
-  return Mapped(db_->IngestExternalFiles(args), "taking in runs");
+  return Mapped(db->IngestExternalFiles(args), "taking in runs");
 }
 
 absl::Status RocksDbStore::DeleteRange(Space space, absl::string_view begin, absl::string_view end) {
   RETURN_IF_ERROR(CheckKey(begin));
   RETURN_IF_ERROR(CheckKey(end));
   if (begin >= end) return absl::OkStatus();
-  RETURN_IF_ERROR(ResumeIfStopped());
-  absl::WriterMutexLock lock(&change_mutex_);
-  if (space != Space::kMeta) return DeleteRangeOfRuns(space, begin, end);
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  return Mapped(db_->DeleteRange(synced, family(space), SliceOf(begin), SliceOf(end)), "deleting a range");
+  return Change([this, space, begin, end] {
+    absl::WriterMutexLock lock(&change_mutex_);
+    if (space != Space::kMeta) return DeleteRangeOfRuns(space, begin, end);
+    ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    return Mapped(db->DeleteRange(synced, db.family(space), SliceOf(begin), SliceOf(end)),
+                  "deleting a range");
+  });
 }
 
 // Files that lie inside are dropped with one note in the manifest. When other files reach in, their keys are
 // hidden first, by a run that holds nothing but a range tombstone: it must not go through the memtable (see
 // IngestFiles).
 absl::Status RocksDbStore::DeleteRangeOfRuns(Space space, absl::string_view begin, absl::string_view end) {
+  ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
   rocksdb::ColumnFamilyMetaData meta;
-  db_->GetColumnFamilyMetaData(family(space), &meta);
+  db->GetColumnFamilyMetaData(db.family(space), &meta);
   bool files_reach_in = false;
   for (const rocksdb::LevelMetaData& level : meta.levels) {
     for (const rocksdb::SstFileMetaData& file : level.files) {
@@ -447,7 +466,7 @@ absl::Status RocksDbStore::DeleteRangeOfRuns(Space space, absl::string_view begi
   const rocksdb::Slice first = SliceOf(begin);
   const rocksdb::Slice last = SliceOf(end);
   RETURN_IF_ERROR(
-      Mapped(rocksdb::DeleteFilesInRange(db_.get(), family(space), &first, &last, /*include_end=*/false),
+      Mapped(rocksdb::DeleteFilesInRange(db.get(), db.family(space), &first, &last, /*include_end=*/false),
              "deleting runs"));
   if (files_reach_in) return absl::OkStatus();
   // A compaction may have begun since we looked.
@@ -474,7 +493,7 @@ absl::Status RocksDbStore::Checkpoint(const std::string& path) {
     return absl::AlreadyExistsError(absl::StrCat("cannot write a checkpoint to ", path, ": it exists"));
   }
   RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
-  RETURN_IF_ERROR(ResumeIfStopped());
+  if (gate_.stopped()) RETURN_IF_ERROR(Mend());
   // Under another name until complete.
   const std::string partial = path + ".partial";
   fs::remove_all(partial, error);
@@ -497,8 +516,9 @@ absl::Status RocksDbStore::WriteCheckpoint(const std::string& path) {
     absl::WriterMutexLock lock(&change_mutex_);
     ASSIGN_OR_RETURN(const auto logs, logs_.All());
     for (const auto& [name, log] : logs) captures.emplace(name, std::make_pair(log, log->TakeCapture()));
+    ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
     rocksdb::Checkpoint* raw = nullptr;
-    RETURN_IF_ERROR(Mapped(rocksdb::Checkpoint::Create(db_.get(), &raw), "preparing a checkpoint"));
+    RETURN_IF_ERROR(Mapped(rocksdb::Checkpoint::Create(db.get(), &raw), "preparing a checkpoint"));
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
     // 0: batches are flushed into files first, for RocksDB 7.8 may link a log of which not all is synced.
     RETURN_IF_ERROR(Mapped(checkpoint->CreateCheckpoint(path + "/rocksdb", /*log_size_for_flush=*/0),
@@ -516,19 +536,22 @@ absl::Status RocksDbStore::WriteCheckpoint(const std::string& path) {
 
 StoreStats RocksDbStore::Stats() {
   StoreStats stats;
-  for (int i = 0; i < kSpaces; ++i) {
-    rocksdb::ColumnFamilyHandle* const family = families_[i];
-    SpaceStats& space = stats.spaces[i];
-    db_->GetIntProperty(family, rocksdb::DB::Properties::kEstimateNumKeys, &space.keys_estimate);
-    rocksdb::ColumnFamilyMetaData meta;
-    db_->GetColumnFamilyMetaData(family, &meta);
-    space.bytes_on_disk = meta.size;
-    space.files = meta.file_count;
-  }
-  for (const std::string& property :
-       {rocksdb::DB::Properties::kCurSizeAllMemTables, rocksdb::DB::Properties::kEstimateTableReadersMem}) {
-    uint64_t bytes = 0;
-    if (db_->GetAggregatedIntProperty(property, &bytes)) stats.memory_bytes += bytes;
+  if (const absl::StatusOr<DbGate::Use> entered = gate_.Enter(); entered.ok()) {
+    const DbGate::Use& db = *entered;
+    for (int i = 0; i < kSpaces; ++i) {
+      rocksdb::ColumnFamilyHandle* const family = db.family(static_cast<Space>(i));
+      SpaceStats& space = stats.spaces[i];
+      db->GetIntProperty(family, rocksdb::DB::Properties::kEstimateNumKeys, &space.keys_estimate);
+      rocksdb::ColumnFamilyMetaData meta;
+      db->GetColumnFamilyMetaData(family, &meta);
+      space.bytes_on_disk = meta.size;
+      space.files = meta.file_count;
+    }
+    for (const std::string& property :
+         {rocksdb::DB::Properties::kCurSizeAllMemTables, rocksdb::DB::Properties::kEstimateTableReadersMem}) {
+      uint64_t bytes = 0;
+      if (db->GetAggregatedIntProperty(property, &bytes)) stats.memory_bytes += bytes;
+    }
   }
   stats.memory_bytes += cache_->GetUsage();
   std::error_code error;

@@ -7,9 +7,10 @@
 //   to
 //                the bottom level and is never read again by a compaction.
 //
-// One server at a time holds a store. A full disk refuses writes before RocksDB notices; when it does notice,
-// the store resumes by itself with the first write that finds room again. A few MiB stay in reserve, so that
-// deleting old data works on a full disk.
+// One server at a time holds a store. Writes are refused before the disk is full to the last byte: a few MiB
+// stay in reserve, so that deleting old data works. When RocksDB does run out of room, in a flush or
+// compaction, reading goes on, and the first change that finds room again reopens RocksDB; while a cursor is
+// open that change is refused, and a later one tries again.
 #ifndef HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_
 #define HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_
 

@@ -110,9 +110,12 @@ absl::Status StatusOf(const rocksdb::Status& status, absl::string_view doing, ab
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
   const std::string message = absl::StrCat(doing, " in ", path, ": ", text);
-  // RocksDB knows ENOSPC; quotas it passes on as text.
-  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit ||
-      absl::StrContains(text, std::generic_category().message(EDQUOT))) {
+  // RocksDB knows ENOSPC, but not where it quotes an earlier error; quotas it passes on as text.
+  const auto says = [&text](int error) {
+    return absl::StrContains(text, std::generic_category().message(error));
+  };
+  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit || says(ENOSPC) ||
+      says(EDQUOT)) {
     return absl::ResourceExhaustedError(message);
   }
   if (status.IsCorruption() || status.IsPathNotFound()) return absl::DataLossError(message);
