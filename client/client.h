@@ -16,7 +16,7 @@
 // Example (client/example.cc is this one grown up):
 //
 //   using historian::client::Connection, historian::client::Writer;
-//   ASSIGN_OR_RETURN(Connection connection, Connection::Open({.target = "historian.plant:6060"}));
+//   ASSIGN_OR_RETURN(Connection connection, Connection::Open({.target = "historian.plant:7720"}));
 //
 //   historian::client::Tags tags(connection);
 //   ASSIGN_OR_RETURN(std::vector<historian::Tag> ensured,

@@ -28,7 +28,7 @@ struct TlsFiles {
 };
 
 struct ConnectionOptions {
-  std::string target = "127.0.0.1:6060";        // HOST:PORT, or any other gRPC target.
+  std::string target = "127.0.0.1:7720";        // HOST:PORT, or any other gRPC target.
   std::optional<TlsFiles> tls;                  // Unset: plain text.
   absl::Duration deadline = absl::Seconds(30);  // Of every call that answers once, retries none.
   std::string client_name = "historian-cpp";    // What the server's log calls us.

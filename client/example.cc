@@ -1,6 +1,6 @@
 // A first program: makes tags, writes an hour of a pump, reads it back and prints hourly figures.
 //
-//   example --server 127.0.0.1:6060
+//   example --server 127.0.0.1:7720
 #include <cmath>
 #include <cstdio>
 #include <cstring>
