@@ -1,0 +1,170 @@
+#include "server/admin_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/call.h"
+#include "server/selection.h"
+#include "server/version.h"
+#include "server/wire.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::server {
+namespace {
+
+template <class Request>
+Run Here(const Request&) {
+  return Run::kHere;
+}
+template <class Request>
+Run OnPool(const Request&) {
+  return Run::kOnPool;
+}
+
+uint64_t BytesOnDisk(const ArchiveStats& stats) {
+  uint64_t bytes = stats.store.log_bytes;
+  for (const kv::SpaceStats& space : stats.store.spaces) bytes += space.bytes_on_disk;
+  return bytes;
+}
+
+class BlockSource final : public FrameSource {
+ public:
+  explicit BlockSource(std::vector<BlockInfo> blocks) : blocks_(std::move(blocks)) {}
+
+  absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
+    if (next_ == blocks_.size()) return Step::kEnd;
+    v1::BlockInfo info;
+    BlockInfoToWire(blocks_[next_++], &info);
+    *frame = SerializeMessage(info);
+    return next_ == blocks_.size() ? Step::kLastFrame : Step::kFrame;
+  }
+
+ private:
+  const std::vector<BlockInfo> blocks_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::GetStatusRequest, v1::GetStatusResponse>(
+      env_, context, Method::kGetStatus, /*is_query=*/false, in, out, Here<v1::GetStatusRequest>,
+      [this](const v1::GetStatusRequest&, const KeepGoing&, CallRecord&, v1::GetStatusResponse* to) {
+        const ArchiveStats stats = env_.archive.Stats();
+        if (stopping_.load()) {
+          to->set_state(v1::GetStatusResponse::STATE_STOPPING);
+        } else if (!stats.ingest.ok()) {
+          to->set_state(v1::GetStatusResponse::STATE_READ_ONLY);
+          to->set_message(std::string(stats.ingest.message()));
+        } else {
+          to->set_state(v1::GetStatusResponse::STATE_SERVING);
+        }
+        if (to->message().empty() && !stats.damage.empty()) {
+          to->set_message(absl::StrCat("damage found: ", stats.damage.back()));
+        }
+        to->set_version(kVersion);
+        to->set_started(started_);
+        to->set_now(env_.clock.Now());
+        to->set_data_directory(env_.config.data_dir);
+        to->set_tags(env_.archive.tags().size());
+        to->set_samples_stored(stats.samples_stored);
+        to->set_samples_rejected(stats.samples_rejected);
+        to->set_frames_stored(stats.frames_stored);
+        to->set_frames_repeated(stats.frames_repeated);
+        to->set_samples_open(stats.samples_open);
+        to->set_journal_bytes(stats.journal_bytes);
+        to->set_memory_bytes(stats.tail_bytes + stats.in_flight_bytes + stats.cache_bytes +
+                             stats.store.memory_bytes);
+        to->set_memory_budget_bytes(env_.config.limits.memory_budget);
+        to->set_disk_free_bytes(stats.store.free_bytes);
+        to->set_disk_reserve_bytes(stats.disk_reserve_bytes);
+        to->set_write_streams(env_.metrics.write_streams.load());
+        to->set_queries_running(env_.metrics.queries_running.load());
+        to->set_seals(stats.seals);
+        to->set_last_seal(stats.last_seal);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::GetStorageRequest, v1::GetStorageResponse>(
+      env_, context, Method::kGetStorage, /*is_query=*/true, in, out, OnPool<v1::GetStorageRequest>,
+      [this](const v1::GetStorageRequest& request, const KeepGoing& keep_going, CallRecord& record,
+             v1::GetStorageResponse* to) -> absl::Status {
+        ASSIGN_OR_RETURN(const SelectedTags selected,
+                         SelectTags(env_.archive.tags(), request.tags(), env_.config.limits.query_tags));
+        record.Describe(absl::StrCat(selected.ids.size(), " tags"));
+        const ArchiveStats stats = env_.archive.Stats();
+        to->set_samples_sealed(stats.samples_sealed);
+        to->set_samples_open(stats.samples_open);
+        to->set_blocks(stats.blocks);
+        to->set_block_bytes(stats.block_bytes);
+        to->set_bytes_on_disk(BytesOnDisk(stats));
+        to->set_journal_bytes(stats.journal_bytes);
+        for (const TagId tag : selected.ids) {
+          RETURN_IF_ERROR(keep_going());
+          ASSIGN_OR_RETURN(const TagStorage storage, env_.archive.StorageOf(tag));
+          TagStorageToWire(tag, storage, to->add_tags());
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::Seal(grpc::CallbackServerContext* context, const grpc::ByteBuffer* in,
+                                             grpc::ByteBuffer* out) {
+  return ServeUnary<v1::SealRequest, v1::SealResponse>(
+      env_, context, Method::kSeal, /*is_query=*/false, in, out, OnPool<v1::SealRequest>,
+      [this](const v1::SealRequest&, const KeepGoing&, CallRecord&, v1::SealResponse* to) -> absl::Status {
+        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.Seal());
+        to->set_samples(sealed.samples);
+        to->set_blocks(sealed.blocks);
+        to->set_bytes(sealed.bytes);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::ListBlocks(grpc::CallbackServerContext* context,
+                                                                     const grpc::ByteBuffer* bytes) {
+  auto request = std::make_shared<v1::ListBlocksRequest>();
+  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
+    return RefuseStream(env_, context, Method::kListBlocks, status);
+  }
+  return ServeStream(
+      env_, context, Method::kListBlocks, /*is_query=*/true, Run::kOnPool,
+      [this, request](const KeepGoing&, CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
+        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env_.archive.tags(), *request));
+        record.Describe(absl::StrCat("tag ", tag->id, " '", tag->name, "'"));
+        if (request->start() > request->end()) {
+          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request->start()),
+                                                         " is after end ", FormatTimestamp(request->end())));
+        }
+        ASSIGN_OR_RETURN(
+            std::vector<BlockInfo> blocks,
+            env_.archive.ListBlocks(tag->id, std::clamp(request->start(), kTimestampMin, kTimestampMax + 1),
+                                    std::clamp(request->end(), kTimestampMin, kTimestampMax + 1)));
+        return std::make_unique<BlockSource>(std::move(blocks));
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::ReadBlock(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::ReadBlockRequest, v1::ReadBlockResponse>(
+      env_, context, Method::kReadBlock, /*is_query=*/true, in, out, OnPool<v1::ReadBlockRequest>,
+      [this](const v1::ReadBlockRequest& request, const KeepGoing&, CallRecord&,
+             v1::ReadBlockResponse* to) -> absl::Status {
+        if (!request.has_key()) return absl::InvalidArgumentError("the request names no block");
+        ASSIGN_OR_RETURN(BlockBytes block, env_.archive.ReadBlock(BlockIdFromWire(request.key())));
+        to->set_head(std::move(block.head));
+        to->set_payload(std::move(block.payload));
+        to->set_type(ValueTypeToWire(block.type));
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace historian::server

@@ -1,0 +1,45 @@
+// File: server/admin_service.h
+//
+// Administration, as proto/historian/v1/admin.proto promises.
+// Threads: gRPC's; long work moves to env.pool.
+#ifndef HISTORIAN_SERVER_ADMIN_SERVICE_H_
+#define HISTORIAN_SERVER_ADMIN_SERVICE_H_
+
+#include <atomic>
+
+#include "proto/historian/v1/admin.grpc.pb.h"
+#include "server/service_env.h"
+
+namespace historian::server {
+
+using RawAdmin = v1::Admin::WithRawCallbackMethod_GetStatus<v1::Admin::WithRawCallbackMethod_GetStorage<
+    v1::Admin::WithRawCallbackMethod_Seal<v1::Admin::WithRawCallbackMethod_ListBlocks<
+        v1::Admin::WithRawCallbackMethod_ReadBlock<v1::Admin::Service>>>>>;
+
+class AdminService final : public RawAdmin {
+ public:
+  explicit AdminService(ServiceEnv& env) : env_(env), started_(env.clock.Now()) {}
+
+  // GetStatus says so from now on.
+  void Stop() { stopping_.store(true); }
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GetStorage(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* Seal(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                 grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* ListBlocks(grpc::CallbackServerContext* context,
+                                                         const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* ReadBlock(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+
+ private:
+  ServiceEnv& env_;
+  const Timestamp started_;
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_ADMIN_SERVICE_H_

@@ -1,0 +1,291 @@
+#include "server/call.h"
+
+#include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+#include "grpcpp/support/proto_buffer_writer.h"
+
+namespace historian::server {
+
+absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite* message) {
+  // The reader counts its buffer as used up, so it works on a copy that shares the bytes.
+  grpc::ByteBuffer copy = bytes;
+  grpc::ProtoBufferReader reader(&copy);
+  if (!reader.status().ok() || !message->ParseFromZeroCopyStream(&reader)) {
+    return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes received are no ",
+                                                   message->GetTypeName(),
+                                                   " (or text in them is not UTF-8)"));
+  }
+  return absl::OkStatus();
+}
+
+grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message) {
+  grpc::ByteBuffer bytes;
+  const size_t size = message.ByteSizeLong();
+  // One slice of the exact size: what is sent is then one piece of memory.
+  grpc::Slice slice(size);
+  uint8_t* begin = const_cast<uint8_t*>(slice.begin());
+  HISTORIAN_CHECK(message.SerializeWithCachedSizesToArray(begin) == begin + size);
+  bytes = grpc::ByteBuffer(&slice, 1);
+  return bytes;
+}
+
+absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, absl::string_view setting) {
+  if (count <= limit) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(count, " ", what, ": the limit is ", limit, " (", setting, ")"));
+}
+
+CallRecord::CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query)
+    : env_(env),
+      method_(method),
+      is_query_(is_query),
+      peer_(context->peer()),
+      started_(absl::Now()),
+      client_deadline_(absl::FromChrono(context->deadline())),
+      server_deadline_(is_query ? started_ + env.config.limits.query_timeout : absl::InfiniteFuture()) {}
+
+CallRecord::~CallRecord() {
+  if (!ended_) End(absl::CancelledError("abandoned"));
+}
+
+absl::Status CallRecord::Admit() {
+  if (!is_query_) return absl::OkStatus();
+  const int64_t limit = static_cast<int64_t>(env_.config.limits.queries);
+  if (env_.metrics.queries_running.fetch_add(1) >= limit) {
+    env_.metrics.queries_running.fetch_sub(1);
+    return absl::ResourceExhaustedError(
+        absl::StrCat(limit, " queries are running: that is the limit (limits.queries)"));
+  }
+  admitted_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status CallRecord::CheckDeadline() const {
+  const absl::Time now = absl::Now();
+  if (now > client_deadline_) return absl::DeadlineExceededError("the client's deadline passed");
+  if (now > server_deadline_) {
+    return absl::DeadlineExceededError(absl::StrCat(MethodName(method_), " ran longer than ",
+                                                    absl::FormatDuration(env_.config.limits.query_timeout),
+                                                    " (limits.query_timeout)"));
+  }
+  return absl::OkStatus();
+}
+
+void CallRecord::End(const absl::Status& status) {
+  if (ended_) return;
+  ended_ = true;
+  if (admitted_) env_.metrics.queries_running.fetch_sub(1);
+  env_.metrics.CountCall(method_, status, work_);
+  absl::MutexLock lock(&mu_);
+  if (is_query_ && work_ >= env_.config.log.slow_query) {
+    env_.log.Warning("slow_query", {{"method", MethodName(method_)},
+                                    {"what", what_},
+                                    {"peer", peer_},
+                                    {"work_ms", absl::ToDoubleMilliseconds(work_)},
+                                    {"total_ms", absl::ToDoubleMilliseconds(absl::Now() - started_)},
+                                    {"status", absl::StatusCodeToString(status.code())}});
+  }
+  if (status.code() == absl::StatusCode::kDataLoss || status.code() == absl::StatusCode::kInternal) {
+    env_.log.Error("call_failed", {{"method", MethodName(method_)},
+                                   {"what", what_},
+                                   {"peer", peer_},
+                                   {"status", absl::StatusCodeToString(status.code())},
+                                   {"message", status.message()}});
+  }
+}
+
+namespace {
+
+// gRPC owns the reactor until OnDone; work on the pool and the registry share it, hence the shared pointer to
+// itself.
+class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+                         public IdleStream,
+                         public std::enable_shared_from_this<StreamCall> {
+ public:
+  StreamCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
+             OpenSource open)
+      : env_(env), context_(context), record_(env, context, method, is_query), open_(std::move(open)) {}
+
+  void Start(Run first) {
+    self_ = shared_from_this();
+    env_.streams.Add(self_);
+    if (absl::Status status = record_.Admit(); !status.ok()) {
+      absl::MutexLock lock(&mu_);
+      Finish(status);
+      return;
+    }
+    {
+      absl::MutexLock lock(&mu_);
+      producing_ = true;
+    }
+    if (first == Run::kHere) {
+      Produce();
+    } else {
+      boost::asio::post(env_.pool, [self = self_] { self->Produce(); });
+    }
+  }
+
+  void OnWriteDone(bool ok) override {
+    absl::MutexLock lock(&mu_);
+    writing_ = false;
+    if (!ok) {
+      Finish(absl::CancelledError("the client is gone"));
+    } else {
+      Advance();
+    }
+  }
+
+  void OnCancel() override {
+    cancelled_.store(true, std::memory_order_relaxed);
+    absl::MutexLock lock(&mu_);
+    Finish(absl::CancelledError("the client cancelled the call"));
+  }
+
+  void OnDone() override {
+    env_.streams.Remove(this);
+    std::shared_ptr<StreamCall> self;
+    absl::MutexLock lock(&mu_);
+    done_ = true;
+    // Let go of after the lock, which is declared later and so goes first.
+    self = std::move(self_);
+  }
+
+  void EndIfIdle(absl::Time now) override {
+    const absl::Duration idle = env_.config.limits.reader_idle;
+    absl::MutexLock lock(&mu_);
+    if (done_ || now - waiting_since_ < idle) return;
+    if (finished_) {
+      // Not even the status was taken.
+      context_->TryCancel();
+    } else if (writing_) {
+      Finish(absl::ResourceExhaustedError(absl::StrCat("the client took nothing for ",
+                                                       absl::FormatDuration(idle),
+                                                       " (limits.reader_idle): the query was ended")));
+    }
+  }
+
+ private:
+  // Makes one frame. One at a time: producing_ is set.
+  void Produce() {
+    const absl::Time begin = absl::Now();
+    grpc::ByteBuffer frame;
+    absl::StatusOr<FrameSource::Step> step = ProduceStep(&frame);
+    std::unique_ptr<FrameSource> dropped;  // Destroyed after the lock.
+    absl::MutexLock lock(&mu_);
+    producing_ = false;
+    if (finished_) {
+      dropped = std::move(source_);
+      return;
+    }
+    record_.AddWork(absl::Now() - begin);
+    if (!step.ok()) {
+      ended_ = step.status();
+    } else {
+      if (*step != FrameSource::Step::kFrame) ended_ = absl::OkStatus();
+      if (*step != FrameSource::Step::kEnd) ready_ = std::move(frame);
+    }
+    Advance();
+  }
+
+  absl::StatusOr<FrameSource::Step> ProduceStep(grpc::ByteBuffer* frame) {
+    // Not the context's own flag: that must not be asked once the call is done, and another thread may end
+    // it.
+    const auto keep_going = [this]() -> absl::Status {
+      if (cancelled_.load(std::memory_order_relaxed))
+        return absl::CancelledError("the client cancelled the call");
+      return record_.CheckDeadline();
+    };
+    if (absl::Status status = keep_going(); !status.ok()) return status;
+    if (source_ == nullptr) {
+      auto opened = open_(keep_going, record_);
+      open_ = nullptr;
+      if (!opened.ok()) return opened.status();
+      source_ = *std::move(opened);
+    }
+    return source_->Next(frame);
+  }
+
+  void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (finished_) return;
+    if (!writing_ && ready_.has_value()) {
+      sending_ = *std::move(ready_);
+      ready_.reset();
+      waiting_since_ = absl::Now();
+      if (ended_.has_value() && ended_->ok()) {
+        // Frame and status in one piece: a short answer costs one packet.
+        finished_ = true;
+        Settle(absl::OkStatus());
+        StartWriteAndFinish(&sending_, grpc::WriteOptions(), grpc::Status::OK);
+        return;
+      }
+      writing_ = true;
+      StartWrite(&sending_);
+    }
+    if (ended_.has_value()) {
+      if (!writing_ && !ready_.has_value()) Finish(*ended_);
+    } else if (!producing_ && !ready_.has_value()) {
+      producing_ = true;
+      boost::asio::post(env_.pool, [self = shared_from_this()] { self->Produce(); });
+    }
+  }
+
+  // Also while a frame is being sent: the status then follows it.
+  void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (finished_) return;
+    finished_ = true;
+    cancelled_.store(true, std::memory_order_relaxed);  // Ends what is being made.
+    waiting_since_ = absl::Now();
+    Settle(status);
+    grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(ToGrpcStatus(status));
+  }
+
+  void Settle(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    record_.End(status);
+    ready_.reset();
+    if (!producing_) source_.reset();
+  }
+
+  ServiceEnv& env_;
+  grpc::CallbackServerContext* const context_;  // Until done_.
+  std::atomic<bool> cancelled_{false};
+
+  CallRecord record_;
+  // Used by whoever produces.
+  OpenSource open_;
+  std::unique_ptr<FrameSource> source_;
+
+  absl::Mutex mu_;
+  bool producing_ ABSL_GUARDED_BY(mu_) = false;
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;  // The status was given to gRPC.
+  bool done_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Time waiting_since_ ABSL_GUARDED_BY(mu_) =
+      absl::Now();  // For the client, when writing_ or finished_.
+  std::optional<grpc::ByteBuffer> ready_ ABSL_GUARDED_BY(mu_);
+  std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mu_);  // No frame follows those at hand.
+  grpc::ByteBuffer sending_;                                // gRPC reads it while writing_.
+  std::shared_ptr<StreamCall> self_;
+};
+
+}  // namespace
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
+                                                        Method method, bool is_query, Run first,
+                                                        OpenSource open) {
+  auto call = std::make_shared<StreamCall>(env, context, method, is_query, std::move(open));
+  StreamCall* const reactor = call.get();
+  call->Start(first);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* RefuseStream(ServiceEnv& env,
+                                                         grpc::CallbackServerContext* context, Method method,
+                                                         const absl::Status& status) {
+  return ServeStream(env, context, method, /*is_query=*/false, Run::kHere,
+                     [status](KeepGoing, CallRecord&) { return status; });
+}
+
+}  // namespace historian::server

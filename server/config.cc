@@ -1,0 +1,470 @@
+#include "server/config.h"
+
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <toml.hpp>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "server/units.h"
+
+namespace historian::server {
+namespace {
+
+// What a setting holds, and what of it is allowed.
+struct Text {
+  std::string* to;
+};
+struct HostPort {
+  std::string* to;
+};
+struct Choice {
+  std::string* to;
+  std::vector<std::string> allowed;
+};
+struct Count {
+  uint64_t* to;
+  uint64_t min, max;
+};
+struct Size {
+  uint64_t* to;
+  uint64_t min, max;
+};
+struct Period {
+  absl::Duration* to;
+  absl::Duration min, max;
+};
+using Slot = std::variant<Text, HostPort, Choice, Count, Size, Period>;
+
+struct Setting {
+  std::string name;
+  std::string help;
+  Slot slot;
+};
+
+constexpr uint64_t kKiB = 1 << 10, kMiB = 1 << 20, kGiB = 1 << 30;
+constexpr uint64_t kPiB = uint64_t{1} << 50;
+
+// The one list of all settings, bound to a configuration.
+std::vector<Setting> Bind(Config* c) {
+  return {
+      {"data_dir", "Directory of the archive; created when absent. Must be given.", Text{&c->data_dir}},
+      {"grpc.listen", "Where clients connect, HOST:PORT; port 0 takes a free one.",
+       HostPort{&c->grpc.listen}},
+      {"http.listen", "Where /healthz, /readyz and /metrics are served, in plain text, HOST:PORT.",
+       HostPort{&c->http.listen}},
+      {"tls.cert", "PEM file of the server's certificate chain, for gRPC. Empty: no encryption.",
+       Text{&c->tls.cert}},
+      {"tls.key", "PEM file of its private key.", Text{&c->tls.key}},
+      {"tls.client_ca", "PEM file of authorities; when set, clients must show a certificate signed by one.",
+       Text{&c->tls.client_ca}},
+      {"limits.message_bytes", "Largest message a client may send.",
+       Size{&c->limits.message_bytes, 64 * kKiB, 256 * kMiB}},
+      {"limits.write_streams", "Write streams at once.", Count{&c->limits.write_streams, 1, 100'000}},
+      {"limits.stream_in_flight_bytes",
+       "Frames of one write stream received and not yet acknowledged; beyond, the server stops reading it.",
+       Size{&c->limits.stream_in_flight_bytes, 64 * kKiB, 4 * kGiB}},
+      {"limits.queries", "Queries running at once.", Count{&c->limits.queries, 1, 100'000}},
+      {"limits.query_tags", "Tags of one query.", Count{&c->limits.query_tags, 1, 100'000'000}},
+      {"limits.query_values", "Values of one ReadProcessed: tags x intervals x aggregates.",
+       Count{&c->limits.query_values, 1, 1'000'000'000}},
+      {"limits.intervals", "Intervals of one ReadProcessed.", Count{&c->limits.intervals, 1, 100'000'000}},
+      {"limits.at_times", "Values of one ReadAtTimes: tags x times.",
+       Count{&c->limits.at_times, 1, 100'000'000}},
+      {"limits.plot_columns", "Pixel columns of one Plot.", Count{&c->limits.plot_columns, 1, 10'000'000}},
+      {"limits.tags_per_request", "Items of one request to the Tags service.",
+       Count{&c->limits.tags_per_request, 1, 1'000'000}},
+      {"limits.query_timeout", "Longest a query runs, whatever its client allows.",
+       Period{&c->limits.query_timeout, absl::Milliseconds(100), absl::Hours(24)}},
+      {"limits.reader_idle", "A query whose client takes nothing for so long is ended.",
+       Period{&c->limits.reader_idle, absl::Milliseconds(100), absl::Hours(24)}},
+      {"limits.memory_budget",
+       "Memory: half for the engine (open tails, frames, block heads), a quarter for RocksDB's cache, an "
+       "eighth for "
+       "gRPC's buffers, the rest for answers and code.",
+       Size{&c->limits.memory_budget, 64 * kMiB, 1024 * kGiB}},
+      {"archive.future_limit", "Samples farther ahead of the server's clock are rejected.",
+       Period{&c->archive.future_limit, absl::ZeroDuration(), absl::Hours(24 * 365 * 100)}},
+      {"archive.disk_reserve",
+       "Writes are refused while the disk has less free space (or less than a twentieth of its capacity, if "
+       "that is "
+       "smaller).",
+       Size{&c->archive.disk_reserve, 0, kPiB}},
+      {"archive.journal_bytes_max",
+       "A longer journal is sealed into blocks. Decides how long a restart takes: about 10 ms per MiB.",
+       Size{&c->archive.journal_bytes_max, kMiB, 64 * kGiB}},
+      {"archive.seal_interval", "Samples are sealed into blocks after so long at the latest.",
+       Period{&c->archive.seal_interval, absl::Seconds(1), absl::Hours(24 * 7)}},
+      {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
+       Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
+      {"log.format", "text (key=value) or json, a line each.", Choice{&c->log.format, {"text", "json"}}},
+      {"log.file", "Log file, appended to. Empty: standard error.", Text{&c->log.file}},
+      {"log.slow_query", "Queries that take longer are logged.",
+       Period{&c->log.slow_query, absl::ZeroDuration(), absl::Hours(24)}},
+  };
+}
+
+std::string FlagOf(absl::string_view name) {
+  return absl::StrCat("--", absl::StrReplaceAll(name, {{".", "-"}, {"_", "-"}}));
+}
+std::string EnvironmentOf(absl::string_view name) {
+  return absl::StrCat("HISTORIAN_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{".", "_"}})));
+}
+
+std::string Expected(const Slot& slot) {
+  return std::visit(
+      [](const auto& s) -> std::string {
+        using S = std::decay_t<decltype(s)>;
+        if constexpr (std::is_same_v<S, Text>) return "text in quotes";
+        if constexpr (std::is_same_v<S, HostPort>) return "HOST:PORT with a port from 0 to 65535";
+        if constexpr (std::is_same_v<S, Choice>)
+          return absl::StrCat("one of ", absl::StrJoin(s.allowed, ", "));
+        if constexpr (std::is_same_v<S, Count>)
+          return absl::StrCat("a whole number from ", s.min, " to ", s.max);
+        if constexpr (std::is_same_v<S, Size>) {
+          return absl::StrCat("a size such as \"512MiB\" from ", FormatSize(s.min), " to ",
+                              FormatSize(s.max));
+        }
+        if constexpr (std::is_same_v<S, Period>) {
+          return absl::StrCat("a duration such as \"10s\" from ", absl::FormatDuration(s.min), " to ",
+                              absl::FormatDuration(s.max));
+        }
+      },
+      slot);
+}
+
+// False when the text is not what the slot holds.
+bool Assign(const Slot& slot, const std::string& text) {
+  return std::visit(
+      [&](const auto& s) {
+        using S = std::decay_t<decltype(s)>;
+        if constexpr (std::is_same_v<S, Text>) {
+          *s.to = text;
+        } else if constexpr (std::is_same_v<S, HostPort>) {
+          std::string host;
+          int port = 0;
+          if (!SplitHostPort(text, &host, &port)) return false;
+          *s.to = text;
+        } else if constexpr (std::is_same_v<S, Choice>) {
+          if (std::find(s.allowed.begin(), s.allowed.end(), text) == s.allowed.end()) return false;
+          *s.to = text;
+        } else if constexpr (std::is_same_v<S, Count>) {
+          uint64_t count = 0;
+          if (!absl::SimpleAtoi(text, &count) || count < s.min || count > s.max) return false;
+          *s.to = count;
+        } else if constexpr (std::is_same_v<S, Size>) {
+          const absl::StatusOr<uint64_t> size = ParseSize(text);
+          if (!size.ok() || *size < s.min || *size > s.max) return false;
+          *s.to = *size;
+        } else if constexpr (std::is_same_v<S, Period>) {
+          const absl::StatusOr<absl::Duration> period = ParseDuration(text);
+          if (!period.ok() || *period < s.min || *period > s.max) return false;
+          *s.to = *period;
+        }
+        return true;
+      },
+      slot);
+}
+
+std::string Quoted(absl::string_view text) { return absl::StrCat("\"", absl::CEscape(text), "\""); }
+
+std::string TomlValueOf(const Slot& slot) {
+  return std::visit(
+      [](const auto& s) -> std::string {
+        using S = std::decay_t<decltype(s)>;
+        if constexpr (std::is_same_v<S, Count>) return absl::StrCat(*s.to);
+        if constexpr (std::is_same_v<S, Size>) return Quoted(FormatSize(*s.to));
+        if constexpr (std::is_same_v<S, Period>) return Quoted(absl::FormatDuration(*s.to));
+        if constexpr (std::is_same_v<S, Text> || std::is_same_v<S, HostPort> || std::is_same_v<S, Choice>) {
+          return Quoted(*s.to);
+        }
+      },
+      slot);
+}
+
+// Levenshtein's.
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+class Loader {
+ public:
+  explicit Loader(LoadedConfig* loaded) : loaded_(loaded), settings_(Bind(&loaded->config)) {
+    for (const Setting& setting : settings_) {
+      if (const size_t dot = setting.name.find('.'); dot != std::string::npos) {
+        sections_.insert(setting.name.substr(0, dot));
+      }
+    }
+  }
+
+  void ReadFile(const std::string& file) {
+    if (access(file.c_str(), R_OK) != 0) {
+      Mistake(file, absl::StrCat("cannot be read: ", strerror(errno)));
+      return;
+    }
+    try {
+      const toml::value root = toml::parse(file);
+      ReadTable(file, root.as_table(), "");
+    } catch (const toml::syntax_error& error) {
+      // what() is a drawing over several lines; its first line says what, location() where.
+      const std::vector<std::string> lines = absl::StrSplit(error.what(), '\n');
+      std::string what = lines[0];
+      if (const size_t bracket = what.find("[error] "); bracket != std::string::npos)
+        what.erase(0, bracket + 8);
+      Mistake(absl::StrCat(file, ":", error.location().line()), absl::StrCat("not TOML: ", what));
+    } catch (const std::exception& error) {
+      Mistake(file, absl::StrCat("not TOML: ", error.what()));
+    }
+  }
+
+  void ReadEnvironment(const Environment& environment) {
+    for (const auto& [variable, value] : environment) {
+      if (variable.rfind("HISTORIAN_", 0) != 0) continue;
+      const Setting* found = nullptr;
+      for (const Setting& setting : settings_) {
+        if (EnvironmentOf(setting.name) == variable) found = &setting;
+      }
+      if (found != nullptr) {
+        Set(*found, value, variable);
+      } else {
+        loaded_->warnings.push_back(
+            absl::StrCat("the environment has ", variable, ", which is no setting; ignored"));
+      }
+    }
+  }
+
+  void ReadFlags(const FlagValues& flags) {
+    for (const auto& [name, value] : flags) {
+      for (const Setting& setting : settings_) {
+        if (setting.name == name) Set(setting, value, FlagOf(name));
+      }
+    }
+  }
+
+  // What only shows when everything is known.
+  void CheckTogether() {
+    const Config& c = loaded_->config;
+    if (c.data_dir.empty()) {
+      Mistake(Where("data_dir"), "data_dir: must be given: the directory of the archive");
+    }
+    if (c.tls.cert.empty() != c.tls.key.empty()) {
+      const char* given = c.tls.cert.empty() ? "tls.key" : "tls.cert";
+      Mistake(Where(given), absl::StrCat(given, ": expected tls.cert and tls.key together, and ",
+                                         c.tls.cert.empty() ? "tls.cert" : "tls.key", " is not given"));
+    }
+    if (!c.tls.client_ca.empty() && c.tls.cert.empty()) {
+      Mistake(Where("tls.client_ca"), "tls.client_ca: expected tls.cert and tls.key with it");
+    }
+    if (c.limits.stream_in_flight_bytes < c.limits.message_bytes) {
+      Mistake(Where("limits.stream_in_flight_bytes"),
+              absl::StrCat("limits.stream_in_flight_bytes: expected at least limits.message_bytes (",
+                           FormatSize(c.limits.message_bytes), "), not ",
+                           FormatSize(c.limits.stream_in_flight_bytes)));
+    }
+    if (c.archive.journal_bytes_max > c.limits.memory_budget) {
+      Mistake(Where("archive.journal_bytes_max"),
+              absl::StrCat("archive.journal_bytes_max: expected at most limits.memory_budget (",
+                           FormatSize(c.limits.memory_budget), "), not ",
+                           FormatSize(c.archive.journal_bytes_max)));
+    }
+    std::string grpc_host, http_host;
+    int grpc_port = 0, http_port = 0;
+    if (SplitHostPort(c.grpc.listen, &grpc_host, &grpc_port) &&
+        SplitHostPort(c.http.listen, &http_host, &http_port) && grpc_port != 0 && grpc_port == http_port &&
+        grpc_host == http_host) {
+      Mistake(Where("http.listen"),
+              absl::StrCat("http.listen: expected another address than grpc.listen (", c.grpc.listen, ")"));
+    }
+  }
+
+ private:
+  void ReadTable(const std::string& file, const toml::table& table, const std::string& section) {
+    // In the order of the file, so that mistakes are too.
+    std::vector<std::pair<uint32_t, const toml::table::value_type*>> entries;
+    for (const auto& entry : table) entries.push_back({entry.second.location().line(), &entry});
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.first, a.second->first) < std::pair(b.first, b.second->first);
+    });
+    for (const auto& [line, entry] : entries) {
+      const auto& [key, value] = *entry;
+      const std::string name = section.empty() ? key : absl::StrCat(section, ".", key);
+      const std::string where = absl::StrCat(file, ":", line);
+      const Setting* found = nullptr;
+      for (const Setting& setting : settings_) {
+        if (setting.name == name) found = &setting;
+      }
+      if (found != nullptr) {
+        SetFromToml(*found, value, where);
+      } else if (section.empty() && sections_.contains(key)) {
+        if (value.is_table()) {
+          ReadTable(file, value.as_table(), key);
+        } else {
+          Mistake(where, absl::StrCat(key, ": expected a table, [", key, "]"));
+        }
+      } else if (value.is_table() && section.empty()) {
+        Mistake(where, absl::StrCat("[", key, "]: no such section",
+                                    Suggest(key, {sections_.begin(), sections_.end()})));
+      } else {
+        std::vector<std::string> names;
+        for (const Setting& setting : settings_) names.push_back(setting.name);
+        Mistake(where, absl::StrCat(name, ": no such setting", Suggest(name, names)));
+      }
+    }
+  }
+
+  void SetFromToml(const Setting& setting, const toml::value& value, const std::string& where) {
+    const bool is_number =
+        std::holds_alternative<Count>(setting.slot) || std::holds_alternative<Size>(setting.slot);
+    if (value.is_string() && !std::holds_alternative<Count>(setting.slot)) {
+      Set(setting, value.as_string().str, where);
+    } else if (value.is_integer() && is_number) {
+      Set(setting, absl::StrCat(value.as_integer()), where);
+    } else {
+      std::ostringstream shown;
+      shown << value;
+      Mistake(where,
+              absl::StrCat(setting.name, ": expected ", Expected(setting.slot), ", not ", shown.str()));
+      where_[setting.name] = where;
+    }
+  }
+
+  void Set(const Setting& setting, const std::string& text, const std::string& where) {
+    if (!Assign(setting.slot, text)) {
+      Mistake(where, absl::StrCat(setting.name, ": expected ", Expected(setting.slot), ", not '", text, "'"));
+    }
+    where_[setting.name] = where;
+  }
+
+  std::string Where(const std::string& name) const {
+    const auto it = where_.find(name);
+    return it == where_.end() ? "configuration" : it->second;
+  }
+
+  static std::string Suggest(const std::string& name, const std::vector<std::string>& known) {
+    std::string best;
+    size_t best_distance = std::max<size_t>(2, name.size() / 4) + 1;
+    for (const std::string& candidate : known) {
+      size_t distance = EditDistance(name, candidate);
+      // A key in the wrong section is as good as a slip of the finger.
+      const size_t dot = candidate.find('.');
+      const size_t name_dot = name.find('.');
+      if (dot != std::string::npos &&
+          candidate.substr(dot + 1) == name.substr(name_dot == std::string::npos ? 0 : name_dot + 1)) {
+        distance = std::min<size_t>(distance, 1);
+      }
+      if (distance < best_distance) {
+        best_distance = distance;
+        best = candidate;
+      }
+    }
+    return best.empty() ? "" : absl::StrCat("; did you mean ", best, "?");
+  }
+
+  void Mistake(const std::string& where, const std::string& what) {
+    loaded_->mistakes.push_back(absl::StrCat(where, ": ", what));
+  }
+
+  LoadedConfig* const loaded_;
+  const std::vector<Setting> settings_;
+  std::set<std::string> sections_;
+  std::map<std::string, std::string> where_;  // Which source set it last.
+};
+
+}  // namespace
+
+bool SplitHostPort(absl::string_view text, std::string* host, int* port) {
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return false;
+  absl::string_view name = text.substr(0, colon);
+  const absl::string_view number = text.substr(colon + 1);
+  if (number.empty() || number.find_first_not_of("0123456789") != absl::string_view::npos ||
+      !absl::SimpleAtoi(number, port) || *port > 65535) {
+    return false;
+  }
+  if (name.front() == '[' && name.back() == ']') {
+    name = name.substr(1, name.size() - 2);
+  } else if (name.find(':') != absl::string_view::npos) {
+    return false;
+  }
+  if (name.empty() || name.find_first_of(" \t/[]") != absl::string_view::npos) return false;
+  *host = std::string(name);
+  return true;
+}
+
+Environment SystemEnvironment() {
+  Environment result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(*entry, absl::MaxSplits('=', 1));
+    result.insert(pair);
+  }
+  return result;
+}
+
+LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags) {
+  LoadedConfig loaded;
+  Loader loader(&loaded);
+  if (!file.empty()) loader.ReadFile(file);
+  loader.ReadEnvironment(environment);
+  loader.ReadFlags(flags);
+  loader.CheckTogether();
+  return loaded;
+}
+
+std::string PrintConfig(const Config& config) {
+  Config copy = config;
+  std::string out = "# Configuration of historiand: every setting, with what is in force.\n";
+  std::string section;
+  for (const Setting& setting : Bind(&copy)) {
+    const size_t dot = setting.name.find('.');
+    std::string key = setting.name;
+    if (dot != std::string::npos) {
+      key = setting.name.substr(dot + 1);
+      if (const std::string in = setting.name.substr(0, dot); in != section) {
+        section = in;
+        absl::StrAppend(&out, "\n[", section, "]\n");
+      }
+    } else {
+      absl::StrAppend(&out, "\n");
+    }
+    absl::StrAppend(&out, "# ", setting.help, "\n", key, " = ", TomlValueOf(setting.slot), "\n");
+  }
+  return out;
+}
+
+std::vector<SettingInfo> Settings() {
+  Config config;
+  std::vector<SettingInfo> result;
+  for (const Setting& setting : Bind(&config)) {
+    std::string value = TomlValueOf(setting.slot);
+    if (value.front() == '"') value = value.substr(1, value.size() - 2);
+    result.push_back(
+        {setting.name, FlagOf(setting.name), EnvironmentOf(setting.name), setting.help, std::move(value)});
+  }
+  return result;
+}
+
+}  // namespace historian::server

@@ -1,0 +1,124 @@
+// File: server/config.h
+//
+// The configuration of historiand: what it is, where it comes from, and how its mistakes are told.
+//
+// A setting has one name, written three ways; a later source wins over an earlier one:
+//   file          [limits] queries = 64        TOML, --config FILE
+//   environment   HISTORIAN_LIMITS_QUERIES=64
+//   flag          --limits-queries 64
+// `historiand --print-config` prints all of them, with what they do and what is in force.
+//
+// Everything is checked once, and every mistake is reported at once, each with where it stands and what was
+// expected:
+//   historian.toml:12: limits.querys: no such setting; did you mean limits.queries?
+//   HISTORIAN_LIMITS_QUERIES: limits.queries: expected a whole number from 1 to 100000, not 'many'
+#ifndef HISTORIAN_SERVER_CONFIG_H_
+#define HISTORIAN_SERVER_CONFIG_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace historian::server {
+
+struct GrpcConfig {
+  std::string listen = "127.0.0.1:7720";  // HOST:PORT; port 0 takes a free one.
+};
+
+struct HttpConfig {
+  std::string listen = "127.0.0.1:7721";
+};
+
+// PEM files for gRPC; none: plain text.
+struct TlsConfig {
+  std::string cert;       // The server's certificate, and those between it and the root.
+  std::string key;        // Its private key.
+  std::string client_ca;  // When set, clients must show a certificate signed by one of these.
+};
+
+struct LimitsConfig {
+  uint64_t message_bytes = uint64_t{8} << 20;
+  uint64_t write_streams = 64;
+  uint64_t stream_in_flight_bytes = uint64_t{16} << 20;
+  uint64_t queries = 64;  // At once.
+  uint64_t query_tags = 100'000;
+  uint64_t query_values = 10'000'000;  // Of one ReadProcessed: tags x intervals x aggregates.
+  uint64_t intervals = 1'000'000;
+  uint64_t at_times = 1'000'000;  // Tags x times of one ReadAtTimes.
+  uint64_t plot_columns = 100'000;
+  uint64_t tags_per_request = 10'000;
+  absl::Duration query_timeout = absl::Seconds(60);
+  absl::Duration reader_idle = absl::Seconds(60);
+  uint64_t memory_budget = uint64_t{1} << 30;
+};
+
+struct ArchiveConfig {
+  absl::Duration future_limit = absl::Hours(1);
+  uint64_t disk_reserve = uint64_t{256} << 20;
+  uint64_t journal_bytes_max = uint64_t{48} << 20;
+  absl::Duration seal_interval = absl::Hours(6);
+};
+
+struct LogConfig {
+  std::string level = "info";
+  std::string format = "text";
+  std::string file;  // Empty: standard error.
+  absl::Duration slow_query = absl::Seconds(1);
+};
+
+struct Config {
+  std::string data_dir;
+  GrpcConfig grpc;
+  HttpConfig http;
+  TlsConfig tls;
+  LimitsConfig limits;
+  ArchiveConfig archive;
+  LogConfig log;
+
+  // How the memory budget is divided. What is left, an eighth, is for what is not accounted for: results on
+  // their way, tags, code.
+  uint64_t engine_bytes() const { return limits.memory_budget / 2; }       // Tails, frames, heads of blocks.
+  uint64_t block_cache_bytes() const { return limits.memory_budget / 4; }  // RocksDB.
+  uint64_t grpc_quota_bytes() const { return limits.memory_budget / 8; }   // Buffers of connections.
+};
+
+// HOST:PORT, [IPV6]:PORT; nothing else is checked. False when it is none.
+bool SplitHostPort(absl::string_view text, std::string* host, int* port);
+
+// "limits.queries" -> value as text, from the command line.
+using FlagValues = std::map<std::string, std::string>;
+// Name -> value, all of the environment.
+using Environment = std::map<std::string, std::string>;
+Environment SystemEnvironment();
+
+struct LoadedConfig {
+  Config config;
+  std::vector<std::string> mistakes;  // Empty: the configuration is good.
+  std::vector<std::string> warnings;  // Such as HISTORIAN_ variables that are no setting.
+};
+
+// Reads the file (none when its name is empty), the environment and the flags, over the defaults, and checks
+// everything. Reads nothing else: whether certificates fit, say, is found out when they are used.
+LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags);
+
+// TOML with a comment for every setting; LoadConfig reads it back as the same.
+std::string PrintConfig(const Config& config);
+
+// What the command line needs to offer a flag for each setting.
+struct SettingInfo {
+  std::string name;         // limits.queries
+  std::string flag;         // --limits-queries
+  std::string environment;  // HISTORIAN_LIMITS_QUERIES
+  std::string help;
+  std::string value;  // The default, as text.
+};
+std::vector<SettingInfo> Settings();
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_CONFIG_H_

@@ -1,0 +1,30 @@
+// File: server/continuation.h
+//
+// Where a raw read that its limit ended goes on. Opaque to clients; it names the request it belongs to and
+// the time of the last sample sent, so it never expires.
+//
+//   byte 0      version, 1
+//   byte 1      bit 0: reverse, bit 1: bounds
+//   bytes 2-5   tag, little-endian, as all that follows
+//   8 bytes     start, as asked for
+//   8 bytes     end
+//   8 bytes     time of the last sample sent
+#ifndef HISTORIAN_SERVER_CONTINUATION_H_
+#define HISTORIAN_SERVER_CONTINUATION_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/archive/archive.h"
+
+namespace historian::server {
+
+// request.resume_after is not looked at.
+std::string EncodeContinuation(const RawRequest& request, Timestamp last);
+// The time to go on behind. InvalidArgument: no continuation, or that of another request; says which.
+absl::StatusOr<Timestamp> DecodeContinuation(absl::string_view bytes, const RawRequest& request);
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_CONTINUATION_H_

@@ -1,0 +1,161 @@
+// historiand: the server of Historian.
+//
+// Exit codes
+//   0   stopped as asked (SIGTERM, SIGINT), everything sealed; or the printing that was asked for is done
+//   1   could not start, failed while stopping, or was told twice to stop: the log says why
+//   2   a mistake in the configuration or on the command line: standard error lists all of them
+#include <unistd.h>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "server/config.h"
+#include "server/log.h"
+#include "server/server.h"
+#include "server/version.h"
+#include "storage/kv/rocksdb_store.h"
+#include "storage/model/clock.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::server {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitMistake = 2;
+
+// Waits for the first SIGTERM or SIGINT; the second one ends the process at once.
+class Signals {
+ public:
+  explicit Signals(Log& log) : log_(log), signals_(context_, SIGTERM, SIGINT) {
+    signals_.async_wait([this](boost::system::error_code error, int signal) {
+      if (error) return;
+      log_.Info("signal", {{"number", signal}});
+      first_.Notify();
+      signals_.async_wait([this](boost::system::error_code again, int second) {
+        if (again) return;
+        log_.Error("killed",
+                   {{"number", second}, {"reason", "second signal: not waiting for calls or a seal"}});
+        std::_Exit(kExitFailed);
+      });
+    });
+    thread_ = std::thread([this] { context_.run(); });
+  }
+  ~Signals() {
+    context_.stop();
+    thread_.join();
+  }
+  void WaitForFirst() { first_.WaitForNotification(); }
+
+ private:
+  Log& log_;
+  boost::asio::io_context context_;
+  boost::asio::signal_set signals_;
+  absl::Notification first_;
+  std::thread thread_;
+};
+
+// In one step: whoever sees the file sees all of it.
+absl::Status WritePortFile(const std::string& path, const Server& server) {
+  const std::string temporary = absl::StrCat(path, ".tmp");
+  {
+    std::ofstream out(temporary, std::ios::trunc);
+    out << "grpc=" << server.grpc_address() << "\nhttp=" << server.http_address() << "\n";
+    out.flush();
+    if (!out) return absl::UnavailableError(absl::StrCat("--port-file: cannot write ", temporary));
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError(absl::StrCat("--port-file: cannot rename ", temporary, " to ", path));
+  }
+  return absl::OkStatus();
+}
+
+int Serve(const Config& config, const std::vector<std::string>& warnings, const std::string& port_file) {
+  absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(config.log.file, config.log.level, config.log.format);
+  if (!log.ok()) {
+    std::cerr << "historiand: log.file: " << log.status().message() << "\n";
+    return kExitMistake;
+  }
+  for (const std::string& warning : warnings) (*log)->Warning("configuration", {{"message", warning}});
+  Signals signals(**log);
+  const auto open_store = [&config] {
+    return kv::OpenRocksDbStore({.path = config.data_dir, .block_cache_bytes = config.block_cache_bytes()});
+  };
+  auto server = Server::Start(config, open_store, Clock::System(), **log);
+  absl::Status status = server.status();
+  if (status.ok() && !port_file.empty()) status = WritePortFile(port_file, **server);
+  if (!status.ok()) {
+    (*log)->Error("start_failed",
+                  {{"code", absl::StatusCodeToString(status.code())}, {"message", status.message()}});
+    return kExitFailed;
+  }
+  signals.WaitForFirst();
+  return (*server)->Stop().ok() ? 0 : kExitFailed;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{
+      "historiand, the server of Historian: stores samples of a plant and answers questions about them.\n"
+      "Every setting can stand in the file, in the environment and on the command line; the latter wins.\n"
+      "Exit codes: 0 stopped as asked; 1 could not start or stop well; 2 a mistake in the configuration."};
+  app.set_version_flag("--version", absl::StrCat("historiand ", kVersion));
+  std::string file, port_file;
+  bool print = false, check = false;
+  app.add_option("--config", file, "TOML file of the configuration")->type_name("FILE");
+  app.add_option("--port-file", port_file, "Write grpc=HOST:PORT and http=HOST:PORT here when ready")
+      ->type_name("FILE");
+  app.add_flag("--print-config", print, "Print the configuration in force, with comments, and exit");
+  app.add_flag("--check-config", check, "Report every mistake of the configuration and exit");
+  FlagValues given;
+  for (const SettingInfo& setting : Settings()) {
+    app.add_option_function<std::string>(
+           setting.flag, [&given, name = setting.name](const std::string& value) { given[name] = value; },
+           absl::StrCat(setting.help, setting.value.empty() ? "" : absl::StrCat(" [", setting.value, "]"),
+                        " (", setting.environment, ")"))
+        ->type_name("");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version.
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return kExitMistake;
+  }
+
+  const LoadedConfig loaded = LoadConfig(file, SystemEnvironment(), given);
+  if (!loaded.mistakes.empty()) {
+    for (const std::string& mistake : loaded.mistakes) std::cerr << mistake << "\n";
+    std::cerr << "historiand: " << loaded.mistakes.size()
+              << (loaded.mistakes.size() == 1 ? " mistake" : " mistakes") << " in the configuration\n";
+    // What is in force may still be wanted, to see what to write.
+    if (print) std::cout << PrintConfig(loaded.config);
+    return kExitMistake;
+  }
+  if (print) {
+    std::cout << PrintConfig(loaded.config);
+    return 0;
+  }
+  if (check) {
+    for (const std::string& warning : loaded.warnings) std::cerr << warning << "\n";
+    std::cout << "the configuration is good\n";
+    return 0;
+  }
+  return Serve(loaded.config, loaded.warnings, port_file);
+}
+
+}  // namespace
+}  // namespace historian::server
+
+int main(int argc, char** argv) { return historian::server::Main(argc, argv); }

@@ -1,0 +1,215 @@
+#include "server/ingest_service.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/call.h"
+#include "server/status.h"
+#include "server/wire.h"
+#include "server/write_stream.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::server {
+namespace {
+
+constexpr size_t kHandlesMax = 10'000;
+constexpr absl::Duration kRejectionLogInterval = absl::Seconds(10);
+
+absl::Status Stopping() {
+  return absl::UnavailableError("the server is stopping: repeat what is not acknowledged later");
+}
+
+// A stream that ends at once.
+class RefusedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+IngestService::IngestService(ServiceEnv& env) : env_(env), rejections_logged_(kRejectionLogInterval) {}
+IngestService::~IngestService() = default;
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Write(
+    grpc::CallbackServerContext* context) {
+  std::shared_ptr<WriteStream> stream;
+  {
+    absl::MutexLock lock(&mu_);
+    if (stopping_) return new RefusedStream(Stopping());
+    if (streams_.size() >= env_.config.limits.write_streams) {
+      return new RefusedStream(absl::ResourceExhaustedError(
+          absl::StrCat(env_.config.limits.write_streams,
+                       " write streams are open: that is the limit (limits.write_streams)")));
+    }
+    stream = std::make_shared<WriteStream>(*this, env_, context);
+    streams_.insert(stream);
+    env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
+  }
+  stream->Start();
+  return stream.get();
+}
+
+absl::StatusOr<std::shared_ptr<Producer>> IngestService::Claim(const std::string& name,
+                                                               const std::shared_ptr<WriteStream>& stream) {
+  std::shared_ptr<WriteStream> before;
+  absl::StatusOr<std::shared_ptr<Producer>> producer;
+  {
+    // Held over both, so that the last to claim is also the one whose handle is valid.
+    absl::MutexLock lock(&mu_);
+    if (stopping_) return Stopping();
+    producer = env_.archive.OpenProducer(name);
+    if (!producer.ok()) return producer.status();
+    WriteStream*& holder = by_producer_[name];
+    if (holder != nullptr) before = holder->shared_from_this();
+    holder = stream.get();
+    if (const auto it = handle_by_name_.find(name); it != handle_by_name_.end()) {
+      handles_.erase(it->second);
+      handle_by_name_.erase(it);
+    }
+  }
+  if (before != nullptr) {
+    before->End(absl::AbortedError(
+        absl::StrCat("another stream of producer '", name, "' was opened from ", stream->peer())));
+  }
+  return producer;
+}
+
+void IngestService::Release(const std::string& name, WriteStream* stream) {
+  absl::MutexLock lock(&mu_);
+  if (const auto it = by_producer_.find(name); it != by_producer_.end() && it->second == stream)
+    by_producer_.erase(it);
+  streams_.erase(stream->shared_from_this());
+  env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
+}
+
+absl::StatusOr<std::shared_ptr<IngestService::Handle>> IngestService::HandleOf(const std::string& name) {
+  absl::MutexLock lock(&mu_);
+  if (by_producer_.contains(name)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("producer '", name, "' has an open write stream: write there, or under another name"));
+  }
+  if (const auto it = handle_by_name_.find(name); it != handle_by_name_.end()) {
+    handles_.splice(handles_.begin(), handles_, it->second);
+    return it->second->second;
+  }
+  auto handle = std::make_shared<Handle>();
+  {
+    absl::MutexLock handle_lock(&handle->mu);
+    ASSIGN_OR_RETURN(handle->producer, env_.archive.OpenProducer(name));
+  }
+  if (handles_.size() >= kHandlesMax) {
+    handle_by_name_.erase(handles_.back().first);
+    handles_.pop_back();
+  }
+  handles_.emplace_front(name, handle);
+  handle_by_name_[name] = handles_.begin();
+  return handle;
+}
+
+grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const absl::Time received = absl::Now();
+  auto record = std::make_shared<CallRecord>(env_, context, Method::kWriteOnce, /*is_query=*/false);
+  const auto finish = [reactor, record, received](const absl::Status& status) {
+    record->AddWork(absl::Now() - received);
+    record->End(status);
+    reactor->Finish(ToGrpcStatus(status));
+  };
+  env_.metrics.CountIngestBytes(in->Length());
+  v1::WriteOnceRequest request;
+  absl::Status status = CheckLimit(in->Length(), env_.config.limits.message_bytes, "bytes in one message",
+                                   "limits.message_bytes");
+  if (status.ok()) status = ParseMessage(*in, &request);
+  if (status.ok()) status = CheckProducerName(request.producer());
+  if (status.ok() && request.frame().sequence() == 0) {
+    status = absl::InvalidArgumentError("a frame without sequence: they count from 1");
+  }
+  absl::StatusOr<std::shared_ptr<Handle>> handle = nullptr;
+  if (status.ok()) {
+    handle = HandleOf(request.producer());
+    status = handle.status();
+  }
+  if (!status.ok()) {
+    finish(status);
+    return reactor;
+  }
+
+  Frame frame;
+  FrameNotes notes;
+  FrameFromWire(request.frame(), &frame, &notes);
+  const uint64_t sequence = frame.sequence;
+  auto done = [this, out, finish, received, sequence, name = request.producer(),
+               malformed = std::move(notes.rejections),
+               malformed_samples = notes.rejected](absl::StatusOr<WriteResult> result) mutable {
+    env_.metrics.CountAck(absl::Now() - received);
+    if (!result.ok()) {
+      finish(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name, "'")));
+      return;
+    }
+    if (!result->repeated && malformed_samples > 0) {
+      result->rejected += malformed_samples;
+      result->rejections.insert(result->rejections.begin(), std::make_move_iterator(malformed.begin()),
+                                std::make_move_iterator(malformed.end()));
+    }
+    if (result->rejected > 0) NoteRejections(name, sequence, *result);
+    v1::WriteAck ack;
+    ack.set_acknowledged(std::max(sequence, env_.archive.DurableSequence(name)));
+    ack.set_samples_stored(result->stored);
+    ack.set_samples_rejected(result->rejected);
+    ack.set_frames_repeated(result->repeated ? 1 : 0);
+    for (const Rejection& rejection : result->rejections) {
+      if (ack.rejections_size() >= static_cast<int>(kRejectionsListedMax)) break;
+      RejectionToWire(rejection, ack.add_rejections());
+    }
+    *out = SerializeMessage(ack);
+    finish(absl::OkStatus());
+  };
+  // Calls on one producer come one at a time.
+  absl::MutexLock lock(&(*handle)->mu);
+  env_.archive.Write((*handle)->producer, std::move(frame), std::move(done));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* IngestService::GetProducer(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::GetProducerRequest, v1::GetProducerResponse>(
+      env_, context, Method::kGetProducer, /*is_query=*/false, in, out,
+      [](const v1::GetProducerRequest&) { return Run::kHere; },
+      [this](const v1::GetProducerRequest& request, const KeepGoing&, CallRecord&,
+             v1::GetProducerResponse* response) -> absl::Status {
+        RETURN_IF_ERROR(CheckProducerName(request.producer()));
+        response->set_acknowledged(env_.archive.DurableSequence(request.producer()));
+        return absl::OkStatus();
+      });
+}
+
+void IngestService::Stop() {
+  std::vector<std::shared_ptr<WriteStream>> streams;
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    streams.assign(streams_.begin(), streams_.end());
+  }
+  for (const auto& stream : streams) stream->End(Stopping());
+}
+
+void IngestService::NoteRejections(const std::string& producer, uint64_t sequence,
+                                   const WriteResult& result) {
+  for (const Rejection& rejection : result.rejections)
+    env_.metrics.CountRejections(rejection.reason, rejection.count);
+  uint64_t suppressed = 0;
+  if (!rejections_logged_.Allow(producer, absl::Now(), &suppressed)) return;
+  const bool listed = !result.rejections.empty();
+  env_.log.Warning("samples_rejected", {{"producer", producer},
+                                        {"frame", sequence},
+                                        {"samples", result.rejected},
+                                        {"first_tag", listed ? result.rejections[0].tag : 0},
+                                        {"first_reason", listed ? result.rejections[0].message : ""},
+                                        {"lines_suppressed", suppressed}});
+}
+
+}  // namespace historian::server

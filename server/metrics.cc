@@ -1,0 +1,210 @@
+#include "server/metrics.h"
+
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "prometheus/metric_family.h"
+#include "prometheus/text_serializer.h"
+#include "server/version.h"
+
+namespace historian::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+// From 50 us, what a cheap query takes, to 10 s.
+const prometheus::Histogram::BucketBoundaries kSeconds = {
+    0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10};
+
+constexpr const char* kReasonNames[] = {"unspecified",        "unknown_tag",     "retired_tag",
+                                        "wrong_type",         "length_mismatch", "time_out_of_range",
+                                        "time_not_ascending", "unknown_quality", "value_too_large"};
+
+constexpr const char* kSpaceNames[] = {"meta", "heads", "pages", "checkpoint"};
+
+class Families {
+ public:
+  void Counter(const char* name, const char* help, double value) {
+    Add(name, help, MetricType::Counter, {}, value);
+  }
+  void Gauge(const char* name, const char* help, double value) {
+    Add(name, help, MetricType::Gauge, {}, value);
+  }
+  void Add(const char* name, const char* help, MetricType type, std::vector<ClientMetric::Label> labels,
+           double value) {
+    if (families_.empty() || families_.back().name != name) {
+      families_.push_back({});
+      families_.back().name = name;
+      families_.back().help = help;
+      families_.back().type = type;
+    }
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    if (type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    families_.back().metric.push_back(std::move(metric));
+  }
+  const std::vector<MetricFamily>& families() const { return families_; }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
+  const auto n = [](uint64_t v) { return static_cast<double>(v); };
+  to->Counter("historian_samples_stored_total", "Samples stored.", n(stats.samples_stored));
+  to->Counter("historian_samples_rejected_total", "Samples refused by the engine.",
+              n(stats.samples_rejected));
+  to->Counter("historian_samples_repeated_total", "Samples that repeated a stored one.",
+              n(stats.samples_repeated));
+  to->Counter("historian_frames_stored_total", "Frames stored.", n(stats.frames_stored));
+  to->Counter("historian_frames_repeated_total", "Frames that were stored before.", n(stats.frames_repeated));
+  to->Counter("historian_journal_commits_total", "Group commits of the journal, an fdatasync each.",
+              n(stats.journal_commits));
+  to->Counter("historian_seals_total", "Seals.", n(stats.seals));
+  to->Gauge("historian_last_seal_timestamp_seconds", "When the last seal ended; 0: none since the start.",
+            static_cast<double>(stats.last_seal) / 1e9);
+  to->Gauge("historian_tags", "Tags.", n(tags));
+  to->Gauge("historian_samples_open", "Samples in tails, not yet sealed.", n(stats.samples_open));
+  to->Gauge("historian_samples_sealed", "Samples in blocks.", n(stats.samples_sealed));
+  to->Gauge("historian_tail_bytes", "Memory of open tails.", n(stats.tail_bytes));
+  to->Gauge("historian_in_flight_bytes", "Memory of frames being written.", n(stats.in_flight_bytes));
+  to->Gauge("historian_cache_bytes", "Memory of cached block heads.", n(stats.cache_bytes));
+  to->Gauge("historian_journal_bytes", "Journal not yet trimmed.", n(stats.journal_bytes));
+  to->Gauge("historian_blocks", "Blocks.", n(stats.blocks));
+  to->Gauge("historian_block_bytes", "Bytes of blocks, heads and payloads.", n(stats.block_bytes));
+  to->Gauge("historian_disk_reserve_bytes", "Writes are refused with less free space.",
+            n(stats.disk_reserve_bytes));
+  to->Gauge("historian_disk_free_bytes", "Free space of the disk.", n(stats.store.free_bytes));
+  to->Gauge("historian_disk_capacity_bytes", "Size of the disk.", n(stats.store.capacity_bytes));
+  to->Gauge("historian_ingest_accepting", "1 while writes are accepted.", stats.ingest.ok() ? 1 : 0);
+  to->Gauge("historian_damage_found", "Damage found since the start (the newest 100).",
+            n(stats.damage.size()));
+  to->Gauge("historian_store_log_bytes", "Bytes of the store's logs.", n(stats.store.log_bytes));
+  to->Gauge("historian_store_memory_bytes", "Memory of the store: caches, tables, indexes.",
+            n(stats.store.memory_bytes));
+  for (int i = 0; i < kv::kSpaces; ++i) {
+    to->Add("historian_store_space_bytes", "Bytes on disk, by space.", MetricType::Gauge,
+            {{"space", kSpaceNames[i]}}, n(stats.store.spaces[i].bytes_on_disk));
+  }
+  for (int i = 0; i < kv::kSpaces; ++i) {
+    to->Add("historian_store_space_files", "Files, by space.", MetricType::Gauge, {{"space", kSpaceNames[i]}},
+            n(stats.store.spaces[i].files));
+  }
+}
+
+}  // namespace
+
+const char* MethodName(Method method) {
+  switch (method) {
+    case Method::kWriteOnce:
+      return "WriteOnce";
+    case Method::kGetProducer:
+      return "GetProducer";
+    case Method::kCreateTags:
+      return "CreateTags";
+    case Method::kUpdateTags:
+      return "UpdateTags";
+    case Method::kGetTags:
+      return "GetTags";
+    case Method::kListTags:
+      return "ListTags";
+    case Method::kRetireTags:
+      return "RetireTags";
+    case Method::kReadRaw:
+      return "ReadRaw";
+    case Method::kReadLatest:
+      return "ReadLatest";
+    case Method::kReadAtTimes:
+      return "ReadAtTimes";
+    case Method::kReadProcessed:
+      return "ReadProcessed";
+    case Method::kPlot:
+      return "Plot";
+    case Method::kGetStatus:
+      return "GetStatus";
+    case Method::kGetStorage:
+      return "GetStorage";
+    case Method::kSeal:
+      return "Seal";
+    case Method::kListBlocks:
+      return "ListBlocks";
+    case Method::kReadBlock:
+      return "ReadBlock";
+  }
+  return "";
+}
+
+Metrics::Metrics() {
+  calls_ = &prometheus::BuildCounter()
+                .Name("historian_calls_total")
+                .Help("Calls ended, by method and code.")
+                .Register(registry_);
+  auto& seconds = prometheus::BuildHistogram()
+                      .Name("historian_call_seconds")
+                      .Help("The server's work on a call, without waiting for its client.")
+                      .Register(registry_);
+  for (int i = 0; i < kMethods; ++i) {
+    call_seconds_[i] = &seconds.Add({{"method", MethodName(static_cast<Method>(i))}}, kSeconds);
+  }
+  auto& rejected = prometheus::BuildCounter()
+                       .Name("historian_rejected_samples_total")
+                       .Help("Samples rejected, by reason (those listed in answers).")
+                       .Register(registry_);
+  for (int i = 0; i < kReasons; ++i) rejected_[i] = &rejected.Add({{"reason", kReasonNames[i]}});
+  ack_seconds_ = &prometheus::BuildHistogram()
+                      .Name("historian_ack_seconds")
+                      .Help("From receiving a frame until it was durable.")
+                      .Register(registry_)
+                      .Add({}, kSeconds);
+  ingest_bytes_ = &prometheus::BuildCounter()
+                       .Name("historian_ingest_bytes_total")
+                       .Help("Bytes of frames received.")
+                       .Register(registry_)
+                       .Add({});
+}
+
+void Metrics::CountCall(Method method, const absl::Status& status, absl::Duration took) {
+  const int m = static_cast<int>(method);
+  const int code = static_cast<int>(status.code());
+  if (code >= 0 && code < kCodes) {
+    std::atomic<prometheus::Counter*>& slot = calls_by_code_[m][code];
+    prometheus::Counter* counter = slot.load(std::memory_order_acquire);
+    if (counter == nullptr) {
+      // The family gives the same counter to whoever asks for the same labels.
+      counter =
+          &calls_->Add({{"method", MethodName(method)}, {"code", absl::StatusCodeToString(status.code())}});
+      slot.store(counter, std::memory_order_release);
+    }
+    counter->Increment();
+  }
+  call_seconds_[m]->Observe(absl::ToDoubleSeconds(took));
+}
+
+void Metrics::CountRejections(RejectionReason reason, uint64_t samples) {
+  const int r = static_cast<int>(reason);
+  rejected_[r < kReasons ? r : 0]->Increment(static_cast<double>(samples));
+}
+
+std::string Metrics::Render(Archive* archive, bool ready) const {
+  Families more;
+  more.Add("historian_build_info", "The running version.", MetricType::Gauge, {{"version", kVersion}}, 1);
+  more.Gauge("historian_ready", "1 while calls are served.", ready ? 1 : 0);
+  more.Gauge("historian_write_streams", "Open write streams.", static_cast<double>(write_streams.load()));
+  more.Gauge("historian_queries_running", "Queries running.", static_cast<double>(queries_running.load()));
+  if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), &more);
+  std::ostringstream out;
+  const prometheus::TextSerializer serializer;
+  serializer.Serialize(out, registry_.Collect());
+  serializer.Serialize(out, more.families());
+  return std::move(out).str();
+}
+
+}  // namespace historian::server

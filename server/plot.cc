@@ -1,0 +1,73 @@
+#include "server/plot.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "server/call.h"
+#include "server/processed.h"
+#include "server/wire.h"
+
+namespace historian::server {
+
+absl::StatusOr<PlotPlan> PlanPlot(const v1::PlotRequest& request, const LimitsConfig& limits) {
+  RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
+  if (request.columns() == 0) return absl::InvalidArgumentError("columns is 0: a picture has at least one");
+  RETURN_IF_ERROR(CheckLimit(request.columns(), limits.plot_columns, "columns", "limits.plot_columns"));
+  PlotPlan plan{.start = request.start(), .end = request.end()};
+  const uint64_t span = Elapsed(request.start(), request.end());
+  plan.edges.reserve(request.columns() + 1);
+  plan.columns.reserve(request.columns());
+  plan.edges.push_back(request.start());
+  for (uint32_t k = 0; k < request.columns(); ++k) {
+    const uint64_t ahead =
+        static_cast<uint64_t>(static_cast<unsigned __int128>(span) * (k + uint64_t{1}) / request.columns());
+    const Timestamp edge = static_cast<Timestamp>(static_cast<uint64_t>(request.start()) + ahead);
+    if (edge == plan.edges.back()) continue;
+    plan.edges.push_back(edge);
+    plan.columns.push_back(k);
+  }
+  return plan;
+}
+
+absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selected) {
+  for (size_t i = 0; i < selected.ids.size(); ++i) {
+    if (selected.traits[i].type == ValueType::kString) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(TagLabel(tags, selected.ids[i]), " is of type string, which has no plot"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, const TagTraits& traits,
+                         const KeepGoing& keep_going, v1::PlotSeries* series) {
+  ASSIGN_OR_RETURN(
+      const std::vector<Interval> intervals,
+      archive.Fold(tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes, keep_going));
+  ASSIGN_OR_RETURN(const std::optional<Sample> before, archive.SampleBefore(tag, plan.start));
+  ASSIGN_OR_RETURN(const std::optional<Sample> after, archive.SampleAtOrAfter(tag, plan.end));
+
+  Samples samples;
+  const auto add = [&](const Sample& sample) {
+    if (samples.empty() || samples.times.back() < sample.time)
+      samples.Add(sample.time, sample.value, sample.quality);
+  };
+  if (before.has_value()) add(*before);
+  for (size_t i = 0; i < intervals.size(); ++i) {
+    const Summary& summary = intervals[i].samples;
+    if (summary.count == 0) continue;
+    add(summary.first);
+    if (summary.good > 0) {
+      const bool min_first = summary.min.time <= summary.max.time;
+      add(min_first ? summary.min : summary.max);
+      add(min_first ? summary.max : summary.min);
+    }
+    add(summary.last);
+    if (summary.good < summary.count) series->add_not_good_columns(plan.columns[i]);
+  }
+  if (after.has_value()) add(*after);
+  ColumnToWire(tag, traits.type, samples.View(), series->mutable_samples());
+  return absl::OkStatus();
+}
+
+}  // namespace historian::server

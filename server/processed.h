@@ -1,0 +1,50 @@
+// File: server/processed.h
+//
+// Aggregates over intervals: what ReadProcessed asks for, planned and computed.
+// Source: proto/historian/v1/query.proto; OPC 10000-13.
+#ifndef HISTORIAN_SERVER_PROCESSED_H_
+#define HISTORIAN_SERVER_PROCESSED_H_
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/historian/v1/query.pb.h"
+#include "server/config.h"
+#include "server/selection.h"
+#include "storage/archive/archive.h"
+
+namespace historian::server {
+
+// The interpolation in force for a tag: what is asked for, else the tag's own; types that are always stepped
+// stay so.
+absl::StatusOr<std::optional<Interpolation>> AskedInterpolation(int interpolation);
+Interpolation InterpolationFor(const TagTraits& tag, std::optional<Interpolation> asked);
+
+// InvalidArgument unless both are times a sample may have (end may be one past) and start < end.
+absl::Status CheckRange(Timestamp start, Timestamp end);
+
+struct ProcessedPlan {
+  std::vector<Timestamp> edges;
+  bool last_is_cut = false;
+  std::vector<v1::Aggregate> aggregates;
+  uint32_t parts = 0;  // Of the summaries: what the aggregates need.
+  std::optional<Interpolation> interpolation;
+};
+
+// Errors: InvalidArgument, the request is wrong; ResourceExhausted, above limits.intervals or
+// limits.query_values; names the limit.
+absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& request, size_t tags,
+                                            const LimitsConfig& limits);
+
+// InvalidArgument: an aggregate that strings do not have.
+absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
+                             const SelectedTags& selected);
+
+absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
+                              const KeepGoing& keep_going, v1::ProcessedSeries* series);
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_PROCESSED_H_

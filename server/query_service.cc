@@ -1,0 +1,375 @@
+#include "server/query_service.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/call.h"
+#include "server/continuation.h"
+#include "server/plot.h"
+#include "server/processed.h"
+#include "server/selection.h"
+#include "server/wire.h"
+
+namespace historian::server {
+namespace {
+
+// Frames of answers end when they have reached so much: large enough to be cheap, small enough to be on their
+// way soon.
+constexpr size_t kFrameBytes = 256 * 1024;
+// Answers of one message hold no more: a client could not take much more either.
+constexpr size_t kAnswerBytesMax = size_t{64} << 20;
+// Newest samples are asked for in so many tags at once, so that long strings are noticed before they are too
+// many.
+constexpr size_t kLatestAtOnce = 8192;
+// What runs on the thread that the call arrived on: at most so many values from at most so much time, which
+// the engine answers within a fraction of a millisecond, mostly from memory.
+constexpr uint64_t kQuickTags = 4;
+constexpr uint64_t kQuickValues = 4096;
+constexpr uint64_t kQuickNanos = uint64_t{2} * 86400 * kNanosPerSecond;
+constexpr int kQuickLatest = 10'000;
+
+absl::Status AnswerTooLarge(absl::string_view what) {
+  return absl::ResourceExhaustedError(absl::StrCat(what, " needs more than ", kAnswerBytesMax >> 20,
+                                                   " MiB, which is the limit of one answer"));
+}
+
+std::string DescribeRange(Timestamp start, Timestamp end) {
+  return absl::StrCat(FormatTimestamp(start), " to ", FormatTimestamp(end));
+}
+
+// ---- ReadRaw
+
+class RawSource final : public FrameSource {
+ public:
+  RawSource(TagId tag, ValueType type, RawRequest request, uint64_t limit, std::unique_ptr<RawReader> reader)
+      : tag_(tag),
+        type_(type),
+        request_(std::move(request)),
+        left_(limit == 0 ? UINT64_MAX : limit),
+        reader_(std::move(reader)) {}
+
+  absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
+    if (next_ == batch_.size()) {
+      ASSIGN_OR_RETURN(const bool more, Refill());
+      if (!more) return Step::kEnd;
+    }
+    const size_t count = std::min<uint64_t>({batch_.size() - next_, left_, CountThatFits()});
+    ColumnToWire(tag_, type_, batch_.View().Slice(next_, count), frame_.mutable_samples());
+    const Timestamp last = batch_.times[next_ + count - 1];
+    next_ += count;
+    left_ -= count;
+    if (left_ > 0) {
+      *frame = SerializeMessage(frame_);
+      return Step::kFrame;
+    }
+    // The limit ended it; only if something follows is there a way to go on.
+    bool more = next_ < batch_.size();
+    if (!more) {
+      ASSIGN_OR_RETURN(more, Refill());
+    }
+    if (more) frame_.set_continuation(EncodeContinuation(request_, last));
+    *frame = SerializeMessage(frame_);
+    return Step::kLastFrame;
+  }
+
+ private:
+  absl::StatusOr<bool> Refill() {
+    next_ = 0;
+    while (true) {
+      batch_.Clear();
+      ASSIGN_OR_RETURN(const bool more, reader_->Next(&batch_));
+      if (!more || !batch_.empty()) return more;
+    }
+  }
+
+  // Strings may be long: fewer of them make a frame, but at least one does.
+  size_t CountThatFits() const {
+    if (type_ != ValueType::kString) return kRawBatchMax;
+    const SamplesView view = batch_.View();
+    size_t bytes = 0;
+    size_t count = 0;
+    while (next_ + count < view.size && count < kRawBatchMax) {
+      bytes += view.StringAt(next_ + count).size() + 16;
+      if (count > 0 && bytes > kFrameBytes) break;
+      ++count;
+    }
+    return count;
+  }
+
+  const TagId tag_;
+  const ValueType type_;
+  const RawRequest request_;
+  uint64_t left_;
+  const std::unique_ptr<RawReader> reader_;
+  Samples batch_;
+  size_t next_ = 0;  // In batch_.
+  v1::RawFrame frame_;
+};
+
+absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::ReadRawRequest& request,
+                                                     const KeepGoing& keep_going, CallRecord& record) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env.archive.tags(), request));
+  record.Describe(
+      absl::StrCat("tag ", tag->id, " '", tag->name, "' ", DescribeRange(request.start(), request.end())));
+  if (request.start() > request.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request.start()),
+                                                   " is after end ", FormatTimestamp(request.end())));
+  }
+  RawRequest raw{.tag = tag->id,
+                 .start = request.start(),
+                 .end = request.end(),
+                 .bounds = request.bounds(),
+                 .reverse = request.reverse()};
+  if (!request.continuation().empty()) {
+    ASSIGN_OR_RETURN(raw.resume_after, DecodeContinuation(request.continuation(), raw));
+  }
+  // "From the beginning to the end of time" may be said with any numbers.
+  RawRequest clamped = raw;
+  clamped.start = std::clamp(raw.start, kTimestampMin, kTimestampMax + 1);
+  clamped.end = std::clamp(raw.end, kTimestampMin, kTimestampMax + 1);
+  ASSIGN_OR_RETURN(std::unique_ptr<RawReader> reader, env.archive.ReadRaw(clamped, keep_going));
+  return std::make_unique<RawSource>(tag->id, tag->type, std::move(raw), request.limit(), std::move(reader));
+}
+
+// ---- ReadLatest
+
+absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, const KeepGoing& keep_going,
+                         CallRecord& record, v1::ReadLatestResponse* response) {
+  ASSIGN_OR_RETURN(const SelectedTags selected,
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+  record.Describe(absl::StrCat(selected.ids.size(), " tags"));
+
+  struct Group {
+    std::vector<TagId> tags;
+    Samples samples;
+  };
+  std::array<Group, 7> groups;  // By value type.
+  size_t string_bytes = 0;
+  for (size_t begin = 0; begin < selected.ids.size(); begin += kLatestAtOnce) {
+    if (begin > 0) RETURN_IF_ERROR(keep_going());
+    const size_t count = std::min(kLatestAtOnce, selected.ids.size() - begin);
+    const auto latest = env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count));
+    for (size_t i = 0; i < count; ++i) {
+      const TagId tag = selected.ids[begin + i];
+      if (!latest[i].has_value()) {
+        response->add_empty(tag);
+        continue;
+      }
+      const ValueType type = selected.traits[begin + i].type;
+      Group& group = groups[static_cast<int>(type)];
+      group.tags.push_back(tag);
+      const Sample& sample = latest[i]->sample;
+      if (type == ValueType::kString) {
+        group.samples.AddString(sample.time, latest[i]->text, sample.quality);
+        string_bytes += latest[i]->text.size();
+        if (string_bytes > kAnswerBytesMax) return AnswerTooLarge("the newest samples of these tags");
+      } else {
+        group.samples.Add(sample.time, sample.value, sample.quality);
+      }
+    }
+  }
+  for (size_t type = 0; type < groups.size(); ++type) {
+    const Group& group = groups[type];
+    if (group.tags.empty()) continue;
+    v1::TagSamples* to = response->add_samples();
+    to->mutable_tag_ids()->Add(group.tags.begin(), group.tags.end());
+    to->mutable_times()->Add(group.samples.times.begin(), group.samples.times.end());
+    const SamplesView view = group.samples.View();
+    ValuesToWire(static_cast<ValueType>(type), view.values, view.size, view.strings, to->mutable_values());
+    QualitiesToWire(view.qualities, view.size, to->mutable_qualities());
+  }
+  return absl::OkStatus();
+}
+
+// ---- ReadAtTimes
+
+absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request, const KeepGoing& keep_going,
+                          CallRecord& record, v1::ReadAtTimesResponse* response) {
+  ASSIGN_OR_RETURN(const std::optional<Interpolation> interpolation,
+                   AskedInterpolation(request.interpolation()));
+  for (const Timestamp time : request.times()) {
+    if (!IsValidTimestamp(time)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("time ", FormatTimestamp(time),
+                       " is outside the times samples may have, 1900-01-01 to 2200-01-01"));
+    }
+  }
+  ASSIGN_OR_RETURN(const SelectedTags selected,
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+  const uint64_t times = request.times_size();
+  record.Describe(absl::StrCat(selected.ids.size(), " tags at ", times, " times"));
+  RETURN_IF_ERROR(CheckLimit(selected.ids.size() * times, env.config.limits.at_times,
+                             absl::StrCat("values (", selected.ids.size(), " tags x ", times, " times)"),
+                             "limits.at_times"));
+  size_t bytes = 0;
+  const absl::Span<const Timestamp> at(request.times().data(), request.times_size());
+  for (size_t i = 0; i < selected.ids.size(); ++i) {
+    RETURN_IF_ERROR(keep_going());
+    const TagTraits& traits = selected.traits[i];
+    ASSIGN_OR_RETURN(const Samples samples,
+                     env.archive.ReadAtTimes(selected.ids[i], at, InterpolationFor(traits, interpolation),
+                                             request.uncertain_as_bad(), keep_going));
+    v1::AtTimes* to = response->add_tags();
+    to->set_tag_id(selected.ids[i]);
+    const SamplesView view = samples.View();
+    if (traits.type == ValueType::kString) {
+      for (size_t k = 0; k < view.size; ++k) bytes += view.StringAt(k).size();
+    }
+    bytes += view.size * 8;
+    if (bytes > kAnswerBytesMax) return AnswerTooLarge("the values of these tags at these times");
+    ValuesToWire(traits.type, view.values, view.size, view.strings, to->mutable_values());
+    QualitiesToWire(view.qualities, view.size, to->mutable_qualities());
+  }
+  return absl::OkStatus();
+}
+
+// ---- ReadProcessed and Plot: whole tags, gathered into frames.
+
+template <class Frame, class Compute>
+class SeriesSource final : public FrameSource {
+ public:
+  // compute(tag, traits, series)
+  SeriesSource(SelectedTags selected, Compute compute)
+      : selected_(std::move(selected)), compute_(std::move(compute)) {}
+
+  absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
+    if (next_ == selected_.ids.size()) return Step::kEnd;
+    frame_.Clear();
+    size_t bytes = 0;
+    while (next_ < selected_.ids.size() && bytes < kFrameBytes) {
+      auto* series = frame_.add_series();
+      RETURN_IF_ERROR(compute_(selected_.ids[next_], selected_.traits[next_], series));
+      ++next_;
+      bytes += series->ByteSizeLong();
+    }
+    *frame = SerializeMessage(frame_);
+    return next_ == selected_.ids.size() ? Step::kLastFrame : Step::kFrame;
+  }
+
+ private:
+  const SelectedTags selected_;
+  Compute compute_;
+  size_t next_ = 0;
+  Frame frame_;
+};
+
+template <class Frame, class Compute>
+std::unique_ptr<FrameSource> MakeSeriesSource(SelectedTags selected, Compute compute) {
+  return std::make_unique<SeriesSource<Frame, Compute>>(std::move(selected), std::move(compute));
+}
+
+absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
+                                                           const v1::ReadProcessedRequest& request,
+                                                           const KeepGoing& keep_going, CallRecord& record) {
+  ASSIGN_OR_RETURN(SelectedTags selected,
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(request, selected.ids.size(), env.config.limits));
+  RETURN_IF_ERROR(CheckAggregates(plan, env.archive.tags(), selected));
+  record.Describe(absl::StrCat(selected.ids.size(), " tags, ", plan.edges.size() - 1, " intervals, ",
+                               DescribeRange(request.start(), request.end())));
+  return MakeSeriesSource<v1::ProcessedFrame>(
+      std::move(selected), [&archive = env.archive, plan = std::move(plan), keep_going](
+                               TagId tag, const TagTraits& traits, v1::ProcessedSeries* series) {
+        return ComputeProcessed(archive, plan, tag, traits, keep_going, series);
+      });
+}
+
+absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1::PlotRequest& request,
+                                                      const KeepGoing& keep_going, CallRecord& record) {
+  ASSIGN_OR_RETURN(SelectedTags selected,
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+  ASSIGN_OR_RETURN(PlotPlan plan, PlanPlot(request, env.config.limits));
+  RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
+  record.Describe(absl::StrCat(selected.ids.size(), " tags, ", request.columns(), " columns, ",
+                               DescribeRange(request.start(), request.end())));
+  return MakeSeriesSource<v1::PlotFrame>(std::move(selected),
+                                         [&archive = env.archive, plan = std::move(plan), keep_going](
+                                             TagId tag, const TagTraits& traits, v1::PlotSeries* series) {
+                                           return ComputePlot(archive, plan, tag, traits, keep_going, series);
+                                         });
+}
+
+// Whether so many values over so much time are surely quick. A range the wrong way round is: it is refused.
+Run WhereToFold(const v1::TagSelection& tags, Timestamp start, Timestamp end, uint64_t values) {
+  const bool quick = tags.pattern().empty() &&
+                     static_cast<uint64_t>(tags.ids_size() + tags.names_size()) <= kQuickTags &&
+                     (start >= end || Elapsed(start, end) <= kQuickNanos) && values <= kQuickValues;
+  return quick ? Run::kHere : Run::kOnPool;
+}
+
+}  // namespace
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadRaw(grpc::CallbackServerContext* context,
+                                                                  const grpc::ByteBuffer* bytes) {
+  auto request = std::make_shared<v1::ReadRawRequest>();
+  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
+    return RefuseStream(env_, context, Method::kReadRaw, status);
+  }
+  const Run where = WhereToFold({}, request->start(), request->end(), 0);
+  return ServeStream(env_, context, Method::kReadRaw, /*is_query=*/true, where,
+                     [this, request](const KeepGoing& keep_going, CallRecord& record) {
+                       return OpenRaw(env_, *request, keep_going, record);
+                     });
+}
+
+grpc::ServerUnaryReactor* QueryService::ReadLatest(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* request,
+                                                   grpc::ByteBuffer* response) {
+  return ServeUnary<v1::ReadLatestRequest, v1::ReadLatestResponse>(
+      env_, context, Method::kReadLatest, /*is_query=*/true, request, response,
+      [](const v1::ReadLatestRequest& r) {
+        return r.tags().ids_size() + r.tags().names_size() <= kQuickLatest && r.tags().pattern().empty()
+                   ? Run::kHere
+                   : Run::kOnPool;
+      },
+      [this](const v1::ReadLatestRequest& r, const KeepGoing& keep_going, CallRecord& record,
+             v1::ReadLatestResponse* to) { return ServeLatest(env_, r, keep_going, record, to); });
+}
+
+grpc::ServerUnaryReactor* QueryService::ReadAtTimes(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return ServeUnary<v1::ReadAtTimesRequest, v1::ReadAtTimesResponse>(
+      env_, context, Method::kReadAtTimes, /*is_query=*/true, request, response,
+      [](const v1::ReadAtTimesRequest&) { return Run::kOnPool; },
+      [this](const v1::ReadAtTimesRequest& r, const KeepGoing& keep_going, CallRecord& record,
+             v1::ReadAtTimesResponse* to) { return ServeAtTimes(env_, r, keep_going, record, to); });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::CallbackServerContext* context,
+                                                                        const grpc::ByteBuffer* bytes) {
+  auto request = std::make_shared<v1::ReadProcessedRequest>();
+  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
+    return RefuseStream(env_, context, Method::kReadProcessed, status);
+  }
+  const uint64_t intervals = request->interval_ns() == 0 || request->start() >= request->end()
+                                 ? 1
+                                 : Elapsed(request->start(), request->end()) / request->interval_ns() + 1;
+  const Run where =
+      WhereToFold(request->tags(), request->start(), request->end(),
+                  intervals > kQuickValues ? intervals : intervals * request->tags().ids_size());
+  return ServeStream(env_, context, Method::kReadProcessed, /*is_query=*/true, where,
+                     [this, request](const KeepGoing& keep_going, CallRecord& record) {
+                       return OpenProcessed(env_, *request, keep_going, record);
+                     });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::Plot(grpc::CallbackServerContext* context,
+                                                               const grpc::ByteBuffer* bytes) {
+  auto request = std::make_shared<v1::PlotRequest>();
+  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
+    return RefuseStream(env_, context, Method::kPlot, status);
+  }
+  const Run where = WhereToFold(request->tags(), request->start(), request->end(),
+                                uint64_t{request->columns()} * std::max(1, request->tags().ids_size()));
+  return ServeStream(env_, context, Method::kPlot, /*is_query=*/true, where,
+                     [this, request](const KeepGoing& keep_going, CallRecord& record) {
+                       return OpenPlot(env_, *request, keep_going, record);
+                     });
+}
+
+}  // namespace historian::server

@@ -1,0 +1,52 @@
+// File: server/selection.h
+//
+// Which tags a request speaks of.
+#ifndef HISTORIAN_SERVER_SELECTION_H_
+#define HISTORIAN_SERVER_SELECTION_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/historian/v1/samples.pb.h"
+#include "proto/historian/v1/tags.pb.h"
+#include "storage/archive/tag_registry.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::server {
+
+// Each tag once: ids, then names, then matches of the pattern by name.
+struct SelectedTags {
+  std::vector<TagId> ids;
+  std::vector<TagTraits> traits;  // Of ids[i].
+};
+
+// NotFound names the id or name there is no tag of. ResourceExhausted: more than `limit` tags
+// (limits.query_tags).
+absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSelection& selection,
+                                        uint64_t limit);
+
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, TagId id);
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, absl::string_view name);
+// InvalidArgument when the key has neither.
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, const v1::TagKey& key);
+
+// For requests with `oneof tag { tag_id, tag_name }`.
+template <class Request>
+absl::StatusOr<std::shared_ptr<const Tag>> FindTagOf(const TagRegistry& tags, const Request& request) {
+  switch (request.tag_case()) {
+    case Request::kTagId:
+      return FindTag(tags, request.tag_id());
+    case Request::kTagName:
+      return FindTag(tags, request.tag_name());
+    default:
+      return absl::InvalidArgumentError("the request names no tag");
+  }
+}
+
+// "tag 7 'site/flow'", for messages.
+std::string TagLabel(const TagRegistry& tags, TagId id);
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_SELECTION_H_

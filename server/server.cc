@@ -1,0 +1,283 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
+#include "server/admin_service.h"
+#include "server/http_server.h"
+#include "server/ingest_service.h"
+#include "server/metrics.h"
+#include "server/query_service.h"
+#include "server/service_env.h"
+#include "server/tags_service.h"
+#include "server/tls.h"
+#include "server/version.h"
+#include "server/watcher.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::server {
+namespace {
+
+// Queries mostly compute, a few wait for the disk or for a seal.
+int PoolThreads() { return std::max(3u, std::thread::hardware_concurrency()); }
+
+constexpr absl::Duration kLookInterval = absl::Seconds(2);
+
+std::string Address(const std::string& listen, int port) {
+  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
+}
+
+ArchiveOptions OptionsOf(const Config& config) {
+  ArchiveOptions options;
+  options.memory_budget_bytes = config.engine_bytes();
+  options.journal_bytes_max = config.archive.journal_bytes_max;
+  options.seal_interval = config.archive.seal_interval;
+  options.future_limit = config.archive.future_limit;
+  options.disk_reserve_bytes = config.archive.disk_reserve;
+  return options;
+}
+
+void UseGrpcPluginsOnce() {
+  [[maybe_unused]] static const bool used = [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(const Config& config, const Clock& clock, Log& log)
+      : config_(config), clock_(clock), log_(log), tick_(context_), pool_(PoolThreads()), watcher_(log) {}
+
+  ~Impl() {
+    if (!stopped_) Stop().IgnoreError();
+  }
+
+  absl::Status Start(const OpenStore& open_store) {
+    const absl::Time begin = absl::Now();
+    ASSIGN_OR_RETURN(http_, HttpServer::Listen(context_, config_.http.listen,
+                                               [this](absl::string_view path) { return AnswerHttp(path); }));
+    http_address_ = Address(config_.http.listen, http_->port());
+    housekeeping_ = std::thread([this] { context_.run(); });
+    log_.Info("starting", {{"version", kVersion}, {"data_dir", config_.data_dir}, {"http", http_address_}});
+    WarnOfOpenDoors();
+
+    ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, MakeCredentials(config_.tls));
+    ASSIGN_OR_RETURN(std::unique_ptr<kv::Store> store, open_store());
+    absl::StatusOr<std::unique_ptr<Archive>> archive =
+        Archive::Open(std::move(store), OptionsOf(config_), clock_);
+    if (!archive.ok()) return Annotate(archive.status(), "opening the archive");
+    archive_ = *std::move(archive);
+    archive_open_.store(archive_.get());
+    env_.emplace(ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_});
+    ingest_.emplace(*env_);
+    tags_.emplace(*env_);
+    query_.emplace(*env_);
+    admin_.emplace(*env_);
+    RETURN_IF_ERROR(StartGrpc(std::move(credentials)));
+
+    Tick();
+    ready_.store(true);
+    grpc_->GetHealthCheckService()->SetServingStatus(true);
+    log_.Info("started", {{"grpc", grpc_address_},
+                          {"http", http_address_},
+                          {"tls", config_.tls.cert.empty()        ? "off"
+                                  : config_.tls.client_ca.empty() ? "on"
+                                                                  : "mutual"},
+                          {"tags", uint64_t{archive_->tags().size()}},
+                          {"samples_open", archive_->Stats().samples_open},
+                          {"took_ms", absl::ToDoubleMilliseconds(absl::Now() - begin)}});
+    return absl::OkStatus();
+  }
+
+  absl::Status Stop() {
+    stopped_ = true;
+    const absl::Time begin = absl::Now();
+    const bool was_ready = ready_.exchange(false);
+    if (was_ready) log_.Info("stopping", {});
+    if (grpc_ != nullptr) {
+      if (auto* health = grpc_->GetHealthCheckService()) health->SetServingStatus(false);
+      admin_->Stop();
+      ingest_->Stop();
+      grpc_->Shutdown(absl::ToChronoTime(begin + kDrain));
+      grpc_->Wait();
+    }
+    pool_.join();
+    absl::Status status;
+    if (was_ready) {
+      const absl::StatusOr<SealResult> sealed = archive_->Seal();
+      if (sealed.ok()) {
+        log_.Info("sealed_on_stop",
+                  {{"samples", sealed->samples}, {"blocks", sealed->blocks}, {"bytes", sealed->bytes}});
+      } else {
+        status = Annotate(sealed.status(), "sealing on stop (nothing is lost, the journal has it)");
+        log_.Error("seal_failed", {{"message", status.message()}});
+      }
+    }
+    http_.reset();
+    context_.stop();
+    if (housekeeping_.joinable()) housekeeping_.join();
+    // Before the services: writes on their way are answered by it, though nobody waits for the answers any
+    // more.
+    archive_open_.store(nullptr);
+    archive_.reset();
+    if (was_ready) log_.Info("stopped", {{"took_ms", absl::ToDoubleMilliseconds(absl::Now() - begin)}});
+    return status;
+  }
+
+  const std::string& grpc_address() const { return grpc_address_; }
+  const std::string& http_address() const { return http_address_; }
+  Archive& archive() { return *archive_; }
+
+ private:
+  absl::Status StartGrpc(std::shared_ptr<grpc::ServerCredentials> credentials) {
+    UseGrpcPluginsOnce();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(config_.grpc.listen, std::move(credentials), &port);
+    // Twice the limit, so that a frame above it is answered by us, with the limit's name; gRPC cuts off the
+    // rest.
+    builder.SetMaxReceiveMessageSize(
+        static_cast<int>(std::min<uint64_t>(2 * config_.limits.message_bytes, uint64_t{INT_MAX})));
+    builder.SetMaxSendMessageSize(-1);
+    // Two servers on one port would share its clients at random.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    // Finds out about peers that went away without a word, so that their streams do not stay.
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    grpc::ResourceQuota quota("historiand");
+    quota.Resize(config_.grpc_quota_bytes());
+    builder.SetResourceQuota(quota);
+    builder.RegisterService(&*ingest_);
+    builder.RegisterService(&*tags_);
+    builder.RegisterService(&*query_);
+    builder.RegisterService(&*admin_);
+    grpc_ = builder.BuildAndStart();
+    if (grpc_ == nullptr || port == 0) {
+      return absl::FailedPreconditionError(absl::StrCat("grpc.listen: cannot listen on ", config_.grpc.listen,
+                                                        ": in use, or no address of this machine"));
+    }
+    grpc_->GetHealthCheckService()->SetServingStatus(false);
+    grpc_address_ = Address(config_.grpc.listen, port);
+    return absl::OkStatus();
+  }
+
+  void WarnOfOpenDoors() {
+    if (config_.tls.cert.empty() && !IsLoopback(config_.grpc.listen)) {
+      log_.Warning(
+          "listening_without_tls",
+          {{"grpc", config_.grpc.listen},
+           {"danger",
+            "anyone who reaches this address can read and write everything, and listen in; set tls.cert "
+            "and tls.key, or listen on 127.0.0.1"}});
+    } else if (!config_.tls.cert.empty() && config_.tls.client_ca.empty() &&
+               !IsLoopback(config_.grpc.listen)) {
+      log_.Warning(
+          "listening_without_client_certificates",
+          {{"grpc", config_.grpc.listen},
+           {"danger", "anyone who reaches this address can read and write everything; set tls.client_ca"}});
+    }
+    if (!IsLoopback(config_.http.listen)) {
+      log_.Warning(
+          "http_beyond_loopback",
+          {{"http", config_.http.listen}, {"danger", "metrics are open to anyone who reaches this address"}});
+    }
+  }
+
+  // On the housekeeping thread, as is everything HTTP.
+  void Tick() {
+    const absl::Duration interval = std::min(absl::Seconds(1), config_.limits.reader_idle / 4);
+    tick_.expires_after(absl::ToChronoMilliseconds(std::max(interval, absl::Milliseconds(10))));
+    tick_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      const absl::Time now = absl::Now();
+      streams_.EndIdle(now);
+      if (now - looked_ >= kLookInterval) {
+        looked_ = now;
+        watcher_.Look(archive_->Stats());
+      }
+      Tick();
+    });
+  }
+
+  HttpAnswer AnswerHttp(absl::string_view path) {
+    const bool ready = ready_.load();
+    if (path == "/healthz") return {.body = "ok\n"};
+    if (path == "/readyz") {
+      if (ready) return {.body = "ready\n"};
+      return {.status = 503, .body = stopped_ ? "stopping\n" : "starting\n"};
+    }
+    if (path == "/metrics") {
+      return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+              .body = metrics_.Render(archive_open_.load(), ready)};
+    }
+    return {.status = 404, .body = "here are /healthz, /readyz and /metrics\n"};
+  }
+
+  const Config config_;
+  const Clock& clock_;
+  Log& log_;
+  Metrics metrics_;
+  StreamRegistry streams_;
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> stopped_{false};
+
+  // Housekeeping: HTTP and the tick.
+  boost::asio::io_context context_;
+  boost::asio::steady_timer tick_;
+  std::unique_ptr<HttpServer> http_;
+  std::thread housekeeping_;
+
+  boost::asio::thread_pool pool_;
+  std::unique_ptr<Archive> archive_;
+  std::atomic<Archive*> archive_open_{nullptr};  // For HTTP, which is there before it.
+  std::optional<ServiceEnv> env_;
+  std::optional<IngestService> ingest_;
+  std::optional<TagsService> tags_;
+  std::optional<QueryService> query_;
+  std::optional<AdminService> admin_;
+  std::unique_ptr<grpc::Server> grpc_;
+  std::string grpc_address_;
+  std::string http_address_;
+
+  // Of the tick.
+  Watcher watcher_;
+  absl::Time looked_ = absl::InfinitePast();
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config, OpenStore open_store,
+                                                      const Clock& clock, Log& log) {
+  auto impl = std::make_unique<Impl>(config, clock, log);
+  RETURN_IF_ERROR(impl->Start(open_store));
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+absl::Status Server::Stop() { return impl_->Stop(); }
+const std::string& Server::grpc_address() const { return impl_->grpc_address(); }
+const std::string& Server::http_address() const { return impl_->http_address(); }
+Archive& Server::archive() { return impl_->archive(); }
+
+}  // namespace historian::server

@@ -1,0 +1,62 @@
+// File: server/server.h
+//
+// The server: the archive, the gRPC services on it, and the HTTP page about it. In process, so that tests
+// have it too.
+//
+//   start   HTTP (alive, not ready) -> store -> archive, its journal replayed -> gRPC -> ready
+//   stop    not ready -> write streams acknowledge and end with UNAVAILABLE -> calls finish, for kDrain at
+//   most, then they
+//           are cancelled -> seal -> close
+//
+// Threads: Start and Stop from one thread.
+#ifndef HISTORIAN_SERVER_SERVER_H_
+#define HISTORIAN_SERVER_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/config.h"
+#include "server/log.h"
+#include "storage/archive/archive.h"
+#include "storage/kv/store.h"
+#include "storage/model/clock.h"
+
+namespace historian::server {
+
+// How long calls may go on once the server is told to stop.
+inline constexpr absl::Duration kDrain = absl::Seconds(5);
+
+class Server {
+ public:
+  using OpenStore = std::function<absl::StatusOr<std::unique_ptr<kv::Store>>()>;
+
+  // Serves when this returns. The configuration must be one without mistakes; clock and log must outlive the
+  // server. Errors: those of the store, the archive, the certificates and the listening, each saying which.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Config& config, OpenStore open_store,
+                                                       const Clock& clock, Log& log);
+  // Stops, if Stop() was not called.
+  ~Server();
+
+  // Ends everything within seconds. Errors: sealing failed; nothing acknowledged is lost by that, the journal
+  // has it.
+  absl::Status Stop();
+
+  // HOST:PORT, with the ports really taken.
+  const std::string& grpc_address() const;
+  const std::string& http_address() const;
+  Archive& archive();
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_SERVER_H_

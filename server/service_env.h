@@ -1,0 +1,32 @@
+// File: server/service_env.h
+//
+// What every service stands on. One object, made by Server, outliving every call.
+#ifndef HISTORIAN_SERVER_SERVICE_ENV_H_
+#define HISTORIAN_SERVER_SERVICE_ENV_H_
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "server/config.h"
+#include "server/log.h"
+#include "server/metrics.h"
+#include "server/stream_registry.h"
+#include "storage/archive/archive.h"
+#include "storage/model/clock.h"
+
+namespace historian::server {
+
+struct ServiceEnv {
+  Archive& archive;
+  const Config& config;
+  const Clock& clock;
+  Metrics& metrics;
+  Log& log;
+  // For work that may take long or wait for the disk; what is surely cheap runs where the call arrived,
+  // because waking a thread costs as much as a cheap query.
+  boost::asio::thread_pool& pool;
+  StreamRegistry& streams;
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_SERVICE_ENV_H_

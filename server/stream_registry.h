@@ -1,0 +1,54 @@
+// File: server/stream_registry.h
+//
+// The answer streams that are being sent, so that those whose client stopped reading can be found.
+// Threads: any number.
+#ifndef HISTORIAN_SERVER_STREAM_REGISTRY_H_
+#define HISTORIAN_SERVER_STREAM_REGISTRY_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace historian::server {
+
+class IdleStream {
+ public:
+  virtual ~IdleStream() = default;
+  // Ends the stream when its client has taken nothing for too long.
+  virtual void EndIfIdle(absl::Time now) = 0;
+};
+
+class StreamRegistry {
+ public:
+  void Add(const std::shared_ptr<IdleStream>& stream) {
+    absl::MutexLock lock(&mu_);
+    streams_[stream.get()] = stream;
+  }
+  void Remove(IdleStream* stream) {
+    absl::MutexLock lock(&mu_);
+    streams_.erase(stream);
+  }
+  // To be called every now and then.
+  void EndIdle(absl::Time now) {
+    std::vector<std::shared_ptr<IdleStream>> streams;
+    {
+      absl::MutexLock lock(&mu_);
+      for (const auto& [key, stream] : streams_) {
+        if (auto alive = stream.lock()) streams.push_back(std::move(alive));
+      }
+    }
+    for (const auto& stream : streams) stream->EndIfIdle(now);
+  }
+
+ private:
+  absl::Mutex mu_;
+  absl::flat_hash_map<IdleStream*, std::weak_ptr<IdleStream>> streams_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_STREAM_REGISTRY_H_

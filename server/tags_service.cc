@@ -1,0 +1,163 @@
+#include "server/tags_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/call.h"
+#include "server/selection.h"
+#include "server/wire.h"
+
+namespace historian::server {
+namespace {
+
+constexpr uint32_t kPageDefault = 1'000;
+constexpr uint32_t kPageMax = 10'000;
+// A page ends early when its tags have reached so much: they may have long descriptions and many states.
+constexpr size_t kPageBytes = size_t{2} << 20;
+// Look-ups of fewer tags are answered at once.
+constexpr int kQuickItems = 1'000;
+
+void SetStatus(const absl::Status& status, v1::TagResult* result) {
+  result->mutable_status()->set_code(static_cast<int>(status.code()));
+  result->mutable_status()->set_message(std::string(status.message()));
+}
+
+void SetResult(const absl::StatusOr<std::shared_ptr<const Tag>>& tag, v1::TagResult* result) {
+  SetStatus(tag.status(), result);
+  if (tag.ok()) TagToWire(**tag, result->mutable_tag());
+}
+
+template <class Request>
+Run OnPool(const Request&) {
+  return Run::kOnPool;
+}
+
+}  // namespace
+
+absl::Status TagsService::CheckItems(int items) const {
+  return CheckLimit(items, env_.config.limits.tags_per_request, "items in one request",
+                    "limits.tags_per_request");
+}
+
+grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  return ServeUnary<v1::CreateTagsRequest, v1::TagsResponse>(
+      env_, context, Method::kCreateTags, /*is_query=*/false, request, response,
+      OnPool<v1::CreateTagsRequest>,
+      [this](const v1::CreateTagsRequest& r, const KeepGoing&, CallRecord&,
+             v1::TagsResponse* to) -> absl::Status {
+        RETURN_IF_ERROR(CheckItems(r.tags_size()));
+        // Those that are no tags at all stay behind; the registry creates the rest in one go.
+        std::vector<Tag> tags;
+        std::vector<int> items;
+        for (int i = 0; i < r.tags_size(); ++i) {
+          v1::TagResult* result = to->add_results();
+          absl::StatusOr<Tag> tag = TagFromWire(r.tags(i));
+          if (tag.ok()) {
+            tags.push_back(*std::move(tag));
+            items.push_back(i);
+          } else {
+            SetStatus(tag.status(), result);
+          }
+        }
+        const auto created = env_.archive.tags().Create(std::move(tags));
+        for (size_t i = 0; i < created.size(); ++i) {
+          v1::TagResult* result = to->mutable_results(items[i]);
+          SetResult(created[i], result);
+          if (created[i].status().code() == absl::StatusCode::kAlreadyExists) {
+            if (const auto existing = env_.archive.tags().Find(r.tags(items[i]).name())) {
+              TagToWire(*existing, result->mutable_tag());
+            }
+          }
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  return ServeUnary<v1::UpdateTagsRequest, v1::TagsResponse>(
+      env_, context, Method::kUpdateTags, /*is_query=*/false, request, response,
+      OnPool<v1::UpdateTagsRequest>,
+      [this](const v1::UpdateTagsRequest& r, const KeepGoing& keep_going, CallRecord&,
+             v1::TagsResponse* to) -> absl::Status {
+        RETURN_IF_ERROR(CheckItems(r.updates_size()));
+        const auto update = [&](const v1::TagUpdate& item) -> absl::StatusOr<std::shared_ptr<const Tag>> {
+          ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTag(env_.archive.tags(), item.key()));
+          const absl::StatusOr<TagChange> change = TagChangeFromWire(item);
+          if (!change.ok()) return Annotate(change.status(), absl::StrCat("tag '", tag->name, "'"));
+          return env_.archive.tags().Update(tag->id, *change);
+        };
+        for (const v1::TagUpdate& item : r.updates()) {
+          RETURN_IF_ERROR(keep_going());
+          SetResult(update(item), to->add_results());
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* TagsService::GetTags(grpc::CallbackServerContext* context,
+                                               const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  return ServeUnary<v1::GetTagsRequest, v1::TagsResponse>(
+      env_, context, Method::kGetTags, /*is_query=*/false, request, response,
+      [](const v1::GetTagsRequest& r) { return r.keys_size() <= kQuickItems ? Run::kHere : Run::kOnPool; },
+      [this](const v1::GetTagsRequest& r, const KeepGoing&, CallRecord&,
+             v1::TagsResponse* to) -> absl::Status {
+        RETURN_IF_ERROR(CheckItems(r.keys_size()));
+        for (const v1::TagKey& key : r.keys())
+          SetResult(FindTag(env_.archive.tags(), key), to->add_results());
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* TagsService::ListTags(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  return ServeUnary<v1::ListTagsRequest, v1::ListTagsResponse>(
+      env_, context, Method::kListTags, /*is_query=*/false, request, response, OnPool<v1::ListTagsRequest>,
+      [this](const v1::ListTagsRequest& r, const KeepGoing&, CallRecord&,
+             v1::ListTagsResponse* to) -> absl::Status {
+        const size_t size = r.page_size() == 0 ? kPageDefault : std::min(r.page_size(), kPageMax);
+        // One more than asked for tells whether there is another page. The token is the last name of the
+        // page.
+        const auto tags =
+            env_.archive.tags().List(r.pattern(), r.prefix(), r.page_token(), size + 1, r.include_retired());
+        size_t bytes = 0;
+        for (size_t i = 0; i < tags.size(); ++i) {
+          if (i == size || bytes >= kPageBytes) {
+            to->set_next_page_token(tags[i - 1]->name);
+            break;
+          }
+          TagToWire(*tags[i], to->add_tags());
+          bytes += to->tags(static_cast<int>(i)).ByteSizeLong();
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* TagsService::RetireTags(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  return ServeUnary<v1::RetireTagsRequest, v1::TagsResponse>(
+      env_, context, Method::kRetireTags, /*is_query=*/false, request, response,
+      OnPool<v1::RetireTagsRequest>,
+      [this](const v1::RetireTagsRequest& r, const KeepGoing& keep_going, CallRecord&,
+             v1::TagsResponse* to) -> absl::Status {
+        RETURN_IF_ERROR(CheckItems(r.keys_size()));
+        const auto retire = [&](const v1::TagKey& key) -> absl::StatusOr<std::shared_ptr<const Tag>> {
+          ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTag(env_.archive.tags(), key));
+          return env_.archive.tags().SetRetired(tag->id, !r.undo());
+        };
+        for (const v1::TagKey& key : r.keys()) {
+          RETURN_IF_ERROR(keep_going());
+          SetResult(retire(key), to->add_results());
+        }
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace historian::server

@@ -1,0 +1,32 @@
+#include "server/watcher.h"
+
+namespace historian::server {
+
+void Watcher::Look(const ArchiveStats& stats) {
+  if (stats.seals != seals_) {
+    log_.Info("sealed", {{"seals", stats.seals},
+                         {"samples_sealed", stats.samples_sealed},
+                         {"samples_open", stats.samples_open},
+                         {"blocks", stats.blocks},
+                         {"block_bytes", stats.block_bytes},
+                         {"journal_bytes", stats.journal_bytes}});
+    seals_ = stats.seals;
+  }
+  if (stats.ingest.ok() != accepting_) {
+    accepting_ = stats.ingest.ok();
+    if (accepting_) {
+      log_.Info("writes_resumed", {{"disk_free_bytes", stats.store.free_bytes}});
+    } else {
+      log_.Error("writes_refused", {{"reason", stats.ingest.message()},
+                                    {"disk_free_bytes", stats.store.free_bytes},
+                                    {"disk_reserve_bytes", stats.disk_reserve_bytes}});
+    }
+  }
+  for (const std::string& what : stats.damage) {
+    if (damage_.insert(what).second) log_.Error("damage", {{"what", what}});
+  }
+  // What the archive has forgotten is forgotten here too.
+  if (damage_.size() > 1000) damage_ = {stats.damage.begin(), stats.damage.end()};
+}
+
+}  // namespace historian::server

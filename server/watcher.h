@@ -1,0 +1,31 @@
+// File: server/watcher.h
+//
+// Looks at the archive's figures every now and then and logs what changed: seals, writes refused and taken
+// again, damage. Threads: one.
+#ifndef HISTORIAN_SERVER_WATCHER_H_
+#define HISTORIAN_SERVER_WATCHER_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "server/log.h"
+#include "storage/archive/archive.h"
+
+namespace historian::server {
+
+class Watcher {
+ public:
+  explicit Watcher(Log& log) : log_(log) {}
+  void Look(const ArchiveStats& stats);
+
+ private:
+  Log& log_;
+  uint64_t seals_ = 0;
+  bool accepting_ = true;
+  std::set<std::string> damage_;  // Logged already.
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_WATCHER_H_

@@ -1,0 +1,209 @@
+#include "server/write_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/call.h"
+#include "server/ingest_service.h"
+#include "server/status.h"
+#include "server/wire.h"
+#include "storage/model/status_macros.h"
+
+namespace historian::server {
+namespace {
+
+// What a message is parsed into, kept from one to the next; a larger message takes more for itself.
+constexpr size_t kArenaBlock = 256 * 1024;
+constexpr size_t kProducerBytesMax = 128;
+
+}  // namespace
+
+absl::Status CheckProducerName(absl::string_view name) {
+  if (name.empty()) return absl::InvalidArgumentError("the first message names no producer");
+  if (name.size() > kProducerBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the producer's name has ", name.size(), " bytes; the limit is ", kProducerBytesMax));
+  }
+  return absl::OkStatus();
+}
+
+WriteStream::WriteStream(IngestService& service, ServiceEnv& env, grpc::CallbackServerContext* context)
+    : service_(service), env_(env), peer_(context->peer()), context_(context) {}
+
+void WriteStream::Start() {
+  env_.streams.Add(shared_from_this());
+  absl::MutexLock lock(&mu_);
+  self_ = shared_from_this();
+  Advance();
+}
+
+void WriteStream::End(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  EndLocked(status);
+  Advance();
+}
+
+void WriteStream::EndLocked(const absl::Status& status) {
+  if (end_.has_value()) return;
+  end_ = status;
+  ended_at_ = absl::Now();
+}
+
+void WriteStream::OnReadDone(bool ok) {
+  absl::Status status;
+  // False when the writer half-closed, or is gone: OnCancel tells.
+  if (ok) status = Take(incoming_);
+  incoming_.Clear();
+  absl::MutexLock lock(&mu_);
+  reading_ = false;
+  if (!ok || !status.ok()) EndLocked(status);
+  Advance();
+}
+
+void WriteStream::OnWriteDone(bool ok) {
+  absl::MutexLock lock(&mu_);
+  sending_ = false;
+  if (!ok) EndLocked(absl::CancelledError("the writer is gone"));
+  Advance();
+}
+
+void WriteStream::OnCancel() {
+  absl::MutexLock lock(&mu_);
+  if (finished_) return;
+  finished_ = true;
+  EndLocked(absl::CancelledError("the writer is gone"));
+  Finish(ToGrpcStatus(absl::CancelledError("the writer cancelled the stream")));
+}
+
+void WriteStream::OnDone() {
+  env_.streams.Remove(this);
+  service_.Release(name_, this);
+  // Let go of after the lock. Frames in flight may still hold it.
+  std::shared_ptr<WriteStream> self;
+  absl::MutexLock lock(&mu_);
+  finished_ = true;
+  context_ = nullptr;
+  self = std::move(self_);
+}
+
+void WriteStream::EndIfIdle(absl::Time now) {
+  absl::MutexLock lock(&mu_);
+  if (context_ == nullptr || !end_.has_value() || frames_in_flight_ > 0) return;
+  // It is over, and the writer does not take the last ack or the status.
+  if (now - ended_at_ >= env_.config.limits.reader_idle) context_->TryCancel();
+}
+
+absl::Status WriteStream::Take(const grpc::ByteBuffer& bytes) {
+  const uint64_t size = bytes.Length();
+  env_.metrics.CountIngestBytes(size);
+  RETURN_IF_ERROR(
+      CheckLimit(size, env_.config.limits.message_bytes, "bytes in one message", "limits.message_bytes"));
+  if (arena_ == nullptr) {
+    arena_block_ = std::make_unique<char[]>(kArenaBlock);
+    google::protobuf::ArenaOptions options;
+    options.initial_block = arena_block_.get();
+    options.initial_block_size = kArenaBlock;
+    arena_ = std::make_unique<google::protobuf::Arena>(options);
+  }
+  arena_->Reset();
+  auto* request = google::protobuf::Arena::CreateMessage<v1::WriteRequest>(arena_.get());
+  if (absl::Status status = ParseMessage(bytes, request); !status.ok()) {
+    return Annotate(status, absl::StrCat("the message after frame ", last_sequence_));
+  }
+  if (producer_ == nullptr) {
+    RETURN_IF_ERROR(CheckProducerName(request->producer()));
+    ASSIGN_OR_RETURN(producer_, service_.Claim(request->producer(), shared_from_this()));
+    name_ = request->producer();
+    // The first ack tells where to go on.
+    absl::MutexLock lock(&mu_);
+    pending_.set_acknowledged(env_.archive.DurableSequence(name_));
+    has_pending_ = true;
+  } else if (!request->producer().empty() && request->producer() != name_) {
+    return absl::InvalidArgumentError(absl::StrCat("the stream of producer '", name_,
+                                                   "' cannot become that of '", request->producer(), "'"));
+  }
+  if (!request->has_frame()) return absl::OkStatus();
+  return TakeFrame(request->frame(), size);
+}
+
+absl::Status WriteStream::TakeFrame(const v1::Frame& from, uint64_t bytes) {
+  const uint64_t sequence = from.sequence();
+  if (sequence == 0) return absl::InvalidArgumentError("a frame without sequence: they count from 1");
+  if (sequence <= last_sequence_) {
+    return absl::InvalidArgumentError(absl::StrCat("frame ", sequence, " after frame ", last_sequence_,
+                                                   " of producer '", name_, "': sequences must rise"));
+  }
+  last_sequence_ = sequence;
+  Frame frame;
+  FrameNotes notes;
+  FrameFromWire(from, &frame, &notes);
+  // What it holds, which for bools is much more than was sent.
+  bytes = std::max(bytes, notes.memory_bytes);
+  {
+    absl::MutexLock lock(&mu_);
+    ++frames_in_flight_;
+    bytes_in_flight_ += bytes;
+  }
+  env_.archive.Write(producer_, std::move(frame),
+                     [self = shared_from_this(), sequence, bytes, received = absl::Now(),
+                      malformed = std::move(notes.rejections),
+                      malformed_samples = notes.rejected](absl::StatusOr<WriteResult> result) mutable {
+                       self->OnStored(sequence, bytes, received, std::move(malformed), malformed_samples,
+                                      std::move(result));
+                     });
+  return absl::OkStatus();
+}
+
+void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time received,
+                           std::vector<Rejection> malformed, uint64_t malformed_samples,
+                           absl::StatusOr<WriteResult> result) {
+  env_.metrics.CountAck(absl::Now() - received);
+  if (result.ok() && !result->repeated && malformed_samples > 0) {
+    result->rejected += malformed_samples;
+    result->rejections.insert(result->rejections.begin(), std::make_move_iterator(malformed.begin()),
+                              std::make_move_iterator(malformed.end()));
+  }
+  if (result.ok() && result->rejected > 0) service_.NoteRejections(name_, sequence, *result);
+  absl::MutexLock lock(&mu_);
+  --frames_in_flight_;
+  bytes_in_flight_ -= bytes;
+  if (!result.ok()) {
+    EndLocked(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name_, "'")));
+  } else {
+    has_pending_ = true;
+    pending_.set_acknowledged(std::max<uint64_t>(pending_.acknowledged(), sequence));
+    pending_.set_samples_stored(pending_.samples_stored() + result->stored);
+    pending_.set_samples_rejected(pending_.samples_rejected() + result->rejected);
+    if (result->repeated) pending_.set_frames_repeated(pending_.frames_repeated() + 1);
+    for (const Rejection& rejection : result->rejections) {
+      if (pending_.rejections_size() >= static_cast<int>(kRejectionsListedMax)) break;
+      RejectionToWire(rejection, pending_.add_rejections());
+    }
+  }
+  Advance();
+}
+
+void WriteStream::Advance() {
+  if (finished_) return;
+  if (!reading_ && !end_.has_value() && bytes_in_flight_ < env_.config.limits.stream_in_flight_bytes) {
+    reading_ = true;
+    StartRead(&incoming_);
+  }
+  if (has_pending_ && !sending_) {
+    outgoing_ = SerializeMessage(pending_);
+    const uint64_t acknowledged = pending_.acknowledged();
+    pending_.Clear();
+    pending_.set_acknowledged(acknowledged);
+    has_pending_ = false;
+    sending_ = true;
+    StartWrite(&outgoing_);
+  }
+  // The last ack goes before the status; pending_ is empty when nothing is being sent.
+  if (!end_.has_value() || frames_in_flight_ > 0 || sending_) return;
+  finished_ = true;
+  Finish(ToGrpcStatus(*end_));
+}
+
+}  // namespace historian::server

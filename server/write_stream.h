@@ -1,0 +1,90 @@
+// File: server/write_stream.h
+//
+// One write stream (Ingest.Write). For ingest_service alone.
+//
+//   frames   OnReadDone -> Archive::Write -> OnStored        in flight between the last two
+//   acks     pending_, gathered while another is being sent
+//   end      end_ is set once: half-closed, an error, the server stops. Then nothing more is read, what is in
+//   flight is
+//            awaited, the last ack is sent, and the status follows it.
+#ifndef HISTORIAN_SERVER_WRITE_STREAM_H_
+#define HISTORIAN_SERVER_WRITE_STREAM_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "google/protobuf/arena.h"
+#include "grpcpp/grpcpp.h"
+#include "proto/historian/v1/ingest.pb.h"
+#include "server/service_env.h"
+
+namespace historian::server {
+
+class IngestService;
+
+// INVALID_ARGUMENT unless it is 1 to 128 bytes (UTF-8 is seen to by the parser).
+absl::Status CheckProducerName(absl::string_view name);
+
+class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public IdleStream,
+                          public std::enable_shared_from_this<WriteStream> {
+ public:
+  WriteStream(IngestService& service, ServiceEnv& env, grpc::CallbackServerContext* context);
+
+  void Start();
+  // Ends with this status after what is in flight. The first one counts.
+  void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  const std::string& peer() const { return peer_; }
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+  void EndIfIdle(absl::Time now) override;
+
+ private:
+  absl::Status Take(const grpc::ByteBuffer& bytes);
+  absl::Status TakeFrame(const v1::Frame& frame, uint64_t bytes);
+  void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, std::vector<Rejection> malformed,
+                uint64_t malformed_samples, absl::StatusOr<WriteResult> result);
+
+  void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Does what can be done next: read, send an ack, finish.
+  void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  IngestService& service_;
+  ServiceEnv& env_;
+  const std::string peer_;
+
+  // Used by one read at a time.
+  grpc::ByteBuffer incoming_;
+  std::unique_ptr<char[]> arena_block_;
+  std::unique_ptr<google::protobuf::Arena> arena_;
+  std::string name_;
+  std::shared_ptr<Producer> producer_;
+  uint64_t last_sequence_ = 0;
+
+  absl::Mutex mu_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);  // Null when done.
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool sending_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
+  absl::Time ended_at_ ABSL_GUARDED_BY(mu_);
+  uint64_t frames_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t bytes_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  bool has_pending_ ABSL_GUARDED_BY(mu_) = false;
+  v1::WriteAck pending_ ABSL_GUARDED_BY(mu_);
+  grpc::ByteBuffer outgoing_;                               // gRPC reads it while sending_.
+  std::shared_ptr<WriteStream> self_ ABSL_GUARDED_BY(mu_);  // gRPC's share, until OnDone.
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_WRITE_STREAM_H_
