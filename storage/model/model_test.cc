@@ -41,9 +41,10 @@ TEST(Timestamp, ReadsRfc3339AndNothingElse) {
     ASSERT_TRUE(ParseTimestamp(c.text).ok()) << c.text << ": " << ParseTimestamp(c.text).status();
     EXPECT_EQ(*ParseTimestamp(c.text), c.expected) << c.text;
   }
-  for (const char* bad : {"", "now", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "1970-02-30T00:00:00Z",
-                          "1970-01-01T24:00:01Z", "1970-01-01T00:00:00.Z", "1970-01-01T00:00:00.0000000001Z",
-                          " 1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z ", "infinite-future", "1970-01-01T00:00:00+1"}) {
+  for (const char* bad :
+       {"", "now", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "1970-02-30T00:00:00Z",
+        "1970-01-01T24:00:01Z", "1970-01-01T00:00:00.Z", "1970-01-01T00:00:00.0000000001Z",
+        " 1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z ", "infinite-future", "1970-01-01T00:00:00+1"}) {
     EXPECT_EQ(ParseTimestamp(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
   }
   EXPECT_EQ(ParseTimestamp("1899-12-31T23:59:59Z").status().code(), absl::StatusCode::kOutOfRange);
@@ -122,11 +123,13 @@ TEST(Samples, SortKeepsTheLastOfEqualTimes) {
 }
 
 TEST(Tag, NamesThatPlantsUse) {
-  for (const char* good : {"a", "site/area/unit/sensor", "10-FIC 101.PV", "Straße 4/Würzkessel", "x%#:@!$&()=+,;'\"\\~|<>{}"}) {
+  for (const char* good :
+       {"a", "site/area/unit/sensor", "10-FIC 101.PV", "Straße 4/Würzkessel", "x%#:@!$&()=+,;'\"\\~|<>{}"}) {
     EXPECT_TRUE(ValidateTagName(good).ok()) << ValidateTagName(good);
   }
-  for (const std::string& bad : std::vector<std::string>{"", " a", "a ", "a\tb", "a*", "a?", "[a]", "\xff", "\xed\xa0\x80",
-                                                        std::string(kTagNameBytesMax + 1, 'x')}) {
+  for (const std::string& bad :
+       std::vector<std::string>{"", " a", "a ", "a\tb", "a*", "a?", "[a]", "\xff", "\xed\xa0\x80",
+                                std::string(kTagNameBytesMax + 1, 'x')}) {
     EXPECT_EQ(ValidateTagName(bad).code(), absl::StatusCode::kInvalidArgument) << bad;
   }
   EXPECT_TRUE(ValidateTagName(std::string(kTagNameBytesMax, 'x')).ok());
@@ -148,12 +151,24 @@ TEST(Glob, Matches) {
     const char* name;
     bool matches;
   } cases[] = {
-      {"", "", true},          {"*", "", true},           {"*", "a/b", true},       {"a*", "ba", false},
-      {"*.PV", "FIC.PV", true}, {"a?c", "abc", true},      {"a?c", "ac", false},     {"[a-c]1", "b1", true},
-      {"[!a-c]1", "b1", false}, {"[!a-c]1", "d1", true},   {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false},
-      {"[", "[", true},        {"**a", "bca", true},      {"a/*/c", "a/b/x/c", true},
+      {"", "", true},
+      {"*", "", true},
+      {"*", "a/b", true},
+      {"a*", "ba", false},
+      {"*.PV", "FIC.PV", true},
+      {"a?c", "abc", true},
+      {"a?c", "ac", false},
+      {"[a-c]1", "b1", true},
+      {"[!a-c]1", "b1", false},
+      {"[!a-c]1", "d1", true},
+      {"a*b*c", "aXbYbZc", true},
+      {"a*b*c", "aXbYbZ", false},
+      {"[", "[", true},
+      {"**a", "bca", true},
+      {"a/*/c", "a/b/x/c", true},
   };
-  for (const auto& c : cases) EXPECT_EQ(MatchesGlob(c.pattern, c.name), c.matches) << c.pattern << " ~ " << c.name;
+  for (const auto& c : cases)
+    EXPECT_EQ(MatchesGlob(c.pattern, c.name), c.matches) << c.pattern << " ~ " << c.name;
 }
 
 }  // namespace

@@ -125,8 +125,10 @@ absl::StatusOr<Quality> ParseQuality(absl::string_view text) {
   for (const NamedQuality& named : kNames) {
     if (Folded(named.name) == folded) return named.code;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", text, "' is not a quality: expected Good, Uncertain, Bad, an OPC UA name such as BadNoCommunication, or a code such as 0x80310000"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", text,
+                   "' is not a quality: expected Good, Uncertain, Bad, an OPC UA name such as "
+                   "BadNoCommunication, or a code such as 0x80310000"));
 }
 
 }  // namespace historian

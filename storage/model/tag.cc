@@ -7,10 +7,11 @@
 namespace historian {
 namespace {
 
-absl::Status CheckText(absl::string_view tag, absl::string_view field, absl::string_view text, size_t bytes_max) {
+absl::Status CheckText(absl::string_view tag, absl::string_view field, absl::string_view text,
+                       size_t bytes_max) {
   if (text.size() > bytes_max) {
-    return absl::InvalidArgumentError(absl::StrCat("tag '", tag, "': ", field, " has ", text.size(),
-                                                   " bytes; the limit is ", bytes_max));
+    return absl::InvalidArgumentError(
+        absl::StrCat("tag '", tag, "': ", field, " has ", text.size(), " bytes; the limit is ", bytes_max));
   }
   if (!IsValidUtf8(text)) {
     return absl::InvalidArgumentError(absl::StrCat("tag '", tag, "': ", field, " is not UTF-8"));
@@ -52,13 +53,19 @@ bool IsValidUtf8(absl::string_view text) {
   while (i < text.size()) {
     const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
     const unsigned char lead = byte(i);
-    size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+    size_t length = lead < 0x80                   ? 1
+                    : lead >= 0xC2 && lead < 0xE0 ? 2
+                    : (lead & 0xF0) == 0xE0       ? 3
+                    : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                  : 0;
     if (length == 0 || i + length > text.size()) return false;
     for (size_t k = 1; k < length; ++k) {
       if ((byte(i + k) & 0xC0) != 0x80) return false;
     }
-    if (length == 3 && ((lead == 0xE0 && byte(i + 1) < 0xA0) || (lead == 0xED && byte(i + 1) >= 0xA0))) return false;
-    if (length == 4 && ((lead == 0xF0 && byte(i + 1) < 0x90) || (lead == 0xF4 && byte(i + 1) >= 0x90))) return false;
+    if (length == 3 && ((lead == 0xE0 && byte(i + 1) < 0xA0) || (lead == 0xED && byte(i + 1) >= 0xA0)))
+      return false;
+    if (length == 4 && ((lead == 0xF0 && byte(i + 1) < 0x90) || (lead == 0xF4 && byte(i + 1) >= 0x90)))
+      return false;
     i += length;
   }
   return true;
@@ -71,7 +78,8 @@ absl::Status ValidateTagName(absl::string_view name) {
     return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "...' has ", name.size(),
                                                    " bytes; the limit is ", kTagNameBytesMax));
   }
-  if (!IsValidUtf8(name)) return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "' is not UTF-8"));
+  if (!IsValidUtf8(name))
+    return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "' is not UTF-8"));
   if (name.front() == ' ' || name.back() == ' ') {
     return absl::InvalidArgumentError(absl::StrCat("tag name '", shown, "' begins or ends with a space"));
   }
@@ -120,14 +128,16 @@ absl::Status ValidateTag(const Tag& tag) {
 
 bool MatchesGlob(absl::string_view pattern, absl::string_view name) {
   size_t p = 0, n = 0;
-  size_t star = absl::string_view::npos, star_n = 0;  // Where to go back to: one character more for the last '*'.
+  size_t star = absl::string_view::npos,
+         star_n = 0;  // Where to go back to: one character more for the last '*'.
   while (n < name.size()) {
     size_t after = p + 1;
     if (p < pattern.size() && pattern[p] == '*') {
       star = p++;
       star_n = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || (pattern[p] == '[' ? InSet(pattern, p, name[n], &after)
-                                                                             : pattern[p] == name[n]))) {
+    } else if (p < pattern.size() &&
+               (pattern[p] == '?' ||
+                (pattern[p] == '[' ? InSet(pattern, p, name[n], &after) : pattern[p] == name[n]))) {
       p = after;
       ++n;
     } else if (star != absl::string_view::npos) {

@@ -16,7 +16,7 @@ absl::StatusOr<Timestamp> TimestampFromTime(absl::Time t) {
 
 std::string FormatTimestamp(Timestamp t, absl::TimeZone zone) {
   const int64_t nanos = ((t % kNanosPerSecond) + kNanosPerSecond) % kNanosPerSecond;
-  const char* seconds = nanos == 0              ? "%ET%H:%M:%S"
+  const char* seconds = nanos == 0             ? "%ET%H:%M:%S"
                         : nanos % 1000000 == 0 ? "%ET%H:%M:%E3S"
                         : nanos % 1000 == 0    ? "%ET%H:%M:%E6S"
                                                : "%ET%H:%M:%E9S";

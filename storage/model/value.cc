@@ -4,12 +4,18 @@ namespace historian {
 
 absl::string_view ValueTypeName(ValueType type) {
   switch (type) {
-    case ValueType::kFloat64: return "float64";
-    case ValueType::kFloat32: return "float32";
-    case ValueType::kInt64: return "int64";
-    case ValueType::kBool: return "bool";
-    case ValueType::kDigital: return "digital";
-    case ValueType::kString: return "string";
+    case ValueType::kFloat64:
+      return "float64";
+    case ValueType::kFloat32:
+      return "float32";
+    case ValueType::kInt64:
+      return "int64";
+    case ValueType::kBool:
+      return "bool";
+    case ValueType::kDigital:
+      return "digital";
+    case ValueType::kString:
+      return "string";
   }
   return "unknown";
 }
