@@ -93,6 +93,16 @@ void UnpackRest(const uint8_t* in, size_t size, unsigned width, uint64_t* values
   }
 }
 
+// A run, or the rest when fewer are left; returns how many.
+size_t UnpackPart(const uint8_t* in, size_t left, unsigned width, uint64_t* values) {
+  if (left >= kPackedRun) {
+    UnpackRun(in, width, values);
+    return kPackedRun;
+  }
+  UnpackRest(in, left, width, values);
+  return left;
+}
+
 void PackHalf(const uint64_t* values, size_t size, unsigned shift, unsigned width, uint8_t* out) {
   size_t i = 0;
   for (; i + kPackedRun <= size; i += kPackedRun, out += 32 * width) PackRun(values + i, shift, width, out);
@@ -114,24 +124,14 @@ void UnpackBits(const uint8_t* in, size_t size, unsigned width, uint64_t* values
     return;
   }
   const unsigned low = width < 32 ? width : 32;
-  const uint8_t* high_in = in + PackedBytes(size, low);
-  for (size_t i = 0; i < size; i += kPackedRun) {
-    const size_t count = size - i < kPackedRun ? size - i : kPackedRun;
-    if (count == kPackedRun) {
-      UnpackRun(in, low, values + i);
-    } else {
-      UnpackRest(in, count, low, values + i);
-    }
-    in += 32 * low;
-    if (width <= 32) continue;
-    uint64_t high[kPackedRun];
-    if (count == kPackedRun) {
-      UnpackRun(high_in, width - 32, high);
-    } else {
-      UnpackRest(high_in, count, width - 32, high);
-    }
-    high_in += 32 * (width - 32);
-    for (size_t j = 0; j < count; ++j) values[i + j] |= high[j] << 32;
+  const unsigned above = width - low;
+  const uint8_t* const high = in + PackedBytes(size, low);
+  for (size_t run = 0; run * kPackedRun < size; ++run) {
+    UnpackPart(in + run * 32 * low, size - run * kPackedRun, low, values + run * kPackedRun);
+    if (above == 0) continue;
+    uint64_t high_values[kPackedRun];
+    const size_t count = UnpackPart(high + run * 32 * above, size - run * kPackedRun, above, high_values);
+    for (size_t j = 0; j < count; ++j) values[run * kPackedRun + j] |= high_values[j] << 32;
   }
 }
 

@@ -123,9 +123,13 @@ uint8_t DecimalsOf(ValueType type, const std::vector<const Sample*>& samples) {
   if (type == ValueType::kString) return kNoDecimals;
   if (!IsFloat(type)) return 0;
   uint32_t exact = (uint32_t{1} << (kDecimalsMax + 1)) - 1;
+  ValueBits before = 0;
   for (const Sample* s : samples) {
+    if (s->value == before) continue;  // Extremes are often the same.
+    before = s->value;
     const double v = ToDouble(type, s->value);
     if (v != 0 && std::isfinite(v)) exact &= ExactDecimals(BitsOfFloat64(v), false);
+    if (exact == 0) break;
   }
   return exact == 0 ? kNoDecimals : static_cast<uint8_t>(std::countr_zero(exact));
 }

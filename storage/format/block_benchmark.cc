@@ -61,8 +61,10 @@ void Decode(benchmark::State& state, const PlantKind& kind) {
 void RegisterAll() {
   for (const PlantKind& kind : PlantKinds()) {
     const std::string name = kind.name;
-    benchmark::RegisterBenchmark(("EncodeHead/" + name).c_str(), [&kind](benchmark::State& s) { Encode(s, kind); });
-    benchmark::RegisterBenchmark(("DecodeHead/" + name).c_str(), [&kind](benchmark::State& s) { Decode(s, kind); });
+    benchmark::RegisterBenchmark(("EncodeHead/" + name).c_str(),
+                                 [&kind](benchmark::State& s) { Encode(s, kind); });
+    benchmark::RegisterBenchmark(("DecodeHead/" + name).c_str(),
+                                 [&kind](benchmark::State& s) { Decode(s, kind); });
   }
 }
 

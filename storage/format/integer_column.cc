@@ -150,6 +150,8 @@ struct Some {
   static constexpr size_t kSize = 7;
   int64_t sorted[kSize];
 
+  // Without values there is nothing to tell.
+  Some() : sorted{} {}
   Some(const uint64_t* v, size_t size) {
     for (size_t i = 0; i < kSize; ++i) {
       int64_t x = static_cast<int64_t>(v[i * (size - 1) / (kSize - 1)]);
@@ -192,14 +194,18 @@ HISTORIAN_SIMD size_t CountOutliers(const uint64_t* v, size_t size, uint64_t bas
   return outliers;
 }
 
+// Columns shorter than this are packed as they are.
+constexpr size_t kPlannedMin = Some::kSize + 1;
+
 // The bits of an outlier: where it is, and its high part, which has a sign and is written in sevens.
 size_t OutlierBits(unsigned widest, unsigned width) { return 8 + 8 * ((widest - width) / 7 + 1); }
 
-Packing PlanPacking(const uint64_t* v, size_t size, const Range& range) {
+Packing PlanPacking(const uint64_t* v, size_t size, const Range& range, const Some& some) {
   const Packing plain{static_cast<uint64_t>(range.min), range.width(), 0, range.width() * size};
   // An outlier costs two bytes or more, so what few values or few bits can save is not worth the search.
-  if (plain.width < 2 || size < 8) return plain;
-  const uint64_t center = Some(v, size).median();
+  if (plain.width < 2 || size < kPlannedMin) return plain;
+  if (some.width() + (size < kPackedRun ? 1 : 0) >= plain.width) return plain;
+  const uint64_t center = some.median();
   WidthCounts counts;
   const unsigned widest = std::min(plain.width + 1, 64u);  // One more for the sign.
   const size_t counted = CountWidths(v, size, center, widest, counts);
@@ -342,14 +348,16 @@ uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bo
       size > 2 &&
       (unit == 1 || (other_range.min > -kExactDivisionMax && other_range.max < kExactDivisionMax));
   if (has_other) divide(other, size, &other_range);
-  const bool has_some = size > Some::kSize;
-  if (has_other && has_some) has_other = Some(other, size).width() <= range.width();
+  const bool is_planned = size > kPlannedMin;
+  const Some other_some = has_other && is_planned ? Some(other, size) : Some();
+  if (is_planned) has_other &= other_some.width() <= range.width();
   Packing packing;
-  if (has_other) packing = PlanPacking(other, size, other_range);
+  if (has_other) packing = PlanPacking(other, size, other_range, other_some);
 
   // The differences, unless a few of them show that they must be wider.
-  if (!has_other || !has_some || Some(d, size - 1).width() * size <= packing.bits) {
-    const Packing differences = PlanPacking(d, size - 1, range);
+  const Some some = is_planned ? Some(d, size - 1) : Some();
+  if (!has_other || some.width() * size <= packing.bits) {
+    const Packing differences = PlanPacking(d, size - 1, range, some);
     if (!has_other || differences.bits < packing.bits) {
       *head = kDelta | with_unit | (differences.outliers > 0 ? kHasOutliers : 0);
       if (unit > 1) out = PutUnit(out, unit);

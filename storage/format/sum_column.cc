@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/format/integer_column.h"
+#include "storage/format/scratch.h"
 #include "storage/format/wide_integer.h"
 #include "storage/model/check.h"
 
@@ -22,6 +23,8 @@ enum Form : uint8_t {
 constexpr size_t kLimbsMax = 3;
 constexpr size_t kRestLimbsMax = 2;
 
+struct Owner {};
+
 // (-1)^negative * magnitude * 2^exponent.
 struct Number {
   bool negative = false;
@@ -33,11 +36,9 @@ absl::Status Damaged(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("sum column: ", what));
 }
 
-// False when the magnitude is too wide. exact_sum.h tells the bytes.
-bool NumberOf(const ExactSum& sum, Number* number) {
+// What ExactSum::AppendTo wrote. False when the magnitude is too wide. exact_sum.h tells the bytes.
+bool NumberOf(absl::string_view bytes, Number* number) {
   *number = Number();
-  std::string bytes;
-  sum.AppendTo(&bytes);
   ByteReader in(bytes);
   uint64_t length, exponent;
   HISTORIAN_CHECK(in.Varint(&length));
@@ -115,11 +116,9 @@ size_t SignedLimbs(const Wide& v) {
 }
 
 void AppendIntegers(const std::vector<uint64_t>& values, std::string* out) {
-  std::string bytes(IntegerColumnBytesMax(values.size()), '\0');
-  uint8_t* const begin = reinterpret_cast<uint8_t*>(bytes.data());
-  const size_t size =
-      static_cast<size_t>(EncodeIntegers(values.data(), values.size(), 0, false, begin) - begin);
-  out->append(bytes, 0, size);
+  uint8_t* const bytes = ThreadScratch<Owner, 0, uint8_t>(IntegerColumnBytesMax(values.size()));
+  const uint8_t* const end = EncodeIntegers(values.data(), values.size(), 0, false, bytes);
+  out->append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(end - bytes));
 }
 
 // Limb by limb, the lowest first.
@@ -210,12 +209,16 @@ void EncodeSums(const std::vector<const ExactSum*>& sums, const Granularity& gra
     return;
   }
   std::string apart(1, kApart);
-  for (const ExactSum* sum : sums) sum->AppendTo(&apart);
-  std::string* shortest = &apart;
-  std::string whole, predicted;
+  apart.reserve(sums.size() * 24);
   std::vector<Number> numbers(sums.size());
   bool narrow = true;
-  for (size_t i = 0; i < sums.size(); ++i) narrow &= NumberOf(*sums[i], &numbers[i]);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const size_t begin = apart.size();
+    sums[i]->AppendTo(&apart);
+    narrow &= NumberOf(absl::string_view(apart).substr(begin), &numbers[i]);
+  }
+  std::string* shortest = &apart;
+  std::string whole, predicted;
   if (narrow && Align(&numbers)) {
     whole.push_back(kWhole);
     AppendSignedVarint(numbers[0].exponent, &whole);

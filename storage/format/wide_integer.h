@@ -79,12 +79,18 @@ struct Wide {
   }
   // Rounds to nearest, halves up. Requires divisor > 0.
   [[nodiscard]] bool Divide(uint64_t divisor) {
+    if (divisor == 1) return true;
     if (!Add(Wide{{divisor / 2}})) return false;
-    unsigned __int128 rest = 0;
+    uint64_t rest = 0;
     for (size_t i = kLimbs; i-- > 0;) {
-      rest = rest << 64 | limbs[i];
-      limbs[i] = static_cast<uint64_t>(rest / divisor);
-      rest %= divisor;
+      if (rest == 0) {  // As in the highest limbs, which are usually zero. 128-bit division is slow.
+        rest = limbs[i] % divisor;
+        limbs[i] /= divisor;
+        continue;
+      }
+      const unsigned __int128 v = static_cast<unsigned __int128>(rest) << 64 | limbs[i];
+      limbs[i] = static_cast<uint64_t>(v / divisor);
+      rest = static_cast<uint64_t>(v - static_cast<unsigned __int128>(limbs[i]) * divisor);
     }
     return true;
   }
