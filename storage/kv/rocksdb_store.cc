@@ -25,6 +25,7 @@
 #include "storage/kv/db_gate.h"
 #include "storage/kv/file_log.h"
 #include "storage/kv/limits.h"
+#include "storage/kv/message_file.h"
 #include "storage/kv/posix_files.h"
 #include "storage/kv/rocksdb_tuning.h"
 #include "storage/kv/store_directory.h"
@@ -258,6 +259,7 @@ class RocksDbStore : public Store {
         cache_(rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/-1,
                                     /*strict_capacity_limit=*/false,
                                     /*high_pri_pool_ratio=*/0.3)),
+        messages_(std::make_shared<MessageFile>(directory_->messages_path())),
         logs_(*directory_, options.log_segment_bytes) {}
 
   absl::Status Mapped(const rocksdb::Status& status, absl::string_view doing) const {
@@ -282,6 +284,7 @@ class RocksDbStore : public Store {
   const RocksDbOptions options_;
   const std::unique_ptr<StoreDirectory> directory_;  // Holds the lock until all else is gone.
   const std::shared_ptr<rocksdb::Cache> cache_;
+  const std::shared_ptr<MessageFile> messages_;
   LogShelf logs_;
   DbGate gate_;
   std::atomic<uint64_t> next_run_{0};
@@ -307,6 +310,7 @@ absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenSpaces() const {
   rocksdb::DBOptions db_options = DbOptionsOf(options_);
   db_options.create_if_missing = is_new;
   db_options.listeners.push_back(open->watch);
+  db_options.info_log = messages_;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (int i = 0; i < kSpaces; ++i) {
     const Space space = static_cast<Space>(i);

@@ -4,15 +4,18 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <random>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -431,6 +434,44 @@ TEST(RocksDbStore, RocksDbResumesAfterItRanOutOfRoomItself) {
     if (key.substr(0, 6) == "key 0 ") continue;
     EXPECT_TRUE((*opened)->Get(Space::kMeta, key)->has_value()) << key;
   }
+}
+
+// Another program takes and gives back all room at any moment, also between the look at it and the write.
+TEST(RocksDbStore, AnotherProgramMayFillTheDiskAtAnyMoment) {
+  TinyDisk disk(64);
+  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  const RocksDbOptions options = SmallOptions(disk / "store");
+  auto opened = OpenRocksDbStore(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) {
+      disk.Fill();
+      disk.Empty();
+    }
+  });
+  std::map<std::string, std::string> kept;
+  const absl::Time deadline = absl::Now() + absl::Seconds(1);
+  for (int i = 0; absl::Now() < deadline; ++i) {
+    const std::string key = absl::StrCat("key ", i % 20);
+    const std::string value = absl::StrCat(i, std::string(100000, 'v'));
+    // What a refused batch leaves under its key may be old or new.
+    kept.erase(key);
+    absl::Status status = Put(**opened, key, value);
+    if (status.ok()) kept[key] = value;
+    EXPECT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+    status = Ingest(**opened, Space::kHeads, key, value);
+    EXPECT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+  }
+  done = true;
+  other.join();
+  ASSERT_TRUE(Put(**opened, "after", "value").ok());
+  ASSERT_TRUE(Ingest(**opened, Space::kHeads, "after", "value").ok());
+  opened->reset();
+  opened = OpenRocksDbStore(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  for (const auto& [key, value] : kept) EXPECT_EQ(*(*opened)->Get(Space::kMeta, key), value) << key;
+  EXPECT_TRUE((*opened)->Get(Space::kHeads, "after")->has_value());
 }
 
 TEST(RocksDbStore, CompactionGoesOnAfterItRanOutOfRoom) {

@@ -44,8 +44,6 @@ rocksdb::DBOptions DbOptionsOf(const RocksDbOptions& options) {
   db.advise_random_on_open = false;
   db.bytes_per_sync = uint64_t{1} << 20;
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.max_log_file_size = size_t{1} << 20;
-  db.keep_log_file_num = 2;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   return db;

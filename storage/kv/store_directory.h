@@ -4,6 +4,7 @@
 //
 //   LOCK       held (flock) while a store is open; says the process that held it last
 //   FORMAT     "historian store 1": the version of this layout and of the spaces
+//   MESSAGES   what RocksDB had to warn of (message_file.h)
 //   rocksdb/   the spaces
 //   runs/      runs under construction; emptied at open
 //   log/       one directory per log (file_log.h)
@@ -36,6 +37,7 @@ class StoreDirectory {
   static absl::Status Create(const std::string& path);
 
   const std::string& path() const { return path_; }
+  std::string messages_path() const { return path_ + "/MESSAGES"; }
   std::string rocksdb_path() const { return path_ + "/rocksdb"; }
   std::string runs_path() const { return path_ + "/runs"; }
   std::string log_path(absl::string_view name) const { return path_ + "/log/" + std::string(name); }
