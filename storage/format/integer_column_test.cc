@@ -1,0 +1,98 @@
+#include "storage/format/integer_column.h"
+
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/format/bit_packing.h"
+
+namespace historian::format {
+namespace {
+
+// Bytes of the column, which is read back.
+size_t RoundTrip(const std::vector<uint64_t>& values, uint64_t origin = 0, bool try_line = false) {
+  std::vector<uint8_t> bytes(IntegerColumnBytesMax(values.size()));
+  const size_t size = static_cast<size_t>(
+      EncodeIntegers(values.data(), values.size(), origin, try_line, bytes.data()) - bytes.data());
+  EXPECT_LE(size, bytes.size());
+  ByteReader in(absl::string_view(reinterpret_cast<const char*>(bytes.data()), size));
+  std::vector<uint64_t> decoded(values.size());
+  const absl::Status status = DecodeIntegers(&in, values.size(), origin, decoded.data());
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(in.done());
+  EXPECT_EQ(decoded, values);
+  return size;
+}
+
+TEST(BitPacking, EveryWidthAndManySizesComeBack) {
+  std::mt19937_64 random(1);
+  for (unsigned width = 0; width <= 64; ++width) {
+    for (const size_t size : {1, 2, 7, 8, 63, 64, 255, 256, 257, 511, 512, 1000}) {
+      std::vector<uint64_t> values(size);
+      for (uint64_t& v : values) v = width == 0 ? 0 : random() >> (64 - width);
+      std::vector<uint8_t> bytes(PackedBytes(size, width));
+      PackBits(values.data(), size, width, bytes.data());
+      std::vector<uint64_t> unpacked(size, 77);
+      UnpackBits(bytes.data(), size, width, unpacked.data());
+      ASSERT_EQ(unpacked, values) << width << " bits, " << size << " values";
+    }
+  }
+}
+
+TEST(IntegerColumn, AnySpreadOfMagnitudesComesBack) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<uint64_t> values(1 + random() % 600);
+    const unsigned shift = random() % 64;
+    const uint64_t unit = 1 + (random() % 3 == 0 ? random() % 1000 : 0);
+    const uint64_t base = random() % 2 == 0 ? random() : 0;
+    for (uint64_t& v : values) {
+      v = base + unit * (random() >> shift);
+      if (random() % 30 == 0) v = random() >> (random() % 64);
+    }
+    RoundTrip(values, random() % 2 == 0 ? values[0] : 0, random() % 2 == 0);
+  }
+}
+
+TEST(IntegerColumn, ExtremesComeBack) {
+  constexpr uint64_t kMin = uint64_t{1} << 63;
+  constexpr uint64_t kMax = kMin - 1;
+  RoundTrip({kMin});
+  RoundTrip({kMax}, kMin);
+  RoundTrip({kMin, kMax});
+  RoundTrip({kMax, kMin, kMax, kMin, 0});
+  RoundTrip({kMin, 0, kMax, ~uint64_t{0}, 1, kMin, kMax, 0, 3, 5, 9}, 17, true);
+  std::vector<uint64_t> outliers(100, kMax - 5);
+  outliers[50] = kMin;
+  outliers[51] = kMin + 9;
+  outliers[99] = 1;
+  RoundTrip(outliers);
+  for (uint64_t& v : outliers) v = 0 - v;
+  RoundTrip(outliers);
+}
+
+// Bytes for 1024 values: what each way of seeing them is for.
+TEST(IntegerColumn, TakesTheSmallestWay) {
+  std::mt19937_64 random(3);
+  constexpr size_t kSize = 1024;
+  const auto make = [&](auto value) {
+    std::vector<uint64_t> values(kSize);
+    for (size_t i = 0; i < kSize; ++i) values[i] = value(i);
+    return values;
+  };
+  EXPECT_LE(RoundTrip(make([](size_t i) { return 1000000 + 250000000 * i; })), 12u);            // Ramp.
+  EXPECT_LE(RoundTrip(make([&](size_t) { return 5000 + random() % 16; })), 4 * kSize / 8 + 8);  // Offset.
+  EXPECT_LE(RoundTrip(make([&](size_t) { return 5000 + 25 * (random() % 16); })),
+            4 * kSize / 8 + 8);  // Unit.
+  uint64_t walk = 0;
+  EXPECT_LE(RoundTrip(make([&](size_t) { return walk += random() % 8; })), 3 * kSize / 8 + 8);  // Delta.
+  EXPECT_LE(RoundTrip(make([&](size_t) { return random() % 100 == 0 ? random() >> 30 : random() % 16; })),
+            5 * kSize / 8 + 8);  // Outliers: 1 %, about 7 bytes each.
+  const auto clock = make([&](size_t i) { return i * 1'000'000'000 + random() % 8 * 1'000'000; });
+  EXPECT_LE(RoundTrip(clock, clock[0], true), 3 * kSize / 8 + 12);  // Line.
+}
+
+}  // namespace
+}  // namespace historian::format
