@@ -200,12 +200,13 @@ constexpr size_t kPlannedMin = Some::kSize + 1;
 // The bits of an outlier: where it is, and its high part, which has a sign and is written in sevens.
 size_t OutlierBits(unsigned widest, unsigned width) { return 8 + 8 * ((widest - width) / 7 + 1); }
 
-Packing PlanPacking(const uint64_t* v, size_t size, const Range& range, const Some& some) {
+// `some` of the values; null for a column too short to plan.
+Packing PlanPacking(const uint64_t* v, size_t size, const Range& range, const Some* some) {
   const Packing plain{static_cast<uint64_t>(range.min), range.width(), 0, range.width() * size};
   // An outlier costs two bytes or more, so what few values or few bits can save is not worth the search.
-  if (plain.width < 2 || size < kPlannedMin) return plain;
-  if (some.width() + (size < kPackedRun ? 1 : 0) >= plain.width) return plain;
-  const uint64_t center = some.median();
+  if (plain.width < 2 || some == nullptr) return plain;
+  if (some->width() + (size < kPackedRun ? 1 : 0) >= plain.width) return plain;
+  const uint64_t center = some->median();
   WidthCounts counts;
   const unsigned widest = std::min(plain.width + 1, 64u);  // One more for the sign.
   const size_t counted = CountWidths(v, size, center, widest, counts);
@@ -352,12 +353,12 @@ uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bo
   const Some other_some = has_other && is_planned ? Some(other, size) : Some();
   if (is_planned) has_other &= other_some.width() <= range.width();
   Packing packing;
-  if (has_other) packing = PlanPacking(other, size, other_range, other_some);
+  if (has_other) packing = PlanPacking(other, size, other_range, is_planned ? &other_some : nullptr);
 
   // The differences, unless a few of them show that they must be wider.
   const Some some = is_planned ? Some(d, size - 1) : Some();
   if (!has_other || some.width() * size <= packing.bits) {
-    const Packing differences = PlanPacking(d, size - 1, range, some);
+    const Packing differences = PlanPacking(d, size - 1, range, is_planned ? &some : nullptr);
     if (!has_other || differences.bits < packing.bits) {
       *head = kDelta | with_unit | (differences.outliers > 0 ? kHasOutliers : 0);
       if (unit > 1) out = PutUnit(out, unit);
