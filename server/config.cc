@@ -72,7 +72,7 @@ std::vector<Setting> Bind(Config* c) {
       {"tls.client_ca", "PEM file of authorities; when set, clients must show a certificate signed by one.",
        Text{&c->tls.client_ca}},
       {"limits.message_bytes", "Largest message a client may send.",
-       Size{&c->limits.message_bytes, 64 * kKiB, 256 * kMiB}},
+       Size{&c->limits.message_bytes, 64 * kKiB, 32 * kMiB}},
       {"limits.write_streams", "Write streams at once.", Count{&c->limits.write_streams, 1, 100'000}},
       {"limits.stream_in_flight_bytes",
        "Frames of one write stream received and not yet acknowledged; beyond, the server stops reading it.",

@@ -45,6 +45,22 @@ constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 // How long a write waits for memory before it is refused.
 constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
 
+absl::Status CheckSize(const Frame& frame) {
+  size_t samples = 0, text_bytes = 0;
+  for (const FrameColumn& column : frame.columns) {
+    samples += column.samples.size();
+    text_bytes += column.samples.strings.TextBytes();
+  }
+  for (const FrameSnapshot& snapshot : frame.snapshots) {
+    samples += snapshot.tags.size();
+    text_bytes += snapshot.strings.TextBytes();
+  }
+  if (samples <= kFrameSamplesMax && text_bytes <= kFrameTextBytesMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("frame ", frame.sequence, " has ", samples, " samples and ", text_bytes,
+                                                 " bytes of text; the limits are ", kFrameSamplesMax, " and ",
+                                                 kFrameTextBytesMax));
+}
+
 class ArchiveImpl : public Archive {
  public:
   ArchiveImpl(std::unique_ptr<kv::Store> store, const ArchiveOptions& options, const Clock& clock)
@@ -321,6 +337,10 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
     producer->last_sequence = frame.sequence;
     frames_repeated_.fetch_add(1, std::memory_order_relaxed);
     done(WriteResult{.repeated = true});
+    return;
+  }
+  if (absl::Status size = CheckSize(frame); !size.ok()) {
+    done(std::move(size));
     return;
   }
   if (absl::Status refusal = RefuseWrites(); !refusal.ok()) {

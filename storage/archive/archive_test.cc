@@ -281,6 +281,20 @@ TEST_F(ArchiveTest, ARepeatedFrameStoresNothing) {
   }
 }
 
+TEST_F(ArchiveTest, AFrameThatIsTooLargeIsRefused) {
+  const TagId tag = MakeTag("t", ValueType::kBool);
+  Frame frame;
+  frame.columns.push_back({.tag = tag, .type = ValueType::kBool});
+  for (size_t i = 0; i <= kFrameSamplesMax; ++i) frame.columns[0].samples.Add(kStart + static_cast<int64_t>(i), 1);
+  const absl::Status refused = Write(frame).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(absl::StrCat("limits are ", kFrameSamplesMax)));
+  frame.columns[0].samples.times.pop_back();
+  frame.columns[0].samples.values.pop_back();
+  EXPECT_EQ(Write(frame)->stored, kFrameSamplesMax);
+  EXPECT_EQ(ReadAll(tag).size(), kFrameSamplesMax);
+}
+
 TEST_F(ArchiveTest, ANewerHandleFencesOffTheOlder) {
   MakeTag("t", ValueType::kFloat64);
   const std::shared_ptr<Producer> old = producer_;

@@ -38,6 +38,10 @@ struct Frame {
   std::vector<FrameSnapshot> snapshots;
 };
 
+// What one frame may hold, so that its journal record stays within the journal's limit.
+inline constexpr size_t kFrameSamplesMax = size_t{4} << 20;
+inline constexpr size_t kFrameTextBytesMax = size_t{32} << 20;
+
 enum class RejectionReason : uint8_t {
   kUnknownTag = 1,
   kRetiredTag = 2,

@@ -30,7 +30,7 @@ format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages) 
   uint32_t offset = 0;
   for (const OpenPagePtr& page : pages) {
     const uint32_t size = static_cast<uint32_t>(page->bytes.size());
-    head.pages.push_back({offset, size, format::Checksum(page->bytes), page->summary});
+    head.pages.push_back({offset, size, Checksum(page->bytes), page->summary});
     offset += size;
   }
   return head;

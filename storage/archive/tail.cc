@@ -40,9 +40,9 @@ Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
 
 }  // namespace
 
-OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples) {
+OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint) {
   auto page = std::make_shared<OpenPage>();
-  format::EncodePage(type, samples, &page->bytes);
+  format::EncodePage(type, samples, &page->bytes, hint);
   page->bytes.shrink_to_fit();
   page->summary = Summarize(type, samples);
   return page;
@@ -60,7 +60,7 @@ void TailRun::CutPages(ValueType type, bool all) {
     const size_t end = PageEnd(type, rest, begin);
     const bool full = end - begin >= format::kPageSamples || end < rest.size();
     if (!full && !all) break;
-    AddPage(MakeOpenPage(type, rest.View().Slice(begin, end - begin)));
+    AddPage(MakeOpenPage(type, rest.View().Slice(begin, end - begin), &hint));
     begin = end;
   }
   if (begin == 0) return;
@@ -209,6 +209,7 @@ std::shared_ptr<const FrozenTail> Tail::Freeze() {
   frozen->samples = samples_;
   for (const TailRun& run : frozen->runs) frozen->memory_bytes += run.MemoryBytes();
   in_order_ = TailRun();
+  in_order_.hint = frozen->runs.front().hint;
   late_runs_.clear();
   samples_ = 0;
   dirty_ = false;

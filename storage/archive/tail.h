@@ -24,6 +24,7 @@
 
 #include "storage/aggregate/summary.h"
 #include "storage/archive/archive.h"
+#include "storage/format/page.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 
@@ -39,13 +40,14 @@ struct OpenPage {
 using OpenPagePtr = std::shared_ptr<const OpenPage>;
 
 // Encodes samples (strictly ascending, within one partition, at most a page).
-OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples);
+OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint);
 
 // Samples in strictly ascending time: encoded pages, then raw ones.
 struct TailRun {
   std::vector<OpenPagePtr> pages;
   size_t page_bytes = 0;  // Memory of pages.
   Samples rest;
+  format::EncodeHint hint;  // From the pages cut before.
 
   void AddPage(OpenPagePtr page) {
     page_bytes += page->MemoryBytes();

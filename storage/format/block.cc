@@ -1,7 +1,5 @@
 #include "storage/format/block.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -274,10 +272,6 @@ uint64_t BlockHead::count() const {
   uint64_t count = 0;
   for (const PageInfo& page : pages) count += page.summary.count;
   return count;
-}
-
-uint32_t Checksum(absl::string_view bytes) {
-  return static_cast<uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
 }
 
 void EncodeBlockHead(const BlockHead& head, std::string* out) {

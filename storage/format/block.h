@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/aggregate/summary.h"
+#include "storage/checksum/checksum.h"
 #include "storage/model/tag.h"
 #include "storage/model/value.h"
 
@@ -31,7 +32,7 @@ inline constexpr uint32_t kBlockVersion = 1;
 struct PageInfo {
   uint32_t offset = 0;    // In the payload.
   uint32_t size = 0;      // Bytes.
-  uint32_t checksum = 0;  // Checksum() of the page's bytes.
+  uint32_t checksum = 0;  // Checksum() (storage/checksum/checksum.h) of the page's bytes.
   Summary summary;        // All parts. first.time and last.time bound the page.
 };
 
@@ -44,9 +45,6 @@ struct BlockHead {
   uint64_t count() const;
   uint64_t payload_size() const { return uint64_t{pages.back().offset} + pages.back().size; }
 };
-
-// The low 32 bits of XXH3 (64 bits) of the bytes.
-uint32_t Checksum(absl::string_view bytes);
 
 // Appends the head to *out, its own checksum included.
 void EncodeBlockHead(const BlockHead& head, std::string* out);

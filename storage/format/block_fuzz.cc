@@ -18,7 +18,7 @@ namespace {
 using namespace historian;  // NOLINT: a program of its own.
 
 std::string WithChecksum(std::string body) {
-  const uint32_t checksum = format::Checksum(body);
+  const uint32_t checksum = Checksum(body);
   for (int shift = 0; shift < 32; shift += 8) body.push_back(static_cast<char>(checksum >> shift));
   return body;
 }

@@ -25,6 +25,7 @@ class StringColumn {
  public:
   size_t size() const { return ends_.size(); }
   bool empty() const { return ends_.empty(); }
+  size_t TextBytes() const { return bytes_.size(); }
   // Bytes held, capacity included.
   size_t MemoryBytes() const { return bytes_.capacity() + ends_.capacity() * sizeof(ends_[0]); }
 
