@@ -106,10 +106,13 @@ std::optional<double> FloatOf(v1::Aggregate aggregate, ValueType type, const Int
   return ToDouble(type, sample->value);
 }
 
-// The status where the aggregate has no value: Bad, whatever the interval's time is.
+// The status where the aggregate has no value: Bad, whatever the interval's time is. (BadNoData is not
+// Calculated: there nothing was.)
 Quality WithoutValue(Quality status, const Interval& interval) {
   if (IsBad(status)) return status;
-  return (interval.samples.count == 0 ? kBadNoData : kBad) | kInfoCalculated;
+  const Quality partial = status & kInfoPartial & ~kInfoCalculated;
+  const Quality without = interval.samples.count == 0 ? kBadNoData : kBad | kInfoCalculated;
+  return partial == 0 ? without : without | kInfoPartial;
 }
 
 }  // namespace
@@ -214,7 +217,7 @@ absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId
     own.clear();
     const auto without = [&](size_t i) {
       if (own.empty()) own = statuses;
-      own[i] = WithoutValue(statuses[i], intervals[i]) | (statuses[i] & kInfoPartial);
+      own[i] = WithoutValue(statuses[i], intervals[i]);
     };
     if (IsTime(aggregate) || IsCount(aggregate) || (IsValue(aggregate) && !IsFloat(traits.type))) {
       auto* values = column->mutable_integers()->mutable_values();

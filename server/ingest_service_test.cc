@@ -1,0 +1,456 @@
+#include "server/ingest_service.h"
+
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/test_server.h"
+
+namespace historian::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+v1::WriteRequest RequestOf(const std::string& producer, uint64_t sequence) {
+  v1::WriteRequest request;
+  request.set_producer(producer);
+  request.mutable_frame()->set_sequence(sequence);
+  return request;
+}
+
+// ---- What is wrong with a frame
+
+struct BadFrame {
+  const char* what;
+  v1::RejectionReason reason;
+  uint64_t stored;
+  uint64_t rejected;
+  const char* message;
+  void (*make)(uint32_t tag, v1::Frame* frame);
+};
+
+class RejectionTest : public ::testing::TestWithParam<BadFrame> {};
+
+TEST_P(RejectionTest, IsToldAndTheRestIsStored) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  v1::Frame frame;
+  GetParam().make(tag, &frame);
+  const v1::WriteAck ack = server.WriteFrame(frame);
+  EXPECT_EQ(ack.acknowledged(), 1u);
+  EXPECT_EQ(ack.samples_stored(), GetParam().stored);
+  EXPECT_EQ(ack.samples_rejected(), GetParam().rejected);
+  ASSERT_GE(ack.rejections_size(), 1);
+  EXPECT_EQ(ack.rejections(0).reason(), GetParam().reason) << ack.ShortDebugString();
+  EXPECT_EQ(ack.rejections(0).sequence(), 1u);
+  EXPECT_THAT(ack.rejections(0).message(), HasSubstr(GetParam().message));
+}
+
+const BadFrame kBadFrames[] = {
+    {"UnknownTag", v1::REJECTION_REASON_UNKNOWN_TAG, 0, 2, "999",
+     [](uint32_t, v1::Frame* frame) {
+       AddColumn(999, {{kNow, 1}, {kNow + 1, 2}}, frame);
+     }},
+    {"WrongType", v1::REJECTION_REASON_WRONG_TYPE, 0, 1, "int64",
+     [](uint32_t tag, v1::Frame* frame) {
+       v1::Column* column = frame->add_columns();
+       column->set_tag_id(tag);
+       column->mutable_times()->mutable_regular()->set_first(kNow);
+       column->mutable_values()->mutable_int64()->add_values(7);
+     }},
+    {"TimeBefore1900", v1::REJECTION_REASON_TIME_OUT_OF_RANGE, 1, 1, "",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kTimestampMin - 1, 1}, {kNow, 2}}, frame);
+     }},
+    {"TimeBeyondTheFutureLimit", v1::REJECTION_REASON_TIME_OUT_OF_RANGE, 1, 1, "",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 2}, {kNow + 3601 * kSecond, 1}}, frame);
+     }},
+    {"OffsetsThatOverflow", v1::REJECTION_REASON_TIME_OUT_OF_RANGE, 1, 1, "",
+     [](uint32_t tag, v1::Frame* frame) {
+       v1::Column* column = frame->add_columns();
+       column->set_tag_id(tag);
+       auto* offsets = column->mutable_times()->mutable_offsets();
+       offsets->set_first(kNow);
+       offsets->set_unit_ns(std::numeric_limits<uint64_t>::max());
+       offsets->add_offsets(0);
+       offsets->add_offsets(3);
+       column->mutable_values()->mutable_float64()->add_values(1);
+       column->mutable_values()->mutable_float64()->add_values(2);
+     }},
+    {"UnknownQuality", v1::REJECTION_REASON_UNKNOWN_QUALITY, 1, 1, "",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow + 1, 2}}, frame);
+       auto* run = frame->mutable_columns(0)->add_qualities();
+       run->set_first(1);
+       run->set_count(1);
+       run->set_quality(0xC0000000);
+     }},
+    {"FewerValuesThanTimes", v1::REJECTION_REASON_LENGTH_MISMATCH, 1, 2,
+     "column 0 of tag 1: 2 times and 1 values",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow + 1, 2}}, frame);
+       frame->mutable_columns(0)->mutable_values()->mutable_float64()->mutable_values()->RemoveLast();
+       AddColumn(tag, {{kNow, 1}}, frame);
+     }},
+    {"NoValues", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 2, "2 times and 0 values (no kind set)",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow + 1, 2}}, frame);
+       frame->mutable_columns(0)->clear_values();
+     }},
+    {"NoTimes", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 1, "0 times (no form set) and 1 values",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}}, frame);
+       frame->mutable_columns(0)->clear_times();
+     }},
+    {"QualityRunBehindTheEnd", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 1,
+     "quality run covers samples 0 to 2 of 1",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}}, frame);
+       frame->mutable_columns(0)->add_qualities()->set_count(2);
+     }},
+    {"QualityRunsThatOverlap", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 2, "overlaps",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow + 1, 1}}, frame);
+       frame->mutable_columns(0)->add_qualities()->set_count(2);
+       frame->mutable_columns(0)->add_qualities()->set_count(1);
+     }},
+    {"OffsetsWithoutUnit", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 1, "units of 0 ns",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}}, frame);
+       frame->mutable_columns(0)->mutable_times()->mutable_offsets()->add_offsets(0);
+     }},
+    {"RegularWithoutStep", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 2, "step of 0 ns",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow + 1, 1}}, frame);
+       frame->mutable_columns(0)->mutable_times()->mutable_regular()->set_first(kNow);
+     }},
+    {"UnsortedTimes", v1::REJECTION_REASON_TIME_NOT_ASCENDING, 2, 1, "",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow - 5, 2}, {kNow + 1, 3}}, frame);
+     }},
+    {"DuplicateTimes", v1::REJECTION_REASON_TIME_NOT_ASCENDING, 1, 1, "",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}, {kNow, 2}}, frame);
+     }},
+    {"SnapshotOfFewerValuesThanTags", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 2, "2 tags and 1 values",
+     [](uint32_t tag, v1::Frame* frame) {
+       v1::Snapshot* snapshot = frame->add_snapshots();
+       snapshot->set_time(kNow);
+       snapshot->add_tag_ids(tag);
+       snapshot->add_tag_ids(tag + 1);
+       snapshot->mutable_values()->mutable_float64()->add_values(1);
+     }},
+};
+
+INSTANTIATE_TEST_SUITE_P(All, RejectionTest, ::testing::ValuesIn(kBadFrames),
+                         [](const auto& info) { return info.param.what; });
+
+TEST(IngestServiceTest, RetiredTagTakesNoSamples) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  v1::RetireTagsRequest retire;
+  retire.add_keys()->set_id(tag);
+  v1::TagsResponse retired;
+  grpc::ClientContext context;
+  ASSERT_TRUE(server.tags().RetireTags(&context, retire, &retired).ok());
+  v1::Frame frame;
+  AddColumn(tag, {{kNow, 1}}, &frame);
+  const v1::WriteAck ack = server.WriteFrame(frame);
+  ASSERT_EQ(ack.rejections_size(), 1);
+  EXPECT_EQ(ack.rejections(0).reason(), v1::REJECTION_REASON_RETIRED_TAG);
+}
+
+TEST(IngestServiceTest, StringAboveItsLimitIsRejected) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/batch", v1::VALUE_TYPE_STRING);
+  v1::Frame frame;
+  v1::Column* column = frame.add_columns();
+  column->set_tag_id(tag);
+  column->mutable_times()->mutable_regular()->set_first(kNow);
+  column->mutable_values()->mutable_string()->add_values(std::string(kStringBytesMax + 1, 'x'));
+  const v1::WriteAck ack = server.WriteFrame(frame);
+  ASSERT_EQ(ack.rejections_size(), 1);
+  EXPECT_EQ(ack.rejections(0).reason(), v1::REJECTION_REASON_VALUE_TOO_LARGE);
+}
+
+// ---- Streams
+
+TEST(IngestServiceTest, FirstAckSaysWhereTheProducerStands) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  for (const uint64_t known : {0u, 5u}) {
+    grpc::ClientContext context;
+    auto stream = server.ingest().Write(&context);
+    v1::WriteRequest hello;
+    hello.set_producer("gateway");
+    ASSERT_TRUE(stream->Write(hello));
+    v1::WriteAck ack;
+    ASSERT_TRUE(stream->Read(&ack));
+    EXPECT_EQ(ack.acknowledged(), known);
+    v1::WriteRequest request = RequestOf("", 5);
+    AddColumn(tag, {{kNow, 1}}, request.mutable_frame());
+    ASSERT_TRUE(stream->Write(request));
+    ASSERT_TRUE(stream->Read(&ack));
+    EXPECT_EQ(ack.acknowledged(), 5u);
+    EXPECT_EQ(ack.samples_stored(), known == 0 ? 1u : 0u);
+    EXPECT_EQ(ack.frames_repeated(), known == 0 ? 0u : 1u);
+    stream->WritesDone();
+    EXPECT_FALSE(stream->Read(&ack));
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  v1::GetProducerRequest ask;
+  ask.set_producer("gateway");
+  v1::GetProducerResponse answer;
+  grpc::ClientContext context;
+  ASSERT_TRUE(server.ingest().GetProducer(&context, ask, &answer).ok());
+  EXPECT_EQ(answer.acknowledged(), 5u);
+}
+
+TEST(IngestServiceTest, HalfCloseAcknowledgesEverythingThenEndsWithOk) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  constexpr int kFrames = 500;
+  for (int i = 1; i <= kFrames; ++i) {
+    v1::WriteRequest request = RequestOf(i == 1 ? "gateway" : "", i);
+    AddColumn(tag, {{kNow - kFrames + i, i}}, request.mutable_frame());
+    ASSERT_TRUE(stream->Write(request));
+  }
+  stream->WritesDone();
+  v1::WriteAck ack;
+  uint64_t stored = 0, acknowledged = 0;
+  while (stream->Read(&ack)) {
+    EXPECT_GE(ack.acknowledged(), acknowledged);
+    acknowledged = ack.acknowledged();
+    stored += ack.samples_stored();
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(acknowledged, kFrames);
+  EXPECT_EQ(stored, kFrames);
+}
+
+struct BadStream {
+  const char* what;
+  grpc::StatusCode code;
+  const char* message;
+  std::vector<v1::WriteRequest> requests;
+};
+
+TEST(IngestServiceTest, StreamsAgainstTheContractEndWithItsCode) {
+  const std::vector<BadStream> table = {
+      {"no producer", grpc::StatusCode::INVALID_ARGUMENT, "names no producer", {RequestOf("", 1)}},
+      {"long name",
+       grpc::StatusCode::INVALID_ARGUMENT,
+       "the limit is 128",
+       {RequestOf(std::string(129, 'p'), 1)}},
+      {"no sequence", grpc::StatusCode::INVALID_ARGUMENT, "count from 1", {RequestOf("p", 0)}},
+      {"not rising",
+       grpc::StatusCode::INVALID_ARGUMENT,
+       "frame 7 after frame 7",
+       {RequestOf("p", 7), RequestOf("", 7)}},
+      {"other producer",
+       grpc::StatusCode::INVALID_ARGUMENT,
+       "cannot become",
+       {RequestOf("p", 8), RequestOf("q", 9)}},
+  };
+  TestServer server;
+  for (const BadStream& row : table) {
+    grpc::ClientContext context;
+    auto stream = server.ingest().Write(&context);
+    for (const v1::WriteRequest& request : row.requests) stream->Write(request);
+    v1::WriteAck ack;
+    while (stream->Read(&ack)) {
+    }
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), row.code) << row.what << ": " << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message)) << row.what;
+  }
+}
+
+TEST(IngestServiceTest, BytesThatAreNoMessageAreInvalidArgument) {
+  TestServer server;
+  for (const char* method : {"/historian.v1.Ingest/Write", "/historian.v1.Ingest/WriteOnce"}) {
+    const grpc::Status status = CallWithBytes(server.NewChannel(), method, "\xFF\xFF no message");
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
+    EXPECT_THAT(status.error_message(), HasSubstr("are no historian.v1.Write")) << method;
+  }
+}
+
+TEST(IngestServiceTest, FrameAboveTheLimitNamesIt) {
+  Config config;
+  config.limits.message_bytes = 64 * 1024;
+  TestServer server(config);
+  const uint32_t tag = server.Create("plant/flow");
+  v1::WriteRequest request = RequestOf("gateway", 1);
+  std::vector<std::pair<Timestamp, double>> samples;
+  for (int i = 0; i < 5000; ++i) samples.push_back({kNow - 5000 + i, i});
+  AddColumn(tag, samples, request.mutable_frame());
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  stream->Write(request);
+  v1::WriteAck ack;
+  EXPECT_FALSE(stream->Read(&ack));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("the limit is 65536 (limits.message_bytes)"));
+}
+
+TEST(IngestServiceTest, NewerStreamOfAProducerWins) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  grpc::ClientContext first_context, second_context;
+  auto first = server.ingest().Write(&first_context);
+  ASSERT_TRUE(first->Write(RequestOf("gateway", 1)));
+  v1::WriteAck ack;
+  ASSERT_TRUE(first->Read(&ack));
+
+  auto second = server.ingest().Write(&second_context);
+  v1::WriteRequest request = RequestOf("gateway", 2);
+  AddColumn(tag, {{kNow, 1}}, request.mutable_frame());
+  ASSERT_TRUE(second->Write(request));
+  while (first->Read(&ack)) {
+  }
+  const grpc::Status status = first->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("another stream of producer 'gateway'"));
+  second->WritesDone();
+  uint64_t acknowledged = 0;
+  while (second->Read(&ack)) acknowledged = ack.acknowledged();
+  EXPECT_TRUE(second->Finish().ok());
+  EXPECT_EQ(acknowledged, 2u);
+}
+
+TEST(IngestServiceTest, StreamsAboveTheLimitAreRefused) {
+  Config config;
+  config.limits.write_streams = 1;
+  TestServer server(config);
+  grpc::ClientContext first_context, second_context;
+  auto first = server.ingest().Write(&first_context);
+  v1::WriteAck ack;
+  ASSERT_TRUE(first->Write(RequestOf("one", 1)));
+  ASSERT_TRUE(first->Read(&ack));
+  auto second = server.ingest().Write(&second_context);
+  second->Write(RequestOf("two", 1));
+  EXPECT_FALSE(second->Read(&ack));
+  const grpc::Status status = second->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("limits.write_streams"));
+  first->WritesDone();
+  while (first->Read(&ack)) {
+  }
+  EXPECT_TRUE(first->Finish().ok());
+}
+
+TEST(IngestServiceTest, WriterThatNeverClosesIsToldThatTheServerStops) {
+  TestServer server;
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  ASSERT_TRUE(stream->Write(RequestOf("gateway", 1)));
+  v1::WriteAck ack;
+  ASSERT_TRUE(stream->Read(&ack));
+  std::thread stop([&server] { server.Stop(); });
+  while (stream->Read(&ack)) {
+  }
+  const grpc::Status status = stream->Finish();
+  stop.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("stopping"));
+}
+
+// The acks of 20,000 frames, a rejection each, wait for a writer that does not read: they are summed up.
+TEST(IngestServiceTest, WriterThatReadsNoAcksGetsThemSummedUp) {
+  TestServer server;
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  constexpr uint64_t kFrames = 20'000;
+  for (uint64_t i = 1; i <= kFrames; ++i) {
+    v1::WriteRequest request = RequestOf(i == 1 ? "gateway" : "", i);
+    AddColumn(999, {{kNow, 1}}, request.mutable_frame());
+    ASSERT_TRUE(stream->Write(request));
+  }
+  stream->WritesDone();
+  v1::WriteAck ack;
+  uint64_t acks = 0, rejected = 0, acknowledged = 0;
+  while (stream->Read(&ack)) {
+    ++acks;
+    rejected += ack.samples_rejected();
+    acknowledged = ack.acknowledged();
+    EXPECT_LE(ack.rejections_size(), 1000);
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(acknowledged, kFrames);
+  EXPECT_EQ(rejected, kFrames);
+  EXPECT_LT(acks, kFrames);
+}
+
+TEST(IngestServiceTest, WriteOnceIsExactlyOnceToo) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  v1::WriteOnceRequest request;
+  request.set_producer("meter");
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    for (const bool repeated : {false, true}) {
+      // The same number a second time: as after a lost answer, from a new connection.
+      if (repeated) server.Restart();
+      *request.mutable_frame() = v1::Frame();
+      request.mutable_frame()->set_sequence(sequence);
+      AddColumn(tag, {{kNow + static_cast<int64_t>(sequence), 1}}, request.mutable_frame());
+      v1::WriteAck ack;
+      grpc::ClientContext context;
+      const grpc::Status status = server.ingest().WriteOnce(&context, request, &ack);
+      ASSERT_TRUE(status.ok()) << status.error_message();
+      EXPECT_EQ(ack.acknowledged(), sequence);
+      EXPECT_EQ(ack.samples_stored(), repeated ? 0u : 1u);
+      EXPECT_EQ(ack.frames_repeated(), repeated ? 1u : 0u);
+    }
+  }
+}
+
+TEST(IngestServiceTest, WriteOnceOfAProducerWithAStreamIsRefused) {
+  TestServer server;
+  grpc::ClientContext context, once_context;
+  auto stream = server.ingest().Write(&context);
+  ASSERT_TRUE(stream->Write(RequestOf("gateway", 1)));
+  v1::WriteAck ack;
+  ASSERT_TRUE(stream->Read(&ack));
+  v1::WriteOnceRequest request;
+  request.set_producer("gateway");
+  request.mutable_frame()->set_sequence(2);
+  const grpc::Status status = server.ingest().WriteOnce(&once_context, request, &ack);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("has an open write stream"));
+  stream->WritesDone();
+  while (stream->Read(&ack)) {
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(IngestServiceTest, RejectionsAreLoggedOncePerProducerAndInterval) {
+  TestServer server;
+  v1::WriteOnceRequest request;
+  request.set_producer("broken");
+  for (uint64_t sequence = 1; sequence <= 50; ++sequence) {
+    request.mutable_frame()->Clear();
+    request.mutable_frame()->set_sequence(sequence);
+    AddColumn(999, {{kNow, 1}}, request.mutable_frame());
+    v1::WriteAck ack;
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.ingest().WriteOnce(&context, request, &ack).ok());
+  }
+  const std::string log = server.LogText();
+  const size_t first = log.find("samples_rejected");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_THAT(log, HasSubstr("producer=broken"));
+  EXPECT_EQ(log.find("samples_rejected", first + 1), std::string::npos);
+}
+
+}  // namespace
+}  // namespace historian::server

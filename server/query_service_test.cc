@@ -1,0 +1,715 @@
+#include "server/query_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/test_server.h"
+
+namespace historian::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+using Pairs = std::vector<std::pair<Timestamp, double>>;
+
+// What a raw read gave.
+struct Raw {
+  Pairs samples;
+  int frames = 0;
+  std::string continuation;
+  grpc::Status status;
+};
+
+Raw ReadRaw(TestServer& server, const v1::ReadRawRequest& request) {
+  Raw result;
+  grpc::ClientContext context;
+  auto stream = server.query().ReadRaw(&context, request);
+  v1::RawFrame frame;
+  while (stream->Read(&frame)) {
+    ++result.frames;
+    const auto& values = frame.samples().values().float64().values();
+    const std::vector<Timestamp> times = TimesOf(frame.samples().times(), values.size());
+    for (int i = 0; i < values.size(); ++i) result.samples.push_back({times[i], values[i]});
+    result.continuation = frame.continuation();
+  }
+  result.status = stream->Finish();
+  return result;
+}
+
+v1::ReadRawRequest RawOf(uint32_t tag, Timestamp start, Timestamp end) {
+  v1::ReadRawRequest request;
+  request.set_tag_id(tag);
+  request.set_start(start);
+  request.set_end(end);
+  return request;
+}
+
+grpc::Status ReadProcessed(TestServer& server, const v1::ReadProcessedRequest& request,
+                           std::vector<v1::ProcessedSeries>* series) {
+  grpc::ClientContext context;
+  auto stream = server.query().ReadProcessed(&context, request);
+  v1::ProcessedFrame frame;
+  while (stream->Read(&frame)) {
+    for (const auto& one : frame.series()) series->push_back(one);
+  }
+  return stream->Finish();
+}
+
+Pairs Ramp(int count, int64_t step) {
+  Pairs samples;
+  for (int i = 0; i < count; ++i) samples.push_back({kNow - int64_t{count} * step + i * step, i * 0.5});
+  return samples;
+}
+
+// ---- ReadRaw
+
+TEST(ReadRawTest, GivesWhatWasStoredInEitherDirectionAndInPieces) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const uint64_t seed = 7;
+  std::mt19937_64 random(seed);
+  Pairs samples;
+  Timestamp time = kNow - int64_t{40'000} * kSecond;
+  for (int i = 0; i < 40'000; ++i) {
+    time += 1 + static_cast<int64_t>(random() % (2 * kSecond));
+    if (time > kNow) break;
+    samples.push_back({time, static_cast<double>(random() % 1000)});
+  }
+  server.Store(tag, samples);
+  for (const bool reverse : {false, true}) {
+    Pairs expected = samples;
+    if (reverse) std::reverse(expected.begin(), expected.end());
+    v1::ReadRawRequest request = RawOf(tag, samples.front().first, samples.back().first + 1);
+    request.set_reverse(reverse);
+    const Raw all = ReadRaw(server, request);
+    ASSERT_TRUE(all.status.ok()) << all.status.error_message();
+    EXPECT_EQ(all.samples, expected);
+    EXPECT_TRUE(all.continuation.empty());
+
+    // In pieces, across a restart.
+    Pairs pieces;
+    int reads = 0;
+    request.set_limit(7001);
+    do {
+      const Raw piece = ReadRaw(server, request);
+      ASSERT_TRUE(piece.status.ok()) << piece.status.error_message();
+      pieces.insert(pieces.end(), piece.samples.begin(), piece.samples.end());
+      request.set_continuation(piece.continuation);
+      if (++reads == 2) server.Restart();
+    } while (!request.continuation().empty());
+    EXPECT_EQ(pieces, expected) << "seed " << seed;
+    EXPECT_EQ(reads, static_cast<int>((samples.size() + 7000) / 7001));
+  }
+}
+
+TEST(ReadRawTest, LimitThatIsReachedAtTheEndLeavesNothingToGoOnWith) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, Ramp(10, kSecond));
+  v1::ReadRawRequest request = RawOf(tag, kNow - 100 * kSecond, kNow);
+  request.set_limit(10);
+  const Raw ten = ReadRaw(server, request);
+  EXPECT_THAT(ten.samples, SizeIs(10));
+  EXPECT_TRUE(ten.continuation.empty());
+  request.set_limit(9);
+  EXPECT_FALSE(ReadRaw(server, request).continuation.empty());
+}
+
+TEST(ReadRawTest, BoundsAreTheNeighboursOutside) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, {{kNow - 30, 1}, {kNow - 20, 2}, {kNow - 10, 3}});
+  v1::ReadRawRequest request = RawOf(tag, kNow - 25, kNow - 15);
+  EXPECT_THAT(ReadRaw(server, request).samples, ElementsAre(std::pair<Timestamp, double>{kNow - 20, 2}));
+  request.set_bounds(true);
+  EXPECT_THAT(ReadRaw(server, request).samples, SizeIs(3));
+  request.set_start(kNow - 20);
+  request.set_end(kNow - 20);
+  EXPECT_THAT(ReadRaw(server, request).samples, ElementsAre(std::pair<Timestamp, double>{kNow - 30, 1},
+                                                            std::pair<Timestamp, double>{kNow - 20, 2}));
+}
+
+TEST(ReadRawTest, AnyNumbersMayStandForAllOfTime) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, Ramp(5, kSecond));
+  const Raw raw =
+      ReadRaw(server, RawOf(tag, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()));
+  EXPECT_THAT(raw.samples, SizeIs(5));
+}
+
+TEST(ReadRawTest, LongStringsComeInFramesThatFit) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/batch", v1::VALUE_TYPE_STRING);
+  v1::Frame frame;
+  v1::Column* column = frame.add_columns();
+  column->set_tag_id(tag);
+  column->mutable_times()->mutable_regular()->set_first(kNow - 100);
+  column->mutable_times()->mutable_regular()->set_step_ns(1);
+  for (int i = 0; i < 20; ++i)
+    column->mutable_values()->mutable_string()->add_values(std::string(60'000, 'a' + i));
+  ASSERT_EQ(server.WriteFrame(frame).samples_stored(), 20u);
+  grpc::ClientContext context;
+  auto stream = server.query().ReadRaw(&context, RawOf(tag, kNow - 100, kNow));
+  v1::RawFrame read;
+  int texts = 0;
+  while (stream->Read(&read)) {
+    EXPECT_LE(read.ByteSizeLong(), size_t{300 * 1024});
+    for (const std::string& text : read.samples().values().string().values()) {
+      EXPECT_EQ(text, std::string(60'000, 'a' + texts++));
+    }
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(texts, 20);
+}
+
+TEST(ReadRawTest, WrongRequestsAreToldWhatIsWrong) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, Ramp(10, kSecond));
+  v1::ReadRawRequest limited = RawOf(tag, kNow - 100 * kSecond, kNow);
+  limited.set_limit(3);
+  const std::string continuation = ReadRaw(server, limited).continuation;
+  v1::ReadRawRequest other = RawOf(tag, kNow - 99 * kSecond, kNow);
+  other.set_continuation(continuation);
+  v1::ReadRawRequest torn = limited;
+  torn.set_continuation(continuation.substr(0, 7));
+  v1::ReadRawRequest named = limited;
+  named.set_tag_name("plant/none");
+  v1::ReadRawRequest nothing = limited;
+  nothing.clear_tag();
+  const struct {
+    v1::ReadRawRequest request;
+    grpc::StatusCode code;
+    const char* message;
+  } kTable[] = {
+      {RawOf(tag, kNow + 1, kNow), grpc::StatusCode::INVALID_ARGUMENT, "is after end"},
+      {RawOf(99, kNow, kNow), grpc::StatusCode::NOT_FOUND, "no tag has the id 99"},
+      {named, grpc::StatusCode::NOT_FOUND, "no tag has the name 'plant/none'"},
+      {nothing, grpc::StatusCode::INVALID_ARGUMENT, "names no tag"},
+      {other, grpc::StatusCode::INVALID_ARGUMENT, "belongs to another request"},
+      {torn, grpc::StatusCode::INVALID_ARGUMENT, "the continuation of 7 bytes"},
+  };
+  for (const auto& row : kTable) {
+    const grpc::Status status = ReadRaw(server, row.request).status;
+    EXPECT_EQ(status.error_code(), row.code) << row.message << ": " << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
+  const grpc::Status status =
+      CallWithBytes(server.NewChannel(), "/historian.v1.Query/ReadRaw", "\xFF\xFF\xFF");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// A client that reads one frame of a large answer and then nothing for longer than limits.reader_idle.
+TEST(ReadRawTest, ClientThatStopsReadingIsEndedAndToldSo) {
+  Config config;
+  config.limits.reader_idle = absl::Milliseconds(300);
+  config.limits.queries = 1;
+  TestServer server(config);
+  const uint32_t tag = server.Create("plant/flow");
+  for (int part = 0; part < 8; ++part) {
+    Pairs samples;
+    for (int i = 0; i < 200'000; ++i) {
+      samples.push_back({kNow - 10'000'000'000'000 + (part * 200'000 + i) * 3'000'000LL + i % 7, i * 1.25});
+    }
+    server.Store(tag, samples);
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // A window that stays small.
+  auto stub = v1::Query::NewStub(server.NewChannel(arguments));
+  grpc::ClientContext context;
+  auto stream = stub->ReadRaw(&context, RawOf(tag, kTimestampMin, kTimestampMax));
+  v1::RawFrame frame;
+  ASSERT_TRUE(stream->Read(&frame));
+  // The slot comes free without the client doing anything.
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  v1::GetStatusResponse state;
+  do {
+    ASSERT_LT(absl::Now(), give_up);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    grpc::ClientContext status_context;
+    ASSERT_TRUE(server.admin().GetStatus(&status_context, {}, &state).ok());
+  } while (state.queries_running() > 0);
+  // What was on its way still comes, then the reason.
+  int frames = 1;
+  while (stream->Read(&frame)) ++frames;
+  EXPECT_LT(frames, 1'600'000 / 16'384);
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+              status.error_code() == grpc::StatusCode::CANCELLED)
+      << status.error_message();
+  if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+    EXPECT_THAT(status.error_message(), HasSubstr("limits.reader_idle"));
+  }
+}
+
+TEST(ReadRawTest, CancelledReadFreesItsSlot) {
+  Config config;
+  config.limits.queries = 1;
+  TestServer server(config);
+  const uint32_t tag = server.Create("plant/flow");
+  for (int part = 0; part < 4; ++part) {
+    Pairs samples;
+    for (int i = 0; i < 100'000; ++i) {
+      samples.push_back({kNow - 10'000'000'000'000 + (part * 100'000 + i) * 3'000'000LL + i % 7, i * 1.25});
+    }
+    server.Store(tag, samples);
+  }
+  for (int round = 0; round < 3; ++round) {
+    grpc::ClientContext context;
+    auto stream = server.query().ReadRaw(&context, RawOf(tag, kTimestampMin, kTimestampMax));
+    v1::RawFrame frame;
+    // The one before is ended when the server hears of it, not when the client did.
+    bool read = stream->Read(&frame);
+    for (int i = 0; i < 500 && !read; ++i) {
+      EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      grpc::ClientContext again;
+      stream = server.query().ReadRaw(&again, RawOf(tag, kTimestampMin, kTimestampMax));
+      read = stream->Read(&frame);
+      again.TryCancel();
+      while (stream->Read(&frame)) {
+      }
+    }
+    EXPECT_TRUE(read);
+    context.TryCancel();
+    while (stream->Read(&frame)) {
+    }
+  }
+}
+
+// ---- ReadLatest
+
+TEST(ReadLatestTest, GroupsByTypeInTheOrderOfTheSelection) {
+  TestServer server;
+  const uint32_t a = server.Create("a"), b = server.Create("b"), none = server.Create("none");
+  const uint32_t text = server.Create("text", v1::VALUE_TYPE_STRING);
+  server.Store(a, {{kNow - 10, 1}, {kNow - 5, 2}});
+  server.Store(b, {{kNow - 7, 3}}, 0x80000000);
+  v1::Frame frame;
+  v1::Column* column = frame.add_columns();
+  column->set_tag_id(text);
+  column->mutable_times()->mutable_regular()->set_first(kNow);
+  column->mutable_values()->mutable_string()->add_values("batch 7");
+  server.WriteFrame(frame);
+
+  v1::ReadLatestRequest request;
+  request.mutable_tags()->add_ids(b);
+  request.mutable_tags()->add_ids(text);
+  request.mutable_tags()->add_names("a");
+  request.mutable_tags()->set_pattern("*");
+  v1::ReadLatestResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(server.query().ReadLatest(&context, request, &response).ok());
+  EXPECT_THAT(response.empty(), ElementsAre(none));
+  ASSERT_EQ(response.samples_size(), 2);
+  EXPECT_THAT(response.samples(0).tag_ids(), ElementsAre(b, a));
+  EXPECT_THAT(response.samples(0).times(), ElementsAre(kNow - 7, kNow - 5));
+  EXPECT_THAT(response.samples(0).values().float64().values(), ElementsAre(3, 2));
+  ASSERT_EQ(response.samples(0).qualities_size(), 1);
+  EXPECT_EQ(response.samples(0).qualities(0).quality(), 0x80000000u);
+  EXPECT_EQ(response.samples(0).qualities(0).count(), 1u);
+  EXPECT_THAT(response.samples(1).tag_ids(), ElementsAre(text));
+  EXPECT_THAT(response.samples(1).values().string().values(), ElementsAre("batch 7"));
+}
+
+TEST(ReadLatestTest, SelectionsThatCannotBeAreRefused) {
+  Config config;
+  config.limits.query_tags = 3;
+  TestServer server(config);
+  for (int i = 0; i < 4; ++i) server.Create(absl::StrCat("tag", i));
+  v1::ReadLatestRequest unknown, many, matching;
+  unknown.mutable_tags()->add_ids(1);
+  unknown.mutable_tags()->add_ids(77);
+  for (int i = 1; i <= 4; ++i) many.mutable_tags()->add_ids(i);
+  matching.mutable_tags()->set_pattern("tag*");
+  const struct {
+    v1::ReadLatestRequest request;
+    grpc::StatusCode code;
+    const char* message;
+  } kTable[] = {
+      {unknown, grpc::StatusCode::NOT_FOUND, "no tag has the id 77"},
+      {many, grpc::StatusCode::RESOURCE_EXHAUSTED,
+       "more than 3 tags, which is the limit (limits.query_tags)"},
+      {matching, grpc::StatusCode::RESOURCE_EXHAUSTED, "limits.query_tags"},
+  };
+  for (const auto& row : kTable) {
+    v1::ReadLatestResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = server.query().ReadLatest(&context, row.request, &response);
+    EXPECT_EQ(status.error_code(), row.code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
+  v1::ReadLatestRequest nothing;
+  nothing.mutable_tags()->set_pattern("other*");
+  v1::ReadLatestResponse response;
+  grpc::ClientContext context;
+  EXPECT_TRUE(server.query().ReadLatest(&context, nothing, &response).ok());
+}
+
+// ---- ReadAtTimes
+
+TEST(ReadAtTimesTest, InterpolatesAsTheTagSaysOrAsAsked) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, {{kNow - 20, 1}, {kNow - 10, 2}});
+  v1::ReadAtTimesRequest request;
+  request.mutable_tags()->add_ids(tag);
+  for (const Timestamp time : {kNow, kNow - 15, kNow - 30, kNow - 10}) request.add_times(time);
+  v1::ReadAtTimesResponse response;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.query().ReadAtTimes(&context, request, &response).ok());
+  }
+  ASSERT_EQ(response.tags_size(), 1);
+  EXPECT_THAT(response.tags(0).values().float64().values(), ElementsAre(2, 1.5, 0, 2));
+  request.set_interpolation(v1::INTERPOLATION_STEPPED);
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.query().ReadAtTimes(&context, request, &response).ok());
+  }
+  EXPECT_THAT(response.tags(0).values().float64().values(), ElementsAre(2, 1, 0, 2));
+}
+
+TEST(ReadAtTimesTest, WrongRequestsAreToldWhatIsWrong) {
+  Config config;
+  config.limits.at_times = 5;
+  TestServer server(config);
+  const uint32_t tag = server.Create("plant/flow");
+  v1::ReadAtTimesRequest many, outside, odd;
+  for (auto* request : {&many, &outside, &odd}) request->mutable_tags()->add_ids(tag);
+  for (int i = 0; i < 6; ++i) many.add_times(kNow);
+  outside.add_times(std::numeric_limits<int64_t>::max());
+  odd.set_interpolation(static_cast<v1::Interpolation>(9));
+  const struct {
+    v1::ReadAtTimesRequest request;
+    grpc::StatusCode code;
+    const char* message;
+  } kTable[] = {
+      {many, grpc::StatusCode::RESOURCE_EXHAUSTED,
+       "6 values (1 tags x 6 times): the limit is 5 (limits.at_times)"},
+      {outside, grpc::StatusCode::INVALID_ARGUMENT, "outside the times samples may have"},
+      {odd, grpc::StatusCode::INVALID_ARGUMENT, "interpolation 9"},
+  };
+  for (const auto& row : kTable) {
+    v1::ReadAtTimesResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = server.query().ReadAtTimes(&context, row.request, &response);
+    EXPECT_EQ(status.error_code(), row.code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
+}
+
+// ---- ReadProcessed
+
+v1::ReadProcessedRequest ProcessedOf(std::vector<uint32_t> tags, Timestamp start, Timestamp end,
+                                     uint64_t interval, std::vector<v1::Aggregate> aggregates) {
+  v1::ReadProcessedRequest request;
+  for (const uint32_t tag : tags) request.mutable_tags()->add_ids(tag);
+  request.set_start(start);
+  request.set_end(end);
+  request.set_interval_ns(interval);
+  for (const v1::Aggregate aggregate : aggregates) request.add_aggregates(aggregate);
+  return request;
+}
+
+// Of 10 seconds at 1 Hz, values 1 to 10, in intervals of 4 seconds; the sample at 6 s is Bad.
+TEST(ReadProcessedTest, EveryAggregateOfASmallExample) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const Timestamp start = kNow - 100 * kSecond;
+  for (int i = 0; i < 10; ++i) server.Store(tag, {{start + i * kSecond, i + 1.0}}, i == 6 ? 0x80000000 : 0);
+  const struct {
+    v1::Aggregate aggregate;
+    std::vector<double> values;  // Of [0, 4), [4, 8), [8, 10).
+  } kTable[] = {
+      {v1::AGGREGATE_MINIMUM, {1, 5, 9}},
+      {v1::AGGREGATE_MAXIMUM, {4, 8, 10}},
+      {v1::AGGREGATE_SUM, {10, 19, 19}},
+      {v1::AGGREGATE_AVERAGE, {2.5, 19.0 / 3, 9.5}},
+      {v1::AGGREGATE_TIME_WEIGHTED_AVERAGE, {3, (5.5 + 6 + 8.5) / 3, 9.5}},
+      {v1::AGGREGATE_STANDARD_DEVIATION_SAMPLE, {std::sqrt(5.0 / 3), std::sqrt(14.0 / 6), std::sqrt(0.5)}},
+      {v1::AGGREGATE_STANDARD_DEVIATION_POPULATION, {std::sqrt(1.25), std::sqrt(14.0 / 9), 0.5}},
+      {v1::AGGREGATE_FIRST, {1, 5, 9}},
+      {v1::AGGREGATE_LAST, {4, 8, 10}},
+      {v1::AGGREGATE_RANGE, {3, 3, 1}},
+      {v1::AGGREGATE_GOOD_SHARE, {1, 0.75, 0.5}},
+  };
+  for (const auto& row : kTable) {
+    std::vector<v1::ProcessedSeries> series;
+    const grpc::Status status = ReadProcessed(
+        server, ProcessedOf({tag}, start, start + 10 * kSecond, 4 * kSecond, {row.aggregate}), &series);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    ASSERT_EQ(series.size(), 1u);
+    const auto& values = series[0].columns(0).floats().values();
+    ASSERT_EQ(values.size(), 3) << v1::Aggregate_Name(row.aggregate);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_NEAR(values[i], row.values[i], 1e-12) << v1::Aggregate_Name(row.aggregate) << " " << i;
+    }
+  }
+  const struct {
+    v1::Aggregate aggregate;
+    std::vector<int64_t> values;
+  } kIntegers[] = {
+      {v1::AGGREGATE_COUNT, {4, 3, 2}},
+      {v1::AGGREGATE_SAMPLE_COUNT, {4, 4, 2}},
+      {v1::AGGREGATE_MINIMUM_TIME, {start, start + 4 * kSecond, start + 8 * kSecond}},
+      {v1::AGGREGATE_MAXIMUM_TIME, {start + 3 * kSecond, start + 7 * kSecond, start + 9 * kSecond}},
+      {v1::AGGREGATE_FIRST_TIME, {start, start + 4 * kSecond, start + 8 * kSecond}},
+      {v1::AGGREGATE_LAST_TIME, {start + 3 * kSecond, start + 7 * kSecond, start + 9 * kSecond}},
+  };
+  for (const auto& row : kIntegers) {
+    std::vector<v1::ProcessedSeries> series;
+    ASSERT_TRUE(ReadProcessed(server,
+                              ProcessedOf({tag}, start, start + 10 * kSecond, 4 * kSecond, {row.aggregate}),
+                              &series)
+                    .ok());
+    EXPECT_THAT(series[0].columns(0).integers().values(), ::testing::ElementsAreArray(row.values))
+        << v1::Aggregate_Name(row.aggregate);
+  }
+}
+
+TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const Timestamp start = kNow - 100 * kSecond;
+  // Good until 10 s, then nothing until 40 s: held, so Good but without samples; the newest is at 40 s.
+  server.Store(tag, {{start, 1}, {start + 10 * kSecond, 2}, {start + 40 * kSecond, 3}});
+  std::vector<v1::ProcessedSeries> series;
+  ASSERT_TRUE(ReadProcessed(server,
+                            ProcessedOf({tag}, start - 10 * kSecond, start + 65 * kSecond, 10 * kSecond,
+                                        {v1::AGGREGATE_COUNT, v1::AGGREGATE_MAXIMUM}),
+                            &series)
+                  .ok());
+  // Of each interval: what a count of it, and a maximum, are worth.
+  std::vector<uint32_t> counts(8), maxima(8);
+  for (int column = 0; column < 2; ++column) {
+    for (const auto& run : series[0].columns(column).status()) {
+      for (uint32_t i = run.first(); i < run.first() + run.count(); ++i) {
+        (column == 0 ? counts : maxima)[i] = run.quality();
+      }
+    }
+  }
+  constexpr uint32_t kCalculated = 0x401, kPartial = 0x404;
+  // In [40 s, 50 s) the newest sample stands alone: it is Good, and no time has data.
+  EXPECT_THAT(counts, ElementsAre(kBadNoData, kCalculated, kCalculated, kCalculated, kCalculated, kCalculated,
+                                  kBadNoData, kBadNoData | kPartial));
+  EXPECT_THAT(maxima, ElementsAre(kBadNoData, kCalculated, kCalculated, kBadNoData, kBadNoData, kCalculated,
+                                  kBadNoData, kBadNoData | kPartial));
+  const auto& values = series[0].columns(1).floats().values();
+  EXPECT_TRUE(std::isnan(values[0]));
+  EXPECT_EQ(values[1], 1);
+  EXPECT_TRUE(std::isnan(values[3]));
+}
+
+TEST(ReadProcessedTest, ManyTagsComeInOrderAndInSeveralFrames) {
+  TestServer server;
+  std::vector<uint32_t> tags;
+  v1::Frame frame;
+  for (int i = 0; i < 40; ++i) {
+    tags.push_back(server.Create(absl::StrCat("tag", i)));
+    AddColumn(tags.back(), {{kNow - 1000 * kSecond, i}, {kNow, i}}, &frame);
+  }
+  server.WriteFrame(frame);
+  std::reverse(tags.begin(), tags.end());
+  const auto request =
+      ProcessedOf(tags, kNow - 1000 * kSecond, kNow, kSecond, {v1::AGGREGATE_LAST, v1::AGGREGATE_SUM});
+  grpc::ClientContext context;
+  auto stream = server.query().ReadProcessed(&context, request);
+  v1::ProcessedFrame read;
+  std::vector<uint32_t> seen;
+  int frames = 0;
+  while (stream->Read(&read)) {
+    ++frames;
+    for (const auto& series : read.series()) seen.push_back(series.tag_id());
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(seen, tags);
+  EXPECT_GT(frames, 1);
+}
+
+TEST(ReadProcessedTest, WrongRequestsAreToldWhatIsWrong) {
+  Config config;
+  config.limits.query_values = 1'500'000;
+  TestServer server(config);
+  const uint32_t tag = server.Create("plant/flow"),
+                 text = server.Create("plant/batch", v1::VALUE_TYPE_STRING);
+  const Timestamp end = kNow;
+  const Timestamp start = kNow - 2000 * kSecond;
+  const struct {
+    v1::ReadProcessedRequest request;
+    grpc::StatusCode code;
+    const char* message;
+  } kTable[] = {
+      {ProcessedOf({tag}, end, start, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
+       "is not before end"},
+      {ProcessedOf({tag}, start, start, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
+       "is not before end"},
+      {ProcessedOf({tag}, start, end, static_cast<uint64_t>(-5), {v1::AGGREGATE_SUM}),
+       grpc::StatusCode::INVALID_ARGUMENT, "a negative number?"},
+      {ProcessedOf({tag}, start, end, kSecond / 1000, {v1::AGGREGATE_SUM}),
+       grpc::StatusCode::RESOURCE_EXHAUSTED, "2000000 intervals: the limit is 1000000 (limits.intervals)"},
+      {ProcessedOf({tag}, start, end, 1, {v1::AGGREGATE_SUM}), grpc::StatusCode::RESOURCE_EXHAUSTED,
+       "limits.intervals"},
+      {ProcessedOf({tag}, start, end, kSecond / 400, {v1::AGGREGATE_SUM, v1::AGGREGATE_LAST}),
+       grpc::StatusCode::RESOURCE_EXHAUSTED, "1600000 values (1 tags x 800000 intervals x 2 aggregates)"},
+      {ProcessedOf({tag}, start, end, kSecond, {}), grpc::StatusCode::INVALID_ARGUMENT, "0 aggregates"},
+      {ProcessedOf({tag}, start, end, kSecond, std::vector<v1::Aggregate>(17, v1::AGGREGATE_SUM)),
+       grpc::StatusCode::INVALID_ARGUMENT, "17 aggregates: 1 to 16"},
+      {ProcessedOf({tag}, start, end, kSecond, {static_cast<v1::Aggregate>(99)}),
+       grpc::StatusCode::INVALID_ARGUMENT, "aggregate 99 is none"},
+      {ProcessedOf({tag, text}, start, end, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
+       "'plant/batch' is of type string and has no AGGREGATE_SUM"},
+      {ProcessedOf({tag}, kTimestampMin - 1, end, 0, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
+       "outside the times"},
+      {ProcessedOf({55}, start, end, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::NOT_FOUND,
+       "no tag has the id 55"},
+  };
+  for (const auto& row : kTable) {
+    std::vector<v1::ProcessedSeries> series;
+    const grpc::Status status = ReadProcessed(server, row.request, &series);
+    EXPECT_EQ(status.error_code(), row.code) << row.message << ": " << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
+}
+
+TEST(ReadProcessedTest, StringsHaveCountsAndTimes) {
+  TestServer server;
+  const uint32_t text = server.Create("plant/batch", v1::VALUE_TYPE_STRING);
+  v1::Frame frame;
+  v1::Column* column = frame.add_columns();
+  column->set_tag_id(text);
+  column->mutable_times()->mutable_regular()->set_first(kNow - 10);
+  column->mutable_times()->mutable_regular()->set_step_ns(5);
+  column->mutable_values()->mutable_string()->add_values("a");
+  column->mutable_values()->mutable_string()->add_values("b");
+  server.WriteFrame(frame);
+  std::vector<v1::ProcessedSeries> series;
+  const grpc::Status status = ReadProcessed(
+      server, ProcessedOf({text}, kNow - 10, kNow, 0, {v1::AGGREGATE_COUNT, v1::AGGREGATE_LAST_TIME}),
+      &series);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_THAT(series[0].columns(0).integers().values(), ElementsAre(2));
+  EXPECT_THAT(series[0].columns(1).integers().values(), ElementsAre(kNow - 5));
+}
+
+TEST(ReadProcessedTest, DeadlineOfTheServerEndsIt) {
+  Config config;
+  config.limits.query_timeout = absl::Milliseconds(100);
+  TestServer server(config);
+  std::vector<uint32_t> tags;
+  v1::Frame frame;
+  for (int i = 0; i < 200; ++i) {
+    tags.push_back(server.Create(absl::StrCat("tag", i)));
+    AddColumn(tags.back(), Ramp(100, kSecond), &frame);
+  }
+  server.WriteFrame(frame);
+  // 200 tags of 40,000 intervals: seconds of work.
+  std::vector<v1::ProcessedSeries> series;
+  const grpc::Status status = ReadProcessed(
+      server, ProcessedOf(tags, kNow - 40'000 * kSecond, kNow, kSecond, {v1::AGGREGATE_AVERAGE}), &series);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_THAT(status.error_message(), HasSubstr("limits.query_timeout"));
+}
+
+// ---- Plot
+
+TEST(PlotTest, HasTheFourSamplesOfEachColumnAndTheNeighbours) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const Timestamp start = kNow - 1000;
+  // Two columns of 100 ns; the first has a peak and a pit between its ends.
+  server.Store(tag, {{start - 50, 0},
+                     {start + 10, 5},
+                     {start + 20, 9},
+                     {start + 30, 6},
+                     {start + 40, 1},
+                     {start + 50, 5},
+                     {start + 60, 4},
+                     {start + 250, 7},
+                     {start + 300, 8}});
+  server.Store(tag, {{start + 150, 3}}, 0x80000000);
+  v1::PlotRequest request;
+  request.mutable_tags()->add_ids(tag);
+  request.set_start(start);
+  request.set_end(start + 200);
+  request.set_columns(2);
+  grpc::ClientContext context;
+  auto stream = server.query().Plot(&context, request);
+  v1::PlotFrame frame;
+  ASSERT_TRUE(stream->Read(&frame));
+  const v1::PlotSeries& series = frame.series(0);
+  EXPECT_THAT(
+      TimesOf(series.samples().times(), series.samples().values().float64().values_size()),
+      ElementsAre(start - 50, start + 10, start + 20, start + 40, start + 60, start + 150, start + 250));
+  EXPECT_THAT(series.not_good_columns(), ElementsAre(1));
+  EXPECT_FALSE(stream->Read(&frame));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(PlotTest, MoreColumnsThanNanosecondsIsNoError) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, {{kNow - 3, 1}, {kNow - 2, 2}, {kNow - 1, 3}});
+  v1::PlotRequest request;
+  request.mutable_tags()->add_ids(tag);
+  request.set_start(kNow - 3);
+  request.set_end(kNow);
+  request.set_columns(1000);
+  grpc::ClientContext context;
+  auto stream = server.query().Plot(&context, request);
+  v1::PlotFrame frame;
+  ASSERT_TRUE(stream->Read(&frame));
+  EXPECT_THAT(frame.series(0).samples().values().float64().values(), ElementsAre(1, 2, 3));
+  EXPECT_FALSE(stream->Read(&frame));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(PlotTest, WrongRequestsAreToldWhatIsWrong) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow"),
+                 text = server.Create("plant/batch", v1::VALUE_TYPE_STRING);
+  const struct {
+    uint32_t tag;
+    Timestamp start;
+    uint32_t columns;
+    grpc::StatusCode code;
+    const char* message;
+  } kTable[] = {
+      {tag, kNow - 1, 0, grpc::StatusCode::INVALID_ARGUMENT, "columns is 0"},
+      {tag, kNow - 1, 100'001, grpc::StatusCode::RESOURCE_EXHAUSTED, "limits.plot_columns"},
+      {tag, kNow, 10, grpc::StatusCode::INVALID_ARGUMENT, "is not before end"},
+      {text, kNow - 1, 10, grpc::StatusCode::INVALID_ARGUMENT, "of type string"},
+  };
+  for (const auto& row : kTable) {
+    v1::PlotRequest request;
+    request.mutable_tags()->add_ids(row.tag);
+    request.set_start(row.start);
+    request.set_end(kNow);
+    request.set_columns(row.columns);
+    grpc::ClientContext context;
+    auto stream = server.query().Plot(&context, request);
+    v1::PlotFrame frame;
+    EXPECT_FALSE(stream->Read(&frame));
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), row.code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
+}
+
+}  // namespace
+}  // namespace historian::server

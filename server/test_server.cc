@@ -1,0 +1,159 @@
+#include "server/test_server.h"
+
+#include <climits>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "storage/model/check.h"
+
+namespace historian::server {
+
+TestServer::TestServer(Config config) : config_(std::move(config)) {
+  static int servers = 0;
+  const char* directory = std::getenv("TEST_TMPDIR");
+  log_file_ = absl::StrCat(directory == nullptr ? "/tmp" : directory, "/server", ++servers, ".log");
+  std::remove(log_file_.c_str());
+  config_.data_dir = "memory";
+  config_.grpc.listen = "127.0.0.1:0";
+  config_.http.listen = "127.0.0.1:0";
+  Open();
+}
+
+TestServer::~TestServer() = default;
+
+void TestServer::Open() {
+  auto log = Log::Open(log_file_, "debug", "text");
+  HISTORIAN_CHECK(log.ok());
+  log_ = *std::move(log);
+  auto server = Server::Start(
+      config_, [this] { return kv::TryOpenMemoryStore(disk_); }, clock_, *log_);
+  if (!server.ok()) std::fprintf(stderr, "%s\n", server.status().ToString().c_str());
+  HISTORIAN_CHECK(server.ok());
+  server_ = *std::move(server);
+  const auto channel = NewChannel();
+  ingest_ = v1::Ingest::NewStub(channel);
+  tags_ = v1::Tags::NewStub(channel);
+  query_ = v1::Query::NewStub(channel);
+  admin_ = v1::Admin::NewStub(channel);
+}
+
+void TestServer::Restart() {
+  EXPECT_TRUE(server_->Stop().ok());
+  server_.reset();
+  Open();
+}
+
+std::string TestServer::LogText() const {
+  std::ifstream in(log_file_);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::shared_ptr<grpc::Channel> TestServer::NewChannel(grpc::ChannelArguments arguments) {
+  arguments.SetMaxReceiveMessageSize(INT_MAX);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // A connection of its own.
+  return grpc::CreateCustomChannel(server_->grpc_address(), grpc::InsecureChannelCredentials(), arguments);
+}
+
+uint32_t TestServer::Create(const std::string& name, v1::ValueType type) {
+  v1::CreateTagsRequest request;
+  request.add_tags()->set_name(name);
+  request.mutable_tags(0)->set_type(type);
+  v1::TagsResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status = tags_->CreateTags(&context, request, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.results(0).status().code(), 0) << response.results(0).status().message();
+  return response.results(0).tag().id();
+}
+
+void TestServer::Store(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples,
+                       uint32_t quality) {
+  v1::Frame frame;
+  AddColumn(tag, samples, &frame);
+  if (quality != 0) {
+    auto* run = frame.mutable_columns(0)->add_qualities();
+    run->set_count(static_cast<uint32_t>(samples.size()));
+    run->set_quality(quality);
+  }
+  const v1::WriteAck ack = WriteFrame(frame);
+  EXPECT_EQ(ack.samples_stored(), samples.size()) << ack.ShortDebugString();
+}
+
+v1::WriteAck TestServer::WriteFrame(const v1::Frame& frame) {
+  v1::WriteOnceRequest request;
+  request.set_producer(absl::StrCat("test-", ++producers_));
+  *request.mutable_frame() = frame;
+  request.mutable_frame()->set_sequence(1);
+  v1::WriteAck ack;
+  grpc::ClientContext context;
+  const grpc::Status status = ingest_->WriteOnce(&context, request, &ack);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return ack;
+}
+
+void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, v1::Frame* frame) {
+  v1::Column* column = frame->add_columns();
+  column->set_tag_id(tag);
+  for (const auto& [time, value] : samples) {
+    column->mutable_times()->mutable_explicit_()->add_at(time);
+    column->mutable_values()->mutable_float64()->add_values(value);
+  }
+}
+
+std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size) {
+  std::vector<Timestamp> result;
+  for (size_t i = 0; i < size; ++i) {
+    switch (times.form_case()) {
+      case v1::Times::kExplicit:
+        result.push_back(times.explicit_().at(static_cast<int>(i)));
+        break;
+      case v1::Times::kOffsets:
+        result.push_back(
+            times.offsets().first() +
+            static_cast<int64_t>(times.offsets().offsets(static_cast<int>(i)) * times.offsets().unit_ns()));
+        break;
+      case v1::Times::kRegular:
+        result.push_back(times.regular().first() + static_cast<int64_t>(i * times.regular().step_ns()));
+        break;
+      case v1::Times::FORM_NOT_SET:
+        break;
+    }
+  }
+  return result;
+}
+
+grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                           const std::string& bytes) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const grpc::Slice slice(bytes);
+  const grpc::ByteBuffer request(&slice, 1);
+  auto call = stub.PrepareCall(&context, method, &queue);
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    HISTORIAN_CHECK(queue.Next(&tag, &ok));
+    return ok;
+  };
+  call->StartCall(nullptr);
+  wait();
+  call->WriteLast(request, grpc::WriteOptions(), nullptr);
+  wait();
+  grpc::ByteBuffer answer;
+  do {
+    call->Read(&answer, nullptr);
+  } while (wait());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
+  queue.Shutdown();
+  return status;
+}
+
+}  // namespace historian::server

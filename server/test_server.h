@@ -1,0 +1,84 @@
+// File: server/test_server.h
+//
+// A whole server in process, on a store in memory and a clock that stands still, and stubs to call it with.
+#ifndef HISTORIAN_SERVER_TEST_SERVER_H_
+#define HISTORIAN_SERVER_TEST_SERVER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "proto/historian/v1/admin.grpc.pb.h"
+#include "proto/historian/v1/ingest.grpc.pb.h"
+#include "proto/historian/v1/query.grpc.pb.h"
+#include "proto/historian/v1/tags.grpc.pb.h"
+#include "server/config.h"
+#include "server/log.h"
+#include "server/server.h"
+#include "storage/kv/memory_store.h"
+#include "storage/model/clock.h"
+
+namespace historian::server {
+
+inline constexpr Timestamp kNow = 1'767'225'600'000'000'000;  // 2026-01-01.
+inline constexpr int64_t kSecond = kNanosPerSecond;
+
+using WriteClient = grpc::ClientReaderWriter<v1::WriteRequest, v1::WriteAck>;
+
+class TestServer {
+ public:
+  // Ports are taken free, the log goes to a file of the test.
+  explicit TestServer(Config config = Config());
+  ~TestServer();
+
+  // Ends the server and starts one on the same disk.
+  void Restart();
+  void Stop() { ASSERT_TRUE(server_->Stop().ok()); }
+  Server& server() { return *server_; }
+  SimulatedClock& clock() { return clock_; }
+  std::string LogText() const;
+
+  std::shared_ptr<grpc::Channel> NewChannel(grpc::ChannelArguments arguments = {});
+  v1::Ingest::Stub& ingest() { return *ingest_; }
+  v1::Tags::Stub& tags() { return *tags_; }
+  v1::Query::Stub& query() { return *query_; }
+  v1::Admin::Stub& admin() { return *admin_; }
+
+  // The id of a new tag.
+  uint32_t Create(const std::string& name, v1::ValueType type = v1::VALUE_TYPE_FLOAT64);
+  // Stores (time, value) pairs as one frame, and expects all of them to be taken.
+  void Store(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, uint32_t quality = 0);
+  // One frame by WriteOnce, under a new producer.
+  v1::WriteAck WriteFrame(const v1::Frame& frame);
+
+ private:
+  void Open();
+
+  Config config_;
+  std::string log_file_;
+  std::unique_ptr<Log> log_;
+  SimulatedClock clock_{kNow};
+  std::shared_ptr<kv::MemoryDisk> disk_ = std::make_shared<kv::MemoryDisk>();
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<v1::Ingest::Stub> ingest_;
+  std::unique_ptr<v1::Tags::Stub> tags_;
+  std::unique_ptr<v1::Query::Stub> query_;
+  std::unique_ptr<v1::Admin::Stub> admin_;
+  int producers_ = 0;
+};
+
+// A column of float64 samples at these times.
+void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, v1::Frame* frame);
+
+// The times of a column, in whichever form.
+std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size);
+
+// Calls a method with bytes that need not be a message.
+grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                           const std::string& bytes);
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_TEST_SERVER_H_
