@@ -428,7 +428,6 @@ class Writer::Core {
         latencies.push_back(now - frames_[0].sent);
         frames_bytes_ -= frames_[0].body.size();
         counters_.samples_acknowledged += frames_[0].samples;
-        ++frames_acknowledged_;
         frames_.pop_front();
         if (next_ > 0) --next_;
       }
@@ -439,7 +438,6 @@ class Writer::Core {
       counters_.samples_stored += ack.samples_stored();
       counters_.samples_rejected += ack.samples_rejected();
       counters_.frames_repeated += ack.frames_repeated();
-      changed_.SignalAll();
       Pump();
     }
     if (opened && options_.on_state) options_.on_state({.connected = true});
@@ -452,6 +450,10 @@ class Writer::Core {
       event.latencies = latencies;
       options_.on_ack(event);
     }
+    // Only now: who has flushed has had its callbacks.
+    absl::MutexLock lock(&mutex_);
+    frames_acknowledged_ += latencies.size();
+    changed_.SignalAll();
     return true;
   }
 

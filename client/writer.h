@@ -148,7 +148,7 @@ class Writer {
   // client/wire.h): nothing is copied or encoded any more. `samples` is for the counters.
   absl::Status WriteEncodedFrame(std::string encoded_frame, uint64_t samples);
 
-  // Waits until everything added before is acknowledged.
+  // Waits until everything added before is acknowledged, and on_ack has been told.
   // Errors: DeadlineExceeded, says how much is left and why the link is down if it is; the final error.
   absl::Status Flush(absl::Duration timeout);
 

@@ -21,7 +21,7 @@ namespace historian::histbench {
 struct BenchOptions {
   WorkloadOptions workload;
   size_t connections = 4;
-  size_t frames_in_flight = 8;
+  size_t frames_in_flight = 4;
   size_t memory_bytes = size_t{1} << 30;
   size_t repetitions = 500;
   uint64_t compared_max = 100'000'000;  // Samples held against the generated ones.

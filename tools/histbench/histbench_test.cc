@@ -115,7 +115,7 @@ TEST(Ingest, SendsEverythingAndTimesEveryFrame) {
   client::FakeServer server;
   const Workload workload = MakeWorkload(WorkloadKind::kPlant, 20, 3000);
   const auto result = Ingest(
-      workload, 0, 600,
+      workload, 0, 3000,
       {.target = absl::StrCat("127.0.0.1:", server.port()), .connections = 3, .memory_bytes = 100'000});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->samples, 60'000u);

@@ -24,7 +24,7 @@ struct IngestOptions {
   std::string target;
   std::string producer = "histbench";  // Connection c is producer/c.
   size_t connections = 4;
-  size_t frames_in_flight = 8;            // A connection.
+  size_t frames_in_flight = 4;            // A connection.
   size_t memory_bytes = size_t{1} << 30;  // Of encoded frames.
   pid_t server_pid = -1;                  // For its CPU time; -1: not known.
   // Called with the samples acknowledged so far; by several threads.
