@@ -1,5 +1,6 @@
-// A real server is killed (SIGKILL) again and again while a writer writes. Afterwards every acknowledged sample is there,
-// once, and so is all that the writer was given, because it repeated what was not acknowledged.
+// A real server is killed (SIGKILL) again and again while a writer writes. Afterwards every acknowledged
+// sample is there, once, and so is all that the writer was given, because it repeated what was not
+// acknowledged.
 #include <atomic>
 #include <random>
 #include <thread>
@@ -68,7 +69,8 @@ TEST_P(KillTest, EveryAcknowledgedSampleIsThereOnce) {
       const int tag = static_cast<int>(i % kTags);
       // Each tag's value is its sample's index; one in ten arrives late, before the one added last.
       const int64_t index = written[tag]++;
-      const Timestamp time = kStart + (index % 10 == 5 ? index - 3 : index) * 1'000'000 + (index % 10 == 5 ? 7 : 0);
+      const Timestamp time =
+          kStart + (index % 10 == 5 ? index - 3 : index) * 1'000'000 + (index % 10 == 5 ? 7 : 0);
       ASSERT_TRUE(writer->Add(tags[tag].id, ValueType::kInt64, time, BitsOfInt64(index)).ok());
     }
   });
@@ -101,12 +103,13 @@ TEST_P(KillTest, EveryAcknowledgedSampleIsThereOnce) {
         ASSERT_FALSE(seen[value]) << "sample " << value << " of tag " << tag << " is there twice";
         seen[value] = true;
       }
-      for (size_t i = 0; i < seen.size(); ++i) ASSERT_TRUE(seen[i]) << "sample " << i << " of tag " << tag << " is lost";
+      for (size_t i = 0; i < seen.size(); ++i)
+        ASSERT_TRUE(seen[i]) << "sample " << i << " of tag " << tag << " is lost";
       total += raw->samples.size();
     }
     EXPECT_GT(total, 0);
-    std::printf("seed %d: %llu samples, each there once%s\n", GetParam(), static_cast<unsigned long long>(total),
-                restarted ? " after a restart" : "");
+    std::printf("seed %d: %llu samples, each there once%s\n", GetParam(),
+                static_cast<unsigned long long>(total), restarted ? " after a restart" : "");
   }
 }
 

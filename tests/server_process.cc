@@ -40,7 +40,8 @@ std::string ReadFile(const std::string& path) {
 std::string ScratchDirectory(absl::string_view name) {
   static int count = 0;
   const char* base = std::getenv("TEST_TMPDIR");
-  const std::string path = absl::StrCat(base == nullptr ? "/tmp" : base, "/", name, ".", getpid(), ".", ++count);
+  const std::string path =
+      absl::StrCat(base == nullptr ? "/tmp" : base, "/", name, ".", getpid(), ".", ++count);
   std::filesystem::create_directories(path);
   return path;
 }
@@ -67,7 +68,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(Options opti
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-    posix_spawn_file_actions_addopen(&actions, fd, server->log_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    posix_spawn_file_actions_addopen(&actions, fd, server->log_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                     0644);
   }
   const int error = posix_spawn(&server->pid_, kBinary, &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -79,8 +81,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(Options opti
     int status;
     if (waitpid(server->pid_, &status, WNOHANG) == server->pid_) {
       server->pid_ = -1;
-      return absl::InternalError(absl::StrCat("the server ended with ", WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-                                              ": ", server->LogTail()));
+      return absl::InternalError(absl::StrCat(
+          "the server ended with ", WIFEXITED(status) ? WEXITSTATUS(status) : -1, ": ", server->LogTail()));
     }
     std::istringstream ports(ReadFile(port_file));
     for (std::string line; std::getline(ports, line);) {
@@ -90,8 +92,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(Options opti
     }
     if (!server->grpc_.empty() && !server->http_.empty()) return server;
   }
-  return absl::InternalError(absl::StrCat("the server is not ready after ", absl::FormatDuration(kStartMax), ": ",
-                                          server->LogTail()));
+  return absl::InternalError(absl::StrCat("the server is not ready after ", absl::FormatDuration(kStartMax),
+                                          ": ", server->LogTail()));
 }
 
 ServerProcess::~ServerProcess() { Kill(); }

@@ -31,7 +31,7 @@ struct RocksDbOptions {
   // Recent batches of kMeta; at most two such buffers.
   uint64_t meta_buffer_bytes = uint64_t{8} << 20;
   // Files the logs grow by. Smaller on small disks: an empty log already has one.
-  uint64_t log_segment_bytes = uint64_t{16} << 20;
+  uint64_t log_segment_bytes = uint64_t{4} << 20;
 };
 
 // Errors: those of StoreDirectory::Open; DataLoss, the spaces or a log are damaged; ResourceExhausted, no

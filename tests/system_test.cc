@@ -1,0 +1,299 @@
+// The whole system, over loopback gRPC and through the client: random samples of all types go in, out of
+// order, repeated and contradicting; every kind of read must give what a plain model gives, while the server
+// seals, is killed and restarts.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "client/client.h"
+#include "gtest/gtest.h"
+#include "storage/archive/archive_model.h"
+#include "tests/server_process.h"
+
+namespace historian {
+namespace {
+
+using client::Aggregate;
+using testing::ScratchDirectory;
+using testing::ServerProcess;
+
+constexpr Timestamp kStart = 1'700'000'000 * kNanosPerSecond;
+constexpr Timestamp kPeriod = kNanosPerSecond;
+
+class SystemTest : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    data_dir_ = ScratchDirectory("system");
+    StartServer(0);
+    ASSERT_NE(server_, nullptr);
+    connection_ = *client::Connection::Open({.target = server_->target()});
+    std::vector<Tag> wanted;
+    for (uint8_t type = 1; IsKnownValueType(type); ++type) {
+      wanted.push_back({.name = absl::StrCat("system/", ValueTypeName(static_cast<ValueType>(type))),
+                        .type = static_cast<ValueType>(type),
+                        .interpolation = DefaultInterpolation(static_cast<ValueType>(type))});
+    }
+    auto tags = client::Tags(*connection_).Ensure(wanted);
+    ASSERT_TRUE(tags.ok()) << tags.status();
+    tags_ = *tags;
+    writer_ = *client::Writer::Open(*connection_, {.producer = "system test",
+                                                   .backoff_min = absl::Milliseconds(10),
+                                                   .backoff_max = absl::Milliseconds(100)});
+  }
+
+  void StartServer(int port) {
+    auto server = ServerProcess::Start(
+        {.data_dir = data_dir_, .grpc_port = port, .flags = {"--archive-journal-bytes-max=1MiB"}});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  void Restart(bool kill) {
+    const int port = server_->grpc_port();
+    if (kill) {
+      server_->Kill();
+    } else {
+      ASSERT_EQ(server_->Terminate(), 0) << server_->LogTail();
+    }
+    StartServer(port);
+    ASSERT_TRUE(connection_->WaitUntilConnected(absl::Seconds(20)).ok());
+  }
+
+  void WriteSome() {
+    const Tag& tag = tags_[random_() % tags_.size()];
+    Timestamp& now = now_.emplace(tag.id, kStart).first->second;
+    const bool late = random_() % 4 == 0;
+    Timestamp t = late ? now - static_cast<int64_t>(random_() % 5000) * kPeriod : now;
+    FrameColumn column{.tag = tag.id, .type = tag.type};
+    const size_t count = 1 + random_() % (random_() % 6 == 0 ? 4000 : 60);
+    for (size_t i = 0; i < count; ++i) {
+      t += random_() % 3 == 0 ? 1 + static_cast<int64_t>(random_() % kPeriod) : kPeriod;
+      const Quality quality = random_() % 50 == 0 ? 0x80310000 : random_() % 50 == 0 ? kUncertain : kGood;
+      if (tag.type == ValueType::kString) {
+        column.samples.AddString(t, std::string(random_() % 9, 'x'), quality);
+        continue;
+      }
+      ValueBits value = random_() % 3;
+      if (tag.type == ValueType::kFloat64) {
+        value = random_() % 40 == 0 ? random_() : BitsOfFloat64(static_cast<double>(random_() % 1000) / 10);
+      } else if (tag.type == ValueType::kFloat32) {
+        value = BitsOfFloat32(static_cast<float>(random_() % 1000) / 10);
+      } else if (tag.type == ValueType::kInt64) {
+        value = random_() % 40 == 0 ? random_() : random_() % 1000;
+      } else if (tag.type == ValueType::kBool) {
+        value &= 1;
+      }
+      column.samples.Add(t, value, quality);
+    }
+    if (!late) now = t;
+    const absl::Status added = writer_->AddColumn(tag.id, tag.type, column.samples.View());
+    ASSERT_TRUE(added.ok()) << added;
+    Frame frame;
+    frame.columns.push_back(std::move(column));
+    model_.Apply(frame);
+  }
+
+  void Check(const Tag& tag) {
+    const std::string where = absl::StrCat("seed ", GetParam(), ", ", tag.name);
+    const client::Reader reader(*connection_);
+    const ArchiveModel::TagSamples& stored = model_.Of(tag.id);
+    if (stored.empty()) return;
+    const Timestamp begin = stored.begin()->first, end = stored.rbegin()->first + 1;
+    const auto random_time = [&] { return begin + static_cast<int64_t>(random_() % Elapsed(begin, end)); };
+
+    Timestamp a = random_time(), b = random_time() + 1;
+    if (a > b) std::swap(a, b);
+    auto raw = reader.Raw(tag.id, a, b).Collect();
+    ASSERT_TRUE(raw.ok()) << raw.status();
+    const Samples expected = model_.Raw(tag.id, tag.type, a, b);
+    ASSERT_EQ(raw->samples.size(), expected.size()) << where;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_TRUE(SameSample(tag.type, raw->samples.View(), i, expected.View(), i))
+          << where << ", sample " << i;
+    }
+
+    // Reading in pieces by limit and continuation gives the same, in both directions.
+    for (const bool reverse : {false, true}) {
+      client::RawOptions options{.reverse = reverse, .limit = 1 + expected.size() / 3};
+      std::vector<Timestamp> times;
+      do {
+        client::RawSamples piece = reader.Raw(tag.id, a, b, options);
+        for (const client::SampleBatch& batch : piece) {
+          times.insert(times.end(), batch.samples.times.begin(), batch.samples.times.end());
+        }
+        ASSERT_TRUE(piece.status().ok()) << piece.status();
+        options.continuation = piece.continuation();
+      } while (!options.continuation.empty());
+      if (reverse) std::reverse(times.begin(), times.end());
+      ASSERT_EQ(times, expected.times) << where << (reverse ? ", reversed" : "");
+    }
+
+    auto latest = reader.ReadLatest({.ids = {tag.id}});
+    ASSERT_TRUE(latest.ok()) << latest.status();
+    ASSERT_EQ(latest->groups.size(), 1) << where;
+    EXPECT_EQ(latest->groups[0].samples.times[0], stored.rbegin()->first) << where;
+
+    if (tag.type == ValueType::kString || a == b) return;
+    CheckProcessed(tag, a, b, where);
+    if (HasFatalFailure()) return;
+    CheckPlot(tag, a, b, where);
+  }
+
+  void CheckProcessed(const Tag& tag, Timestamp a, Timestamp b, const std::string& where) {
+    const int64_t interval = 1 + static_cast<int64_t>(Elapsed(a, b) / (1 + random_() % 40));
+    std::vector<Timestamp> edges;
+    for (Timestamp t = a; t < b; t += interval) edges.push_back(t);
+    edges.push_back(b);
+    std::vector<client::ProcessedColumn> columns;
+    for (const auto& part :
+         {std::vector<Aggregate>(std::begin(client::kAllAggregates), std::begin(client::kAllAggregates) + 9),
+          std::vector<Aggregate>(std::begin(client::kAllAggregates) + 9, std::end(client::kAllAggregates))}) {
+      auto processed =
+          client::Reader(*connection_)
+              .Processed({.ids = {tag.id}},
+                         {.start = a, .end = b, .interval = absl::Nanoseconds(interval), .aggregates = part});
+      ASSERT_TRUE(processed.ok()) << processed.status();
+      ASSERT_EQ(processed->size(), 1);
+      for (client::ProcessedColumn& column : (*processed)[0].columns) columns.push_back(std::move(column));
+    }
+    const std::vector<Interval> intervals = model_.Fold(tag.id, tag.type, edges, tag.interpolation);
+    const auto number = [&](ValueBits bits) {
+      return tag.type == ValueType::kInt64 ? static_cast<double>(Int64OfBits(bits))
+                                           : ToDouble(tag.type, bits);
+    };
+    for (const client::ProcessedColumn& column : columns) {
+      ASSERT_EQ(column.size(), intervals.size()) << where << ", " << client::AggregateName(column.aggregate);
+      for (size_t i = 0; i < intervals.size(); ++i) {
+        const Interval& interval = intervals[i];
+        std::optional<double> expected;
+        switch (column.aggregate) {
+          case Aggregate::kCount:
+            expected = interval.samples.good;
+            break;
+          case Aggregate::kSampleCount:
+            expected = interval.samples.count;
+            break;
+          case Aggregate::kGoodShare:
+            expected = GoodShareOf(interval);
+            break;
+          case Aggregate::kSum:
+            expected = SumOf(interval);
+            break;
+          case Aggregate::kAverage:
+            expected = AverageOf(interval);
+            break;
+          case Aggregate::kTimeWeightedAverage:
+            expected = TimeWeightedAverageOf(interval);
+            break;
+          case Aggregate::kStandardDeviationSample:
+            expected = SampleDeviationOf(interval);
+            break;
+          case Aggregate::kStandardDeviationPopulation:
+            expected = PopulationDeviationOf(interval);
+            break;
+          case Aggregate::kRange:
+            expected = RangeOf(tag.type, interval);
+            break;
+          case Aggregate::kMinimum:
+            if (interval.samples.good > 0) expected = number(interval.samples.min.value);
+            break;
+          case Aggregate::kMaximum:
+            if (interval.samples.good > 0) expected = number(interval.samples.max.value);
+            break;
+          case Aggregate::kMinimumTime:
+            if (interval.samples.good > 0) expected = interval.samples.min.time;
+            break;
+          case Aggregate::kMaximumTime:
+            if (interval.samples.good > 0) expected = interval.samples.max.time;
+            break;
+          case Aggregate::kFirst:
+            if (interval.samples.count > 0) expected = number(interval.samples.first.value);
+            break;
+          case Aggregate::kLast:
+            if (interval.samples.count > 0) expected = number(interval.samples.last.value);
+            break;
+          case Aggregate::kFirstTime:
+            if (interval.samples.count > 0) expected = interval.samples.first.time;
+            break;
+          case Aggregate::kLastTime:
+            if (interval.samples.count > 0) expected = interval.samples.last.time;
+            break;
+        }
+        const bool has_value = !IsBad(column.StatusAt(i)) || column.aggregate == Aggregate::kFirst ||
+                               column.aggregate == Aggregate::kLast;
+        if (!expected.has_value()) {
+          EXPECT_TRUE(IsBad(column.StatusAt(i)))
+              << where << ", " << client::AggregateName(column.aggregate) << " " << i;
+        } else if (has_value && !std::isnan(*expected)) {
+          EXPECT_EQ(column.AsDouble(i), *expected)
+              << where << ", " << client::AggregateName(column.aggregate) << " " << i;
+        }
+      }
+    }
+  }
+
+  void CheckPlot(const Tag& tag, Timestamp a, Timestamp b, const std::string& where) {
+    const uint32_t pixels = 1 + random_() % 50;
+    auto plot = client::Reader(*connection_).Plot({.ids = {tag.id}}, a, b, pixels);
+    ASSERT_TRUE(plot.ok()) << plot.status();
+    const std::vector<Timestamp>& times = (*plot)[0].samples.times;
+    const std::set<Timestamp> drawn(times.begin(), times.end());
+    std::vector<Timestamp> edges;
+    for (uint32_t k = 0; k <= pixels; ++k) {
+      const Timestamp edge =
+          a + static_cast<int64_t>(static_cast<unsigned __int128>(Elapsed(a, b)) * k / pixels);
+      if (edges.empty() || edge > edges.back()) edges.push_back(edge);
+    }
+    for (const Interval& column : model_.Fold(tag.id, tag.type, edges, tag.interpolation)) {
+      if (column.samples.count == 0) continue;
+      EXPECT_TRUE(drawn.count(column.samples.first.time)) << where;
+      EXPECT_TRUE(drawn.count(column.samples.last.time)) << where;
+      if (column.samples.good == 0) continue;
+      EXPECT_TRUE(drawn.count(column.samples.min.time)) << where;
+      EXPECT_TRUE(drawn.count(column.samples.max.time)) << where;
+    }
+  }
+
+  std::mt19937_64 random_{static_cast<uint64_t>(GetParam())};
+  std::string data_dir_;
+  std::unique_ptr<ServerProcess> server_;
+  std::optional<client::Connection> connection_;
+  std::vector<Tag> tags_;
+  std::unique_ptr<client::Writer> writer_;
+  std::map<TagId, Timestamp> now_;
+  ArchiveModel model_;
+};
+
+TEST_P(SystemTest, EveryReadEqualsTheModel) {
+  for (int round = 0; round < 6; ++round) {
+    for (int i = 0; i < 60; ++i) {
+      WriteSome();
+      if (HasFatalFailure()) return;
+    }
+    if (round == 1 || round == 4) {
+      Restart(/*kill=*/round == 4);  // With frames on their way.
+      if (HasFatalFailure()) return;
+    }
+    const absl::Status flushed = writer_->Flush(absl::Seconds(30));
+    ASSERT_TRUE(flushed.ok()) << flushed << "\n" << server_->LogTail();
+    if (round == 2) {
+      const auto sealed = client::Admin(*connection_).Seal();
+      ASSERT_TRUE(sealed.ok()) << sealed.status();
+    }
+    for (const Tag& tag : tags_) {
+      for (int i = 0; i < 3; ++i) {
+        Check(tag);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_EQ(writer_->counters().samples_rejected, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, SystemTest, ::testing::Values(1, 2, 3));
+
+}  // namespace
+}  // namespace historian
