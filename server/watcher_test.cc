@@ -1,0 +1,44 @@
+#include "server/watcher.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace historian::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(WatcherTest, LogsEachChangeOnce) {
+  const std::string file = absl::StrCat(std::getenv("TEST_TMPDIR"), "/watcher.log");
+  auto log = Log::Open(file, "info", "text");
+  ASSERT_TRUE(log.ok());
+  Watcher watcher(**log);
+  ArchiveStats stats;
+  watcher.Look(stats);
+  stats.ingest = absl::ResourceExhaustedError("the disk has 5 bytes left");
+  watcher.Look(stats);
+  watcher.Look(stats);
+  stats.ingest = absl::OkStatus();
+  stats.seals = 1;
+  stats.damage = {"tag 7: page at 5"};
+  watcher.Look(stats);
+  watcher.Look(stats);
+  std::ifstream in(file);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  int lines = 0;
+  for (const char c : text) lines += c == '\n';
+  EXPECT_EQ(lines, 4) << text;
+  EXPECT_THAT(text, HasSubstr("writes_refused reason=\"the disk has 5 bytes left\""));
+  EXPECT_THAT(text, HasSubstr("writes_resumed"));
+  EXPECT_THAT(text, HasSubstr("sealed seals=1"));
+  EXPECT_THAT(text, HasSubstr("damage what=\"tag 7: page at 5\""));
+}
+
+}  // namespace
+}  // namespace historian::server
