@@ -119,8 +119,8 @@ ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringC
   switch (from.kind_case()) {
     case v1::Values::kFloat64: {
       const auto& values = from.float64().values();
-      to->resize(values.size());
-      if (!values.empty()) std::memcpy(to->data(), values.data(), values.size() * sizeof(double));
+      const auto* bits = reinterpret_cast<const ValueBits*>(values.data());
+      to->assign(bits, bits + values.size());
       return ValueType::kFloat64;
     }
     case v1::Values::kFloat32: {
@@ -132,8 +132,8 @@ ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringC
     }
     case v1::Values::kInt64: {
       const auto& values = from.int64().values();
-      to->resize(values.size());
-      if (!values.empty()) std::memcpy(to->data(), values.data(), values.size() * sizeof(int64_t));
+      const auto* bits = reinterpret_cast<const ValueBits*>(values.data());
+      to->assign(bits, bits + values.size());
       return ValueType::kInt64;
     }
     case v1::Values::kBool: {
