@@ -42,6 +42,10 @@ constexpr size_t kProducerNameBytesMax = 128;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
+// How long writes are refused after the journal could not be written.
+constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
+// The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
+constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
 // How long a write waits for memory before it is refused.
 constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
 
@@ -56,9 +60,9 @@ absl::Status CheckSize(const Frame& frame) {
     text_bytes += snapshot.strings.TextBytes();
   }
   if (samples <= kFrameSamplesMax && text_bytes <= kFrameTextBytesMax) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("frame ", frame.sequence, " has ", samples, " samples and ", text_bytes,
-                                                 " bytes of text; the limits are ", kFrameSamplesMax, " and ",
-                                                 kFrameTextBytesMax));
+  return absl::InvalidArgumentError(absl::StrCat("frame ", frame.sequence, " has ", samples, " samples and ",
+                                                 text_bytes, " bytes of text; the limits are ",
+                                                 kFrameSamplesMax, " and ", kFrameTextBytesMax));
 }
 
 class ArchiveImpl : public Archive {
@@ -164,7 +168,11 @@ class ArchiveImpl : public Archive {
 
   mutable absl::Mutex state_mu_;
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
-  absl::Status refusal_ ABSL_GUARDED_BY(state_mu_);  // Why writes are refused.
+  absl::Status no_room_ ABSL_GUARDED_BY(state_mu_);  // Not OK: the disk's reserve is reached.
+  // Not OK: the journal could not be written. Tried again after retry_at_, and forgotten when a write
+  // succeeds.
+  absl::Status failure_ ABSL_GUARDED_BY(state_mu_);
+  absl::Time retry_at_ ABSL_GUARDED_BY(state_mu_) = absl::InfinitePast();
   uint64_t reserve_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
   uint64_t in_flight_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
   uint64_t seals_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // Calls of Seal so far,
@@ -307,14 +315,16 @@ uint64_t ArchiveImpl::DurableSequence(absl::string_view producer) {
 absl::Status ArchiveImpl::RefuseWrites() {
   absl::MutexLock lock(&state_mu_);
   if (closing_) return absl::UnavailableError("the archive is closing");
-  return refusal_;
+  if (!no_room_.ok()) return no_room_;
+  return failure_.ok() || absl::Now() >= retry_at_ ? absl::OkStatus() : failure_;
 }
 
 absl::Status ArchiveImpl::WaitForMemory(size_t bytes) {
   const uint64_t in_flight_max = options_.memory_budget_bytes / 4;
   const uint64_t tails_max = options_.memory_budget_bytes * 3 / 4;
   const auto has_room = [this, in_flight_max, tails_max]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return closing_ || !refusal_.ok() || (in_flight_bytes_ < in_flight_max && TailBytes() < tails_max);
+    return closing_ || !no_room_.ok() || !failure_.ok() ||
+           (in_flight_bytes_ < in_flight_max && TailBytes() < tails_max);
   };
   absl::MutexLock lock(&state_mu_);
   if (!has_room() && !state_mu_.AwaitWithTimeout(absl::Condition(&has_room), kMemoryWaitMax)) {
@@ -387,10 +397,16 @@ void ArchiveImpl::OnJournaled(std::shared_ptr<Applying> applying, absl::StatusOr
   if (!position.ok()) {
     if (absl::IsResourceExhausted(position.status())) {
       absl::MutexLock lock(&state_mu_);
-      if (refusal_.ok()) refusal_ = Annotate(position.status(), "writes are refused until there is room");
+      if (failure_.ok())
+        failure_ = Annotate(position.status(), "the disk is full; writes are refused until there is room");
+      retry_at_ = absl::Now() + kRetryPeriod;
     }
     Finish(*applying, position.status());
     return;
+  }
+  {
+    absl::MutexLock lock(&state_mu_);
+    failure_ = absl::OkStatus();
   }
   {
     absl::MutexLock lock(&producers_mu_);
@@ -544,10 +560,11 @@ uint64_t ArchiveImpl::OpenSamples() const {
 
 void ArchiveImpl::CheckRoom() {
   const kv::StoreStats stats = store_->Stats();
-  const uint64_t reserve = std::min(options_.disk_reserve_bytes, stats.capacity_bytes / 20);
+  const uint64_t reserve =
+      std::min(options_.disk_reserve_bytes, std::max(stats.capacity_bytes / 20, kReserveBytesMin));
   absl::MutexLock lock(&state_mu_);
   reserve_bytes_ = reserve;
-  refusal_ = stats.free_bytes >= reserve
+  no_room_ = stats.free_bytes >= reserve
                  ? absl::OkStatus()
                  : absl::ResourceExhaustedError(absl::StrCat(
                        "the disk is full: ", stats.free_bytes >> 20, " MiB are free and ", reserve >> 20,
@@ -674,7 +691,9 @@ ArchiveStats ArchiveImpl::Stats() {
     stats.blocks = sealed_.blocks;
     stats.block_bytes = sealed_.block_bytes;
     stats.disk_reserve_bytes = reserve_bytes_;
-    stats.ingest = closing_ ? absl::UnavailableError("the archive is closing") : refusal_;
+    stats.ingest = closing_        ? absl::UnavailableError("the archive is closing")
+                   : no_room_.ok() ? failure_
+                                   : no_room_;
   }
   absl::MutexLock lock(&damage_mu_);
   stats.damage.assign(damage_.begin(), damage_.end());

@@ -59,8 +59,8 @@ struct ArchiveOptions {
   absl::Duration seal_interval = absl::Hours(6);
   // Samples farther ahead of the clock are rejected.
   absl::Duration future_limit = absl::Hours(1);
-  // Writes are refused while the disk has less free space, or less than a twentieth of its capacity if that
-  // is smaller, so that sealing and reading go on.
+  // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB at
+  // least) if that is smaller, so that sealing and reading go on.
   uint64_t disk_reserve_bytes = uint64_t{256} << 20;
 };
 
