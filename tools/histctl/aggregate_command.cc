@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/reader.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/reading.h"
+
+namespace historian::histctl {
+namespace {
+
+using client::Aggregate;
+
+// Significant digits of computed values that people see.
+constexpr int kDigits = 8;
+
+struct AggregateOptions {
+  std::vector<std::string> tags;
+  std::string from;
+  std::string to = "now";
+  std::string interval;
+  std::string aggregates = "avg,min,max,count";
+  std::string interpolation;
+};
+
+bool IsCount(Aggregate aggregate) {
+  return aggregate == Aggregate::kCount || aggregate == Aggregate::kSampleCount ||
+         aggregate == Aggregate::kGoodShare;
+}
+
+bool IsTime(Aggregate aggregate) {
+  return aggregate == Aggregate::kMinimumTime || aggregate == Aggregate::kMaximumTime ||
+         aggregate == Aggregate::kFirstTime || aggregate == Aggregate::kLastTime;
+}
+
+bool IsValue(Aggregate aggregate) {
+  return aggregate == Aggregate::kMinimum || aggregate == Aggregate::kMaximum ||
+         aggregate == Aggregate::kFirst || aggregate == Aggregate::kLast;
+}
+
+Cell AggregateCell(const Context& context, const Tag& tag, const client::ProcessedColumn& column, size_t i) {
+  // Bad: there is no value. The first and last samples may be Bad ones themselves, and have one.
+  const Quality status = column.StatusAt(i);
+  if (IsBad(status) && !IsCount(column.aggregate) &&
+      ((status & 0xFFFF0000) == kBadNoData ||
+       !(column.aggregate == Aggregate::kFirst || column.aggregate == Aggregate::kLast ||
+         column.aggregate == Aggregate::kFirstTime || column.aggregate == Aggregate::kLastTime))) {
+    return Cell::Absent();
+  }
+  if (const auto* floats = std::get_if<std::vector<double>>(&column.values)) {
+    return Cell::Float64((*floats)[i], IsValue(column.aggregate) ? 0 : kDigits);
+  }
+  const int64_t value = std::get<std::vector<int64_t>>(column.values)[i];
+  if (IsTime(column.aggregate)) return TimeCell(context, value);
+  if (IsValue(column.aggregate)) return ValueCell(tag, BitsOfInt64(value), "");
+  return Cell::Integer(value);
+}
+
+absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const Range range, ParseRange(*context, options.from, options.to));
+  if (range.from == range.to) return UsageError("--from and --to are the same time");
+  client::ProcessedRequest request{.start = range.from, .end = range.to};
+  uint64_t interval_nanos = 0;
+  if (!options.interval.empty()) {
+    const absl::StatusOr<int64_t> nanos = ParseDurationText(options.interval);
+    if (!nanos.ok()) return UsageError(absl::StrCat("--interval: ", nanos.status().message()));
+    interval_nanos = static_cast<uint64_t>(*nanos);
+    request.interval = absl::Nanoseconds(*nanos);
+  }
+  for (const absl::string_view name : absl::StrSplit(options.aggregates, ',')) {
+    Aggregate aggregate;
+    if (!client::ParseAggregate(name, &aggregate)) {
+      std::string known;
+      for (const Aggregate one : client::kAllAggregates) {
+        absl::StrAppend(&known, known.empty() ? "" : ", ", client::AggregateName(one));
+      }
+      return UsageError(absl::StrCat("--aggregate: '", name, "' is none of ", known));
+    }
+    request.aggregates.push_back(aggregate);
+  }
+  if (options.interpolation == "stepped") request.interpolation = Interpolation::kStepped;
+  if (options.interpolation == "sloped") request.interpolation = Interpolation::kSloped;
+  if (!options.interpolation.empty() && !request.interpolation) {
+    return UsageError(
+        absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
+  }
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const std::vector<client::ProcessedSeries> series,
+                   client::Reader(connection).Processed(SelectionOf(tags), request));
+  if (series.size() != tags.size())
+    return absl::InternalError("the server answered for other tags than asked");
+
+  const bool many = tags.size() > 1;
+  std::vector<Heading> headings;
+  if (many || context->format != Format::kTable) headings.push_back({.name = "tag"});
+  headings.push_back({.name = "time"});
+  for (const Aggregate aggregate : request.aggregates) {
+    const bool has_unit = !many && !IsCount(aggregate) && !IsTime(aggregate);
+    headings.push_back({.name = std::string(client::AggregateName(aggregate)),
+                        .unit = has_unit ? tags[0].unit : "",
+                        .right = !IsTime(aggregate)});
+  }
+  headings.push_back({.name = "quality"});
+  RowWriter rows(context->format, headings, context->out);
+  for (size_t s = 0; s < series.size(); ++s) {
+    const std::vector<client::ProcessedColumn>& columns = series[s].columns;
+    if (columns.size() != request.aggregates.size()) {
+      return absl::InternalError("the server answered with other aggregates than asked");
+    }
+    for (size_t i = 0; i < columns[0].size(); ++i) {
+      std::vector<Cell> cells;
+      if (many || context->format != Format::kTable) cells.push_back(Cell::Text(tags[s].name));
+      cells.push_back(
+          TimeCell(*context, static_cast<Timestamp>(static_cast<uint64_t>(range.from) + interval_nanos * i)));
+      Quality worst = columns[0].StatusAt(i);
+      for (const client::ProcessedColumn& column : columns) {
+        cells.push_back(AggregateCell(*context, tags[s], column, i));
+        if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
+      }
+      // That a value was calculated goes without saying, for people.
+      Cell quality = QualityCell(worst);
+      if (const Quality rest = worst & ~(kInfoCalculated | kInfoPartial); rest == kGood) {
+        const bool partial = (worst & kInfoPartial) == kInfoPartial;
+        quality.shown = partial ? "Partial" : " ";
+      }
+      cells.push_back(std::move(quality));
+      rows.AddRow(std::move(cells));
+    }
+  }
+  rows.Finish();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddAggregateCommand(CLI::App* app, Context* context) {
+  const auto options = std::make_shared<AggregateOptions>();
+  CLI::App* const aggregate =
+      app->add_subcommand("aggregate", "averages, extremes and the like over intervals");
+  aggregate->add_option("TAG", options->tags, "names or patterns")->required();
+  aggregate->add_option("--from", options->from, "from this time on")->required();
+  aggregate->add_option("--to", options->to, "until before this time")->capture_default_str();
+  aggregate->add_option("--interval", options->interval, "how long each is; without: one, the whole range");
+  aggregate->add_option("--aggregate", options->aggregates, "which ones, with commas between")
+      ->capture_default_str();
+  aggregate->add_option("--interpolation", options->interpolation,
+                        "stepped or sloped, instead of as each tag says");
+  std::string names;
+  size_t line = 0;
+  for (const Aggregate one : client::kAllAggregates) {
+    const absl::string_view name = client::AggregateName(one);
+    if (line + name.size() > 90) {
+      absl::StrAppend(&names, "\n ");
+      line = 0;
+    }
+    absl::StrAppend(&names, " ", name);
+    line += name.size() + 1;
+  }
+  aggregate->footer(absl::StrCat(
+      "\nAggregates (short: min, max, avg, twa, stddev):\n ", names,
+      "\n\nAn interval without a usable sample has no value. `quality` is the worst of the row's.\n"
+      "\nExamples:\n"
+      "  histctl aggregate area-1/pump-101/flow --from today --interval 1h\n"
+      "  histctl aggregate 'area-1/*' --from -7d --interval 1d --aggregate twa,min,min-time,good-share "
+      "--format csv\n"));
+  aggregate->callback([=] { context->run = [=] { return RunAggregate(*options, context); }; });
+}
+
+}  // namespace historian::histctl

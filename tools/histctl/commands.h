@@ -1,0 +1,34 @@
+// File: tools/histctl/commands.h
+//
+// All commands. Each adds itself to the application; `context` must outlive it.
+#ifndef HISTORIAN_TOOLS_HISTCTL_COMMANDS_H_
+#define HISTORIAN_TOOLS_HISTCTL_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+
+#include "tools/histctl/context.h"
+
+namespace historian::histctl {
+
+void AddTagCommand(CLI::App* app, Context* context);
+void AddPutCommand(CLI::App* app, Context* context);
+void AddGetCommand(CLI::App* app, Context* context);
+void AddLatestCommand(CLI::App* app, Context* context);
+void AddAtCommand(CLI::App* app, Context* context);
+void AddAggregateCommand(CLI::App* app, Context* context);
+void AddPlotCommand(CLI::App* app, Context* context);
+void AddImportCommand(CLI::App* app, Context* context);
+void AddExportCommand(CLI::App* app, Context* context);
+void AddStatusCommand(CLI::App* app, Context* context);
+void AddStorageCommand(CLI::App* app, Context* context);
+void AddSealCommand(CLI::App* app, Context* context);
+void AddBlockCommand(CLI::App* app, Context* context);
+void AddCompletionCommand(CLI::App* app, Context* context);
+void AddVersionCommand(CLI::App* app, Context* context);
+
+// Parses and runs a command line (argv[0] is the program). Help goes to context->out. The exit code.
+int RunHistctl(int argc, const char* const* argv, Context* context);
+
+}  // namespace historian::histctl
+
+#endif  // HISTORIAN_TOOLS_HISTCTL_COMMANDS_H_

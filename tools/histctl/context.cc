@@ -1,0 +1,61 @@
+#include "tools/histctl/context.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "storage/model/clock.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/time_text.h"
+
+namespace historian::histctl {
+
+absl::Status Context::Prepare() {
+  absl::StatusOr<absl::TimeZone> loaded = LoadZone(tz);
+  if (!loaded.ok()) return UsageError(absl::StrCat("--tz: ", loaded.status().message()));
+  zone = *loaded;
+  if (format_name == "table") {
+    format = Format::kTable;
+  } else if (format_name == "csv") {
+    format = Format::kCsv;
+  } else if (format_name == "json") {
+    format = Format::kJson;
+  } else {
+    return UsageError(absl::StrCat("--format: '", format_name, "' is none of table, csv, json"));
+  }
+  if (cert.empty() != key.empty()) return UsageError("--cert and --key go together");
+  now = Clock::System().Now();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<client::Connection> Context::Connect() const {
+  client::ConnectionOptions options;
+  options.target = server;
+  options.client_name = "histctl";
+  // A page of ten thousand tags with all their states may be large.
+  options.message_bytes_max = 64 * 1024 * 1024;
+  if (tls || !ca.empty() || !cert.empty()) {
+    options.tls = client::TlsFiles{.ca = ca, .cert = cert, .key = key, .server_name = tls_name};
+  }
+  absl::StatusOr<client::Connection> connection = client::Connection::Open(std::move(options));
+  if (!connection.ok()) return LocalFileError(connection.status().message());
+  return connection;
+}
+
+absl::StatusOr<Timestamp> Context::Time(absl::string_view option, absl::string_view text) const {
+  absl::StatusOr<Timestamp> time = ParseTimeText(text, zone, now);
+  if (!time.ok()) return UsageError(absl::StrCat(option, ": ", time.status().message()));
+  return time;
+}
+
+void Context::Note(absl::string_view message) {
+  absl::MutexLock lock(&note_mutex_);
+  err->Append(absl::StrCat("histctl: ", message, "\n"));
+  err->Flush().IgnoreError();
+}
+
+void Context::Fail(absl::string_view message) {
+  ++failures;
+  Note(message);
+}
+
+}  // namespace historian::histctl

@@ -1,0 +1,196 @@
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/reader.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/lib/value_text.h"
+#include "tools/histctl/reading.h"
+
+namespace historian::histctl {
+namespace {
+
+// Tags whose samples are read side by side for a wide file: each is a stream of its own.
+constexpr size_t kWideTagsMax = 1000;
+
+struct ExportOptions {
+  std::vector<std::string> tags;
+  std::string from;
+  std::string to;
+  std::string layout = "long";
+  std::string file;
+};
+
+// Also an empty string is a value, and is quoted; nothing at all is none.
+void AppendSampleValue(const Tag& tag, const SamplesView& samples, size_t i, std::string* line) {
+  if (tag.type == ValueType::kString) {
+    AppendCsvField(samples.StringAt(i), line);
+  } else {
+    AppendValue(tag.type, samples.values[i], line);
+  }
+}
+
+absl::Status ExportLong(const std::vector<Tag>& tags, const client::Reader& reader, const Range& range,
+                        Context* context, Output* out) {
+  out->Append("time,tag,value,quality\n");
+  std::string line;
+  for (const Tag& tag : tags) {
+    std::string name;
+    AppendCsvField(tag.name, &name);
+    client::RawSamples raw = reader.Raw(tag.id, range.from, range.to);
+    for (const client::SampleBatch& batch : raw) {
+      if (context->Interrupted()) return InterruptedError("interrupted");
+      const SamplesView samples = batch.samples.View();
+      for (size_t i = 0; i < samples.size; ++i) {
+        line.clear();
+        AppendTime(samples.times[i], context->zone, &line);
+        absl::StrAppend(&line, ",", name, ",");
+        AppendSampleValue(tag, samples, i, &line);
+        line.push_back(',');
+        line.append(samples.QualityAt(i) == kGood ? "Good" : QualityCodeText(samples.QualityAt(i)));
+        line.push_back('\n');
+        out->Append(line);
+      }
+    }
+    RETURN_IF_ERROR(Annotate(raw.status(), absl::StrCat("tag '", tag.name, "'")));
+  }
+  return absl::OkStatus();
+}
+
+// The samples of one tag, one at a time.
+class Cursor {
+ public:
+  explicit Cursor(client::RawSamples raw) : raw_(std::move(raw)) { NextBatch(); }
+
+  bool done() const { return batch_ == nullptr; }
+  SamplesView samples() const { return batch_->samples.View(); }
+  size_t index() const { return index_; }
+  Timestamp time() const { return batch_->samples.times[index_]; }
+  void Next() {
+    if (++index_ == batch_->samples.size()) NextBatch();
+  }
+  const absl::Status& status() const { return raw_.status(); }
+
+ private:
+  void NextBatch() {
+    batch_ = raw_.Next();
+    index_ = 0;
+  }
+
+  client::RawSamples raw_;
+  const client::SampleBatch* batch_ = nullptr;
+  size_t index_ = 0;
+};
+
+absl::Status ExportWide(const std::vector<Tag>& tags, const client::Reader& reader, const Range& range,
+                        Context* context, Output* out) {
+  if (tags.size() > kWideTagsMax) {
+    return UsageError(absl::StrCat("a wide file of ", tags.size(), " tags; the limit is ", kWideTagsMax,
+                                   ": use --layout long, or several files"));
+  }
+  std::string line = "time";
+  for (const Tag& tag : tags) {
+    line.push_back(',');
+    AppendCsvField(tag.name, &line);
+  }
+  line.push_back('\n');
+  out->Append(line);
+  std::vector<Cursor> cursors;
+  cursors.reserve(tags.size());
+  for (const Tag& tag : tags) cursors.emplace_back(reader.Raw(tag.id, range.from, range.to));
+  uint64_t bad = 0, uncertain = 0, rows = 0;
+  for (;;) {
+    if (++rows % 1024 == 0 && context->Interrupted()) return InterruptedError("interrupted");
+    bool any = false;
+    Timestamp next = std::numeric_limits<Timestamp>::max();
+    for (const Cursor& cursor : cursors) {
+      if (cursor.done()) continue;
+      any = true;
+      next = std::min(next, cursor.time());
+    }
+    if (!any) break;
+    line.clear();
+    AppendTime(next, context->zone, &line);
+    for (size_t i = 0; i < cursors.size(); ++i) {
+      line.push_back(',');
+      Cursor& cursor = cursors[i];
+      if (cursor.done() || cursor.time() != next) continue;
+      const Quality quality = cursor.samples().QualityAt(cursor.index());
+      if (IsBad(quality)) {
+        ++bad;  // Nothing here could say so.
+      } else {
+        uncertain += quality != kGood;
+        AppendSampleValue(tags[i], cursor.samples(), cursor.index(), &line);
+      }
+      cursor.Next();
+    }
+    line.push_back('\n');
+    out->Append(line);
+  }
+  for (size_t i = 0; i < cursors.size(); ++i) {
+    RETURN_IF_ERROR(Annotate(cursors[i].status(), absl::StrCat("tag '", tags[i].name, "'")));
+  }
+  if (bad + uncertain > 0) {
+    context->Note(absl::StrCat("a wide file has no qualities: ", bad, " Bad samples are left empty, ",
+                               uncertain,
+                               " of other qualities than plain Good look Good; --layout long keeps them"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Export(const ExportOptions& options, Context* context) {
+  Range range{kTimestampMin, kTimestampMax};
+  if (!options.from.empty()) {
+    ASSIGN_OR_RETURN(range.from, context->Time("--from", options.from));
+  }
+  if (!options.to.empty()) {
+    ASSIGN_OR_RETURN(range.to, context->Time("--to", options.to));
+  }
+  if (range.to < range.from) return UsageError("--to is before --from");
+  if (options.layout != "wide" && options.layout != "long") {
+    return UsageError(absl::StrCat("--layout: '", options.layout, "' is neither wide nor long"));
+  }
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
+  std::unique_ptr<Output> file;
+  if (!options.file.empty() && options.file != "-") {
+    ASSIGN_OR_RETURN(file, OutputToFile(options.file));
+  }
+  Output* const out = file != nullptr ? file.get() : context->out;
+  const client::Reader reader(connection);
+  RETURN_IF_ERROR(options.layout == "wide" ? ExportWide(tags, reader, range, context, out)
+                                           : ExportLong(tags, reader, range, context, out));
+  return file != nullptr ? file->Close() : absl::OkStatus();
+}
+
+}  // namespace
+
+void AddExportCommand(CLI::App* app, Context* context) {
+  const auto options = std::make_shared<ExportOptions>();
+  CLI::App* const exp = app->add_subcommand("export", "write samples as CSV, for import");
+  exp->add_option("TAG", options->tags, "names or patterns")->required();
+  exp->add_option("--from", options->from, "from this time on; all without");
+  exp->add_option("--to", options->to, "until before this time; all without");
+  exp->add_option("--layout", options->layout,
+                  "long (time, tag, value, quality) or wide (time and a column per tag)")
+      ->capture_default_str();
+  exp->add_option("-o,--output", options->file, "the file; standard output without");
+  exp->footer(
+      "\nNumbers are printed in the shortest form that reads back as the same bits. A long file holds "
+      "everything but\n"
+      "which NaN a NaN was; imported again it gives the same samples and qualities. A wide file has no "
+      "qualities:\n"
+      "Bad samples are left empty. Digital values are codes. FILE appears when it is complete.\n"
+      "To copy tags too, run `histctl tag export` and `tag import` first: types are found anew otherwise.\n"
+      "\nExamples:\n"
+      "  histctl export 'area-1/*' --from 2026-11-01 --to 2026-12-01 -o november.csv\n"
+      "  histctl export area-1/pump-101/flow area-1/pump-101/pressure --layout wide --tz Europe/Berlin\n");
+  exp->callback([=] { context->run = [=] { return Export(*options, context); }; });
+}
+
+}  // namespace historian::histctl

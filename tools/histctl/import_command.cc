@@ -1,0 +1,233 @@
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/importer.h"
+#include "tools/histctl/lib/terminal.h"
+#include "tools/histctl/lib/time_text.h"
+
+namespace historian::histctl {
+namespace {
+
+struct ImportArguments {
+  ImportJob job;
+  std::vector<std::string> maps;
+  std::vector<std::string> skips;
+  std::vector<std::string> types;
+  std::vector<std::string> units;
+  std::string start;
+  std::string step;
+  std::string missing;
+  std::string on_error = "skip";
+  std::string retry_for = "10m";
+  bool no_header = false;
+  bool no_create = false;
+  bool progress = false;
+};
+
+// The last '=': headers may have one, tags and units hardly.
+std::pair<std::string, std::string> SplitAtEquals(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  if (equals == std::string::npos) return {"", text};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+absl::StatusOr<ImportJob> JobOf(const ImportArguments& arguments, const Context& context) {
+  ImportJob job = arguments.job;
+  ImportOptions& options = job.options;
+  options.zone = context.zone;
+  options.header = !arguments.no_header;
+  for (const std::string& map : arguments.maps) {
+    const auto [header, tag] = SplitAtEquals(map);
+    if (header.empty() || tag.empty())
+      return UsageError(absl::StrCat("--map: '", map, "' is not HEADER=TAG"));
+    options.map[header] = tag;
+  }
+  for (const std::string& skip : arguments.skips) {
+    for (const absl::string_view name : absl::StrSplit(skip, ',')) {
+      options.skip_columns.emplace_back(absl::StripAsciiWhitespace(name));
+    }
+  }
+  for (const std::string& text : arguments.types) {
+    const auto [header, name] = SplitAtEquals(text);
+    ValueType type;
+    if (!ParseValueType(name, &type)) {
+      return UsageError(
+          absl::StrCat("--type: '", name, "' is none of float64, float32, int64, bool, digital, string"));
+    }
+    if (header.empty()) {
+      options.type = type;
+    } else {
+      options.types[header] = type;
+    }
+  }
+  for (const std::string& text : arguments.units) {
+    const auto [header, unit] = SplitAtEquals(text);
+    if (header.empty()) {
+      options.unit = unit;
+    } else {
+      options.units[header] = unit;
+    }
+  }
+  if (arguments.start.empty() != arguments.step.empty()) return UsageError("--start and --step go together");
+  if (!arguments.start.empty()) {
+    ASSIGN_OR_RETURN(options.start, context.Time("--start", arguments.start));
+    const absl::StatusOr<int64_t> step = ParseDurationText(arguments.step);
+    if (!step.ok()) return UsageError(absl::StrCat("--step: ", step.status().message()));
+    options.step_nanos = *step;
+  }
+  if (!arguments.missing.empty()) {
+    for (const absl::string_view text : absl::StrSplit(arguments.missing, ',')) {
+      options.missing.emplace_back(absl::StripAsciiWhitespace(text));
+    }
+  }
+  if (arguments.on_error != "skip" && arguments.on_error != "fail") {
+    return UsageError(absl::StrCat("--on-error: '", arguments.on_error, "' is neither skip nor fail"));
+  }
+  job.fail_on_error = arguments.on_error == "fail";
+  const absl::StatusOr<int64_t> retry_for = ParseDurationText(arguments.retry_for);
+  if (!retry_for.ok()) return UsageError(absl::StrCat("--retry-for: ", retry_for.status().message()));
+  job.retry_for = absl::Nanoseconds(*retry_for);
+  if (job.producer.size() > 90) return UsageError("--producer: at most 90 bytes");
+  job.create = !arguments.no_create;
+  job.progress = arguments.progress || IsTerminal(STDERR_FILENO);
+  return job;
+}
+
+}  // namespace
+
+void AddImportCommand(CLI::App* app, Context* context) {
+  const auto arguments = std::make_shared<ImportArguments>();
+  ImportJob& job = arguments->job;
+  ImportOptions& options = job.options;
+  CLI::App* const import =
+      app->add_subcommand("import", "store the samples of CSV files, durably and exactly once");
+  import->add_option("FILE", job.files, "the files; - is standard input")->required();
+
+  const std::string layout = "What the file looks like";
+  import
+      ->add_option("--layout", options.layout,
+                   "auto, wide (a column per tag) or long (time, tag, value[, quality])")
+      ->capture_default_str()
+      ->group(layout);
+  import->add_option("--separator", options.separator, "auto, whitespace, tab, or one character")
+      ->capture_default_str()
+      ->group(layout);
+  import->add_flag("--no-header", arguments->no_header, "the first line is data")->group(layout);
+  import
+      ->add_option("--columns", options.columns,
+                   "names of all columns, instead of the header's: 'time,XMEAS 1..41'")
+      ->group(layout);
+  import->add_flag("--decimal-comma", options.decimal_comma, "1,5 is one and a half")->group(layout);
+  import->add_option("--missing", arguments->missing, "what means no value besides nothing: 'NA,NaN,-'")
+      ->group(layout);
+  import
+      ->add_flag("--missing-as-bad", options.missing_as_bad,
+                 "store a BadNoData sample where there is no value")
+      ->group(layout);
+
+  const std::string times = "Times";
+  import->add_option("--time-column", options.time_column, "its header, or its number from 1")->group(times);
+  import
+      ->add_option(
+          "--time-format", options.time_format,
+          "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, or a pattern such as '%d.%m.%Y %H:%M:%S'")
+      ->capture_default_str()
+      ->group(times);
+  import
+      ->add_option("--start", arguments->start, "the file has no times: the first row's (give it absolutely)")
+      ->group(times);
+  import->add_option("--step", arguments->step, "from row to row, with --start: 3m")->group(times);
+  import
+      ->add_flag("--strict-clock-changes", options.strict_clock_changes,
+                 "local times that do not exist or come twice are bad rows")
+      ->group(times);
+
+  const std::string tags = "Tags";
+  import
+      ->add_option("--prefix", options.prefix,
+                   "in front of every tag's name; {file} and {column} are filled in")
+      ->group(tags);
+  import->add_option("--map", arguments->maps, "HEADER=TAG; {file} and {column} are filled in; repeat it")
+      ->allow_extra_args(false)
+      ->group(tags);
+  import
+      ->add_option("--skip-columns", arguments->skips, "headers to leave out, with commas between; repeat it")
+      ->allow_extra_args(false)
+      ->group(tags);
+  import->add_option("--type", arguments->types, "TYPE of all new tags, or HEADER=TYPE; repeat it")
+      ->allow_extra_args(false)
+      ->group(tags);
+  import->add_option("--unit", arguments->units, "UNIT of all new tags, or HEADER=UNIT; repeat it")
+      ->allow_extra_args(false)
+      ->group(tags);
+  import->add_flag("--no-create", arguments->no_create, "an unknown tag is an error")->group(tags);
+  import->add_option("--infer-rows", job.infer_rows, "find types from so many first rows; 0: from all")
+      ->capture_default_str()
+      ->group(tags);
+
+  const std::string running = "Running";
+  import
+      ->add_option("--on-error", arguments->on_error,
+                   "skip or fail: bad rows are told and skipped, or end it")
+      ->capture_default_str()
+      ->group(running);
+  import->add_option("--max-errors", job.max_errors, "end after more than so many; 0: never")->group(running);
+  import
+      ->add_option("--producer", job.producer, "another name in front of the digest: stores a file once more")
+      ->group(running);
+  import->add_option("--retry-for", arguments->retry_for, "how long a server that went away is waited for")
+      ->capture_default_str()
+      ->group(running);
+  import->add_flag("--dry-run", job.dry_run, "read everything, tell what would be done, store nothing")
+      ->group(running);
+  import->add_flag("--progress", arguments->progress, "a progress line although stderr is no terminal")
+      ->group(running);
+
+  import->footer(
+      "\nTags are named by the columns' headers; a header 'Flow [m3/h]' is the tag Flow with the unit m3/h. "
+      "Unknown\n"
+      "ones are created: int64 when all values are whole numbers, else float64, bool or string.\n"
+      "Lines with too few or too many fields or a bad time are skipped as a whole; of a line with a bad "
+      "value only\n"
+      "that value is. All are told with file and line, and the exit code is 1.\n"
+      "\n"
+      "Local times (--tz) and clock changes: a time that does not exist (the clock went forward) is read "
+      "with the\n"
+      "offset from before; one that comes twice (the clock went back) is the first, unless that lies before "
+      "the row\n"
+      "before it and the second does not. Both are counted. Without --tz, times without a zone are UTC.\n"
+      "\n"
+      "Exactly once: the server remembers how far a file (its bytes, layout, options and tags) has come. An "
+      "import\n"
+      "that was killed, or whose server was, goes on there when the same command is run again; a finished "
+      "one\n"
+      "stores nothing.\n"
+      "\n"
+      "Examples:\n"
+      "  histctl import --tz Europe/Berlin --prefix plant/line-1/ week-*.csv\n"
+      "  histctl import --prefix bench/ --map 'Volume Flow Rate=flow' --unit flow=l/min --skip-columns label "
+      "run.csv\n"
+      "  histctl import --prefix 'machines/{file}/' --map 'value=temperature' machine-*.csv\n"
+      "  histctl import --no-header --separator whitespace --columns 'XMEAS 1..41,XMV 1..11' \\\n"
+      "      --start 2026-01-01 --step 3m --prefix 'reactor/{file}/' run1.dat\n"
+      "  histctl export 'area-1/*' | histctl --server other:7720 import -\n");
+  import->callback([=] {
+    context->run = [=]() -> absl::Status {
+      ASSIGN_OR_RETURN(const ImportJob job, JobOf(*arguments, *context));
+  return RunImport(job, context);
+};
+}  // namespace historian::histctl
+);
+}
+
+}  // namespace historian::histctl

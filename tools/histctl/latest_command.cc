@@ -1,0 +1,73 @@
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/reader.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/reading.h"
+
+namespace historian::histctl {
+namespace {
+
+struct LatestOptions {
+  std::vector<std::string> tags;
+};
+
+// How old, for people; nothing for a time to come.
+Cell AgeCell(Timestamp time, Timestamp now) {
+  if (time > now) return Cell::Float64(-static_cast<double>(Elapsed(now, time)) / 1e9).Shown("in the future");
+  const uint64_t nanos = Elapsed(time, now);
+  return Cell::Float64(static_cast<double>(nanos) / 1e9).Shown(DurationText(nanos));
+}
+
+absl::Status Latest(const LatestOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const client::Latest latest, client::Reader(connection).ReadLatest(SelectionOf(tags)));
+  std::map<TagId, std::pair<const client::LatestSamples*, size_t>> places;
+  for (const client::LatestSamples& group : latest.groups) {
+    for (size_t i = 0; i < group.tag_ids.size(); ++i) places[group.tag_ids[i]] = {&group, i};
+  }
+  RowWriter rows(context->format,
+                 {{.name = "tag"},
+                  {.name = "value", .right = true},
+                  {.name = "unit"},
+                  {.name = "state", .machine_only = true},
+                  {.name = "time"},
+                  {.name = "age", .right = true},
+                  {.name = "quality"}},
+                 context->out);
+  for (const Tag& tag : tags) {
+    const auto place = places.find(tag.id);
+    if (place == places.end()) {
+      rows.AddRow({Cell::Text(tag.name), Cell::Absent(), Cell::Text(tag.unit), Cell::Absent(), Cell::Absent(),
+                   Cell::Absent(), Cell::Absent().Shown(" ")});
+      continue;
+    }
+    const auto [group, i] = place->second;
+    const SamplesView samples = group->samples.View();
+    rows.AddRow({Cell::Text(tag.name), SampleCell(tag, samples, i), Cell::Text(tag.unit),
+                 StateCell(tag, samples.values[i]), TimeCell(*context, samples.times[i]),
+                 AgeCell(samples.times[i], context->now), QualityCell(samples.QualityAt(i))});
+  }
+  rows.Finish();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddLatestCommand(CLI::App* app, Context* context) {
+  const auto options = std::make_shared<LatestOptions>();
+  CLI::App* const latest = app->add_subcommand("latest", "the newest sample of tags");
+  latest->add_option("PATTERN", options->tags, "names or patterns")->required();
+  latest->footer(
+      "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
+      "\nExamples:\n  histctl latest 'area-1/*'\n  histctl latest area-1/pump-101/flow "
+      "area-1/pump-102/flow\n");
+  latest->callback([=] { context->run = [=] { return Latest(*options, context); }; });
+}
+
+}  // namespace historian::histctl

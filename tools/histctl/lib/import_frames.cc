@@ -1,0 +1,298 @@
+#include "tools/histctl/lib/import_frames.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "client/wire.h"
+#include "storage/model/check.h"
+#include "tools/histctl/lib/value_text.h"
+
+namespace historian::histctl {
+namespace {
+
+// A file of very many columns gets larger frames, so that each column of a frame has some samples.
+constexpr uint64_t kColumnSamples = 16;
+constexpr uint64_t kFrameSamplesMax = 131'072;
+
+// Long texts are cut for messages.
+std::string Shown(absl::string_view text) {
+  constexpr size_t kShownBytes = 60;
+  return absl::StrCat("'", absl::CHexEscape(text.substr(0, kShownBytes)),
+                      text.size() > kShownBytes ? "...'" : "'");
+}
+
+TimeParser MakeParser(const ImportOptions& options, const ImportLayout& layout) {
+  absl::StatusOr<TimeParser> parser = TimeParser::Create(layout.time_column ? layout.time_format : "iso",
+                                                         options.zone, options.strict_clock_changes);
+  HISTORIAN_CHECK(parser.ok());  // FindLayout has tried it.
+  return *std::move(parser);
+}
+
+}  // namespace
+
+uint64_t ImportFrame::LineOf(uint32_t column, uint32_t sample) const {
+  if (column >= lines.size() || sample >= lines[column].size()) return first_line;
+  return first_line + lines[column][sample];
+}
+
+ImportScan ScanFile(const ImportOptions& options, const ImportLayout& layout, absl::string_view text,
+                    uint64_t rows) {
+  ImportScan scan;
+  scan.columns.resize(layout.columns.size());
+  CsvReader reader(text, layout.separator);
+  uint64_t row = 0;
+  bool header = layout.has_header;
+  absl::flat_hash_map<std::string, TypeInference*> by_name;
+  for (;;) {
+    const CsvReader::Result result = reader.Next();
+    if (result == CsvReader::Result::kEnd) break;
+    if (std::exchange(header, false) || result == CsvReader::Result::kBad) continue;
+    const bool look = rows == 0 || row < rows;
+    ++row;
+    if (reader.fields().size() != layout.width) continue;
+    const auto add = [&](const CsvField& field, TypeInference* inference) {
+      if (!IsMissing(options, field.text, field.quoted)) inference->Add(field.text, options.decimal_comma);
+    };
+    if (layout.is_long) {
+      const absl::string_view name = absl::StripAsciiWhitespace(reader.fields()[layout.tag_column].text);
+      auto known = by_name.find(name);
+      if (known == by_name.end()) {
+        scan.tag_first_line.emplace(name, reader.line());
+        known = by_name.emplace(name, &scan.tags[std::string(name)]).first;
+      }
+      if (look) add(reader.fields()[layout.value_column], known->second);
+    } else {
+      if (!look) break;
+      for (size_t i = 0; i < layout.columns.size(); ++i) {
+        add(reader.fields()[layout.columns[i].index], &scan.columns[i]);
+      }
+    }
+  }
+  return scan;
+}
+
+ImportFrames::ImportFrames(const ImportOptions& options, const ImportLayout& layout, absl::string_view text,
+                           const std::vector<Tag>& columns, const std::map<std::string, Tag>& tags,
+                           std::function<bool(const RowError&)> on_error)
+    : options_(options),
+      layout_(layout),
+      on_error_(std::move(on_error)),
+      reader_(text, layout.separator),
+      times_(MakeParser(options, layout)),
+      header_(layout.has_header) {
+  if (layout.is_long) {
+    buffers_.reserve(tags.size());
+    for (const auto& [name, tag] : tags) {
+      by_name_.emplace(name, buffers_.size());
+      buffers_.push_back({.tag = &tag});
+    }
+  } else {
+    HISTORIAN_CHECK(columns.size() == layout.columns.size());
+    for (const Tag& tag : columns) buffers_.push_back({.tag = &tag});
+  }
+  frame_samples_max_ = std::clamp(kColumnSamples * buffers_.size(), kFrameSamples, kFrameSamplesMax);
+}
+
+ImportCounts ImportFrames::counts() const {
+  ImportCounts counts = counts_;
+  counts.times_skipped = times_.skipped();
+  counts.times_repeated = times_.repeated();
+  return counts;
+}
+
+bool ImportFrames::Next(ImportFrame* frame) {
+  bool end = false;
+  while (!stopped_ && !end && frame_samples_ < frame_samples_max_ &&
+         frame_string_bytes_ < kFrameStringBytes) {
+    switch (reader_.Next()) {
+      case CsvReader::Result::kEnd:
+        end = true;
+        break;
+      case CsvReader::Result::kBad:
+        ++counts_.rows;
+        Error("", reader_.error(), /*whole_row=*/true);
+        ++row_;
+        break;
+      case CsvReader::Result::kRecord:
+        if (!std::exchange(header_, false)) ReadRow();
+        break;
+    }
+  }
+  if (stopped_ || frame_samples_ == 0) return false;
+  TakeFrame(frame);
+  return true;
+}
+
+void ImportFrames::ReadRow() {
+  ++counts_.rows;
+  const uint64_t row = row_++;
+  const std::vector<CsvField>& fields = reader_.fields();
+  if (fields.size() != layout_.width) {
+    Error(
+        "",
+        absl::StrCat(fields.size(), fields.size() == 1 ? " field" : " fields", " instead of ", layout_.width),
+        /*whole_row=*/true);
+    return;
+  }
+  Timestamp time = 0;
+  if (layout_.time_column) {
+    const absl::string_view text = fields[*layout_.time_column].text;
+    std::string why;
+    if (!times_.Parse(text, &time, &why)) {
+      Error("", absl::StrCat("time ", Shown(text), ": ", why), /*whole_row=*/true);
+      return;
+    }
+  } else {
+    const __int128 made =
+        static_cast<__int128>(*options_.start) + static_cast<__int128>(options_.step_nanos) * row;
+    if (made < kTimestampMin || made > kTimestampMax) {
+      Error("", "--start and --step lead outside 1900-01-01 to 2200-01-01", /*whole_row=*/true);
+      return;
+    }
+    time = static_cast<Timestamp>(made);
+  }
+  if (frame_samples_ == 0) frame_line_ = reader_.line();
+  if (layout_.is_long) {
+    ReadLong(time);
+  } else {
+    ReadWide(time);
+  }
+}
+
+void ImportFrames::ReadWide(Timestamp time) {
+  for (size_t i = 0; i < buffers_.size() && !stopped_; ++i) {
+    const ImportColumn& column = layout_.columns[i];
+    if (buffers_[i].tag->id == 0) {
+      counts_.missing += IsMissing(options_, reader_.fields()[column.index].text, false);
+      continue;
+    }
+    AddField(&buffers_[i], time, reader_.fields()[column.index], kGood, column.header);
+  }
+}
+
+void ImportFrames::ReadLong(Timestamp time) {
+  const std::vector<CsvField>& fields = reader_.fields();
+  const absl::string_view name = absl::StripAsciiWhitespace(fields[layout_.tag_column].text);
+  const auto known = by_name_.find(name);
+  if (known == by_name_.end()) {
+    Error("", absl::StrCat("tag ", Shown(name), " was not found or cannot be one"), /*whole_row=*/true);
+    return;
+  }
+  Quality quality = kGood;
+  if (layout_.quality_column && !absl::StripAsciiWhitespace(fields[*layout_.quality_column].text).empty()) {
+    const absl::StatusOr<Quality> parsed = ParseQuality(fields[*layout_.quality_column].text);
+    if (!parsed.ok()) {
+      Error("", std::string(parsed.status().message()), /*whole_row=*/true);
+      return;
+    }
+    quality = *parsed;
+  }
+  AddField(&buffers_[known->second], time, fields[layout_.value_column], quality, name);
+}
+
+void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& field, Quality quality,
+                            absl::string_view column) {
+  if (IsMissing(options_, field.text, field.quoted)) {
+    ++counts_.missing;
+    // A Bad sample needs no value. Strings and numbers are then empty and 0, as everywhere.
+    if (!IsBad(quality)) {
+      if (!options_.missing_as_bad) return;
+      quality = kBadNoData;
+    }
+    Add(buffer, time, 0, "", quality);
+    return;
+  }
+  const ValueType type = buffer->tag->type;
+  ValueBits bits = 0;
+  if (type == ValueType::kString) {
+    if (field.text.size() > kStringBytesMax) {
+      Error(column, absl::StrCat("a text of ", field.text.size(), " bytes; the limit is ", kStringBytesMax),
+            false);
+      return;
+    }
+  } else {
+    std::string why;
+    if (!ParseValue(type, field.text, options_.decimal_comma, &buffer->tag->states, &bits, &why)) {
+      Error(column, absl::StrCat(Shown(field.text), " is ", why), false);
+      return;
+    }
+  }
+  Add(buffer, time, bits, field.text, quality);
+}
+
+void ImportFrames::Add(Buffer* buffer, Timestamp time, ValueBits bits, absl::string_view string,
+                       Quality quality) {
+  if (buffer->samples.empty()) touched_.push_back(static_cast<size_t>(buffer - buffers_.data()));
+  if (buffer->tag->type == ValueType::kString) {
+    buffer->samples.AddString(time, string, quality);
+    frame_string_bytes_ += string.size();
+  } else {
+    buffer->samples.Add(time, bits, quality);
+  }
+  buffer->lines.push_back(static_cast<uint32_t>(reader_.line() - frame_line_));
+  ++frame_samples_;
+  counts_.first_time = counts_.samples == 0 ? time : std::min(counts_.first_time, time);
+  counts_.last_time = counts_.samples == 0 ? time : std::max(counts_.last_time, time);
+  ++counts_.samples;
+}
+
+void ImportFrames::Error(absl::string_view column, std::string why, bool whole_row) {
+  ++(whole_row ? counts_.bad_rows : counts_.bad_values);
+  if (!on_error_({reader_.line(), std::string(column), std::move(why)})) stopped_ = true;
+}
+
+void ImportFrames::TakeFrame(ImportFrame* frame) {
+  frame->request.Clear();
+  frame->request.mutable_frame()->set_sequence(++number_);
+  frame->samples = frame_samples_;
+  frame->first_line = frame_line_;
+  frame->lines.clear();
+  for (const size_t index : touched_) {
+    Buffer& buffer = buffers_[index];
+    const SamplesView samples = buffer.samples.View();
+    if (IsStrictlyAscending(samples.times, samples.size)) {
+      TakeColumn(*buffer.tag, samples, std::move(buffer.lines), frame);
+    } else {
+      TakeSorted(&buffer, frame);
+    }
+    buffer.samples.Clear();
+    buffer.lines.clear();
+  }
+  touched_.clear();
+  frame_samples_ = frame_string_bytes_ = 0;
+}
+
+// The k-th samples of every time make the k-th column: all are kept, and the last row of a time is the one
+// that readers see.
+void ImportFrames::TakeSorted(Buffer* buffer, ImportFrame* frame) {
+  const SamplesView from = buffer->samples.View();
+  std::vector<size_t> order(from.size);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return from.times[a] < from.times[b]; });
+  struct Pass {
+    Samples samples;
+    std::vector<uint32_t> lines;
+  };
+  std::vector<Pass> passes;
+  size_t pass = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    pass = i > 0 && from.times[order[i]] == from.times[order[i - 1]] ? pass + 1 : 0;
+    if (pass == passes.size()) passes.emplace_back();
+    passes[pass].samples.Append(buffer->tag->type, from, order[i], 1);
+    passes[pass].lines.push_back(buffer->lines[order[i]]);
+  }
+  for (Pass& one : passes) TakeColumn(*buffer->tag, one.samples.View(), std::move(one.lines), frame);
+}
+
+void ImportFrames::TakeColumn(const Tag& tag, const SamplesView& samples, std::vector<uint32_t> lines,
+                              ImportFrame* frame) {
+  client::ColumnToWire(tag.id, tag.type, samples, frame->request.mutable_frame()->add_columns());
+  frame->lines.push_back(std::move(lines));
+}
+
+}  // namespace historian::histctl

@@ -1,0 +1,255 @@
+#include "tools/histctl/lib/row_writer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "storage/model/check.h"
+#include "storage/model/tag.h"
+#include "tools/histctl/lib/value_text.h"
+
+namespace historian::histctl {
+namespace {
+
+constexpr size_t kHeldRows = 1000;
+constexpr absl::string_view kGap = "  ";
+
+void AppendJsonCell(const Cell& cell, std::string* out) {
+  switch (cell.kind) {
+    case Cell::Kind::kAbsent:
+      out->append("null");
+      return;
+    case Cell::Kind::kText:
+    case Cell::Kind::kNotFinite:
+      AppendJsonString(cell.text, out);
+      return;
+    case Cell::Kind::kNumber:
+    case Cell::Kind::kBool:
+      out->append(cell.text);
+      return;
+  }
+}
+
+std::string ShownText(const Cell& cell) {
+  if (!cell.shown.empty()) return Printable(cell.shown);
+  return cell.kind == Cell::Kind::kAbsent ? "-" : Printable(cell.text);
+}
+
+}  // namespace
+
+Cell Cell::Float64(double value, int digits) {
+  Cell cell{std::isfinite(value) ? Kind::kNumber : Kind::kNotFinite, {}, {}};
+  if (std::isnan(value)) value = std::fabs(value);
+  AppendFloat64(value, &cell.text);
+  if (digits > 0) {
+    cell.shown = absl::StrFormat("%.*g", digits, value);
+    if (cell.shown.size() > cell.text.size()) cell.shown.clear();
+  }
+  return cell;
+}
+
+Cell Cell::Float32(float value) {
+  Cell cell{std::isfinite(value) ? Kind::kNumber : Kind::kNotFinite, {}, {}};
+  if (std::isnan(value)) value = std::fabs(value);
+  AppendFloat32(value, &cell.text);
+  return cell;
+}
+
+Cell Cell::Bytes(uint64_t bytes) {
+  Cell cell = Unsigned(bytes);
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  auto value = static_cast<double>(bytes);
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  cell.shown = absl::StrFormat(unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return cell;
+}
+
+void AppendCsvField(absl::string_view text, std::string* out) {
+  const bool plain = !text.empty() && text.find_first_of("\",;\t\r\n") == absl::string_view::npos &&
+                     text.front() != ' ' && text.back() != ' ';
+  if (plain) {
+    out->append(text.data(), text.size());
+    return;
+  }
+  out->push_back('"');
+  for (const char c : text) {
+    if (c == '"') out->push_back('"');
+    out->push_back(c);
+  }
+  out->push_back('"');
+}
+
+void AppendJsonString(absl::string_view text, std::string* out) {
+  out->push_back('"');
+  const bool utf8 = IsValidUtf8(text);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out->push_back('\\');
+      out->push_back(c);
+    } else if (c == '\n') {
+      out->append("\\n");
+    } else if (c == '\t') {
+      out->append("\\t");
+    } else if (c == '\r') {
+      out->append("\\r");
+    } else if (byte < 0x20 || byte == 0x7F) {
+      absl::StrAppendFormat(out, "\\u%04x", byte);
+    } else if (byte >= 0x80 && !utf8) {
+      // Bytes that belong to a character stay one.
+      size_t length = 1;
+      for (size_t n = 2; n <= 4 && i + n <= text.size(); ++n) {
+        if (IsValidUtf8(text.substr(i, n))) length = n;
+      }
+      if (length == 1) {
+        out->append("\\ufffd");
+      } else {
+        out->append(text.data() + i, length);
+        i += length - 1;
+      }
+    } else {
+      out->push_back(c);
+    }
+  }
+  out->push_back('"');
+}
+
+size_t DisplayWidth(absl::string_view text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string Printable(absl::string_view text) {
+  std::string shown;
+  const bool utf8 = IsValidUtf8(text);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      shown.append("\\n");
+    } else if (c == '\t') {
+      shown.append("\\t");
+    } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !utf8)) {
+      absl::StrAppendFormat(&shown, "\\x%02x", byte);
+    } else {
+      shown.push_back(c);
+    }
+  }
+  return shown;
+}
+
+RowWriter::RowWriter(Format format, std::vector<Heading> headings, Output* out)
+    : format_(format), headings_(std::move(headings)), out_(out), widths_(headings_.size()) {
+  if (format_ == Format::kJson) out_->Append("[");
+  if (format_ != Format::kCsv) return;
+  for (size_t i = 0; i < headings_.size(); ++i) {
+    if (i > 0) line_.push_back(',');
+    AppendCsvField(headings_[i].name, &line_);
+  }
+  line_.push_back('\n');
+  out_->Append(line_);
+}
+
+void RowWriter::AddRow(std::vector<Cell> cells) {
+  HISTORIAN_CHECK(cells.size() == headings_.size());
+  ++rows_;
+  line_.clear();
+  switch (format_) {
+    case Format::kTable: {
+      std::vector<std::string> texts;
+      texts.reserve(cells.size());
+      for (const Cell& cell : cells) texts.push_back(ShownText(cell));
+      if (printing_) {
+        PrintTableRow(texts);
+      } else {
+        held_.push_back(std::move(texts));
+        if (held_.size() >= kHeldRows) PrintHeld();
+      }
+      return;
+    }
+    case Format::kCsv:
+      for (size_t i = 0; i < cells.size(); ++i) {
+        if (i > 0) line_.push_back(',');
+        // Nothing at all is absent; an empty text is quoted.
+        if (cells[i].kind != Cell::Kind::kAbsent) AppendCsvField(cells[i].text, &line_);
+      }
+      line_.push_back('\n');
+      break;
+    case Format::kJson:
+      line_.append(rows_ == 1 ? "\n{" : ",\n{");
+      for (size_t i = 0; i < cells.size(); ++i) {
+        if (i > 0) line_.append(", ");
+        AppendJsonString(headings_[i].name, &line_);
+        line_.append(": ");
+        AppendJsonCell(cells[i], &line_);
+      }
+      line_.push_back('}');
+      break;
+  }
+  out_->Append(line_);
+}
+
+void RowWriter::PrintHeld() {
+  printing_ = true;
+  std::vector<std::string> head;
+  for (size_t i = 0; i < headings_.size(); ++i) {
+    head.push_back(headings_[i].unit.empty()
+                       ? Printable(headings_[i].name)
+                       : absl::StrCat(Printable(headings_[i].name), " [", Printable(headings_[i].unit), "]"));
+    widths_[i] = DisplayWidth(head[i]);
+    for (const std::vector<std::string>& row : held_) widths_[i] = std::max(widths_[i], DisplayWidth(row[i]));
+  }
+  PrintTableRow(head);
+  for (const std::vector<std::string>& row : held_) PrintTableRow(row);
+  held_.clear();
+}
+
+void RowWriter::PrintTableRow(const std::vector<std::string>& texts) {
+  line_.clear();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (headings_[i].machine_only) continue;
+    if (!line_.empty()) line_.append(kGap.data(), kGap.size());
+    const size_t width = DisplayWidth(texts[i]);
+    const size_t padding = widths_[i] > width ? widths_[i] - width : 0;
+    if (headings_[i].right) line_.append(padding, ' ');
+    line_.append(texts[i]);
+    if (!headings_[i].right) line_.append(padding, ' ');
+  }
+  line_.erase(line_.find_last_not_of(' ') + 1);
+  line_.push_back('\n');
+  out_->Append(line_);
+}
+
+void RowWriter::Finish() {
+  if (format_ == Format::kTable && !printing_) PrintHeld();
+  if (format_ == Format::kJson) out_->Append(rows_ == 0 ? "]\n" : "\n]\n");
+}
+
+void RecordWriter::Add(absl::string_view name, Cell cell) { fields_.emplace_back(name, std::move(cell)); }
+
+void RecordWriter::Finish() {
+  if (format_ != Format::kTable) {
+    std::vector<Heading> headings;
+    std::vector<Cell> cells;
+    for (auto& [name, cell] : fields_) {
+      headings.push_back({.name = name});
+      cells.push_back(std::move(cell));
+    }
+    RowWriter rows(format_, std::move(headings), out_);
+    rows.AddRow(std::move(cells));
+    rows.Finish();
+    return;
+  }
+  size_t width = 0;
+  for (const auto& [name, cell] : fields_) width = std::max(width, DisplayWidth(name));
+  for (const auto& [name, cell] : fields_) {
+    out_->Append(absl::StrCat(name, std::string(width - DisplayWidth(name) + 2, ' '), ShownText(cell), "\n"));
+  }
+}
+
+}  // namespace historian::histctl

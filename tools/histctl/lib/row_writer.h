@@ -1,0 +1,102 @@
+// File: tools/histctl/lib/row_writer.h
+//
+// Rows of cells as a table for people, as CSV, or as JSON. Every command that reads prints with it.
+//
+//   table  aligned columns, units in the header; what is absent is "-". Widths come from the first 1,000
+//   rows. csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed. json   an array of
+//   one object a row; what is absent is null. Numbers in their shortest form that reads back
+//          as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
+#ifndef HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
+#define HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "tools/histctl/lib/output.h"
+
+namespace historian::histctl {
+
+enum class Format { kTable, kCsv, kJson };
+
+struct Cell {
+  enum class Kind : uint8_t { kAbsent, kText, kNumber, kBool, kNotFinite };
+  Kind kind = Kind::kAbsent;
+  std::string text;
+  // What people see instead, when it is not empty.
+  std::string shown;
+
+  static Cell Absent() { return {}; }
+  static Cell Text(absl::string_view text) { return {Kind::kText, std::string(text), {}}; }
+  static Cell Bool(bool value) { return {Kind::kBool, value ? "true" : "false", {}}; }
+  static Cell Integer(int64_t value) { return {Kind::kNumber, std::to_string(value), {}}; }
+  static Cell Unsigned(uint64_t value) { return {Kind::kNumber, std::to_string(value), {}}; }
+  // digits: how many significant ones people see; 0: as many as the value has.
+  static Cell Float64(double value, int digits = 0);
+  static Cell Float32(float value);
+  // "1.5 MiB" for people, 1572864 for machines.
+  static Cell Bytes(uint64_t bytes);
+
+  Cell Shown(absl::string_view text) && {
+    shown = std::string(text);
+    return std::move(*this);
+  }
+};
+
+struct Heading {
+  std::string name;           // The key in JSON.
+  std::string unit;           // Table: "name [unit]". CSV and JSON leave it out.
+  bool right = false;         // Table: aligned to the right.
+  bool machine_only = false;  // Not in tables.
+};
+
+class RowWriter {
+ public:
+  RowWriter(Format format, std::vector<Heading> headings, Output* out);
+
+  // As many cells as headings.
+  void AddRow(std::vector<Cell> cells);
+  // After the last row. Prints the head of an empty table too. Does not flush the output.
+  void Finish();
+
+ private:
+  void PrintTableRow(const std::vector<std::string>& texts);
+  void PrintHeld();
+
+  const Format format_;
+  const std::vector<Heading> headings_;
+  Output* const out_;
+  std::vector<std::vector<std::string>> held_;  // Table rows whose widths are not known yet.
+  std::vector<size_t> widths_;
+  bool printing_ = false;
+  uint64_t rows_ = 0;
+  std::string line_;
+};
+
+// One thing with many properties: "name: value" lines for people; one row otherwise.
+class RecordWriter {
+ public:
+  RecordWriter(Format format, Output* out) : format_(format), out_(out) {}
+  void Add(absl::string_view name, Cell cell);
+  void Finish();
+
+ private:
+  const Format format_;
+  Output* const out_;
+  std::vector<std::pair<std::string, Cell>> fields_;
+};
+
+// Quoted when it must be: separators, quotes, line ends, spaces at an end, or nothing at all.
+void AppendCsvField(absl::string_view text, std::string* out);
+// With its quotes. Bytes that are no UTF-8 become U+FFFD.
+void AppendJsonString(absl::string_view text, std::string* out);
+// Terminal columns, about: one per character.
+size_t DisplayWidth(absl::string_view text);
+// Control characters as \n, \x1b and the like, so that no value can steer the terminal.
+std::string Printable(absl::string_view text);
+
+}  // namespace historian::histctl
+
+#endif  // HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_

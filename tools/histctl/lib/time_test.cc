@@ -1,0 +1,321 @@
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "storage/model/timestamp.h"
+#include "tools/histctl/lib/time_parser.h"
+#include "tools/histctl/lib/time_text.h"
+
+namespace historian::histctl {
+namespace {
+
+constexpr Timestamp kNow = 1'795'424'400 * kNanosPerSecond;  // 2026-11-23T09:00:00Z
+
+absl::TimeZone Berlin() { return *LoadZone("Europe/Berlin"); }
+std::string Utc(Timestamp t) { return FormatTimestamp(t); }
+
+TEST(TimeText, EveryDocumentedFormIsRead) {
+  const struct {
+    const char* text;
+    const char* utc;
+  } kCases[] = {
+      {"2026-11-23T09:00:00.25Z", "2026-11-23T09:00:00.250Z"},
+      {"2026-11-23T09:00:00.123456789+01:00", "2026-11-23T08:00:00.123456789Z"},
+      {"2026-11-23", "2026-11-22T23:00:00Z"},
+      {"2026-07-23", "2026-07-22T22:00:00Z"},
+      {"2026-11-23 09:00", "2026-11-23T08:00:00Z"},
+      {"2026-11-23T09:00:00.5", "2026-11-23T08:00:00.500Z"},
+      {"now", "2026-11-23T09:00:00Z"},
+      {"today", "2026-11-22T23:00:00Z"},
+      {"yesterday", "2026-11-21T23:00:00Z"},
+      {"-2h", "2026-11-23T07:00:00Z"},
+      {"-1d12h", "2026-11-21T21:00:00Z"},
+      {"+30m", "2026-11-23T09:30:00Z"},
+      {"now-1.5h", "2026-11-23T07:30:00Z"},
+      {"1795424400s", "2026-11-23T09:00:00Z"},
+      {"1795424400.5s", "2026-11-23T09:00:00.500Z"},
+      {"1795424400123ms", "2026-11-23T09:00:00.123Z"},
+      {"1795424400123456us", "2026-11-23T09:00:00.123456Z"},
+      {"1795424400123456789ns", "2026-11-23T09:00:00.123456789Z"},
+  };
+  for (const auto& c : kCases) {
+    const auto time = ParseTimeText(c.text, Berlin(), kNow);
+    ASSERT_TRUE(time.ok()) << c.text << ": " << time.status();
+    EXPECT_EQ(Utc(*time), c.utc) << c.text;
+  }
+}
+
+TEST(TimeText, AnythingElseIsRefused) {
+  for (const char* text : {"", " ", "soon", "1795424400", "-2", "-", "now2h", "-2x", "2026-13-01",
+                           "2026-02-30", "2026-1-1", "2026-11-23T25:00:00Z", "2026-11-23T09:00:00+1",
+                           "23.11.2026", "9999999999999999999999s", "-400w99999999d"}) {
+    EXPECT_FALSE(ParseTimeText(text, Berlin(), kNow).ok()) << text;
+  }
+  EXPECT_TRUE(absl::IsOutOfRange(ParseTimeText("1899-12-31T00:00:00Z", Berlin(), kNow).status()));
+  EXPECT_TRUE(absl::IsOutOfRange(ParseTimeText("-200d1w", Berlin(), kTimestampMin).status()));
+}
+
+TEST(TimeText, UnknownZoneIsNamed) {
+  const auto zone = LoadZone("Europe/Atlantis");
+  EXPECT_TRUE(absl::IsInvalidArgument(zone.status()));
+  EXPECT_NE(zone.status().message().find("Europe/Atlantis"), absl::string_view::npos);
+}
+
+TEST(TimeText, DurationsAreRead) {
+  const struct {
+    const char* text;
+    int64_t nanos;  // 0: none.
+  } kCases[] = {
+      {"500ms", 500'000'000},
+      {"1s", kNanosPerSecond},
+      {"1m", 60 * kNanosPerSecond},
+      {"1h", 3600 * kNanosPerSecond},
+      {"1d", 86400 * kNanosPerSecond},
+      {"1w", 604800 * kNanosPerSecond},
+      {"1d12h", 129600 * kNanosPerSecond},
+      {"1.5h", 5400 * kNanosPerSecond},
+      {"7ns", 7},
+      {"3us", 3000},
+      {"9007199254740993ns", 9007199254740993},
+      {"", 0},
+      {"0s", 0},
+      {"1", 0},
+      {"s", 0},
+      {"1y", 0},
+      {"-1s", 0},
+      {"1..5s", 0},
+      {"1s1", 0},
+      {"99999999w", 0},
+      {"1 s", 0},
+  };
+  for (const auto& c : kCases) {
+    const auto nanos = ParseDurationText(c.text);
+    EXPECT_EQ(nanos.ok(), c.nanos != 0) << c.text;
+    if (nanos.ok()) {
+      EXPECT_EQ(*nanos, c.nanos) << c.text;
+    }
+  }
+}
+
+TEST(TimeText, DurationsAreShown) {
+  EXPECT_EQ(DurationText(0), "0s");
+  EXPECT_EQ(DurationText(250'000), "250us");
+  EXPECT_EQ(DurationText(1'500'000'000), "1.5s");
+  EXPECT_EQ(DurationText(7'500'000'000'000), "2h 5m");
+  EXPECT_EQ(DurationText(3'600'000'000'000), "1h");
+  EXPECT_EQ(DurationText(uint64_t{14 * 86400} * 1'000'000'000), "2w");
+}
+
+TEST(TimeText, TimesPrintAsTheModelPrintsThem) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  std::uniform_int_distribution<Timestamp> times(-1'000'000'000 * kNanosPerSecond, kTimestampMax);
+  const int64_t kGrains[] = {1, 1000, 1'000'000, kNanosPerSecond};
+  for (int i = 0; i < 2000; ++i) {
+    const int64_t grain = kGrains[i % 4];
+    const Timestamp t = times(random) / grain * grain;
+    EXPECT_EQ(TimeText(t, absl::UTCTimeZone()), FormatTimestamp(t));
+    EXPECT_EQ(TimeText(t, Berlin()), FormatTimestamp(t, Berlin()));
+  }
+}
+
+TEST(TimeText, EveryTimeReadsBackInAnyZone) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  std::uniform_int_distribution<Timestamp> times(kTimestampMin, kTimestampMax);
+  for (const char* name :
+       {"UTC", "Europe/Berlin", "Europe/Amsterdam", "Australia/Lord_Howe", "America/St_Johns"}) {
+    const absl::TimeZone zone = *LoadZone(name);
+    for (int i = 0; i < 1000; ++i) {
+      const Timestamp t = times(random);
+      const auto back = ParseTimestamp(TimeText(t, zone));
+      ASSERT_TRUE(back.ok()) << TimeText(t, zone) << ": " << back.status();
+      EXPECT_EQ(*back, t) << TimeText(t, zone);
+    }
+  }
+}
+
+TEST(TimeParser, FormatsAreRead) {
+  const struct {
+    const char* format;
+    const char* text;
+    const char* utc;  // Empty: refused.
+  } kCases[] = {
+      {"iso", "2020-02-08 13:30:47", "2020-02-08T12:30:47Z"},
+      {"iso", " 2020-02-08T13:30 ", "2020-02-08T12:30:00Z"},
+      {"iso", "2020-02-08T13:30:47,5", "2020-02-08T12:30:47.500Z"},
+      {"iso", "2020-02-08T13:30:47Z", "2020-02-08T13:30:47Z"},
+      {"iso", "2020-02-08T13:30:47-0330", "2020-02-08T17:00:47Z"},
+      {"iso", "2020-02-08T13:30:60", ""},
+      {"iso", "2020-02-30", ""},
+      {"iso", "2020-02-08T13:30:47.1234567890", ""},
+      {"iso", "20-02-08", ""},
+      {"iso", "2020-02-08T13:30:47 nonsense", ""},
+      {"iso", "1800-01-01", ""},
+      {"rfc3339", "2020-02-08T13:30:47", ""},
+      {"rfc3339", "2020-02-08T13:30:47+00:00", "2020-02-08T13:30:47Z"},
+      {"unix", "1581168647", "2020-02-08T13:30:47Z"},
+      {"unix", "1581168647.000000001", "2020-02-08T13:30:47.000000001Z"},
+      {"unix", "-1", "1969-12-31T23:59:59Z"},
+      {"unix", "-0.5", "1969-12-31T23:59:59.500Z"},
+      {"unix", "99999999999999", ""},
+      {"unix", "1.2.3", ""},
+      {"unix", "", ""},
+      {"unix_ms", "1581168647250", "2020-02-08T13:30:47.250Z"},
+      {"unix_us", "1581168647250001", "2020-02-08T13:30:47.250001Z"},
+      {"unix_ns", "1581168647250001002", "2020-02-08T13:30:47.250001002Z"},
+      {"unix_ns", "1.5", ""},
+      {"unix_ns", "123456789012345678901234567890", ""},
+      {"%d.%m.%Y %H:%M:%S", "08.02.2020 13:30:47", "2020-02-08T12:30:47Z"},
+      {"%d.%m.%Y %H:%M:%S", "2020-02-08 13:30:47", ""},
+      {"%Y%m%dT%H%M%S%z", "20200208T133047+0000", "2020-02-08T13:30:47Z"},
+      {"%Y/%m/%d %H:%M:%E*S", "2020/02/08 13:30:47.25", "2020-02-08T12:30:47.250Z"},
+      {"%d/%b/%y", "08/Feb/20", "2020-02-07T23:00:00Z"},
+      {"%Y", "infinite-future", ""},
+  };
+  for (const auto& c : kCases) {
+    auto parser = TimeParser::Create(c.format, Berlin());
+    ASSERT_TRUE(parser.ok()) << c.format;
+    Timestamp time = 0;
+    std::string error;
+    const bool ok = parser->Parse(c.text, &time, &error);
+    EXPECT_EQ(ok, *c.utc != 0) << c.format << " " << c.text << " " << error;
+    if (ok) {
+      EXPECT_EQ(Utc(time), c.utc) << c.format << " " << c.text;
+    }
+    if (!ok) {
+      EXPECT_FALSE(error.empty()) << c.format << " " << c.text;
+    }
+  }
+  EXPECT_FALSE(TimeParser::Create("german", Berlin()).ok());
+}
+
+TEST(TimeParser, FormatIsFound) {
+  const struct {
+    std::vector<absl::string_view> texts;
+    const char* format;  // Empty: none.
+  } kCases[] = {
+      {{"2020-02-08 13:30:47", "2020-02-08"}, "iso"},
+      {{"2020-02-08T13:30:47Z"}, "iso"},
+      {{"1581168647"}, "unix"},
+      {{"1581168647.25", "1581168648"}, "unix"},
+      {{"1581168647250"}, "unix_ms"},
+      {{"1581168647250000"}, "unix_us"},
+      {{"1581168647250000000"}, "unix_ns"},
+      {{"2020/02/08 13:30"}, "%Y/%m/%d %H:%M"},
+      {{"08.02.2020 13:30:47"}, "%d.%m.%Y %H:%M:%E*S"},
+      {{"02/08/2020 13:30"}, ""},
+      {{"abc"}, ""},
+      {{}, ""},
+  };
+  for (const auto& c : kCases) {
+    const auto format = TimeParser::Detect(c.texts);
+    EXPECT_EQ(format.ok() ? *format : "", c.format);
+  }
+}
+
+// Berlin 2026: forward on 29 March at 02:00, back on 25 October at 03:00.
+TEST(TimeParser, SkippedLocalTimesTakeTheOffsetFromBefore) {
+  auto parser = TimeParser::Create("iso", Berlin());
+  Timestamp time = 0;
+  std::string error;
+  ASSERT_TRUE(parser->Parse("2026-03-29 01:59:59", &time, &error));
+  EXPECT_EQ(Utc(time), "2026-03-29T00:59:59Z");
+  ASSERT_TRUE(parser->Parse("2026-03-29 02:30:00", &time, &error));
+  EXPECT_EQ(Utc(time), "2026-03-29T01:30:00Z");
+  ASSERT_TRUE(parser->Parse("2026-03-29 03:00:00", &time, &error));
+  EXPECT_EQ(Utc(time), "2026-03-29T01:00:00Z");
+  EXPECT_EQ(parser->skipped(), 1);
+  EXPECT_EQ(parser->repeated(), 0);
+}
+
+TEST(TimeParser, RepeatedLocalTimesOfAnAscendingFileAreBothRead) {
+  auto parser = TimeParser::Create("iso", Berlin());
+  Timestamp previous = 0;
+  int rows = 0;
+  // What a logger writes over the night: 01:00 ... 02:45, 02:00 ... 02:45 again, 03:00.
+  for (const char* text :
+       {"01:45", "02:00", "02:15", "02:30", "02:45", "02:00", "02:15", "02:30", "02:45", "03:00"}) {
+    Timestamp time = 0;
+    std::string error;
+    ASSERT_TRUE(parser->Parse(std::string("2026-10-25 ") + text, &time, &error));
+    if (rows++ > 0) {
+      EXPECT_EQ(time - previous, 900 * kNanosPerSecond) << text;
+    }
+    previous = time;
+  }
+  EXPECT_EQ(parser->repeated(), 8);
+}
+
+TEST(TimeParser, RepeatedLocalTimeAloneIsTheFirst) {
+  auto parser = TimeParser::Create("iso", Berlin());
+  Timestamp time = 0;
+  std::string error;
+  // A later time before it is no reason: another tag's rows begin anew.
+  ASSERT_TRUE(parser->Parse("2026-12-01 00:00", &time, &error));
+  ASSERT_TRUE(parser->Parse("2026-10-25 02:30", &time, &error));
+  EXPECT_EQ(Utc(time), "2026-10-25T00:30:00Z");
+}
+
+TEST(TimeParser, StrictClockChangesAreErrors) {
+  auto parser = TimeParser::Create("iso", Berlin(), /*strict_clock_changes=*/true);
+  Timestamp time = 0;
+  std::string error;
+  EXPECT_FALSE(parser->Parse("2026-03-29 02:30", &time, &error));
+  EXPECT_NE(error.find("does not exist"), std::string::npos);
+  EXPECT_FALSE(parser->Parse("2026-10-25 02:30", &time, &error));
+  EXPECT_NE(error.find("twice"), std::string::npos);
+}
+
+TEST(TimeParser, LocalTimesAgreeWithTheZoneDatabase) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  // Half an hour of summer time, and changes not on the hour.
+  for (const char* name : {"Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"}) {
+    const absl::TimeZone zone = *LoadZone(name);
+    auto parser = TimeParser::Create("iso", zone);
+    int64_t seconds = 1'500'000'000;
+    for (int i = 0; i < 20'000; ++i) {
+      seconds += static_cast<int64_t>(random() % 7200);
+      const absl::Time instant = absl::FromUnixSeconds(seconds);
+      const absl::TimeZone::TimeInfo info = zone.At(absl::ToCivilSecond(instant, zone));
+      Timestamp time = 0;
+      std::string error;
+      ASSERT_TRUE(parser->Parse(absl::FormatTime("%Y-%m-%d %H:%M:%S", instant, zone), &time, &error))
+          << error;
+      if (info.kind == absl::TimeZone::TimeInfo::UNIQUE) {
+        EXPECT_EQ(time, seconds * kNanosPerSecond) << name << " " << seconds;
+      }
+    }
+  }
+}
+
+TEST(TimeParser, NoiseIsRefusedOrReadButNeverHarmful) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  const std::string alphabet = "0123456789-:.,TZ +eE%\t\"";
+  for (const char* format : {"iso", "rfc3339", "unix", "unix_ns", "%d.%m.%Y %H:%M:%E*S"}) {
+    auto parser = TimeParser::Create(format, Berlin());
+    for (int i = 0; i < 5000; ++i) {
+      std::string text = i % 2 == 0 ? "2026-10-25 02:30:00" : "";
+      for (uint64_t n = random() % 20; n > 0; --n) {
+        text.insert(text.begin() + static_cast<ptrdiff_t>(random() % (text.size() + 1)),
+                    alphabet[random() % alphabet.size()]);
+      }
+      Timestamp time = 0;
+      std::string error;
+      if (parser->Parse(text, &time, &error)) {
+        EXPECT_TRUE(IsValidTimestamp(time)) << text;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace historian::histctl

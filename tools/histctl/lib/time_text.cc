@@ -1,0 +1,228 @@
+#include "tools/histctl/lib/time_text.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/civil_time.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/lib/time_parser.h"
+
+namespace historian::histctl {
+namespace {
+
+struct Unit {
+  absl::string_view name;
+  int64_t nanos;
+};
+constexpr Unit kUnits[] = {
+    {"w", 7 * 86400 * kNanosPerSecond},
+    {"d", 86400 * kNanosPerSecond},
+    {"h", 3600 * kNanosPerSecond},
+    {"m", 60 * kNanosPerSecond},
+    {"s", kNanosPerSecond},
+    {"ms", 1'000'000},
+    {"us", 1'000},
+    {"ns", 1},
+};
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+absl::Status NoDuration(absl::string_view text) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", text, "' is not a duration such as 500ms, 1s, 1m, 1h, 1d, 1w or 1d12h (at most 300 years)"));
+}
+
+absl::Status NoTime(absl::string_view text) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", text,
+      "' is not a time: expected 2026-11-23T09:00:00Z, a local 2026-11-23 or 2026-11-23 09:00, now, "
+      "-2h, or a count since 1970 with its unit such as 1795424400s"));
+}
+
+absl::StatusOr<Timestamp> Relative(absl::string_view text, Timestamp base) {
+  if (text.empty()) return base;
+  const bool back = text[0] == '-';
+  ASSIGN_OR_RETURN(const int64_t nanos, ParseDurationText(text.substr(1)));
+  return TimestampFromTime(TimeFromTimestamp(base) + absl::Nanoseconds(back ? -nanos : nanos));
+}
+
+Timestamp Midnight(Timestamp now, absl::TimeZone zone, int days) {
+  const absl::CivilDay day(absl::ToCivilDay(TimeFromTimestamp(now), zone));
+  return absl::ToUnixNanos(absl::FromCivil(day + days, zone));
+}
+
+void AppendDigits(uint64_t value, int digits, std::string* out) {
+  const size_t at = out->size();
+  out->resize(at + static_cast<size_t>(digits));
+  for (int i = digits - 1; i >= 0; --i) {
+    (*out)[at + static_cast<size_t>(i)] = static_cast<char>('0' + value % 10);
+    value /= 10;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name) {
+  if (name == "UTC" || name == "Z") return absl::UTCTimeZone();
+  if (name == "local") return absl::LocalTimeZone();
+  absl::TimeZone zone;
+  if (name.empty() || !absl::LoadTimeZone(name, &zone)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "unknown time zone '", name, "': expected UTC, local, or a name of the time zone database such as ",
+        "Europe/Berlin (see /usr/share/zoneinfo)"));
+  }
+  return zone;
+}
+
+absl::StatusOr<int64_t> ParseDurationText(absl::string_view text) {
+  // More is no use: it spans all valid times.
+  constexpr double kNanosMax = 9.2e18;
+  double total_check = 0;
+  int64_t total = 0;
+  absl::string_view rest = text;
+  if (rest.empty()) return NoDuration(text);
+  while (!rest.empty()) {
+    size_t end = 0;
+    while (end < rest.size() && (IsDigit(rest[end]) || rest[end] == '.')) ++end;
+    const absl::string_view number = rest.substr(0, end);
+    rest.remove_prefix(end);
+    end = 0;
+    while (end < rest.size() && absl::ascii_isalpha(rest[end])) ++end;
+    const absl::string_view name = rest.substr(0, end);
+    rest.remove_prefix(end);
+    const Unit* unit = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                    [&](const Unit& candidate) { return candidate.name == name; });
+    if (unit == std::end(kUnits)) return NoDuration(text);
+    double value = 0;
+    const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    if (error != std::errc() || stop != number.data() + number.size()) return NoDuration(text);
+    total_check += value * static_cast<double>(unit->nanos);
+    if (total_check > kNanosMax) return NoDuration(text);
+    int64_t whole = 0;
+    const auto [whole_stop, whole_error] =
+        std::from_chars(number.data(), number.data() + number.size(), whole);
+    if (whole_error == std::errc() && whole_stop == number.data() + number.size()) {
+      total += whole * unit->nanos;
+    } else {
+      total += static_cast<int64_t>(value * static_cast<double>(unit->nanos) + 0.5);
+    }
+  }
+  if (total <= 0) return NoDuration(text);
+  return total;
+}
+
+absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone zone, Timestamp now) {
+  const absl::string_view trimmed = absl::StripAsciiWhitespace(text);
+  if (trimmed.empty()) return NoTime(text);
+  if (trimmed == "today") return Midnight(now, zone, 0);
+  if (trimmed == "yesterday") return Midnight(now, zone, -1);
+  absl::string_view rest = trimmed;
+  const bool from_now = absl::ConsumePrefix(&rest, "now");
+  if (from_now || trimmed[0] == '-' || trimmed[0] == '+') {
+    if (!rest.empty() && rest[0] != '-' && rest[0] != '+') return NoTime(text);
+    const absl::StatusOr<Timestamp> time = Relative(rest, now);
+    if (!time.ok()) return Annotate(time.status(), absl::StrCat("'", text, "'"));
+    return time;
+  }
+
+  size_t digits = 0;
+  while (digits < trimmed.size() && (IsDigit(trimmed[digits]) || trimmed[digits] == '.')) ++digits;
+  const absl::string_view suffix = trimmed.substr(digits);
+  const absl::string_view format = suffix == "s"    ? "unix"
+                                   : suffix == "ms" ? "unix_ms"
+                                   : suffix == "us" ? "unix_us"
+                                   : suffix == "ns" ? "unix_ns"
+                                                    : "";
+  const bool is_count = digits > 0 && !format.empty();
+  ASSIGN_OR_RETURN(TimeParser parser, TimeParser::Create(is_count ? format : "iso", zone));
+  Timestamp time = 0;
+  std::string error;
+  if (parser.Parse(is_count ? trimmed.substr(0, digits) : trimmed, &time, &error)) return time;
+  if (absl::StrContains(error, "1900")) {
+    return absl::OutOfRangeError(absl::StrCat("'", text, "' is outside 1900-01-01 to 2200-01-01"));
+  }
+  return NoTime(text);
+}
+
+std::string DurationText(uint64_t nanos) {
+  if (nanos < static_cast<uint64_t>(kNanosPerSecond) * 60) {
+    const char* unit = nanos < 1'000 ? "ns" : nanos < 1'000'000 ? "us" : nanos < 1'000'000'000 ? "ms" : "s";
+    const double scale = nanos < 1'000 ? 1 : nanos < 1'000'000 ? 1e3 : nanos < 1'000'000'000 ? 1e6 : 1e9;
+    if (nanos == 0) return "0s";
+    return absl::StrCat(
+        static_cast<double>(static_cast<uint64_t>(static_cast<double>(nanos) / scale * 100)) / 100, unit);
+  }
+  std::string text;
+  int parts = 0;
+  for (const Unit& unit : kUnits) {
+    if (unit.name == "ms" || parts == 2) break;
+    const uint64_t count = nanos / static_cast<uint64_t>(unit.nanos);
+    if (count == 0) {
+      if (parts > 0) break;
+      continue;
+    }
+    nanos %= static_cast<uint64_t>(unit.nanos);
+    absl::StrAppend(&text, parts++ > 0 ? " " : "", count, unit.name);
+  }
+  return text;
+}
+
+void AppendTime(Timestamp t, absl::TimeZone zone, std::string* out) {
+  const bool utc = zone == absl::UTCTimeZone();
+  int64_t seconds = t / kNanosPerSecond;
+  int64_t nanos = t % kNanosPerSecond;
+  if (nanos < 0) {
+    nanos += kNanosPerSecond;
+    --seconds;
+  }
+  int offset = 0;
+  if (!utc) {
+    offset = zone.At(absl::FromUnixSeconds(seconds)).offset;
+    if (offset % 60 != 0) return AppendTime(t, absl::UTCTimeZone(), out);
+  }
+  const int64_t local = seconds + offset;
+  const int64_t days = local / 86400 - (local % 86400 < 0 ? 1 : 0);
+  const auto second = static_cast<uint64_t>(local - days * 86400);
+  const absl::CivilDay day = absl::CivilDay(1970, 1, 1) + days;
+  AppendDigits(static_cast<uint64_t>(day.year()), 4, out);
+  out->push_back('-');
+  AppendDigits(static_cast<uint64_t>(day.month()), 2, out);
+  out->push_back('-');
+  AppendDigits(static_cast<uint64_t>(day.day()), 2, out);
+  out->push_back('T');
+  AppendDigits(second / 3600, 2, out);
+  out->push_back(':');
+  AppendDigits(second / 60 % 60, 2, out);
+  out->push_back(':');
+  AppendDigits(second % 60, 2, out);
+  if (nanos != 0) {
+    out->push_back('.');
+    if (nanos % 1'000'000 == 0) {
+      AppendDigits(static_cast<uint64_t>(nanos / 1'000'000), 3, out);
+    } else if (nanos % 1'000 == 0) {
+      AppendDigits(static_cast<uint64_t>(nanos / 1'000), 6, out);
+    } else {
+      AppendDigits(static_cast<uint64_t>(nanos), 9, out);
+    }
+  }
+  if (utc) {
+    out->push_back('Z');
+    return;
+  }
+  out->push_back(offset < 0 ? '-' : '+');
+  const auto minutes = static_cast<uint64_t>(offset < 0 ? -offset : offset) / 60;
+  AppendDigits(minutes / 60, 2, out);
+  out->push_back(':');
+  AppendDigits(minutes % 60, 2, out);
+}
+
+std::string TimeText(Timestamp t, absl::TimeZone zone) {
+  std::string text;
+  AppendTime(t, zone, &text);
+  return text;
+}
+
+}  // namespace historian::histctl

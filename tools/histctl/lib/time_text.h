@@ -1,0 +1,46 @@
+// File: tools/histctl/lib/time_text.h
+//
+// Times and durations as people type and read them.
+//
+//   2026-11-23T09:00:00.25Z, ...+01:00   RFC 3339
+//   2026-11-23, 2026-11-23 09:00, 2026-11-23T09:00:00.25   local time in the given zone; a date is its
+//   midnight now, today, yesterday                the latter two are midnights -2h, -1d12h, +30m, now-2h
+//   relative to now 1795424400s, ...ms, ...us, ...ns     since 1970, UTC; the unit is never guessed
+//
+// A local time that a clock change skips is read with the offset from before the change (02:30 is then what
+// would have been 02:30 had the clock stayed: 03:30 by the new time). One that comes twice means the first.
+//
+// A day is 24 hours and a week seven days: durations know no calendar.
+#ifndef HISTORIAN_TOOLS_HISTCTL_LIB_TIME_TEXT_H_
+#define HISTORIAN_TOOLS_HISTCTL_LIB_TIME_TEXT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "storage/model/timestamp.h"
+
+namespace historian::histctl {
+
+// "UTC", "local", or a name of the time zone database such as Europe/Berlin.
+absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name);
+
+// Errors: InvalidArgument, no such form; OutOfRange, outside 1900 to 2200.
+absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone zone, Timestamp now);
+
+// Nanoseconds, above zero: "500ms", "1s", "1m", "1h", "1d", "1w", "1d12h", "1.5h"; units ns us ms s m h d w.
+absl::StatusOr<int64_t> ParseDurationText(absl::string_view text);
+
+// "0s", "1.5s", "2h 5m", "3d 4h": the two largest units.
+std::string DurationText(uint64_t nanos);
+
+// Appends as FormatTimestamp prints it, several times faster. A zone's offset that is not whole minutes
+// (local mean time, before about 1920) cannot be written in RFC 3339: such times are written in UTC.
+void AppendTime(Timestamp t, absl::TimeZone zone, std::string* out);
+std::string TimeText(Timestamp t, absl::TimeZone zone);
+
+}  // namespace historian::histctl
+
+#endif  // HISTORIAN_TOOLS_HISTCTL_LIB_TIME_TEXT_H_

@@ -1,0 +1,102 @@
+#include <limits.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/wire.h"
+#include "grpcpp/client_context.h"
+#include "proto/historian/v1/ingest.grpc.pb.h"
+#include "storage/model/samples.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/value_text.h"
+#include "tools/histctl/reading.h"
+
+namespace historian::histctl {
+namespace {
+
+constexpr int kAttemptsMax = 20;
+
+struct PutOptions {
+  std::string tag;
+  std::string value;
+  std::string time = "now";
+  std::string quality = "Good";
+};
+
+std::string Producer() {
+  char host[HOST_NAME_MAX + 1] = {};
+  if (gethostname(host, sizeof(host) - 1) != 0) host[0] = 0;
+  return absl::StrCat("histctl-put/", absl::string_view(host).substr(0, 100));
+}
+
+absl::Status Put(const PutOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const Timestamp time, context->Time("--time", options.time));
+  const absl::StatusOr<Quality> quality = ParseQuality(options.quality);
+  if (!quality.ok()) return UsageError(absl::StrCat("--quality: ", quality.status().message()));
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const Tag tag, FindTag(connection, options.tag));
+
+  Samples samples;
+  if (tag.type == ValueType::kString) {
+    samples.AddString(time, options.value, *quality);
+  } else {
+    ValueBits bits = 0;
+    std::string why;
+    if (!ParseValue(tag.type, options.value, /*decimal_comma=*/false, &tag.states, &bits, &why)) {
+      return UsageError(absl::StrCat("tag '", tag.name, "': '", options.value, "' is ", why));
+    }
+    samples.Add(time, bits, *quality);
+  }
+
+  v1::WriteOnceRequest request;
+  request.set_producer(Producer());
+  client::ColumnToWire(tag.id, tag.type, samples.View(), request.mutable_frame()->add_columns());
+  const auto stub = v1::Ingest::NewStub(connection.channel());
+  // One producer for all puts of this machine, so that they leave no trail of producers; the clock numbers
+  // them. Two at once may come in the wrong order: the later then looks like a repetition, and gets a new
+  // number.
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    request.mutable_frame()->set_sequence(static_cast<uint64_t>(absl::GetCurrentTimeNanos()));
+    grpc::ClientContext call;
+    connection.SetDeadline(&call);
+    v1::WriteAck ack;
+    RETURN_IF_ERROR(client::FromGrpc(stub->WriteOnce(&call, request, &ack),
+                                     absl::StrCat("writing tag '", tag.name, "'")));
+    if (ack.samples_rejected() > 0) {
+      const std::string reason = ack.rejections_size() > 0 ? ack.rejections(0).message() : "no reason given";
+      return absl::FailedPreconditionError(
+          absl::StrCat("tag '", tag.name, "': the sample was refused: ", reason));
+    }
+    if (ack.frames_repeated() == 0) return absl::OkStatus();
+  }
+  return absl::AbortedError(absl::StrCat("tag '", tag.name, "': other writes of producer ",
+                                         request.producer(),
+                                         " were always newer: is this machine's clock slow?"));
+}
+
+}  // namespace
+
+void AddPutCommand(CLI::App* app, Context* context) {
+  const auto options = std::make_shared<PutOptions>();
+  CLI::App* const put = app->add_subcommand("put", "write one sample");
+  put->add_option("TAG", options->tag, "the tag's name")->required();
+  put->add_option("VALUE", options->value, "the value; a state's name or code for a digital tag")->required();
+  put->add_option("--time", options->time, "when")->capture_default_str();
+  put->add_option("--quality", options->quality,
+                  "Good, Uncertain, Bad, BadSensorFailure, ..., or a code such as 0x80310000")
+      ->capture_default_str();
+  put->footer(
+      "\nDurable when the command returns 0. A negative word such as -inf goes behind --.\n"
+      "\nExamples:\n"
+      "  histctl put area-1/pump-101/flow 12.5\n"
+      "  histctl put area-1/pump-101/state Running --time 2026-11-23T09:00:00Z\n"
+      "  histctl put area-1/pump-101/flow 0 --time -5m --quality BadSensorFailure\n");
+  put->callback([=] { context->run = [=] { return Put(*options, context); }; });
+}
+
+}  // namespace historian::histctl

@@ -1,0 +1,114 @@
+#include "tools/histctl/reading.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/tags.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/lib/value_text.h"
+
+namespace historian::histctl {
+
+absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,
+                                          const std::vector<std::string>& names_and_patterns) {
+  const client::Tags tags(connection);
+  // Names go in one call, so they are found first and put in their places afterwards.
+  std::vector<client::TagKey> keys;
+  for (const std::string& name : names_and_patterns) {
+    if (name.find_first_of("*?[") == std::string::npos) keys.emplace_back(name);
+  }
+  std::vector<client::TagOutcome> named;
+  if (!keys.empty()) {
+    ASSIGN_OR_RETURN(named, tags.Get(keys));
+  }
+  std::vector<Tag> found;
+  std::set<TagId> seen;
+  size_t next_named = 0;
+  for (const std::string& name : names_and_patterns) {
+    if (name.find_first_of("*?[") == std::string::npos) {
+      client::TagOutcome& outcome = named[next_named++];
+      if (absl::IsNotFound(outcome.status)) {
+        return absl::NotFoundError(absl::StrCat("tag '", name, "': no such tag"));
+      }
+      RETURN_IF_ERROR(Annotate(outcome.status, absl::StrCat("tag '", name, "'")));
+      if (seen.insert(outcome.tag.id).second) found.push_back(std::move(outcome.tag));
+      continue;
+    }
+    client::TagList list = tags.List({.pattern = name, .include_retired = true});
+    bool any = false;
+    for (const Tag& tag : list) {
+      any = true;
+      if (seen.insert(tag.id).second) found.push_back(tag);
+    }
+    RETURN_IF_ERROR(list.status());
+    if (!any) return absl::NotFoundError(absl::StrCat("no tag matches '", name, "'"));
+  }
+  return found;
+}
+
+absl::StatusOr<Tag> FindTag(const client::Connection& connection, const std::string& name) {
+  const client::TagKey key = name;
+  ASSIGN_OR_RETURN(std::vector<client::TagOutcome> outcomes,
+                   client::Tags(connection).Get(absl::MakeConstSpan(&key, 1)));
+  if (absl::IsNotFound(outcomes[0].status)) {
+    return absl::NotFoundError(absl::StrCat("tag '", name, "': no such tag"));
+  }
+  RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", name, "'")));
+  return std::move(outcomes[0].tag);
+}
+
+client::TagSelection SelectionOf(const std::vector<Tag>& tags) {
+  client::TagSelection selection;
+  for (const Tag& tag : tags) selection.ids.push_back(tag.id);
+  return selection;
+}
+
+absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from, absl::string_view to) {
+  Range range;
+  ASSIGN_OR_RETURN(range.from, context.Time("--from", from));
+  ASSIGN_OR_RETURN(range.to, context.Time("--to", to));
+  if (range.to < range.from) {
+    return UsageError(absl::StrCat("--to ", TimeText(range.to, context.zone), " is before --from ",
+                                   TimeText(range.from, context.zone)));
+  }
+  return range;
+}
+
+Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string) {
+  switch (tag.type) {
+    case ValueType::kFloat64:
+      return Cell::Float64(Float64OfBits(bits));
+    case ValueType::kFloat32:
+      return Cell::Float32(Float32OfBits(bits));
+    case ValueType::kInt64:
+      return Cell::Integer(Int64OfBits(bits));
+    case ValueType::kBool:
+      return Cell::Bool(bits != 0);
+    case ValueType::kDigital:
+      return Cell::Unsigned(bits).Shown(StateText(tag.states, bits));
+    case ValueType::kString:
+      return Cell::Text(string);
+  }
+  return Cell::Absent();
+}
+
+Cell SampleCell(const Tag& tag, const SamplesView& samples, size_t i) {
+  return ValueCell(tag, samples.values[i], tag.type == ValueType::kString ? samples.StringAt(i) : "");
+}
+
+Cell StateCell(const Tag& tag, ValueBits bits) {
+  if (tag.type != ValueType::kDigital) return Cell::Absent();
+  return Cell::Text(StateText(tag.states, bits));
+}
+
+Cell TimeCell(const Context& context, Timestamp t) { return Cell::Text(TimeText(t, context.zone)); }
+
+Cell QualityCell(Quality quality) {
+  Cell cell = Cell::Text(QualityName(quality));
+  return quality == kGood ? std::move(cell).Shown(" ") : cell;
+}
+
+}  // namespace historian::histctl

@@ -1,0 +1,74 @@
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/admin.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/reading.h"
+
+namespace historian::histctl {
+namespace {
+
+absl::string_view StateName(v1::GetStatusResponse::State state) {
+  switch (state) {
+    case v1::GetStatusResponse::STATE_STARTING:
+      return "starting";
+    case v1::GetStatusResponse::STATE_SERVING:
+      return "serving";
+    case v1::GetStatusResponse::STATE_READ_ONLY:
+      return "read only";
+    case v1::GetStatusResponse::STATE_STOPPING:
+      return "stopping";
+    default:
+      return "unknown";
+  }
+}
+
+absl::Status Status(Context* context) {
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const v1::GetStatusResponse status, client::Admin(connection).Status());
+  const Timestamp started = status.started(), now = status.now();
+  RecordWriter record(context->format, context->out);
+  record.Add("server", Cell::Text(context->server));
+  record.Add("state", Cell::Text(StateName(status.state())));
+  if (!status.message().empty() || context->format != Format::kTable) {
+    record.Add("message", Cell::Text(status.message()));
+  }
+  record.Add("version", Cell::Text(status.version()));
+  record.Add("started", TimeCell(*context, started));
+  const uint64_t up = started <= now ? Elapsed(started, now) : 0;
+  record.Add("up", Cell::Float64(static_cast<double>(up) / 1e9).Shown(DurationText(up)));
+  record.Add("server_time", TimeCell(*context, now));
+  record.Add("data_directory", Cell::Text(status.data_directory()));
+  record.Add("tags", Cell::Unsigned(status.tags()));
+  record.Add("samples_stored", Cell::Unsigned(status.samples_stored()));
+  record.Add("samples_rejected", Cell::Unsigned(status.samples_rejected()));
+  record.Add("samples_open", Cell::Unsigned(status.samples_open()));
+  record.Add("frames_stored", Cell::Unsigned(status.frames_stored()));
+  record.Add("frames_repeated", Cell::Unsigned(status.frames_repeated()));
+  record.Add("journal", Cell::Bytes(status.journal_bytes()));
+  record.Add("memory", Cell::Bytes(status.memory_bytes()));
+  record.Add("memory_budget", Cell::Bytes(status.memory_budget_bytes()));
+  record.Add("disk_free", Cell::Bytes(status.disk_free_bytes()));
+  record.Add("disk_reserve", Cell::Bytes(status.disk_reserve_bytes()));
+  record.Add("write_streams", Cell::Unsigned(status.write_streams()));
+  record.Add("queries_running", Cell::Unsigned(status.queries_running()));
+  record.Add("seals", Cell::Unsigned(status.seals()));
+  record.Add("last_seal", status.last_seal() == 0 ? Cell::Absent() : TimeCell(*context, status.last_seal()));
+  record.Finish();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddStatusCommand(CLI::App* app, Context* context) {
+  CLI::App* const status = app->add_subcommand("status", "how the server is");
+  status->footer(
+      "\nCounts are since the server started. `read only` means that writes are refused; the message says "
+      "why.\n"
+      "\nExamples:\n  histctl status\n  histctl status --format json\n");
+  status->callback([=] { context->run = [=] { return Status(context); }; });
+}
+
+}  // namespace historian::histctl

@@ -1,0 +1,426 @@
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/tags.h"
+#include "storage/model/status_macros.h"
+#include "tools/histctl/commands.h"
+#include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/mapped_file.h"
+#include "tools/histctl/lib/tag_csv.h"
+#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/reading.h"
+
+namespace historian::histctl {
+namespace {
+
+struct TagOptions {
+  std::vector<std::string> names;
+  std::string pattern;
+  std::string prefix;
+  std::string type = "float64";
+  std::string interpolation;
+  std::string unit;
+  std::string description;
+  std::vector<std::string> states;
+  std::vector<std::string> attributes;
+  std::vector<uint32_t> remove_states;
+  std::vector<std::string> remove_attributes;
+  bool has_unit = false;
+  bool has_description = false;
+  bool retired = false;
+  bool undo = false;
+  bool update = false;
+  std::string file;
+};
+
+absl::StatusOr<Interpolation> ParseInterpolation(absl::string_view text) {
+  if (text == "stepped") return Interpolation::kStepped;
+  if (text == "sloped") return Interpolation::kSloped;
+  return UsageError(absl::StrCat("--interpolation: '", text, "' is neither stepped nor sloped"));
+}
+
+// --state 0=Off --state 1=On
+absl::StatusOr<std::map<uint32_t, std::string>> StatesOf(const std::vector<std::string>& texts) {
+  std::map<uint32_t, std::string> states;
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    uint32_t code = 0;
+    if (equals == std::string::npos || !absl::SimpleAtoi(text.substr(0, equals), &code)) {
+      return UsageError(absl::StrCat("--state: '", text, "' is not CODE=NAME such as 1=Running"));
+    }
+    states[code] = text.substr(equals + 1);
+  }
+  return states;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> AttributesOf(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> attributes;
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return UsageError(absl::StrCat("--attribute: '", text, "' is not KEY=VALUE"));
+    }
+    attributes[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return attributes;
+}
+
+absl::string_view InterpolationName(Interpolation interpolation) {
+  return interpolation == Interpolation::kStepped ? "stepped" : "sloped";
+}
+
+absl::Status CreateTags(const TagOptions& options, Context* context) {
+  Tag tag;
+  if (!ParseValueType(options.type, &tag.type)) {
+    return UsageError(absl::StrCat("--type: '", options.type,
+                                   "' is none of float64, float32, int64, bool, digital, string"));
+  }
+  tag.interpolation = DefaultInterpolation(tag.type);
+  if (!options.interpolation.empty()) {
+    ASSIGN_OR_RETURN(tag.interpolation, ParseInterpolation(options.interpolation));
+  }
+  tag.unit = options.unit;
+  tag.description = options.description;
+  ASSIGN_OR_RETURN(tag.states, StatesOf(options.states));
+  ASSIGN_OR_RETURN(tag.attributes, AttributesOf(options.attributes));
+  std::vector<Tag> tags;
+  for (const std::string& name : options.names) {
+    tag.name = name;
+    if (const absl::Status valid = ValidateTag(tag); !valid.ok()) return UsageError(valid.message());
+    tags.push_back(tag);
+  }
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client::Tags(connection).Create(tags));
+  // One tag's error is the command's own; of many it is one of many.
+  if (outcomes.size() == 1)
+    RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", tags[0].name, "'")));
+  RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name"}}, context->out);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].status.ok()) {
+      rows.AddRow({Cell::Unsigned(outcomes[i].tag.id), Cell::Text(tags[i].name)});
+    } else {
+      context->Fail(absl::StrCat("tag '", tags[i].name, "': ", outcomes[i].status.message()));
+    }
+  }
+  rows.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status ListTags(const TagOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  client::TagList list =
+      client::Tags(connection)
+          .List({.pattern = options.pattern, .prefix = options.prefix, .include_retired = options.retired});
+  RowWriter rows(context->format,
+                 {{.name = "id", .right = true},
+                  {.name = "name"},
+                  {.name = "type"},
+                  {.name = "unit"},
+                  {.name = "interpolation"},
+                  {.name = "description"},
+                  {.name = "retired"}},
+                 context->out);
+  for (const Tag& tag : list) {
+    rows.AddRow({Cell::Unsigned(tag.id), Cell::Text(tag.name), Cell::Text(ValueTypeName(tag.type)),
+                 Cell::Text(tag.unit), Cell::Text(InterpolationName(tag.interpolation)),
+                 Cell::Text(tag.description), Cell::Bool(tag.retired).Shown(tag.retired ? "retired" : " ")});
+  }
+  rows.Finish();
+  return list.status();
+}
+
+absl::Status ShowTags(const TagOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.names));
+  const std::vector<std::string> names = {"name",    "id",          "type",   "interpolation",
+                                          "unit",    "description", "states", "attributes",
+                                          "retired", "created",     "updated"};
+  std::vector<Heading> headings;
+  for (const std::string& name : names) headings.push_back({.name = name});
+  std::unique_ptr<RowWriter> rows;
+  if (context->format != Format::kTable)
+    rows = std::make_unique<RowWriter>(context->format, headings, context->out);
+  for (const Tag& tag : tags) {
+    std::vector<Cell> cells = {Cell::Text(tag.name),
+                               Cell::Unsigned(tag.id),
+                               Cell::Text(ValueTypeName(tag.type)),
+                               Cell::Text(InterpolationName(tag.interpolation)),
+                               Cell::Text(tag.unit),
+                               Cell::Text(tag.description),
+                               Cell::Text(StatesText(tag.states)),
+                               Cell::Text(AttributesText(tag.attributes)),
+                               Cell::Bool(tag.retired),
+                               TimeCell(*context, tag.created),
+                               TimeCell(*context, tag.updated)};
+    if (rows != nullptr) {
+      rows->AddRow(std::move(cells));
+      continue;
+    }
+    if (&tag != tags.data()) context->out->Append("\n");
+    RecordWriter record(context->format, context->out);
+    for (size_t i = 0; i < names.size(); ++i) record.Add(names[i], std::move(cells[i]));
+    record.Finish();
+  }
+  if (rows != nullptr) rows->Finish();
+  return absl::OkStatus();
+}
+
+// What each of `names` came to; one name's error is the command's own.
+absl::Status ReportOutcomes(const std::vector<std::string>& names,
+                            const std::vector<client::TagOutcome>& outcomes, Context* context) {
+  if (outcomes.size() == 1) return Annotate(outcomes[0].status, absl::StrCat("tag '", names[0], "'"));
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].status.ok()) {
+      context->Fail(absl::StrCat("tag '", names[i], "': ", outcomes[i].status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetTags(const TagOptions& options, Context* context) {
+  client::TagUpdate update;
+  if (options.has_unit) update.unit = options.unit;
+  if (options.has_description) update.description = options.description;
+  if (!options.interpolation.empty()) {
+    ASSIGN_OR_RETURN(update.interpolation, ParseInterpolation(options.interpolation));
+  }
+  ASSIGN_OR_RETURN(update.set_states, StatesOf(options.states));
+  ASSIGN_OR_RETURN(update.set_attributes, AttributesOf(options.attributes));
+  update.remove_states = options.remove_states;
+  update.remove_attributes = options.remove_attributes;
+  std::vector<client::TagUpdate> updates;
+  for (const std::string& name : options.names) {
+    update.key = name;
+    updates.push_back(update);
+  }
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client::Tags(connection).Update(updates));
+  return ReportOutcomes(options.names, outcomes, context);
+}
+
+absl::Status RetireTags(const TagOptions& options, Context* context) {
+  const std::vector<client::TagKey> keys(options.names.begin(), options.names.end());
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  const client::Tags tags(connection);
+  ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes,
+                   options.undo ? tags.Unretire(keys) : tags.Retire(keys));
+  return ReportOutcomes(options.names, outcomes, context);
+}
+
+// From what the server has to what the file says.
+client::TagUpdate Difference(const Tag& from, const Tag& to) {
+  client::TagUpdate update{.key = from.name};
+  if (from.unit != to.unit) update.unit = to.unit;
+  if (from.description != to.description) update.description = to.description;
+  if (from.interpolation != to.interpolation) update.interpolation = to.interpolation;
+  for (const auto& [code, name] : to.states) {
+    const auto old = from.states.find(code);
+    if (old == from.states.end() || old->second != name) update.set_states[code] = name;
+  }
+  for (const auto& [code, name] : from.states) {
+    if (!to.states.contains(code)) update.remove_states.push_back(code);
+  }
+  for (const auto& [key, value] : to.attributes) {
+    const auto old = from.attributes.find(key);
+    if (old == from.attributes.end() || old->second != value) update.set_attributes[key] = value;
+  }
+  for (const auto& [key, value] : from.attributes) {
+    if (!to.attributes.contains(key)) update.remove_attributes.push_back(key);
+  }
+  return update;
+}
+
+absl::Status ImportTags(const TagOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(options.file));
+  absl::StatusOr<std::vector<TagRow>> rows = ParseTagCsv(file.text());
+  if (!rows.ok()) return LocalFileError(absl::StrCat(options.file, ": ", rows.status().message()));
+  const auto where = [&](const TagRow& row) { return absl::StrCat(options.file, ":", row.line, ": "); };
+  std::vector<const TagRow*> good;
+  std::vector<Tag> tags;
+  for (const TagRow& row : *rows) {
+    if (!row.status.ok()) {
+      context->Fail(absl::StrCat(where(row), row.status.message()));
+      continue;
+    }
+    good.push_back(&row);
+    tags.push_back(row.tag);
+  }
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  const client::Tags client_tags(connection);
+  ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client_tags.Create(tags));
+  uint64_t failed = rows->size() - tags.size(), updated = 0;
+  std::vector<client::TagUpdate> updates;
+  std::vector<const TagRow*> updated_rows;
+  std::vector<client::TagKey> retire, unretire;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const client::TagOutcome& outcome = outcomes[i];
+    if (outcome.status.ok() || (absl::IsAlreadyExists(outcome.status) && options.update &&
+                                outcome.tag.id != 0 && outcome.tag.type == tags[i].type)) {
+      if (!outcome.status.ok()) {
+        updates.push_back(Difference(outcome.tag, tags[i]));
+        updated_rows.push_back(good[i]);
+      }
+      if (tags[i].retired && !outcome.tag.retired) retire.emplace_back(tags[i].name);
+      if (!tags[i].retired && outcome.tag.retired) unretire.emplace_back(tags[i].name);
+      continue;
+    }
+    ++failed;
+    const bool differs = absl::IsAlreadyExists(outcome.status);
+    context->Fail(
+        absl::StrCat(where(*good[i]), "tag '", tags[i].name, "': ", outcome.status.message(),
+                     differs && outcome.tag.type == tags[i].type ? "; --update would change it" : ""));
+  }
+  if (!updates.empty()) {
+    ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> changed, client_tags.Update(updates));
+    for (size_t i = 0; i < changed.size(); ++i) {
+      if (changed[i].status.ok()) {
+        ++updated;
+        continue;
+      }
+      ++failed;
+      context->Fail(absl::StrCat(where(*updated_rows[i]), "tag '", updated_rows[i]->tag.name,
+                                 "': ", changed[i].status.message()));
+    }
+  }
+  const auto check = [&](const std::vector<client::TagKey>& keys,
+                         absl::StatusOr<std::vector<client::TagOutcome>> result) -> absl::Status {
+    RETURN_IF_ERROR(result.status());
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if ((*result)[i].status.ok()) continue;
+      ++failed;
+      context->Fail(absl::StrCat(client::ToString(keys[i]), ": ", (*result)[i].status.message()));
+    }
+    return absl::OkStatus();
+  };
+  if (!retire.empty()) RETURN_IF_ERROR(check(retire, client_tags.Retire(retire)));
+  if (!unretire.empty()) RETURN_IF_ERROR(check(unretire, client_tags.Unretire(unretire)));
+  RecordWriter record(context->format, context->out);
+  record.Add("tags", Cell::Unsigned(rows->size()));
+  record.Add("changed", Cell::Unsigned(updated));
+  record.Add("failed", Cell::Unsigned(failed));
+  record.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status ExportTags(const TagOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  std::unique_ptr<Output> file;
+  if (!options.file.empty() && options.file != "-") {
+    ASSIGN_OR_RETURN(file, OutputToFile(options.file));
+  }
+  Output* const out = file != nullptr ? file.get() : context->out;
+  client::TagList list =
+      client::Tags(connection)
+          .List({.pattern = options.pattern, .prefix = options.prefix, .include_retired = true});
+  out->Append(TagCsvHeader());
+  for (const Tag& tag : list) out->Append(TagCsvRow(tag));
+  RETURN_IF_ERROR(list.status());
+  return file != nullptr ? file->Close() : absl::OkStatus();
+}
+
+}  // namespace
+
+void AddTagCommand(CLI::App* app, Context* context) {
+  CLI::App* const tag = app->add_subcommand("tag", "create, find, change and retire tags");
+  tag->require_subcommand(1);
+  const auto options = std::make_shared<TagOptions>();
+  const auto add = [&](const char* name, const char* about,
+                       absl::Status (*run)(const TagOptions&, Context*)) {
+    CLI::App* const command = tag->add_subcommand(name, about);
+    command->callback([=] { context->run = [=] { return run(*options, context); }; });
+    return command;
+  };
+  const auto add_properties = [&](CLI::App* command) {
+    command->add_option("--interpolation", options->interpolation,
+                        "between samples: stepped (it stays) or sloped (a straight line)");
+    command->add_option("--state", options->states, "CODE=NAME of a digital tag's state; repeat it")
+        ->allow_extra_args(false);
+    command->add_option("--attribute", options->attributes, "KEY=VALUE; repeat it")->allow_extra_args(false);
+  };
+
+  CLI::App* const create = add("create", "create tags", CreateTags);
+  create->add_option("NAME", options->names, "names, such as area-1/pump-101/flow")->required();
+  create->add_option("--type", options->type, "float64, float32, int64, bool, digital or string")
+      ->capture_default_str();
+  create->add_option("--unit", options->unit, "engineering unit");
+  create->add_option("--description", options->description, "what it is");
+  add_properties(create);
+  create->footer(
+      "\nA tag that exists with the same properties is left as it is; with others it is an error.\n"
+      "\nExamples:\n"
+      "  histctl tag create area-1/pump-101/flow --unit m3/h\n"
+      "  histctl tag create area-1/pump-101/state --type digital --state 0=Off --state 1=Running --state "
+      "2=Fault\n"
+      "  histctl tag create boiler/steps --type int64 --interpolation stepped --attribute plc=S7-1500\n");
+
+  CLI::App* const list = add("list", "list tags by name", ListTags);
+  list->add_option("PATTERN", options->pattern, "a pattern of names; all without");
+  list->add_option("--prefix", options->prefix, "only names that begin with it");
+  list->add_flag("--retired", options->retired, "retired ones too");
+  list->footer(
+      "\nExamples:\n  histctl tag list 'area-1/*/flow'\n  histctl tag list --prefix area-1/ --format json\n");
+
+  CLI::App* const show = add("show", "all properties of tags", ShowTags);
+  show->add_option("NAME", options->names, "names or patterns")->required();
+  show->footer("\nExamples:\n  histctl tag show area-1/pump-101/state\n");
+
+  CLI::App* const set = add("set", "change tags: what is given; name and type stay for ever", SetTags);
+  set->add_option("NAME", options->names, "names")->required();
+  set->add_option_function<std::string>(
+      "--unit",
+      [options](const std::string& unit) {
+        options->unit = unit;
+        options->has_unit = true;
+      },
+      "engineering unit");
+  set->add_option_function<std::string>(
+      "--description",
+      [options](const std::string& description) {
+        options->description = description;
+        options->has_description = true;
+      },
+      "what it is");
+  add_properties(set);
+  set->add_option("--remove-state", options->remove_states, "CODE of a state to remove; repeat it")
+      ->allow_extra_args(false);
+  set->add_option("--remove-attribute", options->remove_attributes,
+                  "KEY of an attribute to remove; repeat it")
+      ->allow_extra_args(false);
+  set->footer(
+      "\nExamples:\n"
+      "  histctl tag set area-1/pump-101/flow --description 'Flow behind the pump' --unit l/min\n"
+      "  histctl tag set area-1/pump-101/state --state 3=Service --remove-state 2\n");
+
+  CLI::App* const retire = add("retire", "take tags out of service: they keep their archive", RetireTags);
+  retire->add_option("NAME", options->names, "names")->required();
+  retire->add_flag("--undo", options->undo, "take them into service again");
+  retire->footer(
+      "\nExamples:\n  histctl tag retire area-1/pump-101/flow\n"
+      "  histctl tag retire --undo area-1/pump-101/flow\n");
+
+  CLI::App* const import = add("import", "create tags from a CSV file", ImportTags);
+  import->add_option("FILE", options->file, "the file; - is standard input")->required();
+  import->add_flag("--update", options->update, "change tags that exist with other properties");
+  const std::string columns =
+      "\nColumns: name, type, interpolation (stepped, sloped), unit, description, states (0=Off|1=On),\n"
+      "attributes (key=value|key=value), retired (true, false). In names, | = and \\ are written \\| \\= "
+      "\\\\.\n"
+      "The first line names the columns, in any order; name and type are needed.\n";
+  import->footer(
+      columns +
+      "Tags that exist and are the same are left as they are: an import can be repeated.\n"
+      "\nExamples:\n  histctl tag import tags.csv\n  histctl tag export | histctl --server other:7720 tag "
+      "import -\n");
+
+  CLI::App* const exp = add("export", "write tags as CSV, for tag import", ExportTags);
+  exp->add_option("PATTERN", options->pattern, "a pattern of names; all without, retired ones too");
+  exp->add_option("--prefix", options->prefix, "only names that begin with it");
+  exp->add_option("-o,--output", options->file, "the file; standard output without");
+  exp->footer(columns + "\nExamples:\n  histctl tag export -o tags.csv\n  histctl tag export 'area-1/*'\n");
+}
+
+}  // namespace historian::histctl
