@@ -29,7 +29,8 @@ constexpr char kDescription[] =
       ingest, seal, read back and compare, queries, kill -9 in the midst of writing, restart,
       compare again.
   histbench --workload plant --target 127.0.0.1:7720 --server-pid 1234 --hours 1
-      the same against a server that runs already, but for the kill.
+      the same against a server that runs already, but for the kill; storage figures are of its
+      whole archive.
 
 Workloads, all with one sample a second and tag:
   plant  1,000 tags x 6 h: 40 % drifting analogs with 1 or 2 decimals, 20 % noisy analogs with 3,

@@ -83,10 +83,9 @@ class StatusLine {
     const absl::Time now = absl::Now();
     if (!quiet_ && now - printed_ >= (terminal_ ? kStatusInterval : kStatusIntervalNoTerminal)) Print(now);
   }
+  // A new line for what follows.
   void End() {
-    if (quiet_) return;
-    Print(absl::Now());
-    if (terminal_) std::fputc('\n', stderr);
+    if (!quiet_ && terminal_) std::fputc('\n', stderr);
   }
 
  private:
