@@ -99,7 +99,7 @@ grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* 
              v1::GetStorageResponse* to) -> absl::Status {
         ASSIGN_OR_RETURN(const SelectedTags selected,
                          SelectTags(env_.archive.tags(), request.tags(), env_.config.limits.query_tags));
-        record.Describe(absl::StrCat(selected.ids.size(), " tags"));
+        record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
         const ArchiveStats stats = env_.archive.Stats();
         to->set_samples_sealed(stats.samples_sealed);
         to->set_samples_open(stats.samples_open);
@@ -139,7 +139,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::ListBlocks(grpc::Callb
       env_, context, Method::kListBlocks, /*is_query=*/true, Run::kOnPool,
       [this, request](const KeepGoing&, CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
         ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env_.archive.tags(), *request));
-        record.Describe(absl::StrCat("tag ", tag->id, " '", tag->name, "'"));
+        record.Describe([tag] { return absl::StrCat("tag ", tag->id, " '", tag->name, "'"); });
         if (request->start() > request->end()) {
           return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request->start()),
                                                          " is after end ", FormatTimestamp(request->end())));

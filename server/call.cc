@@ -82,7 +82,7 @@ void CallRecord::End(const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   if (is_query_ && work_ >= env_.config.log.slow_query) {
     env_.log.Warning("slow_query", {{"method", MethodName(method_)},
-                                    {"what", what_},
+                                    {"what", what_ == nullptr ? "" : what_()},
                                     {"peer", peer_},
                                     {"work_ms", absl::ToDoubleMilliseconds(work_)},
                                     {"total_ms", absl::ToDoubleMilliseconds(absl::Now() - started_)},
@@ -90,7 +90,7 @@ void CallRecord::End(const absl::Status& status) {
   }
   if (status.code() == absl::StatusCode::kDataLoss || status.code() == absl::StatusCode::kInternal) {
     env_.log.Error("call_failed", {{"method", MethodName(method_)},
-                                   {"what", what_},
+                                   {"what", what_ == nullptr ? "" : what_()},
                                    {"peer", peer_},
                                    {"status", absl::StatusCodeToString(status.code())},
                                    {"message", status.message()}});

@@ -60,8 +60,8 @@ class CallRecord {
   // Counts, and logs what was slow. Once.
   void End(const absl::Status& status);
 
-  // For the log: which tags, which range.
-  void Describe(std::string what) {
+  // For the log, should the call turn out to be worth a line: which tags, which range.
+  void Describe(std::function<std::string()> what) {
     absl::MutexLock lock(&mu_);
     what_ = std::move(what);
   }
@@ -79,7 +79,7 @@ class CallRecord {
   bool ended_ = false;
 
   absl::Mutex mu_;  // A stream may be ended while its first frame is made.
-  std::string what_ ABSL_GUARDED_BY(mu_);
+  std::function<std::string()> what_ ABSL_GUARDED_BY(mu_);
 };
 
 // Where the work of a call runs.

@@ -4,13 +4,13 @@
 //   0   stopped as asked (SIGTERM, SIGINT), everything sealed; or the printing that was asked for is done
 //   1   could not start, failed while stopping, or was told twice to stop: the log says why
 //   2   a mistake in the configuration or on the command line: standard error lists all of them
+#include <malloc.h>
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <functional>
 #include <iostream>
-#include <malloc.h>
 #include <memory>
 #include <string>
 #include <thread>
@@ -105,8 +105,9 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
   return (*server)->Stop().ok() ? 0 : kExitFailed;
 }
 
-// Frames come and go by the megabyte. By default the allocator gives such memory back to the system each time, and has it
-// cleared page by page each time it is wanted again, which costs more than all of our own work on a frame.
+// Frames come and go by the megabyte. By default the allocator gives such memory back to the system each
+// time, and has it cleared page by page each time it is wanted again, which costs more than all of our own
+// work on a frame.
 void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 128 << 20);

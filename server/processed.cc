@@ -1,6 +1,6 @@
 #include "server/processed.h"
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -206,41 +206,60 @@ absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId
       archive.Fold(tag, plan.edges, InterpolationFor(traits, plan.interpolation), plan.parts, keep_going));
   const size_t size = intervals.size();
   series->set_tag_id(tag);
-  std::vector<Quality> statuses(size);
-  for (size_t i = 0; i < size; ++i) statuses[i] = StatusOf(intervals[i]);
-  if (plan.last_is_cut) statuses.back() |= kInfoPartial;
 
-  std::vector<Quality> own;  // Of one column, where they differ from the intervals'.
+  // Interval by interval, all aggregates of each: an Interval is large, and passing over all of them once for
+  // every aggregate costs more than computing it.
+  struct Output {
+    v1::Aggregate aggregate;
+    v1::ProcessedColumn* column;
+    int64_t* integers = nullptr;
+    double* floats = nullptr;
+    std::vector<Quality> statuses;  // Only where they differ from the intervals'.
+  };
+  std::vector<Output> outputs;
   for (const v1::Aggregate aggregate : plan.aggregates) {
     v1::ProcessedColumn* column = series->add_columns();
     column->set_aggregate(aggregate);
-    own.clear();
-    const auto without = [&](size_t i) {
-      if (own.empty()) own = statuses;
-      own[i] = WithoutValue(statuses[i], intervals[i]);
-    };
+    Output output{.aggregate = aggregate, .column = column};
     if (IsTime(aggregate) || IsCount(aggregate) || (IsValue(aggregate) && !IsFloat(traits.type))) {
       auto* values = column->mutable_integers()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
-      for (size_t i = 0; i < size; ++i) {
-        if (const std::optional<int64_t> value = IntegerOf(aggregate, intervals[i])) {
-          (*values)[i] = *value;
-        } else {
-          without(i);
-        }
-      }
+      output.integers = values->mutable_data();
     } else {
       auto* values = column->mutable_floats()->mutable_values();
       values->Resize(static_cast<int>(size), std::numeric_limits<double>::quiet_NaN());
-      for (size_t i = 0; i < size; ++i) {
-        if (const std::optional<double> value = FloatOf(aggregate, traits.type, intervals[i])) {
-          (*values)[i] = *value;
-        } else {
-          without(i);
-        }
+      output.floats = values->mutable_data();
+    }
+    outputs.push_back(std::move(output));
+  }
+  std::vector<Quality> statuses(size);
+  for (size_t i = 0; i < size; ++i) {
+    const Interval& interval = intervals[i];
+    statuses[i] = StatusOf(interval);
+    if (plan.last_is_cut && i + 1 == size) statuses[i] |= kInfoPartial;
+    for (Output& output : outputs) {
+      bool has_value = false;
+      if (output.integers != nullptr) {
+        const std::optional<int64_t> value = IntegerOf(output.aggregate, interval);
+        has_value = value.has_value();
+        if (has_value) output.integers[i] = *value;
+      } else {
+        const std::optional<double> value = FloatOf(output.aggregate, traits.type, interval);
+        has_value = value.has_value();
+        if (has_value) output.floats[i] = *value;
+      }
+      if (!has_value && output.statuses.empty()) {
+        output.statuses.assign(size, kGood);
+        std::copy(statuses.begin(), statuses.begin() + i, output.statuses.begin());
+      }
+      if (!output.statuses.empty()) {
+        output.statuses[i] = has_value ? statuses[i] : WithoutValue(statuses[i], interval);
       }
     }
-    QualitiesToWire(own.empty() ? statuses.data() : own.data(), size, column->mutable_status());
+  }
+  for (Output& output : outputs) {
+    QualitiesToWire(output.statuses.empty() ? statuses.data() : output.statuses.data(), size,
+                    output.column->mutable_status());
   }
   return absl::OkStatus();
 }

@@ -113,8 +113,9 @@ class RawSource final : public FrameSource {
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::ReadRawRequest& request,
                                                      const KeepGoing& keep_going, CallRecord& record) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env.archive.tags(), request));
-  record.Describe(
-      absl::StrCat("tag ", tag->id, " '", tag->name, "' ", DescribeRange(request.start(), request.end())));
+  record.Describe([tag, start = request.start(), end = request.end()] {
+    return absl::StrCat("tag ", tag->id, " '", tag->name, "' ", DescribeRange(start, end));
+  });
   if (request.start() > request.end()) {
     return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request.start()),
                                                    " is after end ", FormatTimestamp(request.end())));
@@ -141,7 +142,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
                          CallRecord& record, v1::ReadLatestResponse* response) {
   ASSIGN_OR_RETURN(const SelectedTags selected,
                    SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
-  record.Describe(absl::StrCat(selected.ids.size(), " tags"));
+  record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
 
   struct Group {
     std::vector<TagId> tags;
@@ -201,7 +202,8 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
   ASSIGN_OR_RETURN(const SelectedTags selected,
                    SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
   const uint64_t times = request.times_size();
-  record.Describe(absl::StrCat(selected.ids.size(), " tags at ", times, " times"));
+  record.Describe(
+      [tags = selected.ids.size(), times] { return absl::StrCat(tags, " tags at ", times, " times"); });
   RETURN_IF_ERROR(CheckLimit(selected.ids.size() * times, env.config.limits.at_times,
                              absl::StrCat("values (", selected.ids.size(), " tags x ", times, " times)"),
                              "limits.at_times"));
@@ -269,8 +271,10 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
                    SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
   ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(request, selected.ids.size(), env.config.limits));
   RETURN_IF_ERROR(CheckAggregates(plan, env.archive.tags(), selected));
-  record.Describe(absl::StrCat(selected.ids.size(), " tags, ", plan.edges.size() - 1, " intervals, ",
-                               DescribeRange(request.start(), request.end())));
+  record.Describe([tags = selected.ids.size(), intervals = plan.edges.size() - 1, start = request.start(),
+                   end = request.end()] {
+    return absl::StrCat(tags, " tags, ", intervals, " intervals, ", DescribeRange(start, end));
+  });
   return MakeSeriesSource<v1::ProcessedFrame>(
       std::move(selected), [&archive = env.archive, plan = std::move(plan), keep_going](
                                TagId tag, const TagTraits& traits, v1::ProcessedSeries* series) {
@@ -284,8 +288,10 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1:
                    SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
   ASSIGN_OR_RETURN(PlotPlan plan, PlanPlot(request, env.config.limits));
   RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
-  record.Describe(absl::StrCat(selected.ids.size(), " tags, ", request.columns(), " columns, ",
-                               DescribeRange(request.start(), request.end())));
+  record.Describe([tags = selected.ids.size(), columns = request.columns(), start = request.start(),
+                   end = request.end()] {
+    return absl::StrCat(tags, " tags, ", columns, " columns, ", DescribeRange(start, end));
+  });
   return MakeSeriesSource<v1::PlotFrame>(std::move(selected),
                                          [&archive = env.archive, plan = std::move(plan), keep_going](
                                              TagId tag, const TagTraits& traits, v1::PlotSeries* series) {
