@@ -1,0 +1,113 @@
+// A real server on a small disk that fills up: writes are refused with a clear error, reads go on, and when
+// there is room again everything the writer holds is stored, by itself, once.
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "client/client.h"
+#include "gtest/gtest.h"
+#include "tests/server_process.h"
+
+namespace historian {
+namespace {
+
+using testing::ScratchDirectory;
+using testing::ServerProcess;
+
+constexpr Timestamp kStart = 1'700'000'000 * kNanosPerSecond;
+constexpr size_t kDiskBytes = 64 << 20;
+constexpr size_t kFillerBytes = 24 << 20;
+constexpr size_t kColumn = 4096;
+
+class SmallDisk {
+ public:
+  SmallDisk() : path_(ScratchDirectory("disk")) {
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, absl::StrCat("size=", kDiskBytes).c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+  bool mounted_ = false;
+};
+
+TEST(FullDisk, RefusesWritesServesReadsAndResumesByItself) {
+  SmallDisk disk;
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted here: " << strerror(errno);
+  const std::string filler = disk.path() + "/filler";
+  std::ofstream(filler) << std::string(kFillerBytes, 'x');
+
+  auto server = ServerProcess::Start(
+      {.data_dir = disk.path() + "/data", .flags = {"--archive-journal-bytes-max=2MiB"}});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto connection = *client::Connection::Open({.target = (*server)->target()});
+  const auto tags = client::Tags(connection).Ensure({{.name = "full/a"}});
+  ASSERT_TRUE(tags.ok()) << tags.status();
+  const TagId tag = (*tags)[0].id;
+
+  absl::Mutex mu;
+  absl::Status refusal;
+  auto writer = *client::Writer::Open(connection, {.producer = "full disk test",
+                                                   .memory_bytes_max = 2 << 20,
+                                                   .block_when_full = false,
+                                                   .backoff_min = absl::Milliseconds(20),
+                                                   .backoff_max = absl::Milliseconds(200),
+                                                   .on_state = [&](const client::WriterState& state) {
+                                                     if (state.connected || state.reason.ok()) return;
+                                                     absl::MutexLock lock(&mu);
+                                                     if (refusal.ok()) refusal = state.reason;
+                                                   }});
+  // Random bits, eight bytes a sample whatever the encoding, until the server says no.
+  std::mt19937_64 random(1);
+  uint64_t written = 0;
+  const auto refused = [&] {
+    absl::MutexLock lock(&mu);
+    return !refusal.ok();
+  };
+  const auto add = [&] {
+    Samples samples;
+    for (size_t i = 0; i < kColumn; ++i)
+      samples.Add(kStart + static_cast<int64_t>(written + i) * 1000, random() >> 2);
+    absl::Status added = writer->AddColumn(tag, ValueType::kFloat64, samples.View());
+    while (absl::IsResourceExhausted(added) && !refused()) {
+      absl::SleepFor(absl::Milliseconds(1));
+      added = writer->AddColumn(tag, ValueType::kFloat64, samples.View());
+    }
+    if (added.ok()) written += kColumn;
+    return added;
+  };
+  while (!refused() && written * 8 < 2 * kDiskBytes) (void)add();
+  ASSERT_TRUE(refused());
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kResourceExhausted) << refusal;
+  EXPECT_NE(refusal.message().find("disk is full"), std::string::npos) << refusal;
+
+  const auto status = client::Admin(connection).Status();
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(status->state(), v1::GetStatusResponse::STATE_READ_ONLY);
+  EXPECT_NE(status->message().find("disk is full"), std::string::npos) << status->message();
+  const client::Reader reader(connection);
+  const auto while_full = reader.Raw(tag, kTimestampMin, kTimestampMax).Collect();
+  ASSERT_TRUE(while_full.ok()) << while_full.status();
+  EXPECT_GT(while_full->samples.size(), 0);
+  EXPECT_LT(while_full->samples.size(), written);
+
+  std::filesystem::remove(filler);
+  const absl::Status flushed = writer->Flush(absl::Seconds(30));
+  EXPECT_TRUE(flushed.ok()) << flushed << "\n" << (*server)->LogTail();
+  const auto after = reader.Raw(tag, kTimestampMin, kTimestampMax).Collect();
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->samples.size(), written);
+}
+
+}  // namespace
+}  // namespace historian
