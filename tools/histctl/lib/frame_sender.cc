@@ -52,7 +52,32 @@ FrameSender::~FrameSender() {
   watcher_.join();
 }
 
-absl::Status FrameSender::Open(uint64_t* acknowledged) { return Connect(acknowledged); }
+// The server answered when the tags were resolved, so one that does not now is restarting: it is waited for, too.
+absl::Status FrameSender::Open(uint64_t* acknowledged) {
+  absl::Duration pause = kBackoffMin;
+  const absl::Time give_up = absl::Now() + options_.retry_for;
+  for (bool told = false;; told = true) {
+    const absl::Status status = Connect(acknowledged);
+    if (status.ok() || Interrupted() || !MayPass(status) || absl::Now() > give_up) return status;
+    if (!told) TellLost(status);
+    Pause(&pause);
+    if (Interrupted()) return Interruption();
+  }
+}
+
+void FrameSender::TellLost(const absl::Status& status) {
+  if (!options_.on_notice) return;
+  options_.on_notice(
+      absl::StrCat("the link to the server is lost (", status.message(), "); trying again for ",
+                   DurationText(static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.retry_for)))));
+}
+
+void FrameSender::Pause(absl::Duration* pause) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Time until = absl::Now() + *pause;
+  while (!Interrupted() && absl::Now() < until) changed_.WaitWithTimeout(&mutex_, kWatchInterval);
+  *pause = std::min(*pause * 2, kBackoffMax);
+}
 
 absl::Status FrameSender::Send(ImportFrame frame) {
   const size_t bytes = frame.request.ByteSizeLong();
@@ -150,19 +175,10 @@ absl::Status FrameSender::Reconnect() {
       const absl::Status lost = Disconnect();
       if (Interrupted()) return Interruption();
       if (!lost.ok() && !MayPass(lost)) return lost;
-      if (options_.on_notice) {
-        options_.on_notice(
-            absl::StrCat("the link to the server is lost (", lost.message(), "); trying again for ",
-                         DurationText(static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.retry_for)))));
-      }
+      TellLost(lost);
     }
-    {
-      absl::MutexLock lock(&mutex_);
-      const absl::Time until = absl::Now() + pause;
-      while (!Interrupted() && absl::Now() < until) changed_.WaitWithTimeout(&mutex_, kWatchInterval);
-    }
+    Pause(&pause);
     if (Interrupted()) return Interruption();
-    pause = std::min(pause * 2, kBackoffMax);
 
     uint64_t acknowledged = 0;
     const absl::Status status = Connect(&acknowledged);

@@ -64,7 +64,7 @@ class FrameSender {
   FrameSender& operator=(const FrameSender&) = delete;
 
   // Opens the stream; *acknowledged is the last frame the server has of this producer: the caller goes on
-  // with the next. Tries once. Errors: Unavailable; the server's.
+  // with the next. A server that is away is waited for, as in Send. Errors: as there.
   absl::Status Open(uint64_t* acknowledged);
 
   // Numbers rise. Waits while too much is in flight. Errors: what ended the stream for good; Unavailable
@@ -88,6 +88,9 @@ class FrameSender {
   // Ends what Connect began; the stream's status.
   absl::Status Disconnect();
   // After a lost link: until it stands again and everything waiting is sent again.
+  void TellLost(const absl::Status& status);
+  // Waits for *pause, or until interrupted, and doubles it.
+  void Pause(absl::Duration* pause);
   absl::Status Reconnect();
   void ReadAcks();
   void OnAck(const v1::WriteAck& ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
