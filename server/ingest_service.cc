@@ -87,7 +87,7 @@ void IngestService::Release(const std::string& name, WriteStream* stream) {
 
 absl::StatusOr<std::shared_ptr<IngestService::Handle>> IngestService::HandleOf(const std::string& name) {
   absl::MutexLock lock(&mu_);
-  if (by_producer_.contains(name)) {
+  if (const auto it = by_producer_.find(name); it != by_producer_.end() && !it->second->over()) {
     return absl::FailedPreconditionError(
         absl::StrCat("producer '", name, "' has an open write stream: write there, or under another name"));
   }
@@ -142,11 +142,12 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   FrameNotes notes;
   FrameFromWire(request.frame(), &frame, &notes);
   const uint64_t sequence = frame.sequence;
-  auto done = [this, out, finish, received, sequence, name = request.producer(),
+  auto done = [this, out, finish, handle = *handle, received, sequence, name = request.producer(),
                malformed = std::move(notes.rejections),
                malformed_samples = notes.rejected](absl::StatusOr<WriteResult> result) mutable {
     env_.metrics.CountAck(absl::Now() - received);
     if (!result.ok()) {
+      handle->stale.store(true);
       finish(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name, "'")));
       return;
     }
@@ -170,6 +171,17 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   };
   // Calls on one producer come one at a time.
   absl::MutexLock lock(&(*handle)->mu);
+  if ((*handle)->stale.exchange(false) || sequence <= (*handle)->last_sequence) {
+    // A frame is repeated, or one failed. A new handle knows what of it was stored.
+    absl::StatusOr<std::shared_ptr<Producer>> again = env_.archive.OpenProducer(request.producer());
+    if (!again.ok()) {
+      (*handle)->stale.store(true);
+      finish(again.status());
+      return reactor;
+    }
+    (*handle)->producer = *std::move(again);
+  }
+  (*handle)->last_sequence = sequence;
   env_.archive.Write((*handle)->producer, std::move(frame), std::move(done));
   return reactor;
 }

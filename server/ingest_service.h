@@ -11,6 +11,7 @@
 #ifndef HISTORIAN_SERVER_INGEST_SERVICE_H_
 #define HISTORIAN_SERVER_INGEST_SERVICE_H_
 
+#include <atomic>
 #include <list>
 #include <memory>
 #include <string>
@@ -52,6 +53,10 @@ class IngestService final : public RawIngest {
   struct Handle {
     absl::Mutex mu;
     std::shared_ptr<Producer> producer ABSL_GUARDED_BY(mu);
+    uint64_t last_sequence ABSL_GUARDED_BY(mu) = 0;
+    // A write failed: the archive takes no more of this handle, or not until it knows where the producer
+    // stands.
+    std::atomic<bool> stale{false};
   };
 
   // Makes the stream the one of its producer; the one before ends with ABORTED.

@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/test_server.h"
+#include "storage/kv/faulty_store.h"
 
 namespace historian::server {
 namespace {
@@ -396,10 +397,10 @@ TEST(IngestServiceTest, WriteOnceIsExactlyOnceToo) {
   const uint32_t tag = server.Create("plant/flow");
   v1::WriteOnceRequest request;
   request.set_producer("meter");
-  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+  for (uint64_t sequence = 1; sequence <= 4; ++sequence) {
     for (const bool repeated : {false, true}) {
-      // The same number a second time: as after a lost answer, from a new connection.
-      if (repeated) server.Restart();
+      // The same number a second time: as after a lost answer, of the server or of the one before it.
+      if (repeated && sequence % 2 == 0) server.Restart();
       *request.mutable_frame() = v1::Frame();
       request.mutable_frame()->set_sequence(sequence);
       AddColumn(tag, {{kNow + static_cast<int64_t>(sequence), 1}}, request.mutable_frame());
@@ -431,6 +432,45 @@ TEST(IngestServiceTest, WriteOnceOfAProducerWithAStreamIsRefused) {
   while (stream->Read(&ack)) {
   }
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(IngestServiceTest, FullDiskRefusesWritesUntilThereIsRoom) {
+  auto faults = std::make_shared<kv::Faults>();
+  TestServer server(Config(), [&faults](std::unique_ptr<kv::Store> store) {
+    return kv::NewFaultyStore(std::move(store), faults);
+  });
+  const uint32_t tag = server.Create("plant/flow");
+  faults->SetFull(true);
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  v1::WriteRequest request = RequestOf("gateway", 1);
+  AddColumn(tag, {{kNow, 1}}, request.mutable_frame());
+  ASSERT_TRUE(stream->Write(request));
+  v1::WriteAck ack;
+  while (stream->Read(&ack)) EXPECT_EQ(ack.acknowledged(), 0u);
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("frame 1 of producer 'gateway'"));
+
+  // The same frame, again and again, until there is room: stored once.
+  v1::WriteOnceRequest once;
+  once.set_producer("gateway");
+  *once.mutable_frame() = request.frame();
+  const auto write = [&] {
+    grpc::ClientContext once_context;
+    return server.ingest().WriteOnce(&once_context, once, &ack);
+  };
+  EXPECT_EQ(write().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  faults->SetFull(false);
+  grpc::Status last = write();
+  for (int i = 0; i < 2000 && !last.ok(); ++i) {
+    EXPECT_EQ(last.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << last.error_message();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    last = write();
+  }
+  ASSERT_TRUE(last.ok()) << last.error_message();
+  EXPECT_EQ(ack.acknowledged(), 1u);
+  EXPECT_EQ(ack.samples_stored(), 1u);
 }
 
 TEST(IngestServiceTest, RejectionsAreLoggedOncePerProducerAndInterval) {

@@ -11,7 +11,7 @@
 
 namespace historian::server {
 
-TestServer::TestServer(Config config) : config_(std::move(config)) {
+TestServer::TestServer(Config config, WrapStore wrap) : config_(std::move(config)), wrap_(std::move(wrap)) {
   static int servers = 0;
   const char* directory = std::getenv("TEST_TMPDIR");
   log_file_ = absl::StrCat(directory == nullptr ? "/tmp" : directory, "/server", ++servers, ".log");
@@ -29,7 +29,12 @@ void TestServer::Open() {
   HISTORIAN_CHECK(log.ok());
   log_ = *std::move(log);
   auto server = Server::Start(
-      config_, [this] { return kv::TryOpenMemoryStore(disk_); }, clock_, *log_);
+      config_,
+      [this]() -> absl::StatusOr<std::unique_ptr<kv::Store>> {
+        auto store = kv::OpenMemoryStore(disk_);
+        return wrap_ == nullptr ? std::move(store) : wrap_(std::move(store));
+      },
+      clock_, *log_);
   if (!server.ok()) std::fprintf(stderr, "%s\n", server.status().ToString().c_str());
   HISTORIAN_CHECK(server.ok());
   server_ = *std::move(server);

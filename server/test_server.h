@@ -4,6 +4,7 @@
 #ifndef HISTORIAN_SERVER_TEST_SERVER_H_
 #define HISTORIAN_SERVER_TEST_SERVER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,7 +31,9 @@ using WriteClient = grpc::ClientReaderWriter<v1::WriteRequest, v1::WriteAck>;
 class TestServer {
  public:
   // Ports are taken free, the log goes to a file of the test.
-  explicit TestServer(Config config = Config());
+  // wrap: what stands between the archive and the store in memory.
+  using WrapStore = std::function<std::unique_ptr<kv::Store>(std::unique_ptr<kv::Store>)>;
+  explicit TestServer(Config config = Config(), WrapStore wrap = nullptr);
   ~TestServer();
 
   // Ends the server and starts one on the same disk.
@@ -57,6 +60,7 @@ class TestServer {
   void Open();
 
   Config config_;
+  const WrapStore wrap_;
   std::string log_file_;
   std::unique_ptr<Log> log_;
   SimulatedClock clock_{kNow};

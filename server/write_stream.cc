@@ -73,6 +73,7 @@ void WriteStream::OnCancel() {
   absl::MutexLock lock(&mu_);
   if (finished_) return;
   finished_ = true;
+  over_.store(true);
   EndLocked(absl::CancelledError("the writer is gone"));
   Finish(ToGrpcStatus(absl::CancelledError("the writer cancelled the stream")));
 }
@@ -203,6 +204,7 @@ void WriteStream::Advance() {
   // The last ack goes before the status; pending_ is empty when nothing is being sent.
   if (!end_.has_value() || frames_in_flight_ > 0 || sending_) return;
   finished_ = true;
+  over_.store(true);
   Finish(ToGrpcStatus(*end_));
 }
 

@@ -10,6 +10,7 @@
 #ifndef HISTORIAN_SERVER_WRITE_STREAM_H_
 #define HISTORIAN_SERVER_WRITE_STREAM_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,8 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // Ends with this status after what is in flight. The first one counts.
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   const std::string& peer() const { return peer_; }
+  // It was given its status: its client may know before gRPC says that it is done.
+  bool over() const { return over_.load(); }
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -61,6 +64,8 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   IngestService& service_;
   ServiceEnv& env_;
   const std::string peer_;
+
+  std::atomic<bool> over_{false};
 
   // Used by one read at a time.
   grpc::ByteBuffer incoming_;
