@@ -6,6 +6,7 @@
 //   2   a mistake in the configuration or on the command line: standard error lists all of them
 #include <malloc.h>
 #include <unistd.h>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -22,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "grpc/support/log.h"
 #include "server/config.h"
 #include "server/log.h"
 #include "server/server.h"
@@ -67,6 +69,23 @@ class Signals {
   std::thread thread_;
 };
 
+// What gRPC itself has to say goes to our log, in its form, while there is one.
+std::atomic<Log*> grpc_log{nullptr};
+
+class GrpcLog {
+ public:
+  explicit GrpcLog(Log& log) {
+    grpc_log.store(&log);
+    gpr_set_log_function([](gpr_log_func_args* args) {
+      if (Log* const to = grpc_log.load()) {
+        to->Warning("grpc",
+                    {{"severity", gpr_log_severity_string(args->severity)}, {"message", args->message}});
+      }
+    });
+  }
+  ~GrpcLog() { grpc_log.store(nullptr); }
+};
+
 // In one step: whoever sees the file sees all of it.
 absl::Status WritePortFile(const std::string& path, const Server& server) {
   const std::string temporary = absl::StrCat(path, ".tmp");
@@ -89,6 +108,7 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
     return kExitMistake;
   }
   for (const std::string& warning : warnings) (*log)->Warning("configuration", {{"message", warning}});
+  const GrpcLog grpc_log_here(**log);
   Signals signals(**log);
   const auto open_store = [&config] {
     return kv::OpenRocksDbStore({.path = config.data_dir, .block_cache_bytes = config.block_cache_bytes()});
