@@ -15,7 +15,7 @@ PACKAGES=(
   openssl tzdata
 )
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+say() { if [[ -t 2 ]]; then printf '\033[1m==>\033[0m %s\n' "$*" >&2; else printf '==> %s\n' "$*" >&2; fi; }
 die() {
   printf 'error: %s\n' "$*" >&2
   exit 1
