@@ -126,12 +126,13 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
         if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
       }
       // That a value was calculated goes without saying, for people.
-      Cell quality = QualityCell(worst);
-      if (const Quality rest = worst & ~(kInfoCalculated | kInfoPartial); rest == kGood) {
-        const bool partial = (worst & kInfoPartial) == kInfoPartial;
-        quality.shown = partial ? "Partial" : " ";
-      }
-      cells.push_back(std::move(quality));
+      const bool partial = (worst & kInfoPartial) == kInfoPartial;
+      const Quality rest = worst & ~(kInfoCalculated | kInfoPartial);
+      cells.push_back(
+          Cell::Text(QualityName(worst))
+              .Shown(absl::StrCat(rest == kGood ? " " : QualityName(rest), !partial        ? ""
+                                                                           : rest == kGood ? "Partial"
+                                                                                           : ", Partial")));
       rows.AddRow(std::move(cells));
     }
   }

@@ -329,18 +329,26 @@ absl::Status ImportFile(const ImportJob& job, const client::Connection& connecti
 
 void PrintSummary(const ImportJob& job, const std::vector<File>& files, const std::vector<Outcome>& outcomes,
                   Context* context) {
+  // What did not happen anywhere needs no column, for people.
+  const auto never = [&](auto count) {
+    return std::all_of(outcomes.begin(), outcomes.end(),
+                       [&](const Outcome& outcome) { return count(outcome) == 0; });
+  };
+  const auto rare = [&](const char* name, auto count) {
+    return Heading{.name = name, .right = true, .machine_only = never(count)};
+  };
   RowWriter rows(context->format,
                  {{.name = "file"},
                   {.name = "rows", .right = true},
                   {.name = "samples", .right = true},
                   {.name = job.dry_run ? "would_store" : "stored", .right = true},
-                  {.name = "earlier", .right = true},
-                  {.name = "rejected", .right = true},
-                  {.name = "bad_rows", .right = true},
-                  {.name = "bad_values", .right = true},
-                  {.name = "missing", .right = true},
-                  {.name = "clock_skipped", .right = true},
-                  {.name = "clock_repeated", .right = true},
+                  rare("earlier", [](const Outcome& o) { return o.earlier; }),
+                  rare("rejected", [](const Outcome& o) { return o.rejected; }),
+                  rare("bad_rows", [](const Outcome& o) { return o.counts.bad_rows; }),
+                  rare("bad_values", [](const Outcome& o) { return o.counts.bad_values; }),
+                  rare("missing", [](const Outcome& o) { return o.counts.missing; }),
+                  rare("clock_skipped", [](const Outcome& o) { return o.counts.times_skipped; }),
+                  rare("clock_repeated", [](const Outcome& o) { return o.counts.times_repeated; }),
                   {.name = "first"},
                   {.name = "last"},
                   {.name = "rate", .unit = "samples/s", .right = true},

@@ -52,7 +52,8 @@ FrameSender::~FrameSender() {
   watcher_.join();
 }
 
-// The server answered when the tags were resolved, so one that does not now is restarting: it is waited for, too.
+// The server answered when the tags were resolved, so one that does not now is restarting: it is waited for,
+// too.
 absl::Status FrameSender::Open(uint64_t* acknowledged) {
   absl::Duration pause = kBackoffMin;
   const absl::Time give_up = absl::Now() + options_.retry_for;

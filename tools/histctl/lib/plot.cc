@@ -218,7 +218,7 @@ std::string DrawPlot(const PlotPicture& picture, const Tag& tag, Timestamp start
     if (!tag.states.empty() || tag.type == ValueType::kBool || tag.type == ValueType::kDigital) {
       for (double code = std::ceil(low); code <= high && ticks.size() < 64; ++code) ticks.push_back(code);
     } else {
-      ticks = NiceTicks(low, high, std::max(4, rows / 3));
+      ticks = NiceTicks(low, high, std::max(4, rows / 2));
     }
     for (const double tick : ticks) {
       const int row = rows - 1 - y_of(tick) * rows / canvas.height();

@@ -1,0 +1,424 @@
+#!/usr/bin/python3
+"""histctl against a real server: every command, its exit code, and imports that are killed on either side."""
+
+import csv
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+RUNFILES = os.getcwd()
+HISTCTL = os.path.join(RUNFILES, 'tools/histctl/histctl')
+HISTORIAND = os.path.join(RUNFILES, 'server/historiand')
+
+DEADLINE_S = 60
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError('waited in vain for ' + what)
+        time.sleep(0.01)
+
+
+def read(path):
+    with open(path, newline='') as file:
+        return file.read()
+
+
+class Server:
+    """historiand on a directory of its own; keeps its port over restarts."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.address = '127.0.0.1:0'
+        self.start()
+
+    def start(self):
+        port_file = os.path.join(self.directory, 'ports')
+        if os.path.exists(port_file):
+            os.remove(port_file)
+        with open(os.path.join(self.directory, 'log'), 'a') as log:
+            self.process = subprocess.Popen(
+                [HISTORIAND, '--data-dir', os.path.join(self.directory, 'data'), '--grpc-listen', self.address,
+                 '--http-listen', '127.0.0.1:0', '--port-file', port_file], stdout=subprocess.DEVNULL, stderr=log)
+        wait_for(lambda: os.path.exists(port_file) or self.process.poll() is not None, 'the server')
+        if self.process.poll() is not None:
+            raise AssertionError(read(os.path.join(self.directory, 'log')))
+        ports = dict(line.split('=', 1) for line in read(port_file).splitlines())
+        self.address = ports['grpc']
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class HistctlTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR'))
+        cls.server = Server(cls.temporary.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.kill()
+        cls.temporary.cleanup()
+
+    def command(self, *arguments):
+        return [HISTCTL, '--server', self.server.address] + [str(a) for a in arguments]
+
+    def run_any(self, *arguments, stdin=None):
+        environment = {**os.environ, 'LC_ALL': 'C.UTF-8'}
+        return subprocess.run(self.command(*arguments), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              universal_newlines=True, timeout=DEADLINE_S, env=environment)
+
+    def run_ok(self, *arguments, stdin=None, code=0):
+        result = self.run_any(*arguments, stdin=stdin)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout
+
+    def rows(self, *arguments, code=0):
+        return json.loads(self.run_ok('--format', 'json', *arguments, code=code))
+
+    def file(self, name, text):
+        path = os.path.join(self.temporary.name, name)
+        with open(path, 'w', newline='') as out:
+            out.write(text)
+        return path
+
+    def samples(self, tag):
+        """(time, value, quality) of all."""
+        text = self.run_ok('export', tag)
+        return [(r['time'], r['value'], r['quality']) for r in csv.DictReader(io.StringIO(text))]
+
+    # Tags.
+
+    def test_tags_are_created_shown_changed_and_retired(self):
+        self.run_ok('tag', 'create', 'tags/state', '--type', 'digital', '--state', '0=Off', '--state', '1=Running',
+                    '--attribute', 'plc=S7', '--description', 'a pump')
+        self.run_ok('tag', 'create', 'tags/state', '--type', 'digital', '--state', '0=Off', '--state', '1=Running',
+                    '--attribute', 'plc=S7', '--description', 'a pump')
+        self.run_ok('tag', 'create', 'tags/state', '--type', 'int64', code=5)
+        self.run_ok('tag', 'set', 'tags/state', '--state', '2=Fault', '--remove-state', '0', '--unit', '-')
+        shown = self.rows('tag', 'show', 'tags/state')[0]
+        self.assertEqual(shown['states'], '1=Running|2=Fault')
+        self.assertEqual(shown['attributes'], 'plc=S7')
+        self.assertEqual(shown['description'], 'a pump')
+        self.run_ok('tag', 'retire', 'tags/state')
+        self.assertEqual(self.rows('tag', 'list', 'tags/s*'), [])
+        self.assertEqual(len(self.rows('tag', 'list', 'tags/s*', '--retired')), 1)
+        self.run_ok('put', 'tags/state', '1', code=5)
+        self.run_ok('tag', 'retire', '--undo', 'tags/state')
+        self.run_ok('put', 'tags/state', '1')
+        self.run_ok('tag', 'show', 'tags/nothing', code=3)
+        self.run_ok('tag', 'retire', 'tags/nothing', code=3)
+        self.run_ok('tag', 'create', 'bad*name', code=2)
+        self.run_ok('tag', 'create', 'x', '--type', 'complex', code=2)
+
+    def test_exported_tags_import_as_the_same(self):
+        self.run_ok('tag', 'create', 'copy/a', '--unit', 'm3/h', '--description', 'x, "y"\nz')
+        self.run_ok('tag', 'create', 'copy/b', '--type', 'digital', '--state', '7=a|b=c\\')
+        self.run_ok('tag', 'retire', 'copy/b')
+        exported = self.run_ok('tag', 'export', 'copy/*')
+        path = self.file('tags.csv', exported)
+        self.run_ok('tag', 'import', path)
+        self.assertEqual(self.run_ok('tag', 'export', 'copy/*'), exported)
+        other = self.file('others.csv', exported.replace('copy/', 'copied/'))
+        self.run_ok('tag', 'import', other)
+        self.assertEqual(self.run_ok('tag', 'export', 'copied/*'), exported.replace('copy/', 'copied/'))
+        changed = self.file('changed.csv', exported.replace('m3/h', 'l/min') + 'copy/c,complex,,,,,,\n')
+        result = self.run_any('tag', 'import', changed)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('--update', result.stderr)
+        self.run_ok('tag', 'import', '--update', changed, code=1)
+        self.assertIn('l/min', self.run_ok('tag', 'export', 'copy/a'))
+
+    # Samples.
+
+    def test_what_is_put_is_read(self):
+        self.run_ok('tag', 'create', 'put/flow', '--unit', 'm3/h')
+        self.run_ok('put', 'put/flow', '0.1', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('put', 'put/flow', '-2.5', '--time', '2026-01-01T00:00:01Z', '--quality', 'BadSensorFailure')
+        self.run_ok('put', 'put/flow', '--time', '2026-01-01T00:00:02Z', '--', '-inf')
+        rows = self.rows('get', 'put/flow', '--from', '2026-01-01', '--to', '2026-01-02')
+        self.assertEqual(rows, [
+            {'time': '2026-01-01T00:00:00Z', 'value': 0.1, 'quality': 'Good'},
+            {'time': '2026-01-01T00:00:01Z', 'value': -2.5, 'quality': 'BadSensorFailure'},
+            {'time': '2026-01-01T00:00:02Z', 'value': '-inf', 'quality': 'Good'}])
+        self.assertEqual(
+            self.run_ok('get', 'put/flow', '--from', '2026-01-01', '--to', '2026-01-02', '--limit', '2', '--tz',
+                        'Europe/Berlin'),
+            'time                       value [m3/h]  quality\n'
+            '2026-01-01T01:00:00+01:00           0.1\n'
+            '2026-01-01T01:00:01+01:00          -2.5  BadSensorFailure\n')
+        reverse = self.rows('get', 'put/flow', '--from', '2026-01-01', '--to', '2026-01-02', '--reverse', '--limit', 1)
+        self.assertEqual(reverse[0]['time'], '2026-01-01T00:00:02Z')
+        bounds = self.rows('get', 'put/flow', '--from', '2026-01-01T00:00:00.5Z', '--to', '2026-01-01T00:00:01Z',
+                           '--bounds')
+        self.assertEqual(len(bounds), 2)
+        self.run_ok('put', 'put/flow', 'much', code=2)
+        self.run_ok('put', 'put/flow', '1', '--quality', 'Splendid', code=2)
+        self.run_ok('put', 'put/flow', '1', '--time', '2150-01-01', code=5)
+        self.run_ok('put', 'put/nothing', '1', code=3)
+        self.run_ok('get', 'put/flow', '--from', 'soon', code=2)
+        self.run_ok('get', 'put/flow', '--tz', 'Europe/Atlantis', code=2)
+        self.run_ok('get', code=2)
+
+    def test_values_latest_at_times_and_aggregates(self):
+        text = 'time,read/a,read/b\n' + ''.join('2026-01-01T00:%02d:00Z,%d,%d\n' % (i, i, 2 * i) for i in range(60))
+        self.run_ok('import', '--type', 'float64', self.file('read.csv', text))
+        self.run_ok('tag', 'create', 'read/empty')
+        self.run_ok('tag', 'create', 'read/state', '--type', 'digital', '--state', '3=Open')
+        self.run_ok('put', 'read/state', 'Open', '--time', '2026-01-01')
+        latest = {r['tag']: r for r in self.rows('latest', 'read/*')}
+        self.assertEqual(latest['read/a']['value'], 59)
+        self.assertEqual((latest['read/state']['value'], latest['read/state']['state']), (3, 'Open'))
+        self.assertIsNone(latest['read/empty']['value'])
+        self.assertIn('Open', self.run_ok('latest', 'read/state'))
+        at = self.rows('at', 'read/a', 'read/b', '--time', '2026-01-01T00:00:30Z', '--time', '2025-01-01T00:00:00Z')
+        self.assertEqual([r['value'] for r in at], [0.5, 1, None, None])
+        stepped = self.rows('at', 'read/b', '--time', '2026-01-01T00:01:30Z', '--interpolation', 'stepped')
+        self.assertEqual(stepped[0]['value'], 2)
+        hours = self.rows('aggregate', 'read/a', 'read/b', '--from', '2026-01-01', '--to', '2026-01-01T01:00:00Z',
+                          '--interval', '30m', '--aggregate', 'avg,min,max,max-time,count')
+        self.assertEqual([(r['tag'], r['average'], r['minimum'], r['maximum'], r['count']) for r in hours],
+                         [('read/a', 14.5, 0, 29, 30), ('read/a', 44.5, 30, 59, 30),
+                          ('read/b', 29, 0, 58, 30), ('read/b', 89, 60, 118, 30)])
+        self.assertEqual(hours[1]['maximum-time'], '2026-01-01T00:59:00Z')
+        empty = self.rows('aggregate', 'read/a', '--from', '2025-01-01', '--to', '2025-01-02', '--aggregate', 'avg,count')
+        self.assertEqual((empty[0]['average'], empty[0]['count']), (None, 0))
+        self.run_ok('aggregate', 'read/a', '--from', '-1h', '--aggregate', 'mode', code=2)
+        self.run_ok('latest', 'nothing/*', code=3)
+        for style in ([], ['--ascii']):
+            picture = self.run_ok('plot', 'read/a', '--from', '2026-01-01', '--to', '2026-01-01T01:00:00Z', '--width',
+                                  '60', '--height', '15', *style)
+            self.assertNotIn('\x1b', picture)
+            self.assertIn('read/a', picture)
+            self.assertEqual(len(picture.splitlines()), 14)
+            self.assertTrue('*' in picture if style else any('\u2801' <= c <= '\u28ff' for c in picture))
+
+    def test_status_storage_seal_and_blocks(self):
+        self.run_ok('import', self.file('blocks.csv', 'time,blocks/a\n' + ''.join(
+            '%d,%d.5\n' % (1600000000 + i, i % 10) for i in range(5000))))
+        self.assertEqual(self.rows('status')[0]['state'], 'serving')
+        self.assertGreater(self.rows('storage')[0]['samples_open'], 0)
+        self.assertGreater(self.rows('seal')[0]['blocks'], 0)
+        storage = self.rows('storage', 'blocks/a')[0]
+        self.assertEqual((storage['samples'], storage['open'], storage['last']), (5000, 0, '2020-09-13T13:49:59Z'))
+        blocks = self.rows('block', 'list', 'blocks/a')
+        self.assertEqual(sum(b['samples'] for b in blocks), 5000)
+        self.assertIn('checksum', self.run_ok('block', 'dump', 'blocks/a'))
+        pages = self.rows('block', 'dump', 'blocks/a')
+        self.assertEqual(sum(p['samples'] for p in pages), 5000)
+        self.assertEqual((pages[0]['min'], pages[0]['max'], pages[0]['qualities']), (0.5, 9.5, 'all Good'))
+        samples = self.rows('block', 'dump', 'blocks/a', '--samples')
+        self.assertEqual(samples[-1], {'page': len(pages) - 1, 'time': '2020-09-13T13:49:59Z', 'value': 9.5,
+                                       'state': None, 'quality': 'Good'})
+        self.run_ok('block', 'dump', 'blocks/a', '--seal', '999999', code=3)
+        self.run_ok('block', 'list', 'blocks/b', code=3)
+
+    # Imports and exports.
+
+    def test_broken_rows_are_told_and_the_rest_is_stored(self):
+        path = self.file('broken.csv', 'time,broken/a,broken/b\r\n'
+                         '2026-01-01T00:00:00Z,1.5,10\r\n'
+                         'nonsense,2,20\r\n'
+                         '2026-01-01T00:00:02Z,ERR,30\r\n'
+                         '2026-01-01T00:00:03Z,3\r\n'
+                         '2026-01-01T00:00:04Z,"4.5",\r\n'
+                         '2150-01-01T00:00:00Z,5,50\r\n'
+                         '2026-01-01T00:00:06Z,"6\r\n'
+                         '2026-01-01T00:00:07Z,7,70\r\n')
+        result = self.run_any('--format', 'json', 'import', path, '--type', 'float64')
+        self.assertEqual(result.returncode, 1, result.stderr)
+        for line in (3, 4, 5, 7, 8):
+            self.assertIn('%s:%d: ' % (path, line), result.stderr)
+        for line in (2, 6, 9):
+            self.assertNotIn('%s:%d: ' % (path, line), result.stderr)
+        summary = json.loads(result.stdout)[0]
+        self.assertEqual([summary[k] for k in ('rows', 'samples', 'stored', 'rejected', 'bad_rows', 'bad_values',
+                                               'missing')], [8, 8, 6, 2, 3, 1, 1])
+        self.assertEqual([v for _, v, _ in self.samples('broken/a')], ['1.5', '4.5', '7'])
+        self.assertEqual([v for _, v, _ in self.samples('broken/b')], ['10', '30', '70'])
+        self.run_ok('import', path, '--type', 'float64', '--on-error', 'fail', '--producer', 'again', code=1)
+        self.run_ok('import', path, '--type', 'float64', '--max-errors', '2', '--producer', 'third', code=1)
+
+    def test_an_import_that_cannot_be_says_why(self):
+        path = self.file('none.csv', 'time,none/a\n2026-01-01,1\n')
+        self.assertIn('none/a', self.run_any('import', '--no-create', path).stderr)
+        self.run_ok('import', '--no-create', path, code=3)
+        self.run_ok('import', path + '.missing', code=6)
+        self.run_ok('import', '--map', 'x=y', path, code=2)
+        self.run_ok('import', '--time-format', 'german', path, code=2)
+        self.run_ok('import', '--start', '2026-01-01', path, code=2)
+        self.run_ok('import', '--dry-run', path)
+        self.run_ok('tag', 'show', 'none/a', code=3)
+        self.run_ok('export', 'none/*', code=3)
+        self.run_ok('tag', 'create', 'none/b')
+        self.run_ok('export', 'none/b', '-o', os.path.join(self.temporary.name, 'no/such/directory'), code=6)
+
+    def test_a_matrix_of_numbers_and_columns_named_after_their_file(self):
+        path = self.file('d00.dat', ''.join('   %e   %e\n' % (i, -i) for i in range(100)))
+        self.run_ok('import', '--no-header', '--columns', 'XMEAS 1..2', '--start', '2026-01-01', '--step', '3m',
+                    '--prefix', 'matrix/{file}/', path)
+        stored = self.samples('matrix/d00/XMEAS 2')
+        self.assertEqual((len(stored), stored[-1]), (100, ('2026-01-01T04:57:00Z', '-99', 'Good')))
+        one = self.file('taxi.csv', 'timestamp,value\n2014-07-01 00:00:00,10844\n')
+        self.run_ok('import', '--prefix', 'named/', '--map', 'value={file}', '--unit', 'value=rides', one)
+        self.assertEqual(self.rows('tag', 'show', 'named/taxi')[0]['unit'], 'rides')
+
+    def test_local_times_over_both_clock_changes(self):
+        def rows(times):
+            return 'time,%s\n' + ''.join('%s,%d\n' % (t, i) for i, t in enumerate(times))
+        back = self.file('back.csv', rows(['2026-10-25 %s' % t for t in (
+            '01:30', '02:00', '02:30', '02:00', '02:30', '03:00')]) % 'dst/back')
+        summary = self.rows('--tz', 'Europe/Berlin', 'import', back)[0]
+        self.assertEqual((summary['stored'], summary['clock_repeated']), (6, 4))
+        self.assertEqual([t[11:16] for t, _, _ in self.samples('dst/back')],
+                         ['23:30', '00:00', '00:30', '01:00', '01:30', '02:00'])
+        forth = self.file('forth.csv', rows(['2026-03-29 01:59', '2026-03-29 02:30', '2026-03-29 03:31']) % 'dst/forth')
+        self.assertEqual(self.rows('--tz', 'Europe/Berlin', 'import', forth)[0]['clock_skipped'], 1)
+        self.assertEqual([t[11:16] for t, _, _ in self.samples('dst/forth')], ['00:59', '01:30', '01:31'])
+
+    def test_an_export_imports_as_identical_samples(self):
+        seed = random.randrange(1 << 30)
+        generator = random.Random(seed)
+        types = {'float64': lambda: repr(generator.choice([generator.uniform(-1, 1) * 10.0**generator.randrange(-300, 300),
+                                                           -0.0, float('inf'), 5e-324])),
+                 'float32': lambda: '%.3g' % generator.uniform(-9, 9), 'int64': lambda: str(generator.randrange(-2**63, 2**63)),
+                 'bool': lambda: generator.choice(['true', 'false']), 'digital': lambda: str(generator.randrange(2**32)),
+                 'string': lambda: '"' + generator.choice(['', 'a,b', 'x ""quoted""', 'two\nlines', '  spaces ']) + '"'}
+        text = 'time,tag,value,quality\n'
+        for name, value in types.items():
+            self.run_ok('tag', 'create', 'trip/' + name, 'trip2/' + name, '--type', name)
+            for i in range(300):
+                text += '%d.%09d,trip/%s,%s,%s\n' % (1500000000 + i, generator.randrange(10**9), name, value(),
+                                                   generator.choice(['Good', 'Good', 'BadNoData', '0x40920401']))
+        self.run_ok('import', self.file('trip.csv', text))
+        exported = self.run_ok('export', 'trip/*', '--tz', 'America/St_Johns')
+        self.assertEqual(len(list(csv.DictReader(io.StringIO(exported)))), 1800, 'seed %d' % seed)
+        copied = exported.replace('trip/', 'trip2/')
+        self.assertEqual(self.rows('import', self.file('trip2.csv', copied))[0]['stored'], 1800)
+        self.assertEqual(self.run_ok('export', 'trip2/*', '--tz', 'America/St_Johns'), copied, 'seed %d' % seed)
+        # Wide: all but the Bad ones.
+        wide = self.run_ok('export', 'trip/*', '--layout', 'wide')
+        cells = sum(1 for row in csv.reader(io.StringIO(wide)) for _ in row)
+        self.assertGreater(cells, 1800)
+        path = os.path.join(self.temporary.name, 'wide.csv')
+        self.run_ok('export', 'trip/*', '--layout', 'wide', '-o', path)
+        self.assertEqual(read(path), wide)
+
+    def large_file(self, name, tags, rows):
+        lines = ['time,' + ','.join('%s/%d' % (name, i) for i in range(tags)) + '\n']
+        for r in range(rows):
+            lines.append('%d,' % (1500000000 + r) + ','.join('%d.%d' % (r, i) for i in range(tags)) + '\n')
+        return self.file(name + '.csv', ''.join(lines))
+
+    def stored(self):
+        return self.rows('status')[0]['samples_stored']
+
+    def count(self, pattern):
+        """Samples as readers see them."""
+        rows = self.rows('aggregate', pattern, '--from', '2017-01-01', '--to', '2018-01-01', '--aggregate', 'sample-count')
+        return sum(r['sample-count'] for r in rows)
+
+    def test_a_killed_import_goes_on_where_it_was(self):
+        tags, rows = 10, 200000
+        path = self.large_file('killed', tags, rows)
+        before = self.stored()
+        kills = 0
+        for part in (0.1, 0.4, 0.7):
+            importing = subprocess.Popen(self.command('import', path), stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL)
+            wait_for(lambda: self.stored() - before > part * tags * rows or importing.poll() is not None, 'samples')
+            importing.kill()
+            kills += importing.wait() == -signal.SIGKILL
+        self.assertGreater(kills, 0, 'no import was still running')
+        summary = self.rows('import', path)[0]
+        self.assertEqual(summary['samples'], tags * rows)
+        self.assertEqual(summary['stored'] + summary['earlier'], tags * rows)
+        self.assertEqual(self.stored() - before, tags * rows)
+        self.assertEqual(self.count('killed/*'), tags * rows)
+        again = self.rows('import', path)[0]
+        self.assertEqual((again['stored'], again['earlier']), (0, tags * rows))
+        self.assertEqual(self.stored() - before, tags * rows)
+
+    def test_an_import_outlives_a_killed_server(self):
+        tags, rows = 10, 200000
+        for attempt in range(5):
+            name = 'server%d' % attempt
+            path = self.large_file(name, tags, rows)
+            before = self.stored()
+            importing = subprocess.Popen(self.command('import', path, '--format', 'json'), stdout=subprocess.PIPE,
+                                         stderr=subprocess.PIPE, universal_newlines=True)
+            wait_for(lambda: self.stored() > before or importing.poll() is not None, 'samples')
+            self.server.kill()
+            time.sleep(0.3)  # Long enough that the importer meets a port where nobody listens.
+            self.server.start()
+            out, err = importing.communicate(timeout=DEADLINE_S)
+            self.assertEqual(importing.returncode, 0, err)
+            self.assertEqual(json.loads(out)[0]['samples'], tags * rows)
+            self.assertEqual(self.count(name + '/*'), tags * rows)
+            self.assertEqual(sum(r['samples'] for r in self.rows('storage', name + '/*')), tags * rows)
+            again = self.rows('import', path)[0]
+            self.assertEqual((again['stored'], again['earlier']), (0, tags * rows))
+            if 'the server is back' in err:
+                return
+        self.fail('no import was still running')
+
+    def test_an_interrupted_import_says_so(self):
+        path = self.large_file('interrupted', 10, 100000)
+        before = self.stored()
+        importing = subprocess.Popen(self.command('import', path), stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.PIPE, universal_newlines=True)
+        wait_for(lambda: self.stored() > before or importing.poll() is not None, 'samples')
+        importing.send_signal(signal.SIGINT)
+        _, err = importing.communicate(timeout=DEADLINE_S)
+        if importing.returncode != 0:  # It may have been done already.
+            self.assertEqual(importing.returncode, 130)
+            self.assertIn('run the same command again', err)
+        self.run_ok('import', path)
+        self.assertEqual(self.count('interrupted/*'), 1000000)
+
+    # The rest.
+
+    def test_a_server_that_is_not_there(self):
+        for arguments in (['status'], ['get', 'x'], ['put', 'x', '1'], ['tag', 'list'],
+                          ['import', self.file('away.csv', 'time,away/a\n2026-01-01,1\n')]):
+            result = subprocess.run([HISTCTL, '--server', '127.0.0.1:1'] + arguments, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, universal_newlines=True, timeout=DEADLINE_S)
+            self.assertEqual(result.returncode, 4, arguments)
+            self.assertIn('127.0.0.1:1', result.stderr)
+
+    def test_help_version_and_completion(self):
+        self.assertIn('Exit codes', self.run_ok('--help'))
+        self.assertIn('histctl ', self.run_ok('version'))
+        words = ['tag', 'put', 'get', 'latest', 'at', 'aggregate', 'plot', 'import', 'export', 'status', 'storage',
+                 'seal', 'block', 'completion', 'version']
+        for word in words:
+            self.assertIn('Example', self.run_ok(*([word, 'list'] if word in ('tag', 'block') else [word]), '--help'))
+        for shell in ('bash', 'zsh', 'fish'):
+            script = self.run_ok('completion', shell)
+            for word in words:
+                self.assertIn(word, script)
+        self.run_ok('completion', 'tcsh', code=2)
+        self.run_ok('nonsense', code=2)
+        script = self.run_ok('completion', 'bash')
+        for line, expected in (('histctl tag cr', 'create'), ('histctl --server x:1 get --fr', '--from'),
+                               ('histctl pl', 'plot')):
+            words = line.split()
+            done = subprocess.run(
+                ['bash', '-c', script + '\nCOMP_WORDS=(%s); COMP_CWORD=%d; _histctl; echo "${COMPREPLY[@]}"' % (
+                    line, len(words) - 1)], stdout=subprocess.PIPE, universal_newlines=True)
+            self.assertEqual(done.stdout.strip(), expected, line)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
