@@ -89,7 +89,7 @@ TEST_P(KillTest, EveryAcknowledgedSampleIsThereOnce) {
   const client::Reader reader(connection);
   for (const bool restarted : {false, true}) {
     if (restarted) {
-      ASSERT_EQ(server_->Terminate(), 0) << server_->LogTail();
+      ASSERT_TRUE(server_->Terminate()) << server_->LogTail();
       StartServer(port);
       ASSERT_TRUE(connection.WaitUntilConnected(absl::Seconds(20)).ok());
     }
@@ -136,7 +136,7 @@ TEST(Terminate, DrainsSealsAndExits) {
   }
   ASSERT_TRUE(writer->Flush(absl::Seconds(20)).ok());
   const absl::Time begin = absl::Now();
-  EXPECT_EQ((*server)->Terminate(), 0) << (*server)->LogTail();
+  EXPECT_TRUE((*server)->Terminate()) << (*server)->LogTail();
   EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
   writer.reset();
   auto again = ServerProcess::Start({.data_dir = data_dir});

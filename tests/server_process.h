@@ -4,15 +4,13 @@
 #ifndef HISTORIAN_TESTS_SERVER_PROCESS_H_
 #define HISTORIAN_TESTS_SERVER_PROCESS_H_
 
-#include <sys/types.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "tools/histbench/server_process.h"
 
 namespace historian::testing {
 
@@ -27,30 +25,26 @@ class ServerProcess {
     std::vector<std::string> flags;
   };
 
-  // Returns when the server answers. Errors: Internal, it ended instead; the message has the end of its log.
-  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(Options options);
-  // Kills it if it runs.
-  ~ServerProcess();
+  // Returns when the server answers. Errors: Unavailable, it ended instead; the message has the end of its
+  // log.
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const Options& options);
+  // The destructor kills it if it runs.
 
-  const std::string& target() const { return grpc_; }       // HOST:PORT of gRPC.
-  const std::string& http_target() const { return http_; }  // HOST:PORT of HTTP.
+  const std::string& target() const { return process_->target(); }  // HOST:PORT of gRPC.
   int grpc_port() const;
-  pid_t pid() const { return pid_; }
 
   // SIGKILL, and waits until it is gone.
-  void Kill();
-  // SIGTERM, and waits for its exit code; kills it and gives -1 when that takes more than 30 s.
-  int Terminate();
+  void Kill() { process_->Kill(); }
+  // SIGTERM. Whether it ended by itself within 30 s, with exit code 0.
+  bool Terminate() { return process_->Stop(absl::Seconds(30)).ok(); }
   // The last of what it wrote to its log.
   std::string LogTail() const;
 
  private:
   ServerProcess() = default;
 
-  pid_t pid_ = -1;
-  std::string grpc_;
-  std::string http_;
-  std::string log_path_;
+  std::string log_file_;
+  std::unique_ptr<histbench::ServerProcess> process_;
 };
 
 }  // namespace historian::testing

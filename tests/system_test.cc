@@ -56,7 +56,7 @@ class SystemTest : public ::testing::TestWithParam<int> {
     if (kill) {
       server_->Kill();
     } else {
-      ASSERT_EQ(server_->Terminate(), 0) << server_->LogTail();
+      ASSERT_TRUE(server_->Terminate()) << server_->LogTail();
     }
     StartServer(port);
     ASSERT_TRUE(connection_->WaitUntilConnected(absl::Seconds(20)).ok());
