@@ -41,9 +41,6 @@ absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selecte
 
 absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, const TagTraits& traits,
                          const KeepGoing& keep_going, v1::PlotSeries* series) {
-  ASSIGN_OR_RETURN(
-      const std::vector<Interval> intervals,
-      archive.Fold(tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes, keep_going));
   ASSIGN_OR_RETURN(const std::optional<Sample> before, archive.SampleBefore(tag, plan.start));
   ASSIGN_OR_RETURN(const std::optional<Sample> after, archive.SampleAtOrAfter(tag, plan.end));
 
@@ -53,9 +50,9 @@ absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, cons
       samples.Add(sample.time, sample.value, sample.quality);
   };
   if (before.has_value()) add(*before);
-  for (size_t i = 0; i < intervals.size(); ++i) {
-    const Summary& summary = intervals[i].samples;
-    if (summary.count == 0) continue;
+  const auto take = [&](size_t i, const Interval& interval) {
+    const Summary& summary = interval.samples;
+    if (summary.count == 0) return;
     add(summary.first);
     if (summary.good > 0) {
       const bool min_first = summary.min.time <= summary.max.time;
@@ -64,7 +61,9 @@ absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, cons
     }
     add(summary.last);
     if (summary.good < summary.count) series->add_not_good_columns(plan.columns[i]);
-  }
+  };
+  RETURN_IF_ERROR(FoldInPieces(archive, tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes,
+                               keep_going, take));
   if (after.has_value()) add(*after);
   ColumnToWire(tag, traits.type, samples.View(), series->mutable_samples());
   return absl::OkStatus();

@@ -176,6 +176,8 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
                              absl::StrCat("values (", tags, " tags x ", intervals, " intervals x ",
                                           plan.aggregates.size(), " aggregates)"),
                              "limits.query_values"));
+  RETURN_IF_ERROR(CheckLimit(intervals * plan.aggregates.size(), kSeriesValuesMax,
+                             "values of a tag (intervals x aggregates)", "fixed"));
   plan.edges.reserve(intervals + 1);
   for (uint64_t i = 0; i <= whole; ++i) {
     plan.edges.push_back(static_cast<Timestamp>(static_cast<uint64_t>(request.start()) + i * interval));
@@ -199,12 +201,22 @@ absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
   return absl::OkStatus();
 }
 
+absl::Status FoldInPieces(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
+                          Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
+                          absl::FunctionRef<void(size_t, const Interval&)> take) {
+  // Some megabytes of intervals at a time.
+  constexpr size_t kPiece = 4096;
+  for (size_t first = 0; first + 1 < edges.size(); first += kPiece) {
+    ASSIGN_OR_RETURN(const std::vector<Interval> intervals,
+                     archive.Fold(tag, edges.subspan(first, kPiece + 1), interpolation, parts, keep_going));
+    for (size_t i = 0; i < intervals.size(); ++i) take(first + i, intervals[i]);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series) {
-  ASSIGN_OR_RETURN(
-      const std::vector<Interval> intervals,
-      archive.Fold(tag, plan.edges, InterpolationFor(traits, plan.interpolation), plan.parts, keep_going));
-  const size_t size = intervals.size();
+  const size_t size = plan.edges.size() - 1;
   series->set_tag_id(tag);
 
   // Interval by interval, all aggregates of each: an Interval is large, and passing over all of them once for
@@ -233,8 +245,7 @@ absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId
     outputs.push_back(std::move(output));
   }
   std::vector<Quality> statuses(size);
-  for (size_t i = 0; i < size; ++i) {
-    const Interval& interval = intervals[i];
+  const auto take = [&](size_t i, const Interval& interval) {
     statuses[i] = StatusOf(interval);
     if (plan.last_is_cut && i + 1 == size) statuses[i] |= kInfoPartial;
     for (Output& output : outputs) {
@@ -256,7 +267,9 @@ absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId
         output.statuses[i] = has_value ? statuses[i] : WithoutValue(statuses[i], interval);
       }
     }
-  }
+  };
+  RETURN_IF_ERROR(FoldInPieces(archive, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
+                               plan.parts, keep_going, take));
   for (Output& output : outputs) {
     QualitiesToWire(output.statuses.empty() ? statuses.data() : output.statuses.data(), size,
                     output.column->mutable_status());

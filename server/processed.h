@@ -8,8 +8,10 @@
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "proto/historian/v1/query.pb.h"
 #include "server/config.h"
 #include "server/selection.h"
@@ -24,6 +26,9 @@ Interpolation InterpolationFor(const TagTraits& tag, std::optional<Interpolation
 
 // InvalidArgument unless both are times a sample may have (end may be one past) and start < end.
 absl::Status CheckRange(Timestamp start, Timestamp end);
+
+// Intervals x aggregates of one tag, which travel in one message: 8 MB.
+inline constexpr uint64_t kSeriesValuesMax = 1'000'000;
 
 struct ProcessedPlan {
   std::vector<Timestamp> edges;
@@ -41,6 +46,12 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
 // InvalidArgument: an aggregate that strings do not have.
 absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
                              const SelectedTags& selected);
+
+// Folds as Archive::Fold does, and gives the intervals in order with their index, without holding all of
+// them: a million would take half a gigabyte.
+absl::Status FoldInPieces(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
+                          Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
+                          absl::FunctionRef<void(size_t, const Interval&)> take);
 
 absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series);
