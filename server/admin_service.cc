@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/selection.h"
-#include "server/version.h"
+#include "storage/model/version.h"
 #include "server/wire.h"
 #include "storage/model/status_macros.h"
 

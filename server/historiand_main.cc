@@ -27,7 +27,7 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "server/server.h"
-#include "server/version.h"
+#include "storage/model/version.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/clock.h"
 #include "storage/model/status_macros.h"

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "prometheus/metric_family.h"
 #include "prometheus/text_serializer.h"
-#include "server/version.h"
+#include "storage/model/version.h"
 
 namespace historian::server {
 namespace {

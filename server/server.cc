@@ -27,7 +27,7 @@
 #include "server/service_env.h"
 #include "server/tags_service.h"
 #include "server/tls.h"
-#include "server/version.h"
+#include "storage/model/version.h"
 #include "server/watcher.h"
 #include "storage/model/status_macros.h"
 

@@ -285,7 +285,8 @@ TEST_F(ArchiveTest, AFrameThatIsTooLargeIsRefused) {
   const TagId tag = MakeTag("t", ValueType::kBool);
   Frame frame;
   frame.columns.push_back({.tag = tag, .type = ValueType::kBool});
-  for (size_t i = 0; i <= kFrameSamplesMax; ++i) frame.columns[0].samples.Add(kStart + static_cast<int64_t>(i), 1);
+  for (size_t i = 0; i <= kFrameSamplesMax; ++i)
+    frame.columns[0].samples.Add(kStart + static_cast<int64_t>(i), 1);
   const absl::Status refused = Write(frame).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()), HasSubstr(absl::StrCat("limits are ", kFrameSamplesMax)));
@@ -326,6 +327,19 @@ TEST_F(ArchiveTest, AFullDiskRefusesWritesServesReadsAndResumes) {
   EXPECT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(archive_->Seal().ok());
   EXPECT_THAT(ReadAll(tag).times, SizeIs(2));
+}
+
+TEST_F(ArchiveTest, LateSamplesSaidTwiceAreNotCountedAsOpenForEver) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  Samples samples;
+  for (int i = 0; i < 2000; ++i) samples.Add(kStart + i, i);
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
+  Samples late;
+  late.Add(kStart + 5, 5);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, late).ok());
+  ASSERT_TRUE(archive_->Seal().ok());
+  EXPECT_EQ(archive_->Stats().samples_open, 0);
+  EXPECT_EQ(ReadAll(tag).size(), 2000);
 }
 
 TEST_F(ArchiveTest, ADamagedPageIsReportedAndTheRestIsServed) {

@@ -80,13 +80,15 @@ void Shard::Freeze(bool all, std::vector<FrozenTag>* frozen) {
   }
   for (const TagId tag : dirty_) {
     Tail& tail = *Find(tag);
-    const size_t bytes_before = tail.MemoryBytes();
+    const size_t samples_before = tail.samples(), bytes_before = tail.MemoryBytes();
     FrozenTag& item = frozen->emplace_back();
     item.tag = tag;
     item.tail = tail.Freeze();
     item.frontier = tail.frontier();
     item.latest = tail.latest();
     item.oldest = tail.oldest_time();
+    // Freezing sorts what is late, and drops what was said twice.
+    samples_.fetch_add(tail.samples() - samples_before, std::memory_order_relaxed);
     memory_bytes_.fetch_add(tail.MemoryBytes() - bytes_before, std::memory_order_relaxed);
   }
   dirty_.clear();

@@ -23,7 +23,6 @@
 
 namespace historian::histctl {
 
-inline constexpr char kVersion[] = "0.1.0";
 
 class Context {
  public:

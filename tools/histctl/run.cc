@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/model/version.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
 

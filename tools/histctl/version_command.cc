@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "storage/model/version.h"
 #include "tools/histctl/commands.h"
 
 namespace historian::histctl {
