@@ -104,7 +104,7 @@ std::vector<Setting> Bind(Config* c) {
        "smaller).",
        Size{&c->archive.disk_reserve, 0, kPiB}},
       {"archive.journal_bytes_max",
-       "A longer journal is sealed into blocks. Decides how long a restart takes: about 10 ms per MiB.",
+       "A longer journal is sealed into blocks. Decides how long a restart takes: some 40 ms per MiB.",
        Size{&c->archive.journal_bytes_max, kMiB, 64 * kGiB}},
       {"archive.seal_interval", "Samples are sealed into blocks after so long at the latest.",
        Period{&c->archive.seal_interval, absl::Seconds(1), absl::Hours(24 * 7)}},

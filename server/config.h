@@ -60,7 +60,7 @@ struct LimitsConfig {
 struct ArchiveConfig {
   absl::Duration future_limit = absl::Hours(1);
   uint64_t disk_reserve = uint64_t{256} << 20;
-  uint64_t journal_bytes_max = uint64_t{48} << 20;
+  uint64_t journal_bytes_max = uint64_t{16} << 20;
   absl::Duration seal_interval = absl::Hours(6);
 };
 

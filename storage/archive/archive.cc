@@ -42,6 +42,8 @@ constexpr size_t kProducerNameBytesMax = 128;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
+// Frames (times shards) that recovery holds in memory at once.
+constexpr int kReplayFramesMax = 64;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
@@ -118,6 +120,7 @@ class ArchiveImpl : public Archive {
 
   absl::Status CheckVersion();
   absl::Status LoadCheckpoint();
+  absl::Status Replay(JournalReplay* report);
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
 
   absl::Status RefuseWrites() ABSL_LOCKS_EXCLUDED(state_mu_);
@@ -235,6 +238,52 @@ absl::Status ArchiveImpl::LoadCheckpoint() {
   return cursor->status();
 }
 
+// This thread reads, the shards' threads decode and apply what is theirs: a restart is as fast as the
+// processors allow.
+absl::Status ArchiveImpl::Replay(JournalReplay* report) {
+  absl::Mutex mu;
+  int under_way = 0;     // Guarded by mu,
+  absl::Status failure;  // as is this.
+  const auto has_room = [&under_way] { return under_way < kReplayFramesMax; };
+  const auto replay = [&](uint64_t position, absl::string_view bytes) -> absl::Status {
+    absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
+    if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", position));
+    {
+      absl::MutexLock lock(&producers_mu_);
+      ProducerState& state = producers_[head->producer];
+      state.journaled = state.durable = head->frame.sequence;
+      state.changed = true;
+    }
+    {
+      absl::MutexLock lock(&mu);
+      mu.Await(absl::Condition(&has_room));
+      RETURN_IF_ERROR(failure);
+      under_way += static_cast<int>(shards_.size());
+    }
+    const auto record = std::make_shared<const std::string>(bytes);
+    for (size_t s = 0; s < shards_.size(); ++s) {
+      shards_[s]->Post([this, s, position, record, &mu, &under_way, &failure] {
+        const absl::StatusOr<FrameRecord> decoded =
+            DecodeFrameRecord(*record, [&](TagId tag) { return tag % shards_.size() == s; });
+        if (decoded.ok()) shards_[s]->Apply(decoded->frame);
+        absl::MutexLock lock(&mu);
+        failure.Update(Annotate(decoded.status(), absl::StrCat("journal at ", position)));
+        --under_way;
+      });
+    }
+    return absl::OkStatus();
+  };
+  absl::StatusOr<std::unique_ptr<Journal>> journal =
+      Journal::Open(*store_, checkpoint_.journal_position, replay, report);
+  const auto idle = [&under_way] { return under_way == 0; };
+  absl::MutexLock lock(&mu);
+  mu.Await(absl::Condition(&idle));
+  RETURN_IF_ERROR(journal.status());
+  RETURN_IF_ERROR(failure);
+  journal_ = *std::move(journal);
+  return absl::OkStatus();
+}
+
 absl::Status ArchiveImpl::Init() {
   RETURN_IF_ERROR(CheckVersion());
   ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, clock_));
@@ -242,18 +291,9 @@ absl::Status ArchiveImpl::Init() {
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
   RETURN_IF_ERROR(LoadCheckpoint());
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   JournalReplay report;
-  const auto replay = [this](uint64_t position, absl::string_view bytes) -> absl::Status {
-    absl::StatusOr<FrameRecord> record = DecodeFrameRecord(bytes);
-    if (!record.ok()) return Annotate(record.status(), absl::StrCat("journal at ", position));
-    for (const std::unique_ptr<Shard>& shard : shards_) shard->Apply(record->frame);
-    absl::MutexLock lock(&producers_mu_);
-    ProducerState& state = producers_[record->producer];
-    state.journaled = state.durable = record->frame.sequence;
-    state.changed = true;
-    return absl::OkStatus();
-  };
-  ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, checkpoint_.journal_position, replay, &report));
+  RETURN_IF_ERROR(Replay(&report));
   for (const JournalReplay::Damage& damage : report.damage) {
     NoteDamage(absl::DataLossError(
         absl::StrFormat("journal: %d bytes at %d are damaged; the samples in them are lost",
@@ -265,7 +305,6 @@ absl::Status ArchiveImpl::Init() {
     if (report.records > 0) dirty_since_ = absl::Now();
   }
   CheckRoom();
-  for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   maintenance_ = std::thread([this] { Maintain(); });
   return absl::OkStatus();
 }

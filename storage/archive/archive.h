@@ -53,14 +53,15 @@ struct ArchiveOptions {
   // more than half of it they are sealed early; when frames on their way take more than a quarter, writes
   // wait.
   uint64_t memory_budget_bytes = uint64_t{512} << 20;
-  // A seal begins when the journal is longer. Decides how long a restart takes: about 10 ms per MiB.
-  uint64_t journal_bytes_max = uint64_t{48} << 20;
+  // A seal begins when the journal is longer. Decides how long a restart takes: some 40 ms per MiB (a MiB may
+  // hold more than a million samples).
+  uint64_t journal_bytes_max = uint64_t{16} << 20;
   // A seal begins when the oldest unsealed sample has waited so long.
   absl::Duration seal_interval = absl::Hours(6);
   // Samples farther ahead of the clock are rejected.
   absl::Duration future_limit = absl::Hours(1);
-  // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB at
-  // least) if that is smaller, so that sealing and reading go on.
+  // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
+  // at least) if that is smaller, so that sealing and reading go on.
   uint64_t disk_reserve_bytes = uint64_t{256} << 20;
 };
 

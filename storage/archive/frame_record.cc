@@ -25,7 +25,7 @@ absl::Status Damaged(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("journal record: ", what));
 }
 
-// Reads type and page.
+// Reads type and page; with `samples` null it passes over the page.
 absl::Status ReadPage(format::ByteReader& reader, ValueType* type, Samples* samples) {
   uint8_t type_byte = 0;
   uint64_t size = 0;
@@ -35,7 +35,24 @@ absl::Status ReadPage(format::ByteReader& reader, ValueType* type, Samples* samp
     return Damaged("cut short");
   }
   *type = static_cast<ValueType>(type_byte);
-  return format::DecodePage(*type, page, samples);
+  return samples == nullptr ? absl::OkStatus() : format::DecodePage(*type, page, samples);
+}
+
+// Reads what stands before the columns.
+absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record) {
+  uint8_t kind = 0;
+  if (!reader.Byte(&kind)) return Damaged("empty");
+  if (kind != kKindFrame) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("journal record of kind ", kind, ": written by a newer version of Historian"));
+  }
+  uint64_t size = 0;
+  absl::string_view producer;
+  if (!reader.Varint(&record->frame.sequence) || !reader.Varint(&size) || !reader.Bytes(size, &producer)) {
+    return Damaged("cut short");
+  }
+  record->producer = std::string(producer);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -85,28 +102,27 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame) {
   return out;
 }
 
-absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes) {
+absl::StatusOr<FrameRecord> DecodeFrameRecordHead(absl::string_view bytes) {
   FrameRecord record;
   format::ByteReader reader(bytes);
-  uint8_t kind = 0;
-  if (!reader.Byte(&kind)) return Damaged("empty");
-  if (kind != kKindFrame) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("journal record of kind ", kind, ": written by a newer version of Historian"));
-  }
-  uint64_t size = 0, count = 0;
-  absl::string_view producer;
-  if (!reader.Varint(&record.frame.sequence) || !reader.Varint(&size) || !reader.Bytes(size, &producer) ||
-      !reader.Varint(&count)) {
-    return Damaged("cut short");
-  }
-  record.producer = std::string(producer);
+  RETURN_IF_ERROR(ReadHead(reader, &record));
+  return record;
+}
+
+absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes,
+                                              absl::FunctionRef<bool(TagId)> wanted) {
+  FrameRecord record;
+  format::ByteReader reader(bytes);
+  RETURN_IF_ERROR(ReadHead(reader, &record));
+  uint64_t count = 0;
+  if (!reader.Varint(&count)) return Damaged("cut short");
   for (uint64_t i = 0; i < count; ++i) {
-    FrameColumn& column = record.frame.columns.emplace_back();
     uint64_t tag = 0;
     if (!reader.VarintUpTo(UINT32_MAX, &tag)) return Damaged("cut short");
-    column.tag = static_cast<TagId>(tag);
-    RETURN_IF_ERROR(ReadPage(reader, &column.type, &column.samples));
+    FrameColumn column{.tag = static_cast<TagId>(tag)};
+    const bool take = wanted(column.tag);
+    RETURN_IF_ERROR(ReadPage(reader, &column.type, take ? &column.samples : nullptr));
+    if (take) record.frame.columns.push_back(std::move(column));
   }
   if (!reader.Varint(&count)) return Damaged("cut short");
   for (uint64_t i = 0; i < count; ++i) {

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/archive/frame.h"
@@ -21,8 +22,13 @@ struct FrameRecord {
   Frame frame;
 };
 
-// DataLoss when the bytes are no record.
-absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes);
+// Decodes the columns of the tags that are `wanted` (null: all) and passes over the others; snapshots come
+// whole. DataLoss when the bytes are no record.
+absl::StatusOr<FrameRecord> DecodeFrameRecord(
+    absl::string_view bytes, absl::FunctionRef<bool(TagId)> wanted = [](TagId) { return true; });
+
+// Producer and sequence alone.
+absl::StatusOr<FrameRecord> DecodeFrameRecordHead(absl::string_view bytes);
 
 }  // namespace historian
 
