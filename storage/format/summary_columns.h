@@ -1,0 +1,65 @@
+// File: storage/format/summary_columns.h
+//
+// Summaries of consecutive runs of one tag's samples (the pages of a block, the slots of a rollup) as
+// columns: sixteen that are alike cost a third of sixteen alone. Bytes: storage/format/block.md.
+//
+// They are written in two parts, for a block puts its pages' places between them.
+#ifndef HISTORIAN_STORAGE_FORMAT_SUMMARY_COLUMNS_H_
+#define HISTORIAN_STORAGE_FORMAT_SUMMARY_COLUMNS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "storage/aggregate/summary.h"
+#include "storage/format/bytes.h"
+#include "storage/model/value.h"
+
+namespace historian::format {
+
+class SummaryWriter {
+ public:
+  // At least one, in order of time, not overlapping, each with all parts and at least one sample. They must
+  // outlive the writer.
+  SummaryWriter(ValueType type, std::vector<const Summary*> summaries);
+
+  // Each appends to *out; first the one, then the other.
+  void AppendCounts(std::string* out) const;
+  void AppendColumns(std::string* out) const;
+
+ private:
+  const ValueType type_;
+  const std::vector<const Summary*> summaries_;
+  std::vector<uint64_t> flags_;
+};
+
+class SummaryReader {
+ public:
+  // Fills the summaries, of which there are at least one, and which must outlive the reader.
+  SummaryReader(ValueType type, std::vector<Summary*> summaries)
+      : type_(type), summaries_(std::move(summaries)) {}
+
+  // In the order of the writer. DataLoss when damage shows, as when a summary has more than `samples_max`
+  // samples.
+  absl::Status ReadCounts(ByteReader* in, uint64_t samples_max);
+  absl::Status ReadColumns(ByteReader* in);
+
+ private:
+  absl::Status ReadTimes(ByteReader* in, uint64_t* unit) const;
+  absl::Status ReadSamples(ByteReader* in) const;
+  absl::Status ReadSeverities(ByteReader* in) const;
+  absl::Status ReadSums(ByteReader* in, uint64_t unit) const;
+
+  const ValueType type_;
+  const std::vector<Summary*> summaries_;
+  std::vector<uint64_t> flags_;
+};
+
+// Appends a column of integers of which the reader knows how many; nothing when there are none.
+void AppendIntegers(const std::vector<uint64_t>& v, std::string* out);
+absl::Status ReadIntegers(ByteReader* in, size_t n, std::vector<uint64_t>* v);
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_SUMMARY_COLUMNS_H_
