@@ -171,7 +171,7 @@ class Writer::Core {
       if (stream_ != nullptr) stream_->Cancel();
       wake_.Signal();
       changed_.SignalAll();
-      while (stream_ != nullptr) changed_.Wait(&mutex_);
+      while (streaming_) changed_.Wait(&mutex_);
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -250,7 +250,7 @@ class Writer::Core {
     wake_.Signal();
     if (!open_ && stream_ != nullptr) stream_->Cancel();
     // All is durable; that the stream ends well is mere politeness, so a server that hangs is not waited for.
-    while (stream_ != nullptr && !changed_.WaitWithDeadline(&mutex_, deadline)) {
+    while (streaming_ && !changed_.WaitWithDeadline(&mutex_, deadline)) {
     }
     if (stream_ != nullptr) stream_->Cancel();
     return absl::OkStatus();
@@ -279,8 +279,9 @@ class Writer::Core {
     absl::Time sent;
   };
 
-  // One attempt at a stream; deletes itself at its end. Its reactions come from gRPC's threads, one after
-  // another but for OnWriteDone, which comes beside OnReadDone.
+  // One attempt at a stream; the core owns it. Its reactions come from gRPC's threads, one after another but
+  // for OnWriteDone, which comes beside OnReadDone. OnDone is the last of them; Cancel may be called as long
+  // as the stream lives, Write and HalfClose only until OnReadsEnd.
   class Stream : public WriteReactor {
    public:
     explicit Stream(Core* core) : core_(core) {}
@@ -311,12 +312,8 @@ class Writer::Core {
       }
       StartRead(&ack_);
     }
-    void OnDone(const grpc::Status& status) override {
-      Core* const core = core_;
-      const absl::Status reason = FromGrpc(status, "writing");
-      delete this;
-      core->OnDone(reason);
-    }
+    // Destroys this stream.
+    void OnDone(const grpc::Status& status) override { core_->OnDone(FromGrpc(status, "writing")); }
 
    private:
     Core* const core_;
@@ -463,10 +460,16 @@ class Writer::Core {
     open_ = false;
   }
 
+  // In this order: nobody can reach the stream any more; it is destroyed; the loss is told; who waits for its
+  // end is woken. The stream goes while the core is sure to live, because it holds a share of the channel:
+  // one of gRPC's own threads may not be the one that drops the last share, as it would have to join itself.
   void OnDone(absl::Status reason) {
     WriterState state;
+    std::unique_ptr<Stream> ended;
     {
       absl::MutexLock lock(&mutex_);
+      ended = std::move(stream_);
+      open_ = false;
       if (!refused_.ok()) {
         reason = refused_;
       } else if (stalled_) {
@@ -493,11 +496,10 @@ class Writer::Core {
       ++failures_;
       retry_at_ = absl::Now() + pause * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
     }
-    // Stop waits for stream_ to go, so the callback comes before.
+    ended.reset();
     if (options_.on_state) options_.on_state(state);
     absl::MutexLock lock(&mutex_);
-    stream_ = nullptr;
-    open_ = false;
+    streaming_ = false;
     wake_.Signal();
     changed_.SignalAll();
   }
@@ -507,7 +509,8 @@ class Writer::Core {
     writing_ = true;  // The opening message.
     half_closed_ = false;
     opened_at_ = last_progress_ = absl::Now();
-    stream_ = new Stream(this);
+    streaming_ = true;
+    stream_ = std::make_unique<Stream>(this);
     v1::WriteRequest opening;
     opening.set_producer(options_.producer);
     const grpc::Slice slice(opening.SerializeAsString());
@@ -534,7 +537,7 @@ class Writer::Core {
           stream_->Cancel();
         }
         next = std::min(next, now + options_.ack_timeout / 4);
-      } else if (final_.ok() && !closed_) {
+      } else if (!streaming_ && final_.ok() && !closed_) {
         if (now >= retry_at_) {
           OpenStream();
           continue;
@@ -565,7 +568,9 @@ class Writer::Core {
   uint64_t last_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   bool numbered_ ABSL_GUARDED_BY(mutex_) = false;  // The server has said where this producer stands.
 
-  Stream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::unique_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
+  bool streaming_ ABSL_GUARDED_BY(mutex_) =
+      false;                                      // From the opening of stream_ until its end has been told.
   bool open_ ABSL_GUARDED_BY(mutex_) = false;     // stream_ has acknowledged its opening.
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // A write is under way on stream_.
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "client/fake_server.h"
 #include "client/wire.h"
@@ -372,6 +373,39 @@ TEST(Writer, MayBeDestroyedInAnyState) {
   server.Kill();
   const auto writer = OpenWriter(connection, Quick());
   ASSERT_TRUE(AddNumbers(*writer, 1, 0, 10).ok());
+}
+
+TEST(Writer, MayBeDestroyedWhileALossIsBeingTold) {
+  FakeServer server;
+  server.Script({.refuse = grpc::Status(grpc::StatusCode::UNAVAILABLE, "no")});
+  absl::Notification telling;
+  absl::Notification never;
+  WriterOptions options = Quick();
+  options.on_state = [&](const WriterState&) {
+    if (telling.HasBeenNotified()) return;
+    telling.Notify();
+    // Leaves the destructor, which waits for this callback, the time to cancel the stream.
+    never.WaitForNotificationWithTimeout(absl::Milliseconds(100));
+  };
+  auto writer = OpenWriter(server.connection(), options);
+  ASSERT_TRUE(AddNumbers(*writer, 1, 0, 10).ok());
+  telling.WaitForNotification();
+  writer.reset();
+}
+
+// The writer has the last share of its channel, and gRPC's threads end with the last channel.
+TEST(Writer, MayOutliveEverythingElse) {
+  for (int i = 0; i < 20; ++i) {
+    auto server = std::make_unique<FakeServer>();
+    if (i % 2 == 1) server->Script({.frames = 1, .acknowledge_frames = 0});
+    auto writer = OpenWriter(server->connection(), Quick());
+    ASSERT_TRUE(AddNumbers(*writer, 1, 0, 10).ok());
+    if (i % 4 == 0) {
+      ASSERT_TRUE(writer->Flush(kPatience).ok());
+    }
+    server.reset();
+    writer.reset();
+  }
 }
 
 // What a sample costs the thread that adds it, in columns of 64 as a collector has them. Printed, not judged.
