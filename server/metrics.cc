@@ -24,7 +24,8 @@ constexpr const char* kReasonNames[] = {"unspecified",        "unknown_tag",    
                                         "wrong_type",         "length_mismatch", "time_out_of_range",
                                         "time_not_ascending", "unknown_quality", "value_too_large"};
 
-constexpr const char* kSpaceNames[] = {"meta", "heads", "pages", "checkpoint"};
+constexpr const char* kSpaceNames[kv::kSpaces] = {"meta",       "heads",   "pages",
+                                                  "checkpoint", "rollups", "superseded"};
 
 class Families {
  public:

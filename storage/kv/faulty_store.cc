@@ -162,6 +162,10 @@ class FaultyRun : public RunBuilder, public Part {
     run_.reset();
   }
   Space space() const override { return space_; }
+  absl::Status Replace(absl::string_view begin, absl::string_view end) override {
+    absl::MutexLock lock(&session_->mutex);
+    return run_ == nullptr ? Crashed() : run_->Replace(begin, end);
+  }
   absl::Status Add(absl::string_view key, absl::string_view value) override {
     absl::MutexLock lock(&session_->mutex);
     if (run_ == nullptr) return Crashed();

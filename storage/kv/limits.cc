@@ -1,7 +1,6 @@
 #include "storage/kv/limits.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -25,6 +24,10 @@ absl::string_view SpaceName(Space space) {
       return "pages";
     case Space::kCheckpoint:
       return "checkpoint";
+    case Space::kRollups:
+      return "rollups";
+    case Space::kSuperseded:
+      return "superseded";
   }
   return "unknown";
 }
@@ -69,27 +72,37 @@ absl::Status CheckRunSpace(Space space) {
   return absl::InvalidArgumentError("the space meta takes batches, not runs");
 }
 
-absl::Status CheckNextOfRun(const std::string* previous_key, absl::string_view key, absl::string_view value) {
-  RETURN_IF_ERROR(CheckKeyAndValue(key, value));
-  if (previous_key == nullptr || *previous_key < key) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("keys of a run must ascend strictly: ", PrintableKey(key),
-                                                 " was added after ", PrintableKey(*previous_key)));
+absl::Status RunChecker::CheckReplace(absl::string_view begin, absl::string_view end) const {
+  RETURN_IF_ERROR(CheckKey(begin));
+  RETURN_IF_ERROR(CheckKey(end));
+  if (begin >= end) {
+    return absl::InvalidArgumentError(absl::StrCat("a run cannot replace from ", PrintableKey(begin),
+                                                   " to before ", PrintableKey(end), ": that is nothing"));
+  }
+  if (empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("a run says what it replaces once, and before its first key");
 }
 
-absl::Status CheckRunsDisjoint(std::vector<RunExtent> runs) {
-  std::sort(runs.begin(), runs.end(), [](const RunExtent& a, const RunExtent& b) {
-    return std::tie(a.space, a.first_key) < std::tie(b.space, b.first_key);
-  });
-  for (size_t i = 1; i < runs.size(); ++i) {
-    const RunExtent& a = runs[i - 1];
-    const RunExtent& b = runs[i];
-    if (a.space == b.space && b.first_key <= a.last_key) {
-      return absl::InvalidArgumentError(absl::StrCat("two runs of the space ", SpaceName(a.space),
-                                                     " overlap: one ends with ", PrintableKey(a.last_key),
-                                                     ", the other begins with ", PrintableKey(b.first_key)));
-    }
+absl::Status RunChecker::CheckAdd(absl::string_view key, absl::string_view value) const {
+  RETURN_IF_ERROR(CheckKeyAndValue(key, value));
+  if (replaces() && (key < replace_begin_ || key >= replace_end_)) {
+    return absl::InvalidArgumentError(absl::StrCat("the key ", PrintableKey(key), " lies outside the range ",
+                                                   PrintableKey(replace_begin_), " to before ",
+                                                   PrintableKey(replace_end_), " which the run replaces"));
   }
-  return absl::OkStatus();
+  if (!has_keys_ || last_key_ < key) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("keys of a run must ascend strictly: ", PrintableKey(key),
+                                                 " was added after ", PrintableKey(last_key_)));
+}
+
+void RunChecker::Replaced(absl::string_view begin, absl::string_view end) {
+  replace_begin_.assign(begin.data(), begin.size());
+  replace_end_.assign(end.data(), end.size());
+}
+
+void RunChecker::Added(absl::string_view key) {
+  last_key_.assign(key.data(), key.size());
+  has_keys_ = true;
 }
 
 }  // namespace historian::kv

@@ -26,16 +26,28 @@ absl::Status CheckBatch(const Batch& batch);
 absl::Status CheckLogName(absl::string_view name);
 absl::Status CheckRunSpace(Space space);
 
-// The next pair of a run: its sizes, and that the key follows the previous one (null before the first).
-absl::Status CheckNextOfRun(const std::string* previous_key, absl::string_view key, absl::string_view value);
+// What a run may be given, checked as it grows: the same for every store.
+class RunChecker {
+ public:
+  absl::Status CheckReplace(absl::string_view begin, absl::string_view end) const;
+  // The next pair: its sizes, that the key follows the previous one, and lies in what the run replaces.
+  absl::Status CheckAdd(absl::string_view key, absl::string_view value) const;
+  // After the one or the other was done.
+  void Replaced(absl::string_view begin, absl::string_view end);
+  void Added(absl::string_view key);
 
-// The keys one run covers, both inclusive.
-struct RunExtent {
-  Space space;
-  std::string first_key;
-  std::string last_key;
+  // The range to be replaced; not, when end is empty.
+  const std::string& replace_begin() const { return replace_begin_; }
+  const std::string& replace_end() const { return replace_end_; }
+  bool replaces() const { return !replace_end_.empty(); }
+  bool empty() const { return !has_keys_ && !replaces(); }
+
+ private:
+  bool has_keys_ = false;
+  std::string last_key_;
+  std::string replace_begin_;
+  std::string replace_end_;
 };
-absl::Status CheckRunsDisjoint(std::vector<RunExtent> runs);
 
 }  // namespace historian::kv
 

@@ -18,18 +18,26 @@ class MemoryRun : public RunBuilder {
   explicit MemoryRun(Space space) : space_(space) {}
 
   Space space() const override { return space_; }
+  absl::Status Replace(absl::string_view begin, absl::string_view end) override {
+    RETURN_IF_ERROR(checker_.CheckReplace(begin, end));
+    checker_.Replaced(begin, end);
+    return absl::OkStatus();
+  }
   absl::Status Add(absl::string_view key, absl::string_view value) override {
-    RETURN_IF_ERROR(CheckNextOfRun(pairs_.empty() ? nullptr : &pairs_.back().first, key, value));
+    RETURN_IF_ERROR(checker_.CheckAdd(key, value));
+    checker_.Added(key);
     pairs_.emplace_back(std::string(key), std::make_shared<const std::string>(value));
     size_bytes_ += key.size() + value.size();
     return absl::OkStatus();
   }
   uint64_t size_bytes() const override { return size_bytes_; }
 
+  const RunChecker& checker() const { return checker_; }
   std::vector<std::pair<std::string, std::shared_ptr<const std::string>>>& pairs() { return pairs_; }
 
  private:
   const Space space_;
+  RunChecker checker_;
   std::vector<std::pair<std::string, std::shared_ptr<const std::string>>> pairs_;
   uint64_t size_bytes_ = 0;
 };
@@ -193,19 +201,18 @@ class MemoryStore : public Store {
 
   absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) override {
     std::vector<MemoryRun*> taken;
-    std::vector<RunExtent> extents;
     for (const std::unique_ptr<RunBuilder>& run : runs) {
       auto* memory_run = dynamic_cast<MemoryRun*>(run.get());
       if (memory_run == nullptr) return absl::InvalidArgumentError("a run was not built by this store");
-      const auto& pairs = memory_run->pairs();
-      if (pairs.empty()) continue;
-      taken.push_back(memory_run);
-      extents.push_back({run->space(), pairs.front().first, pairs.back().first});
+      if (!memory_run->checker().empty()) taken.push_back(memory_run);
     }
-    RETURN_IF_ERROR(CheckRunsDisjoint(std::move(extents)));
     absl::MutexLock lock(&disk_->mutex_);
     for (MemoryRun* run : taken) {
       MemoryDisk::Map& map = *disk_->MutableMap(run->space());
+      const RunChecker& checker = run->checker();
+      if (checker.replaces()) {
+        map.erase(map.lower_bound(checker.replace_begin()), map.lower_bound(checker.replace_end()));
+      }
       for (auto& [key, value] : run->pairs()) map.insert_or_assign(std::move(key), std::move(value));
     }
     return absl::OkStatus();

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -53,12 +54,17 @@ class MemoryDisk {
 
   std::shared_ptr<Map>& MutableMap(Space space) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  static std::vector<std::shared_ptr<Map>> EmptyMaps() {
+    std::vector<std::shared_ptr<Map>> maps(kSpaces);
+    for (std::shared_ptr<Map>& map : maps) map = std::make_shared<Map>();
+    return maps;
+  }
+
   const uint64_t log_zero_tail_bytes_ = 0;
 
   mutable absl::Mutex mutex_;
   bool open_ ABSL_GUARDED_BY(mutex_) = false;
-  std::shared_ptr<Map> maps_[kSpaces] ABSL_GUARDED_BY(mutex_) = {
-      std::make_shared<Map>(), std::make_shared<Map>(), std::make_shared<Map>(), std::make_shared<Map>()};
+  std::vector<std::shared_ptr<Map>> maps_ ABSL_GUARDED_BY(mutex_) = EmptyMaps();
   std::map<std::string, LogBytes, std::less<>> logs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<MemoryDisk>> checkpoints_ ABSL_GUARDED_BY(mutex_);
 };

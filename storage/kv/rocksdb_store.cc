@@ -110,9 +110,15 @@ class RocksDbRun : public RunBuilder {
   Space space() const override { return space_; }
   uint64_t size_bytes() const override { return size_bytes_; }
 
+  absl::Status Replace(absl::string_view begin, absl::string_view end) override {
+    RETURN_IF_ERROR(failure_);
+    RETURN_IF_ERROR(checker_.CheckReplace(begin, end));
+    failure_ = ReplaceChecked(begin, end);
+    return failure_;
+  }
   absl::Status Add(absl::string_view key, absl::string_view value) override {
     RETURN_IF_ERROR(failure_);
-    RETURN_IF_ERROR(CheckNextOfRun(opened_ ? &last_key_ : nullptr, key, value));
+    RETURN_IF_ERROR(checker_.CheckAdd(key, value));
     failure_ = AddChecked(key, value);
     return failure_;
   }
@@ -124,23 +130,33 @@ class RocksDbRun : public RunBuilder {
   }
 
   const void* owner() const { return owner_; }
-  bool empty() const { return !opened_; }
+  bool empty() const { return checker_.empty(); }
   const std::string& path() const { return path_; }
-  RunExtent extent() const { return {space_, first_key_, last_key_}; }
 
  private:
+  absl::Status OpenOnce() {
+    if (!opened_) RETURN_IF_ERROR(StatusOf(writer_->Open(path_), "beginning a run", path_));
+    opened_ = true;
+    return absl::OkStatus();
+  }
+
+  // The keys of a file and its range tombstones get one number on ingestion, and a tombstone hides only what
+  // has a lower one.
+  absl::Status ReplaceChecked(absl::string_view begin, absl::string_view end) {
+    RETURN_IF_ERROR(OpenOnce());
+    RETURN_IF_ERROR(StatusOf(writer_->DeleteRange(SliceOf(begin), SliceOf(end)), "adding to a run", path_));
+    checker_.Replaced(begin, end);
+    return absl::OkStatus();
+  }
+
   absl::Status AddChecked(absl::string_view key, absl::string_view value) {
     if (size_bytes_ >= next_room_check_) {
       RETURN_IF_ERROR(CheckRoom(fs::path(path_).parent_path(), kReserveForRunsBytes + value.size()));
       next_room_check_ = size_bytes_ + kRoomCheckBytes;
     }
-    if (!opened_) {
-      RETURN_IF_ERROR(StatusOf(writer_->Open(path_), "beginning a run", path_));
-      opened_ = true;
-      first_key_.assign(key.data(), key.size());
-    }
+    RETURN_IF_ERROR(OpenOnce());
     RETURN_IF_ERROR(StatusOf(writer_->Put(SliceOf(key), SliceOf(value)), "adding to a run", path_));
-    last_key_.assign(key.data(), key.size());
+    checker_.Added(key);
     size_bytes_ += key.size() + value.size();
     return absl::OkStatus();
   }
@@ -150,8 +166,7 @@ class RocksDbRun : public RunBuilder {
   const std::string path_;
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
   bool opened_ = false;
-  std::string first_key_;
-  std::string last_key_;
+  RunChecker checker_;
   uint64_t size_bytes_ = 0;
   uint64_t next_room_check_ = 0;
   absl::Status failure_;
@@ -390,16 +405,12 @@ absl::StatusOr<std::unique_ptr<RunBuilder>> RocksDbStore::NewRun(Space space) {
 
 absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) {
   std::vector<RocksDbRun*> taken;
-  std::vector<RunExtent> extents;
   for (const std::unique_ptr<RunBuilder>& builder : runs) {
     auto* run = dynamic_cast<RocksDbRun*>(builder.get());
     if (run == nullptr || run->owner() != this)
       return absl::InvalidArgumentError("a run was not built by this store");
-    if (run->empty()) continue;
-    taken.push_back(run);
-    extents.push_back(run->extent());
+    if (!run->empty()) taken.push_back(run);
   }
-  RETURN_IF_ERROR(CheckRunsDisjoint(std::move(extents)));
   if (taken.empty()) return absl::OkStatus();
   std::map<Space, std::vector<std::string>> files;
   for (RocksDbRun* run : taken) {

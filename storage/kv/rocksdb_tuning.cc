@@ -74,6 +74,8 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, const RocksDbOptions& 
       table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
       break;
     case Space::kHeads:
+    case Space::kRollups:
+    case Space::kSuperseded:
       // Read by seeks; the runs of one partition overlap and are merged.
       table.block_size = size_t{8} << 10;
       table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));

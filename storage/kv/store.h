@@ -43,8 +43,10 @@ enum class Space : uint8_t {
   kHeads = 1,       // Block heads, by partition, tag and time. Runs only; compacted in the background.
   kPages = 2,       // Block payloads, by partition and seal. Runs only, never overlapping, never compacted.
   kCheckpoint = 3,  // Open tails and producers as of the last seal. Runs only, overwritten by every seal.
+  kRollups = 4,     // Rollups, by partition and tag. Runs only; compacted in the background.
+  kSuperseded = 5,  // Statements that later ones replaced, as blocks. Runs only; compacted in the background.
 };
-inline constexpr int kSpaces = 4;
+inline constexpr int kSpaces = 6;
 
 // Walks a space in key order, over the state at the cursor's creation. Begins unpositioned.
 class Cursor {
@@ -86,6 +88,9 @@ class RunBuilder {
  public:
   virtual ~RunBuilder() = default;
   virtual Space space() const = 0;
+  // Ingestion deletes what the space holds from `begin` to before `end` in the same atomic step in which it
+  // adds the run. Once, before the first Add, begin < end; keys outside the range are then InvalidArgument.
+  virtual absl::Status Replace(absl::string_view begin, absl::string_view end) = 0;
   // Keys strictly ascending; InvalidArgument otherwise.
   virtual absl::Status Add(absl::string_view key, absl::string_view value) = 0;
   // Bytes of keys and values added.
@@ -149,7 +154,8 @@ class Store {
   // Runs for any space but kMeta.
   virtual absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) = 0;
   // Takes all runs in, all or none, durably: after a crash either every key of every run is there or none.
-  // A key that exists is replaced. Runs of one space must not overlap one another; empty runs are ignored.
+  // A key that exists is replaced. Runs of one space may overlap: the result is that of taking them in one
+  // after another, and nobody sees less than all. Empty runs are ignored, unless they replace something.
   // The builders are used up also when it fails: to repeat it, build them again.
   virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) = 0;
 

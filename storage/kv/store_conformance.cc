@@ -31,8 +31,10 @@ using ::testing::Pair;
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-constexpr Space kAllSpaces[] = {Space::kMeta, Space::kHeads, Space::kPages, Space::kCheckpoint};
-constexpr Space kRunSpaces[] = {Space::kHeads, Space::kPages, Space::kCheckpoint};
+constexpr Space kAllSpaces[] = {Space::kMeta,       Space::kHeads,   Space::kPages,
+                                Space::kCheckpoint, Space::kRollups, Space::kSuperseded};
+constexpr Space kRunSpaces[] = {Space::kHeads, Space::kPages, Space::kCheckpoint, Space::kRollups,
+                                Space::kSuperseded};
 
 absl::Status Ingest(Store& store, Space space, const Pairs& pairs) {
   auto run = store.NewRun(space);
@@ -207,18 +209,22 @@ TEST_P(StoreConformance, RunsOfSeveralSpacesAreTakenInTogether) {
   ASSERT_OK(store_->Ingest({}));
 }
 
+class StrangersRun : public RunBuilder {
+ public:
+  Space space() const override { return Space::kPages; }
+  absl::Status Replace(absl::string_view, absl::string_view) override { return absl::OkStatus(); }
+  absl::Status Add(absl::string_view, absl::string_view) override { return absl::OkStatus(); }
+  uint64_t size_bytes() const override { return 0; }
+};
+
 TEST_P(StoreConformance, NothingIsTakenInWhenOneRunIsRefused) {
   std::vector<std::unique_ptr<RunBuilder>> runs;
-  const std::pair<Space, Pairs> wanted[] = {{Space::kHeads, {{"h", "1"}}},
-                                            {Space::kPages, {{"a", "1"}, {"c", "1"}}},
-                                            {Space::kPages, {{"c", "2"}}}};
-  for (const auto& [space, pairs] : wanted) {
+  for (const Space space : kRunSpaces) {
     runs.push_back(*store_->NewRun(space));
-    for (const auto& [key, value] : pairs) ASSERT_OK(runs.back()->Add(key, value));
+    ASSERT_OK(runs.back()->Add("a", "1"));
   }
-  const absl::Status status = store_->Ingest(std::move(runs));
-  EXPECT_EQ(CodeOf(status), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("overlap"));
+  runs.push_back(std::make_unique<StrangersRun>());
+  EXPECT_EQ(CodeOf(store_->Ingest(std::move(runs))), absl::StatusCode::kInvalidArgument);
   for (const Space space : kRunSpaces) EXPECT_THAT(Contents(*store_, space), IsEmpty());
 }
 
@@ -229,6 +235,59 @@ TEST_P(StoreConformance, IngestionReplacesKeys) {
       EXPECT_EQ(GetOr(*store_, space, "a", "absent"), absl::StrCat(round));
     }
     EXPECT_EQ(Contents(*store_, space).size(), 7);
+  }
+}
+
+TEST_P(StoreConformance, ARunReplacesARangeInOneStep) {
+  for (const Space space : kRunSpaces) {
+    for (int round = 0; round < 6; ++round) {
+      ASSERT_OK(Ingest(*store_, space, {{"a", "out"}, {"b", "old"}, {"c", "old"}, {"e", "out"}}));
+      auto run = store_->NewRun(space);
+      ASSERT_OK((*run)->Replace("b", "e"));
+      ASSERT_OK((*run)->Add("c", absl::StrCat(round)));
+      ASSERT_OK((*run)->Add("d", "new"));
+      std::vector<std::unique_ptr<RunBuilder>> runs;
+      runs.push_back(*std::move(run));
+      ASSERT_OK(store_->Ingest(std::move(runs)));
+      EXPECT_THAT(Contents(*store_, space), ElementsAre(Pair("a", "out"), Pair("c", absl::StrCat(round)),
+                                                        Pair("d", "new"), Pair("e", "out")));
+    }
+    // By nothing.
+    auto run = store_->NewRun(space);
+    ASSERT_OK((*run)->Replace("a", "d"));
+    std::vector<std::unique_ptr<RunBuilder>> runs;
+    runs.push_back(*std::move(run));
+    ASSERT_OK(store_->Ingest(std::move(runs)));
+    EXPECT_THAT(Contents(*store_, space), ElementsAre(Pair("d", "new"), Pair("e", "out")));
+  }
+}
+
+TEST_P(StoreConformance, ARunReplacesOneRangeAndStaysInIt) {
+  auto run = store_->NewRun(Space::kHeads);
+  EXPECT_EQ(CodeOf((*run)->Replace("b", "b")), absl::StatusCode::kInvalidArgument);
+  ASSERT_OK((*run)->Replace("b", "e"));
+  EXPECT_EQ(CodeOf((*run)->Replace("f", "g")), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf((*run)->Add("a", "")), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf((*run)->Add("e", "")), absl::StatusCode::kInvalidArgument);
+  ASSERT_OK((*run)->Add("b", "1"));
+}
+
+TEST_P(StoreConformance, RunsThatOverlapAreTakenInOneAfterAnother) {
+  for (const Space space : kRunSpaces) {
+    ASSERT_OK(Ingest(*store_, space, {{"a", "old"}, {"b", "old"}, {"d", "old"}}));
+    std::vector<std::unique_ptr<RunBuilder>> runs;
+    runs.push_back(*store_->NewRun(space));
+    ASSERT_OK(runs.back()->Add("c", "1"));
+    runs.push_back(*store_->NewRun(space));
+    ASSERT_OK(runs.back()->Replace("b", "e"));
+    ASSERT_OK(runs.back()->Add("b", "2"));
+    ASSERT_OK(runs.back()->Add("d", "2"));
+    runs.push_back(*store_->NewRun(space));
+    ASSERT_OK(runs.back()->Add("bb", "3"));
+    ASSERT_OK(runs.back()->Add("d", "3"));
+    ASSERT_OK(store_->Ingest(std::move(runs)));
+    EXPECT_THAT(Contents(*store_, space),
+                ElementsAre(Pair("a", "old"), Pair("b", "2"), Pair("bb", "3"), Pair("d", "3")));
   }
 }
 
