@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "storage/aggregate/column_fold.h"
 #include "storage/model/check.h"
 
 namespace historian {
@@ -85,6 +86,32 @@ void NegateLimbs(uint64_t* limbs, size_t size) {
   }
 }
 
+int CountLeadingZeros(unsigned __int128 v) {
+  const uint64_t high = static_cast<uint64_t>(v >> 64);
+  return high != 0 ? std::countl_zero(high) : 64 + std::countl_zero(static_cast<uint64_t>(v));
+}
+
+// bits * 2^exponent, rounded to nearest, ties to even. Requires 63 bits; the lowest may stand for any below.
+double RoundToDouble(uint64_t bits, int exponent) {
+  constexpr int kFractionBits = 52;
+  constexpr int kLowestNormal = -1022;
+  constexpr int kHighest = 1023;
+  if (exponent + 62 >= kLowestNormal && exponent + 63 <= kHighest) {
+    const uint64_t rounded = std::bit_cast<uint64_t>(static_cast<double>(static_cast<int64_t>(bits)));
+    return std::bit_cast<double>(rounded + (static_cast<uint64_t>(exponent) << kFractionBits));
+  }
+  if (exponent > 0) return std::ldexp(static_cast<double>(static_cast<int64_t>(bits)), exponent);
+  // Subnormal: fewer bits are kept, down to the lowest that a double has.
+  constexpr int kLowest = -1074;
+  const int dropped = kLowest - exponent;
+  if (dropped > 63) return 0;
+  const uint64_t kept = bits >> dropped;
+  const uint64_t rest = bits & ((uint64_t{1} << dropped) - 1);
+  const uint64_t half = uint64_t{1} << (dropped - 1);
+  const bool up = rest > half || (rest == half && (kept & 1) != 0);
+  return std::ldexp(static_cast<double>(kept + (up ? 1 : 0)), kLowest);
+}
+
 void AppendVarint(uint32_t v, std::string* out) {
   for (; v >= 0x80; v >>= 7) out->push_back(static_cast<char>(v | 0x80));
   out->push_back(static_cast<char>(v));
@@ -135,10 +162,6 @@ void ExactSum::AddInt(int64_t v) { AddScaled(v, 0); }
 void ExactSum::AddIntSquare(int64_t v) { AddScaled(static_cast<__int128>(v) * v, 0); }
 void ExactSum::AddIntProduct(int64_t v, uint64_t n) { AddScaled(static_cast<__int128>(v) * n, 0); }
 
-void ExactSum::Add(const ExactSum& other) {
-  if (!other.IsZero()) AddLimbs(other.limbs_.data(), other.limbs_.size(), other.base_);
-}
-
 void ExactSum::Subtract(const ExactSum& other) {
   ExactSum negative = other;
   negative.Negate();
@@ -147,7 +170,9 @@ void ExactSum::Subtract(const ExactSum& other) {
 
 void ExactSum::AddAll(const int64_t* values, size_t size) {
   __int128 sum = 0;
-  for (size_t i = 0; i < size; ++i) sum += values[i];
+  for (size_t begin = 0; begin < size; begin += kColumnChunk) {
+    sum += FoldSum(values + begin, std::min(kColumnChunk, size - begin)).sum;
+  }
   AddScaled(sum, 0);
 }
 
@@ -224,27 +249,47 @@ ExactSum ExactSum::Product(const ExactSum& a, const ExactSum& b) {
 double ExactSum::DividedBy(uint64_t n) const {
   HISTORIAN_CHECK(n > 0);
   if (IsZero()) return 0;
-  // Two limbs more than the sum has give the quotient at least 64 bits. A remainder is less than one of its
-  // units: a set bit below them, in a third, keeps it from being taken for an exact half.
-  const size_t more = n > 1 ? 3 : 0;
-  WideLimbs quotient = Magnitude(more);
-  const int base = base_ - static_cast<int>(more);
-  if (n > 1) {
-    unsigned __int128 remainder = 0;
-    for (size_t i = quotient.size(); i-- > 1;) {
-      remainder = remainder << 64 | quotient[i];
-      quotient[i] = static_cast<uint64_t>(remainder / n);
-      remainder %= n;
-    }
-    quotient[0] = remainder == 0 ? 0 : 1;
-    while (quotient.back() == 0) quotient.pop_back();
+  // The highest 128 bits, the highest of them set, times 2^exponent. Of what lies below, and of a remainder,
+  // one bit is kept: enough to tell which way to round.
+  unsigned __int128 top;
+  int exponent = 64 * base_;
+  bool more = false;
+  if (limbs_.size() <= 2) {
+    const uint64_t high = limbs_.size() == 2 ? limbs_[1] : FillAbove(limbs_[0]);
+    top = static_cast<unsigned __int128>(high) << 64 | limbs_[0];
+    if (IsNegative()) top = -top;
+    const int shift = CountLeadingZeros(top);
+    top <<= shift;
+    exponent -= shift;
+  } else {
+    const WideLimbs magnitude = Magnitude();
+    const Bits bits(magnitude, base_);
+    exponent = bits.Highest() - 127;
+    top = static_cast<unsigned __int128>(bits.From(exponent + 64)) << 64 | bits.From(exponent);
+    more = bits.Lowest() < exponent;
   }
-  const Bits bits(quotient, base);
-  const int highest = bits.Highest();
-  // A double has 53 bits, and none below 2^-1074.
-  const int lowest = std::max(highest - 52, -1074);
-  double magnitude = std::numeric_limits<double>::infinity();
-  if (highest < 1024) magnitude = std::ldexp(static_cast<double>(RoundAt(bits, lowest)), lowest);
+  // A divisor with its highest bit set makes a quotient of 63 or 64 bits.
+  more |= (top & 1) != 0;
+  top >>= 1;
+  exponent += 1;
+  uint64_t quotient;
+  if (n == 1) {
+    quotient = static_cast<uint64_t>(top >> 63);
+    more |= (top << 65) != 0;
+    exponent += 63;
+  } else {
+    const int shift = std::countl_zero(n);
+    const uint64_t divisor = n << shift;
+    exponent += shift;
+    quotient = static_cast<uint64_t>(top / divisor);
+    more |= top != static_cast<unsigned __int128>(quotient) * divisor;
+  }
+  // To at most 63 bits.
+  if (static_cast<int64_t>(quotient) < 0) {
+    quotient = quotient >> 1 | (quotient & 1);
+    exponent += 1;
+  }
+  const double magnitude = RoundToDouble(quotient | (more ? 1 : 0), exponent);
   return IsNegative() ? -magnitude : magnitude;
 }
 
@@ -309,7 +354,6 @@ bool ExactSum::ParseFrom(absl::string_view* bytes, ExactSum* sum) {
 }
 
 void ExactSum::AddScaled(__int128 mantissa, int exponent) {
-  if (mantissa == 0) return;
   const int shift = exponent & 63;
   const unsigned __int128 low = static_cast<unsigned __int128>(mantissa) << shift;
   // What the shift pushed out, with its sign. Shifted twice, as a shift by 128 is undefined.
@@ -318,19 +362,18 @@ void ExactSum::AddScaled(__int128 mantissa, int exponent) {
   AddLimbs(limbs, 3, FloorDiv64(exponent));
 }
 
-// `limbs` may be our own.
 void ExactSum::AddLimbs(const uint64_t* limbs, size_t size, int base) {
   // Drop the limbs that say nothing, lest ours grow for them.
-  while (size > 1 && limbs[0] == 0) {
+  while (size > 0 && limbs[0] == 0) {
     ++limbs;
     --size;
     ++base;
   }
+  if (size == 0) return;
   while (size > 1 && limbs[size - 1] == FillAbove(limbs[size - 2])) --size;
   if (limbs_.empty()) {
     limbs_.assign(limbs, limbs + size);
     base_ = base;
-    Trim();
     return;
   }
   if (base < base_) {
@@ -350,8 +393,9 @@ void ExactSum::AddLimbs(const uint64_t* limbs, size_t size, int base) {
     ours[i] = static_cast<uint64_t>(limb);
     carry = static_cast<unsigned char>(limb >> 64);
   }
-  if (our_sign == their_sign && FillAbove(limbs_.back()) != our_sign) limbs_.push_back(our_sign);
-  Trim();
+  const uint64_t highest = limbs_.back();
+  if (our_sign == their_sign && FillAbove(highest) != our_sign) limbs_.push_back(our_sign);
+  if (limbs_.front() == 0 || limbs_.size() == 1 || highest == FillAbove(limbs_[limbs_.size() - 2])) Trim();
 }
 
 void ExactSum::Trim() {

@@ -1,0 +1,345 @@
+#include "storage/aggregate/column_fold.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "storage/model/simd.h"
+
+// Vectors are passed between functions that are always inlined, so how a call would pass them is no matter.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+namespace historian {
+namespace {
+
+// Columns in registers of four numbers; the compiler does not find these loops by itself.
+typedef double FourDoubles __attribute__((vector_size(32)));
+typedef int64_t FourInts __attribute__((vector_size(32)));
+typedef uint64_t FourBits __attribute__((vector_size(32)));
+
+template <typename Number>
+using FourOf = std::conditional_t<std::is_same_v<Number, double>, FourDoubles, FourInts>;
+
+#define HISTORIAN_INLINE [[gnu::always_inline]] inline
+
+constexpr uint64_t kMagnitudeBits = ~uint64_t{0} >> 1;
+constexpr int kTopMin = -921;  // The lowest unit is that of subnormal doubles.
+constexpr int kTopMax = 1021;
+
+// The four from [n] keep the last n of four numbers, those from [8 - n] the first n.
+constexpr uint64_t kKeep[12] = {0, 0, 0, 0, ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0},
+                                0, 0, 0, 0};
+
+template <typename Four, typename From>
+HISTORIAN_INLINE void Load(const From* from, Four& four) {
+  static_assert(sizeof(*from) == 8);
+  std::memcpy(&four, from, sizeof(four));
+}
+
+// Calls step(four, keep) for every four numbers; in the last some may not be kept: they are numbers of the
+// column already seen.
+template <typename Number, typename Step>
+HISTORIAN_INLINE void ForEachFour(const Number* values, size_t size, const Step& step) {
+  FourOf<Number> four;
+  FourBits keep = ~FourBits{};
+  size_t i = 0;
+  for (; i + 4 <= size; i += 4) {
+    Load(values + i, four);
+    step(four, keep, i);
+  }
+  if (i == size) return;
+  if (size >= 4) {
+    Load(kKeep + size - i, keep);
+    Load(values + size - 4, four);
+    step(four, keep, size - 4);
+    return;
+  }
+  Load(kKeep + 8 - size, keep);
+  for (size_t k = 0; k < 4; ++k) four[k] = values[k < size ? k : 0];
+  step(four, keep, 0);
+}
+
+HISTORIAN_INLINE uint64_t AnyOf(const FourBits& v) { return (v[0] | v[1]) | (v[2] | v[3]); }
+HISTORIAN_INLINE uint64_t TotalOf(const FourBits& v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+
+template <typename Number, typename Four>
+HISTORIAN_INLINE Number LeastOf(const Four& v) {
+  const Number a = v[0] < v[1] ? v[0] : v[1];
+  const Number b = v[2] < v[3] ? v[2] : v[3];
+  return a < b ? a : b;
+}
+
+template <typename Number, typename Four>
+HISTORIAN_INLINE Number GreatestOf(const Four& v) {
+  const Number a = v[0] > v[1] ? v[0] : v[1];
+  const Number b = v[2] > v[3] ? v[2] : v[3];
+  return a > b ? a : b;
+}
+
+HISTORIAN_INLINE FourDoubles Abs(const FourDoubles& v) { return (FourDoubles)((FourBits)v & kMagnitudeBits); }
+
+HISTORIAN_INLINE FourDoubles Splat(double v) { return FourDoubles{v, v, v, v}; }
+
+// How many units many numbers hold. Each adds the bits of sigma too.
+struct UnitSum {
+  const double sigma;
+  const FourDoubles sigmas = Splat(sigma);
+  FourBits units = {};
+
+  // Returns the rest of v.
+  HISTORIAN_INLINE FourDoubles Take(const FourDoubles& v) {
+    const FourDoubles moved = v + sigmas;
+    units += (FourBits)moved;
+    return v - (moved - sigmas);
+  }
+  HISTORIAN_INLINE int64_t Total(uint64_t numbers) const {
+    return static_cast<int64_t>(TotalOf(units) - numbers * std::bit_cast<uint64_t>(sigma));
+  }
+};
+
+// The sign of a zero counts for nothing.
+HISTORIAN_INLINE bool AreZeros(const FourBits& v) { return (AnyOf(v) & kMagnitudeBits) == 0; }
+
+template <bool kExtremes, bool kSum>
+HISTORIAN_INLINE DoublesFold FoldIn(const double* values, size_t size, const SumGrid& grid) {
+  FourDoubles min = Splat(values[0]);
+  FourDoubles max = min;
+  FourDoubles magnitude = {};
+  FourBits left = {};
+  UnitSum high = {grid.sigma_high()};
+  UnitSum low = {grid.sigma_low()};
+  ForEachFour(
+      values, size, [&](const FourDoubles& v, const FourBits& keep, size_t) __attribute__((always_inline)) {
+        if (kExtremes) {
+          min = v < min ? v : min;
+          max = v > max ? v : max;
+        } else {
+          const FourDoubles a = Abs(v);
+          magnitude = a > magnitude ? a : magnitude;
+        }
+        if (kSum) {
+          left |= (FourBits)low.Take(high.Take((FourDoubles)((FourBits)v & keep)));
+        } else {
+          left |= (FourBits)(v - v);
+        }
+      });
+  DoublesFold fold;
+  if (kExtremes) {
+    fold.min = LeastOf<double>(min);
+    fold.max = GreatestOf<double>(max);
+    fold.magnitude = std::max(std::fabs(fold.min), std::fabs(fold.max));
+  } else {
+    fold.magnitude = GreatestOf<double>(magnitude);
+  }
+  if (kSum) {
+    // What is not finite leaves NaN.
+    fold.exact = AreZeros(left) && fold.magnitude <= grid.limit();
+    const uint64_t lanes = (size + 3) / 4 * 4;
+    fold.sum = grid.Join(high.Total(lanes), low.Total(lanes));
+  } else {
+    fold.exact = AreZeros(left);
+  }
+  return fold;
+}
+
+// A double is the sum of two of 26 bits or fewer.
+struct Halves {
+  FourDoubles high;
+  FourDoubles low;
+};
+
+HISTORIAN_INLINE Halves HalvesOf(const FourDoubles& v) {
+  const FourDoubles scaled = v * (0x1p27 + 1);
+  const FourDoubles high = scaled - (scaled - v);
+  return {high, v - high};
+}
+
+// Requires whole numbers below 2^52: planted in the fraction of 2^52 they become doubles.
+HISTORIAN_INLINE FourDoubles DoublesOf(const FourBits& whole) {
+  return (FourDoubles)(whole | std::bit_cast<uint64_t>(0x1p52)) - 0x1p52;
+}
+
+// A product of doubles is the sum of two doubles, product and error, found from the halves of the factors.
+// With whole weights no error is too small for a double; squares must keep clear of that. Source: T. J.
+// Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971.
+template <bool kSquares>
+HISTORIAN_INLINE DoublesFold FoldProductsIn(const double* values, const uint64_t* weights, size_t size,
+                                            const SumGrid& grid) {
+  constexpr double kSquaredMin = 0x1p-400;
+  UnitSum high = {grid.sigma_high()};
+  UnitSum low = {grid.sigma_low()};
+  UnitSum lowest = {grid.sigma_lowest()};
+  FourDoubles magnitude = {};
+  FourBits left = {};
+  FourBits weight_bits = {};
+  FourBits too_small = {};
+  ForEachFour(
+      values,
+      size, [&](const FourDoubles& value, const FourBits& keep, size_t i) __attribute__((always_inline)) {
+        const FourDoubles v = (FourDoubles)((FourBits)value & keep);
+        const Halves a = HalvesOf(v);
+        FourDoubles product, error;
+        if (kSquares) {
+          too_small |= (FourBits)(Abs(v) < kSquaredMin) & (FourBits)(v != 0.0);
+          product = v * v;
+          error = ((a.high * a.high - product) + 2.0 * a.high * a.low) + a.low * a.low;
+        } else {
+          FourBits w;
+          if (size >= 4) {
+            Load(weights + i, w);
+          } else {
+            for (size_t k = 0; k < 4; ++k) w[k] = weights[k < size ? k : 0];
+          }
+          weight_bits |= w;
+          const FourDoubles b = DoublesOf(w);
+          const FourDoubles b_low = DoublesOf(w & ((uint64_t{1} << 26) - 1));
+          const FourDoubles b_high = b - b_low;
+          product = v * b;
+          error = ((a.high * b_high - product) + a.high * b_low + a.low * b_high) + a.low * b_low;
+        }
+        const FourDoubles p = Abs(product);
+        magnitude = p > magnitude ? p : magnitude;
+        left |= (FourBits)lowest.Take(low.Take(high.Take(product)));
+        left |= (FourBits)lowest.Take(low.Take(error));
+      });
+  DoublesFold fold;
+  fold.magnitude = GreatestOf<double>(magnitude);
+  fold.exact = AreZeros(left) && fold.magnitude <= grid.limit() && AnyOf(weight_bits) >> 52 == 0 &&
+               AnyOf(too_small) == 0;
+  const uint64_t lanes = (size + 3) / 4 * 4;
+  fold.sum = grid.Join(high.Total(lanes), low.Total(2 * lanes));
+  fold.lowest = lowest.Total(2 * lanes);
+  return fold;
+}
+
+template <bool kExtremes, bool kSum>
+HISTORIAN_INLINE IntsFold FoldIn(const int64_t* values, size_t size) {
+  constexpr uint64_t kSign = uint64_t{1} << 63;
+  FourInts min = {values[0], values[0], values[0], values[0]};
+  FourInts max = min;
+  // The halves of the numbers, moved up by 2^63 so that they have no sign.
+  FourBits high = {};
+  FourBits low = {};
+  ForEachFour(
+      values, size, [&](const FourInts& v, const FourBits& keep, size_t) __attribute__((always_inline)) {
+        if (kExtremes) {
+          min = v < min ? v : min;
+          max = v > max ? v : max;
+        }
+        if (kSum) {
+          const FourBits moved = ((FourBits)v ^ kSign) & keep;
+          high += moved >> 32;
+          low += moved & 0xFFFFFFFF;
+        }
+      });
+  IntsFold fold;
+  if (kExtremes) {
+    fold.min = LeastOf<int64_t>(min);
+    fold.max = GreatestOf<int64_t>(max);
+  }
+  if (kSum) {
+    fold.sum =
+        (static_cast<__int128>(TotalOf(high)) << 32) + TotalOf(low) - static_cast<__int128>(size) * kSign;
+  }
+  return fold;
+}
+
+// Longer columns are searched for the sixteen that has the value first.
+constexpr size_t kIndexBlock = 64;
+
+// In fewer than 2^50 numbers, without a branch that depends on where the value is.
+template <typename Number>
+HISTORIAN_INLINE size_t IndexInBlock(const Number* values, size_t size, Number value) {
+  constexpr double kLast = 0x1p50;
+  // How far before kLast the first one lies; zero where none is.
+  FourDoubles found = {};
+  const FourDoubles ahead = {kLast, kLast - 1, kLast - 2, kLast - 3};
+  ForEachFour(
+      values, size, [&](const FourOf<Number>& v, const FourBits&, size_t i) __attribute__((always_inline)) {
+        const FourDoubles here =
+            (FourDoubles)((FourBits)(v == value) & (FourBits)(ahead - static_cast<double>(i)));
+        found = here > found ? here : found;
+      });
+  return static_cast<size_t>(kLast - GreatestOf<double>(found));
+}
+
+template <typename Number>
+HISTORIAN_INLINE size_t IndexIn(const Number* values, size_t size, Number value) {
+  size_t i = 0;
+  for (; i + kIndexBlock < size; i += 16) {
+    FourBits any = {};
+    for (size_t k = 0; k < 4; ++k) {
+      FourOf<Number> v;
+      Load(values + i + 4 * k, v);
+      any |= (FourBits)(v == value);
+    }
+    if (AnyOf(any) != 0) break;
+  }
+  return i + IndexInBlock(values + i, std::min(kIndexBlock, size - i), value);
+}
+
+}  // namespace
+
+SumGrid SumGrid::Reaching(double magnitude) {
+  int top;
+  std::frexp(magnitude, &top);
+  SumGrid grid;
+  grid.top_ = std::clamp(top, kTopMin, kTopMax);
+  grid.limit_ = top > kTopMax ? -1 : std::ldexp(1.0, grid.top_);
+  grid.sigma_high_ = std::ldexp(1.5, grid.top_ + 1);
+  grid.sigma_low_ = std::ldexp(1.5, grid.top_ - 50);
+  grid.sigma_lowest_ = std::ldexp(1.5, grid.top_ - 101);
+  return grid;
+}
+
+HISTORIAN_SIMD DoublesFold FoldExtremes(const double* values, size_t size) {
+  return FoldIn<true, false>(values, size, SumGrid());
+}
+
+HISTORIAN_SIMD DoublesFold FoldSum(const double* values, size_t size, const SumGrid& grid) {
+  return FoldIn<false, true>(values, size, grid);
+}
+
+HISTORIAN_SIMD DoublesFold FoldExtremesAndSum(const double* values, size_t size, const SumGrid& grid) {
+  return FoldIn<true, true>(values, size, grid);
+}
+
+HISTORIAN_SIMD DoublesFold FoldSquares(const double* values, size_t size, const SumGrid& grid) {
+  return FoldProductsIn<true>(values, nullptr, size, grid);
+}
+
+HISTORIAN_SIMD DoublesFold FoldProducts(const double* values, const uint64_t* weights, size_t size,
+                                        const SumGrid& grid) {
+  return FoldProductsIn<false>(values, weights, size, grid);
+}
+
+HISTORIAN_SIMD IntsFold FoldExtremes(const int64_t* values, size_t size) {
+  return FoldIn<true, false>(values, size);
+}
+
+HISTORIAN_SIMD IntsFold FoldSum(const int64_t* values, size_t size) {
+  return FoldIn<false, true>(values, size);
+}
+
+HISTORIAN_SIMD IntsFold FoldExtremesAndSum(const int64_t* values, size_t size) {
+  return FoldIn<true, true>(values, size);
+}
+
+HISTORIAN_SIMD size_t IndexOf(const double* values, size_t size, double value) {
+  return IndexIn(values, size, value);
+}
+
+HISTORIAN_SIMD size_t IndexOf(const int64_t* values, size_t size, int64_t value) {
+  return IndexIn(values, size, value);
+}
+
+// A difference of a number from itself is zero but for NaN and the infinities.
+HISTORIAN_SIMD bool AreFinite(const double* values, size_t size) {
+  uint64_t any = 0;
+  for (size_t i = 0; i < size; ++i) any |= std::bit_cast<uint64_t>(values[i] - values[i]);
+  return any == 0;
+}
+
+}  // namespace historian
