@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/completions.h"
+#include "storage/archive/encode_hints.h"
 #include "storage/archive/frame_record.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/record_keys.h"
@@ -160,6 +161,7 @@ class ArchiveImpl : public Archive {
   // Synchronise themselves.
   HeadCache heads_;
   Completions completions_;
+  EncodeHints hints_;
   std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
 
   absl::Mutex producers_mu_;
@@ -420,7 +422,9 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
     return;
   }
   producer->last_sequence = frame.sequence;
-  std::string record = EncodeFrameRecord(producer->name, frame);
+  std::vector<format::EncodeHint> hints = hints_.Of(frame);
+  std::string record = EncodeFrameRecord(producer->name, frame, &hints);
+  hints_.Keep(frame, hints);
   applying->frame = std::move(frame);
   applying->producer = producer->name;
   applying->done = std::move(done);

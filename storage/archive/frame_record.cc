@@ -4,12 +4,18 @@
 
 #include "storage/format/bytes.h"
 #include "storage/format/page.h"
+#include "storage/format/short_page.h"
+#include "storage/model/check.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
 namespace {
 
-constexpr uint8_t kKindFrame = 1;
+// What a record may be. DO NOT CHANGE: stored.
+constexpr uint8_t kKindPages = 1;  // Written up to version 0.1: without an origin, so without short pages.
+constexpr uint8_t kKindFrame = 2;
+// Added to a column's type: its page is a short one.
+constexpr uint8_t kShort = 0x40;
 
 void AppendVarint(uint64_t v, std::string* out) {
   uint8_t bytes[format::kVarintBytesMax];
@@ -26,23 +32,25 @@ absl::Status Damaged(absl::string_view what) {
 }
 
 // Reads type and page; with `samples` null it passes over the page.
-absl::Status ReadPage(format::ByteReader& reader, ValueType* type, Samples* samples) {
+absl::Status ReadPage(format::ByteReader& reader, Timestamp origin, ValueType* type, Samples* samples) {
   uint8_t type_byte = 0;
   uint64_t size = 0;
   absl::string_view page;
-  if (!reader.Byte(&type_byte) || !IsKnownValueType(type_byte) || !reader.Varint(&size) ||
+  if (!reader.Byte(&type_byte) || !IsKnownValueType(type_byte & ~kShort) || !reader.Varint(&size) ||
       !reader.Bytes(size, &page)) {
     return Damaged("cut short");
   }
-  *type = static_cast<ValueType>(type_byte);
-  return samples == nullptr ? absl::OkStatus() : format::DecodePage(*type, page, samples);
+  *type = static_cast<ValueType>(type_byte & ~kShort);
+  if (samples == nullptr) return absl::OkStatus();
+  return (type_byte & kShort) != 0 ? format::DecodeShortPage(*type, page, origin, samples)
+                                   : format::DecodePage(*type, page, samples);
 }
 
 // Reads what stands before the columns.
-absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record) {
+absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp* origin) {
   uint8_t kind = 0;
   if (!reader.Byte(&kind)) return Damaged("empty");
-  if (kind != kKindFrame) {
+  if (kind != kKindPages && kind != kKindFrame) {
     return absl::FailedPreconditionError(
         absl::StrCat("journal record of kind ", kind, ": written by a newer version of Historian"));
   }
@@ -51,18 +59,37 @@ absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record) {
   if (!reader.Varint(&record->frame.sequence) || !reader.Varint(&size) || !reader.Bytes(size, &producer)) {
     return Damaged("cut short");
   }
+  uint64_t time = 0;
+  if (kind == kKindFrame && !reader.LittleEndian(8, &time)) return Damaged("cut short");
+  *origin = static_cast<Timestamp>(time);
   record->producer = std::string(producer);
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame) {
+std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
+                              std::vector<format::EncodeHint>* hints) {
+  HISTORIAN_CHECK(hints->size() == frame.columns.size());
   std::string out;
   std::string page;
-  const auto append_page = [&](ValueType type, const SamplesView& samples) {
+  const Timestamp origin = frame.columns.empty() ? 0 : frame.columns.front().samples.times.front();
+  const auto append_time = [&](Timestamp time) {
+    uint8_t bytes[8];
+    format::PutLittleEndian(bytes, static_cast<uint64_t>(time), 8);
+    out.append(reinterpret_cast<char*>(bytes), 8);
+  };
+  const auto append_page = [&](ValueType type, const SamplesView& samples, format::EncodeHint* hint) {
+    if (hint != nullptr) {
+      uint8_t bytes[format::kShortPageBytesMax];
+      if (const uint8_t* end = format::EncodeShortPage(type, samples, origin, *hint, bytes); end != nullptr) {
+        out.push_back(static_cast<char>(static_cast<uint8_t>(type) | kShort));
+        AppendBytes(absl::string_view(reinterpret_cast<char*>(bytes), end - bytes), &out);
+        return;
+      }
+    }
     page.clear();
-    format::EncodePage(type, samples, &page);
+    format::EncodePage(type, samples, &page, hint);
     out.push_back(static_cast<char>(type));
     AppendBytes(page, &out);
   };
@@ -73,14 +100,17 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame) {
   out.push_back(static_cast<char>(kKindFrame));
   AppendVarint(frame.sequence, &out);
   AppendBytes(producer, &out);
+  append_time(origin);
   uint64_t columns = 0;
   for (const FrameColumn& column : frame.columns) columns += pieces(column.samples.size());
   AppendVarint(columns, &out);
-  for (const FrameColumn& column : frame.columns) {
+  for (size_t i = 0; i < frame.columns.size(); ++i) {
+    const FrameColumn& column = frame.columns[i];
     const SamplesView samples = column.samples.View();
     for (size_t begin = 0; begin < samples.size; begin += format::kPageSamplesMax) {
       AppendVarint(column.tag, &out);
-      append_page(column.type, samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)));
+      append_page(column.type, samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)),
+                  &(*hints)[i]);
     }
   }
   uint64_t snapshots = 0;
@@ -92,11 +122,9 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame) {
                                  snapshot.qualities.empty() ? nullptr : snapshot.qualities.data(),
                                  &snapshot.strings, ids.size()};
     for (size_t begin = 0; begin < samples.size; begin += format::kPageSamplesMax) {
-      uint8_t time[8];
-      format::PutLittleEndian(time, static_cast<uint64_t>(snapshot.time), 8);
-      out.append(reinterpret_cast<char*>(time), 8);
+      append_time(snapshot.time);
       append_page(snapshot.type,
-                  samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)));
+                  samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)), nullptr);
     }
   }
   return out;
@@ -105,7 +133,8 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame) {
 absl::StatusOr<FrameRecord> DecodeFrameRecordHead(absl::string_view bytes) {
   FrameRecord record;
   format::ByteReader reader(bytes);
-  RETURN_IF_ERROR(ReadHead(reader, &record));
+  Timestamp origin = 0;
+  RETURN_IF_ERROR(ReadHead(reader, &record, &origin));
   return record;
 }
 
@@ -113,7 +142,8 @@ absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes,
                                               absl::FunctionRef<bool(TagId)> wanted) {
   FrameRecord record;
   format::ByteReader reader(bytes);
-  RETURN_IF_ERROR(ReadHead(reader, &record));
+  Timestamp origin = 0;
+  RETURN_IF_ERROR(ReadHead(reader, &record, &origin));
   uint64_t count = 0;
   if (!reader.Varint(&count)) return Damaged("cut short");
   for (uint64_t i = 0; i < count; ++i) {
@@ -121,7 +151,7 @@ absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes,
     if (!reader.VarintUpTo(UINT32_MAX, &tag)) return Damaged("cut short");
     FrameColumn column{.tag = static_cast<TagId>(tag)};
     const bool take = wanted(column.tag);
-    RETURN_IF_ERROR(ReadPage(reader, &column.type, take ? &column.samples : nullptr));
+    RETURN_IF_ERROR(ReadPage(reader, origin, &column.type, take ? &column.samples : nullptr));
     if (take) record.frame.columns.push_back(std::move(column));
   }
   if (!reader.Varint(&count)) return Damaged("cut short");
@@ -131,7 +161,7 @@ absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes,
     if (!reader.LittleEndian(8, &time)) return Damaged("cut short");
     snapshot.time = static_cast<Timestamp>(time);
     Samples samples;
-    RETURN_IF_ERROR(ReadPage(reader, &snapshot.type, &samples));
+    RETURN_IF_ERROR(ReadPage(reader, origin, &snapshot.type, &samples));
     snapshot.tags.assign(samples.times.begin(), samples.times.end());
     snapshot.values = std::move(samples.values);
     snapshot.qualities = std::move(samples.qualities);

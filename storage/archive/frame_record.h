@@ -1,21 +1,26 @@
 // File: storage/archive/frame_record.h
 //
-// A frame as a journal record. Every column is a page (storage/format/page.md), so the journal is about as
-// small as the blocks will be. Bytes: storage/archive/frame_record.md.
+// A frame as a journal record. Every column is a short page (storage/format/short_page.md) where that suits
+// it, else a page (page.md): the journal is nearly as small as the blocks will be, at a fraction of their
+// cost. Bytes: storage/archive/frame_record.md.
 #ifndef HISTORIAN_STORAGE_ARCHIVE_FRAME_RECORD_H_
 #define HISTORIAN_STORAGE_ARCHIVE_FRAME_RECORD_H_
 
 #include <string>
 
+#include <vector>
+
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/archive/frame.h"
+#include "storage/format/encode_hint.h"
 
 namespace historian {
 
-// Requires a validated frame (validate.h).
-std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame);
+// Requires a validated frame (validate.h). (*hints)[i] is that of the tag of columns[i] (encode_hints.h).
+std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
+                              std::vector<format::EncodeHint>* hints);
 
 struct FrameRecord {
   std::string producer;
