@@ -51,16 +51,16 @@ absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, cons
   };
   if (before.has_value()) add(*before);
   const auto take = [&](size_t i, const Interval& interval) {
-    const Summary& summary = interval.samples;
-    if (summary.count == 0) return;
-    add(summary.first);
-    if (summary.good > 0) {
-      const bool min_first = summary.min.time <= summary.max.time;
-      add(min_first ? summary.min : summary.max);
-      add(min_first ? summary.max : summary.min);
+    const Tally& tally = interval.samples;
+    if (tally.count == 0) return;
+    add(tally.first);
+    if (tally.good > 0) {
+      const bool min_first = tally.min.time <= tally.max.time;
+      add(min_first ? tally.min : tally.max);
+      add(min_first ? tally.max : tally.min);
     }
-    add(summary.last);
-    if (summary.good < summary.count) series->add_not_good_columns(plan.columns[i]);
+    add(tally.last);
+    if (tally.good < tally.count) series->add_not_good_columns(plan.columns[i]);
   };
   RETURN_IF_ERROR(FoldInPieces(archive, tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes,
                                keep_going, take));

@@ -55,7 +55,7 @@ uint32_t PartsOf(v1::Aggregate aggregate) {
 }
 
 // The sample that an aggregate is the value or the time of; null where there is none.
-const Sample* SampleOf(v1::Aggregate aggregate, const Summary& samples) {
+const Sample* SampleOf(v1::Aggregate aggregate, const Tally& samples) {
   switch (aggregate) {
     case v1::AGGREGATE_MINIMUM:
     case v1::AGGREGATE_MINIMUM_TIME:

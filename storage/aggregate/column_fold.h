@@ -55,7 +55,7 @@ class SumGrid {
 
 struct DoublesFold {
   // False when a number is not finite or does not fit the grid. Then nothing else holds but, when all are
-  // finite, `magnitude`.
+  // finite, the extremes and `magnitude`.
   bool exact = false;
   double min = 0;
   double max = 0;

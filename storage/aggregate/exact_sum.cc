@@ -158,6 +158,11 @@ void ExactSum::AddProduct(double v, uint64_t n) {
   AddScaled(static_cast<__int128>(d.mantissa) * n, d.exponent);
 }
 
+void ExactSum::AddHalfProduct(double v, uint64_t n) {
+  const Decomposed d = Decompose(v);
+  AddScaled(static_cast<__int128>(d.mantissa) * n, d.exponent - 1);
+}
+
 void ExactSum::AddInt(int64_t v) { AddScaled(v, 0); }
 void ExactSum::AddIntSquare(int64_t v) { AddScaled(static_cast<__int128>(v) * v, 0); }
 void ExactSum::AddIntProduct(int64_t v, uint64_t n) { AddScaled(static_cast<__int128>(v) * n, 0); }

@@ -18,6 +18,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
+#include "storage/aggregate/column_fold.h"
 
 namespace historian {
 
@@ -34,6 +35,7 @@ class ExactSum {
   void Add(double v);
   void AddSquare(double v);
   void AddProduct(double v, uint64_t n);
+  void AddHalfProduct(double v, uint64_t n);
   void AddInt(int64_t v);
   void AddIntSquare(int64_t v);
   void AddIntProduct(int64_t v, uint64_t n);
@@ -48,8 +50,17 @@ class ExactSum {
   // and products, when their magnitudes are not spread too far (a factor of 10^9 or so; beyond, slower).
   // Doubles must be finite.
   void AddAll(const double* values, size_t size);
-  void AddAllSquares(const double* values, size_t size);
-  void AddAllProducts(const double* values, const uint64_t* weights, size_t size);
+  void AddAllSquares(const double* values, size_t size) {
+    SumGrid grid;
+    AddAllSquares(values, size, &grid);
+  }
+  void AddAllProducts(const double* values, const uint64_t* weights, size_t size) {
+    SumGrid grid;
+    AddAllProducts(values, weights, size, &grid);
+  }
+  // For many columns alike: *grid is tried first, and is the last one used thereafter.
+  void AddAllSquares(const double* values, size_t size, SumGrid* grid);
+  void AddAllProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid);
   void AddAll(const int64_t* values, size_t size);
   void AddAllSquares(const int64_t* values, size_t size);
   void AddAllProducts(const int64_t* values, const uint64_t* weights, size_t size);
@@ -92,6 +103,11 @@ class ExactSum {
   // Limbs of plant data: a sum needs two, a sum of squares or an area three.
   using Limbs = absl::InlinedVector<uint64_t, 4>;
 
+  // Adds the numbers on the grid.
+  void AddFold(const DoublesFold& fold, const SumGrid& grid) {
+    AddScaled(fold.sum, grid.exponent());
+    if (fold.lowest != 0) AddScaled(fold.lowest, grid.exponent_lowest());
+  }
   bool IsNegative() const { return static_cast<int64_t>(limbs_.back()) < 0; }
   // What both sums have at most: limbs in the same two places. False, and nothing is added, when they have
   // not, or would not stay there.

@@ -100,46 +100,42 @@ void ExactSum::AddAll(const double* values, size_t size) {
       fold = FoldSum(chunk, count, grid);
     }
     if (fold.exact) {
-      AddScaled(fold.sum, grid.exponent());
+      AddFold(fold, grid);
     } else {
       AddLevels(chunk, count, fold.magnitude, this);
     }
   }
 }
 
-void ExactSum::AddAllSquares(const double* values, size_t size) {
-  SumGrid grid;
+void ExactSum::AddAllSquares(const double* values, size_t size, SumGrid* grid) {
   for (size_t begin = 0; begin < size; begin += kChunk) {
     const size_t count = std::min(kChunk, size - begin);
     const double* chunk = values + begin;
-    DoublesFold fold = FoldSquares(chunk, count, grid);
+    DoublesFold fold = FoldSquares(chunk, count, *grid);
     if (!fold.exact && std::isfinite(fold.magnitude)) {
-      grid = SumGrid::Reaching(fold.magnitude);
-      fold = FoldSquares(chunk, count, grid);
+      *grid = SumGrid::Reaching(fold.magnitude);
+      fold = FoldSquares(chunk, count, *grid);
     }
     if (fold.exact) {
-      AddScaled(fold.sum, grid.exponent());
-      AddScaled(fold.lowest, grid.exponent_lowest());
+      AddFold(fold, *grid);
     } else {
       for (size_t i = 0; i < count; ++i) AddSquare(chunk[i]);
     }
   }
 }
 
-void ExactSum::AddAllProducts(const double* values, const uint64_t* weights, size_t size) {
-  SumGrid grid;
+void ExactSum::AddAllProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid) {
   for (size_t begin = 0; begin < size; begin += kChunk) {
     const size_t count = std::min(kChunk, size - begin);
     const double* chunk = values + begin;
     const uint64_t* w = weights + begin;
-    DoublesFold fold = FoldProducts(chunk, w, count, grid);
+    DoublesFold fold = FoldProducts(chunk, w, count, *grid);
     if (!fold.exact && std::isfinite(fold.magnitude)) {
-      grid = SumGrid::Reaching(fold.magnitude);
-      fold = FoldProducts(chunk, w, count, grid);
+      *grid = SumGrid::Reaching(fold.magnitude);
+      fold = FoldProducts(chunk, w, count, *grid);
     }
     if (fold.exact) {
-      AddScaled(fold.sum, grid.exponent());
-      AddScaled(fold.lowest, grid.exponent_lowest());
+      AddFold(fold, *grid);
     } else {
       for (size_t i = 0; i < count; ++i) AddProduct(chunk[i], w[i]);
     }

@@ -21,6 +21,29 @@ const Timestamp* Gallop(const Timestamp* from, const Timestamp* to, Timestamp t)
   return std::lower_bound(from, from + std::min<size_t>(step, to - from), t);
 }
 
+// The same when it is times[guess] or a neighbour of that, else null. Requires guess > 0.
+const Timestamp* Near(const Timestamp* times, size_t size, Timestamp t, size_t guess) {
+  if (guess + 2 > size) return nullptr;
+  // Without a branch that depends on which.
+  const Timestamp* const found = times + guess - 1 + (times[guess - 1] < t) + (times[guess] < t);
+  const bool is_first = found == times || found[-1] < t;
+  return is_first && *found >= t ? found : nullptr;
+}
+
+// The same for times about as far apart as the ones before. Requires that the first is before t.
+const Timestamp* EndOfRun(const Timestamp* times, size_t size, Timestamp t, size_t size_before) {
+  const Timestamp last = times[size - 1];
+  if (last < t) return times + size;
+  if (size_before > 0) {
+    if (const Timestamp* found = Near(times, size, t, size_before)) return found;
+  }
+  const double share =
+      static_cast<double>(Elapsed(times[0], t)) / static_cast<double>(Elapsed(times[0], last));
+  const size_t guess = 1 + static_cast<size_t>(share * static_cast<double>(size - 1));
+  if (const Timestamp* found = Near(times, size, t, guess)) return found;
+  return Gallop(times, times + size, t);
+}
+
 uint32_t PartsFor(ValueType type, Interpolation interpolation, uint32_t parts) {
   if (!IsNumeric(type)) return kCounts;
   const uint32_t area = interpolation == Interpolation::kSloped ? kAreaSloped : kAreaStepped;
@@ -28,14 +51,14 @@ uint32_t PartsFor(ValueType type, Interpolation interpolation, uint32_t parts) {
 }
 
 // The sum of squared differences from the mean, times n, over n and the divisor.
-double DeviationOf(const Summary& summary, uint64_t divisor) {
+double DeviationOf(const Tally& tally, uint64_t divisor) {
   ExactSum n;
-  n.AddIntProduct(1, summary.good);
-  ExactSum spread = ExactSum::Product(n, summary.sum_of_squares);
-  spread.Subtract(ExactSum::Product(summary.sum, summary.sum));
+  n.AddIntProduct(1, tally.good);
+  ExactSum spread = ExactSum::Product(n, tally.sum_of_squares);
+  spread.Subtract(ExactSum::Product(tally.sum, tally.sum));
   int exponent;
   double variance =
-      spread.ToFraction(&exponent) / (static_cast<double>(summary.good) * static_cast<double>(divisor));
+      spread.ToFraction(&exponent) / (static_cast<double>(tally.good) * static_cast<double>(divisor));
   if (exponent % 2 != 0) {
     variance *= 2;
     --exponent;
@@ -50,7 +73,8 @@ IntervalFold::IntervalFold(ValueType type, Interpolation interpolation, absl::Sp
     : type_(type),
       interpolation_(interpolation),
       edges_(edges),
-      parts_(PartsFor(type, interpolation, parts)) {
+      parts_(PartsFor(type, interpolation, parts)),
+      fold_(type, parts_) {
   HISTORIAN_CHECK(edges.size() >= 2);
   intervals_.resize(edges.size() - 1);
   for (size_t i = 0; i < intervals_.size(); ++i) {
@@ -61,32 +85,41 @@ IntervalFold::IntervalFold(ValueType type, Interpolation interpolation, absl::Sp
 }
 
 void IntervalFold::Add(const SamplesView& samples) {
-  const Timestamp* const begin = samples.times;
-  const Timestamp* const end = begin + samples.size;
-  const auto sample_at = [&](const Timestamp* time) {
-    const size_t i = time - begin;
-    return Sample{*time, IsNumeric(type_) ? samples.values[i] : 0, samples.QualityAt(i)};
+  const auto sample_at = [&](size_t i) {
+    return Sample{samples.times[i], IsNumeric(type_) ? samples.values[i] : 0, samples.QualityAt(i)};
   };
-  const Timestamp* next = begin;
-  if (next != end && *next < edges_.front()) {
-    next = std::lower_bound(next, end, edges_.front());
-    last_ = sample_at(next - 1);
+  const Timestamp* const times = samples.times;
+  size_t next = 0;
+  if (samples.size > 0 && times[0] < edges_.front()) {
+    next = std::lower_bound(times, times + samples.size, edges_.front()) - times;
+    SetLast(sample_at(next - 1));
   }
-  while (next != end && !past_) {
-    if (*next >= edges_.back()) {
-      AddCrossing(sample_at(next));
+  while (next < samples.size && !past_) {
+    if (times[next] >= edges_.back()) {
+      if (has_last_) AddSegment(sample_at(next));
       past_ = true;
       return;
     }
-    const size_t i = IntervalOf(*next);
-    const Timestamp* const run_end = Gallop(next, end, edges_[i + 1]);
-    AddRun(i, Summarize(type_, samples.Slice(next - begin, run_end - next), parts_));
-    next = run_end;
+    const size_t i = IntervalOf(times[next]);
+    const Timestamp* const end = EndOfRun(times + next, samples.size - next, edges_[i + 1], run_size_);
+    run_size_ = end - (times + next);
+    Enter(i, sample_at(next));
+    Interval& interval = intervals_[i];
+    const uint64_t known_ns = interval.good_ns + interval.uncertain_ns;
+    fold_.Add(samples.Slice(next, run_size_), &interval.samples,
+              {.good_ns = &interval.good_ns,
+               .uncertain_ns = &interval.uncertain_ns,
+               .area_stepped = &interval.area,
+               .area_sloped = &interval.area});
+    interval.bad_ns += Elapsed(times[next], end[-1]) - (interval.good_ns + interval.uncertain_ns - known_ns);
+    next = end - times;
+    SetLast(interval.samples.last);
   }
 }
 
 bool IntervalFold::FitsOneInterval(Timestamp first, Timestamp last) const {
   if (first < edges_.front() || last >= edges_.back()) return false;
+  if (first >= edges_[current_]) return last < edges_[IntervalOf(first) + 1];
   return *std::upper_bound(edges_.begin(), edges_.end(), first) > last;
 }
 
@@ -95,19 +128,18 @@ void IntervalFold::AddSummary(const Summary& summary) {
   HISTORIAN_CHECK(summary.first.time >= edges_.front() && summary.last.time < edges_.back());
   const size_t i = IntervalOf(summary.first.time);
   HISTORIAN_CHECK(summary.last.time < edges_[i + 1]);
-  AddRun(i, summary);
+  Enter(i, summary.first);
+  Interval& interval = intervals_[i];
+  MergeTally(type_, summary, &interval.samples, parts_);
+  interval.good_ns += summary.good_ns;
+  interval.uncertain_ns += summary.uncertain_ns;
+  interval.bad_ns += summary.bad_ns();
+  if ((parts_ & kAreaStepped) != 0) interval.area.Add(summary.area_stepped);
+  if ((parts_ & kAreaSloped) != 0) interval.area.Add(summary.area_sloped);
+  SetLast(summary.last);
 }
 
-std::vector<Interval> IntervalFold::Finish() {
-  for (Interval& interval : intervals_) {
-    const Summary& inside = interval.samples;
-    interval.good_ns += inside.good_ns;
-    interval.uncertain_ns += inside.uncertain_ns;
-    interval.bad_ns += inside.bad_ns();
-    interval.area.Add(interpolation_ == Interpolation::kSloped ? inside.area_sloped : inside.area_stepped);
-  }
-  return std::move(intervals_);
-}
+std::vector<Interval> IntervalFold::Finish() { return std::move(intervals_); }
 
 size_t IntervalFold::IntervalOf(Timestamp t) const {
   // The first edge after t ends its interval.
@@ -115,67 +147,60 @@ size_t IntervalFold::IntervalOf(Timestamp t) const {
   return end - edges_.data() - 1;
 }
 
-void IntervalFold::AddRun(size_t i, const Summary& summary) {
-  HISTORIAN_CHECK(!last_.has_value() || last_->time < summary.first.time);
-  Summary& inside = intervals_[i].samples;
-  // Merge sees to a segment within the interval.
-  if (inside.count == 0) AddCrossing(summary.first);
-  Merge(type_, summary, &inside, parts_);
-  last_ = summary.last;
+void IntervalFold::Enter(size_t i, const Sample& first) {
+  if (has_last_) AddSegment(first);
   current_ = i;
 }
 
-void IntervalFold::AddCrossing(const Sample& next) {
-  if (!last_.has_value()) return;
-  HISTORIAN_CHECK(last_->time < next.time);
-  const bool usable = IsUsable(type_, last_->value, last_->quality);
-  const bool sloped = interpolation_ == Interpolation::kSloped && IsUsable(type_, next.value, next.quality);
+void IntervalFold::SetLast(const Sample& last) {
+  last_ = last;
+  last_usable_ = IsUsable(type_, last.value, last.quality);
+  has_last_ = true;
+}
+
+void IntervalFold::AddSegment(const Sample& next) {
+  HISTORIAN_CHECK(last_.time < next.time);
+  const bool has_area = last_usable_ && (parts_ & kAreas) != 0;
+  const bool sloped = has_area && (parts_ & kAreaSloped) != 0 && IsUsable(type_, next.value, next.quality);
   for (size_t i = current_; i < intervals_.size() && edges_[i] < next.time; ++i) {
-    const Timestamp from = std::max(last_->time, edges_[i]);
+    const Timestamp from = std::max(last_.time, edges_[i]);
     const Timestamp to = std::min(next.time, edges_[i + 1]);
     const uint64_t ns = Elapsed(from, to);
     Interval& interval = intervals_[i];
-    if (usable) {
-      interval.good_ns += ns;
-      if ((parts_ & kAreas) != 0) AddPart(next, sloped, from, to, &interval.area);
-    } else {
-      (IsUncertain(last_->quality) ? interval.uncertain_ns : interval.bad_ns) += ns;
-    }
+    (last_usable_                 ? interval.good_ns
+     : IsUncertain(last_.quality) ? interval.uncertain_ns
+                                  : interval.bad_ns) += ns;
+    if (has_area) AddPart(next, sloped, from, to, &interval.area);
   }
 }
 
 void IntervalFold::AddPart(const Sample& next, bool sloped, Timestamp from, Timestamp to,
                            ExactSum* area) const {
-  const Sample& a = *last_;
   const uint64_t ns = Elapsed(from, to);
-  const auto add = [&](const Sample& sample, ExactSum* sum) {
-    if (IsFloat(type_)) {
-      sum->AddProduct(ToDouble(type_, sample.value), ns);
-    } else {
-      sum->AddIntProduct(Int64OfBits(sample.value), ns);
-    }
-  };
   if (!sloped) {
-    add(a, area);
+    AddArea(last_, ns, false, area);
     return;
   }
-  const auto add_edge = [&](Timestamp t, ExactSum* sum) {
-    const double value = OnLine(a.time, ToDouble(type_, a.value), next.time, ToDouble(type_, next.value), t);
-    sum->AddProduct(value, ns);
-  };
-  ExactSum doubled;
-  if (from == a.time) {
-    add(a, &doubled);
-  } else {
-    add_edge(from, &doubled);
+  for (const Timestamp t : {from, to}) {
+    if (t == last_.time) {
+      AddArea(last_, ns, true, area);
+    } else if (t == next.time) {
+      AddArea(next, ns, true, area);
+    } else {
+      const double value =
+          OnLine(last_.time, ToDouble(type_, last_.value), next.time, ToDouble(type_, next.value), t);
+      area->AddHalfProduct(value, ns);
+    }
   }
-  if (to == next.time) {
-    add(next, &doubled);
+}
+
+void IntervalFold::AddArea(const Sample& sample, uint64_t ns, bool halved, ExactSum* area) const {
+  if (IsFloat(type_)) {
+    const double value = ToDouble(type_, sample.value);
+    halved ? area->AddHalfProduct(value, ns) : area->AddProduct(value, ns);
   } else {
-    add_edge(to, &doubled);
+    area->AddScaled(static_cast<__int128>(Int64OfBits(sample.value)) * ns, halved ? -1 : 0);
   }
-  doubled.Halve();
-  area->Add(doubled);
 }
 
 std::optional<double> SumOf(const Interval& interval) {
@@ -217,7 +242,7 @@ double GoodShareOf(const Interval& interval) {
 }
 
 Quality StatusOf(const Interval& interval) {
-  const Summary& inside = interval.samples;
+  const Tally& inside = interval.samples;
   const uint64_t whole_ns = Elapsed(interval.start, interval.end);
   const bool no_time = interval.no_data_ns() == whole_ns;
   if (inside.count == 0 && no_time) return kBadNoData;

@@ -5,7 +5,7 @@
 //   edges      e0        e1        e2        e3         intervals [e0,e1) [e1,e2) [e2,e3)
 //   samples  a    b  c       d   e                f     a and f are the neighbours outside
 //
-// An interval's Summary covers the samples inside it. Its time-weighted figures cover the whole interval: the
+// An interval's Tally covers the samples inside it. Its time-weighted figures cover the whole interval: the
 // segments between samples, and the parts of segments that cross its edges (from b's predecessor, to c's
 // successor), cut at the edge. Before the tag's first and after its newest sample there is no data.
 // A sloped segment cut at an edge t has there the value a + (b - a) * ((t - ta) / (tb - ta)), in double
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/aggregate/run_fold.h"
 #include "storage/aggregate/summary.h"
 #include "storage/model/tag.h"
 
@@ -30,9 +31,7 @@ namespace historian {
 struct Interval {
   Timestamp start = 0;
   Timestamp end = 0;
-  // Of the samples inside. Its durations and area (that of the fold's interpolation) are those between them
-  // only.
-  Summary samples;
+  Tally samples;  // Of those inside.
 
   // Over [start, end), edges included. The rest of the interval has no data.
   uint64_t good_ns = 0;
@@ -67,22 +66,27 @@ class IntervalFold {
  private:
   // Requires a t inside, not before what was fed.
   size_t IntervalOf(Timestamp t) const;
-  // Takes in the run of `summary`, all in interval i.
-  void AddRun(size_t i, const Summary& summary);
-  // Gives the segment from last_ to `next` to the intervals it crosses, cut at their edges.
-  void AddCrossing(const Sample& next);
+  // Makes ready for a run in interval i that begins with `first`.
+  void Enter(size_t i, const Sample& first);
+  void SetLast(const Sample& last);
+  // Gives the segment from last_ to `next` to the intervals it lies in, cut at their edges.
+  void AddSegment(const Sample& next);
   // The area of the part [from, to) of that segment, last_ being usable.
   void AddPart(const Sample& next, bool sloped, Timestamp from, Timestamp to, ExactSum* area) const;
+  void AddArea(const Sample& sample, uint64_t ns, bool halved, ExactSum* area) const;
 
   const ValueType type_;
   const Interpolation interpolation_;
   const absl::Span<const Timestamp> edges_;
   const uint32_t parts_;
-  // Until Finish(), durations and areas of intervals are those of crossing segments alone.
+  RunFold fold_;
   std::vector<Interval> intervals_;
-  size_t current_ = 0;          // The interval of the newest sample inside.
-  std::optional<Sample> last_;  // The newest sample fed.
-  bool past_ = false;           // A sample at or after the last edge was fed: nothing more matters.
+  size_t current_ = 0;     // The interval of the newest sample inside.
+  bool has_last_ = false;  // Whether there is a newest sample fed, and whether it is usable.
+  bool last_usable_ = false;
+  bool past_ = false;  // A sample at or after the last edge was fed: nothing more matters.
+  Sample last_;
+  size_t run_size_ = 0;  // Of the newest run in an interval: the next is often as long.
 };
 
 // The figures of an interval; nothing where there is none (no usable sample, no Good time). Each needs its

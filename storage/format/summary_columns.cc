@@ -101,8 +101,8 @@ auto ListSamples(const std::vector<SummaryPointer>& summaries, const std::vector
 }
 
 // The places of one field in the summaries without the flag.
-template <typename Field, typename SummaryPointer>
-auto FieldsWithout(uint64_t flag, const std::vector<uint64_t>& flags, Field Summary::*field,
+template <typename Field, typename Owner, typename SummaryPointer>
+auto FieldsWithout(uint64_t flag, const std::vector<uint64_t>& flags, Field Owner::*field,
                    const std::vector<SummaryPointer>& summaries) {
   std::vector<decltype(&(summaries[0]->*field))> fields;
   for (size_t i = 0; i < flags.size(); ++i) {

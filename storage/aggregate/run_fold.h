@@ -1,0 +1,51 @@
+// File: storage/aggregate/run_fold.h
+//
+// Folds runs of samples into a Tally and into the time between them: what Summarize and IntervalFold share.
+#ifndef HISTORIAN_STORAGE_AGGREGATE_RUN_FOLD_H_
+#define HISTORIAN_STORAGE_AGGREGATE_RUN_FOLD_H_
+
+#include <cstdint>
+
+#include "storage/aggregate/column_fold.h"
+#include "storage/aggregate/exact_sum.h"
+#include "storage/aggregate/tally.h"
+#include "storage/model/samples.h"
+#include "storage/model/value.h"
+
+namespace historian {
+
+class RunFold {
+ public:
+  // Where the segments between samples are added. An area is needed when its part is asked for.
+  struct Segments {
+    uint64_t* good_ns;
+    uint64_t* uncertain_ns;
+    ExactSum* area_stepped;
+    ExactSum* area_sloped;
+  };
+
+  // `parts` is of SummaryParts.
+  RunFold(ValueType type, uint32_t parts) : type_(type), parts_(parts) {}
+
+  // Adds a run, not empty and after what the tally has, and its segments: those between two of its samples.
+  // One fold may serve many tallies: it remembers which grids suited the values.
+  void Add(const SamplesView& run, Tally* tally, const Segments& segments);
+
+ private:
+  template <typename Number>
+  class Chunk;
+
+  void AddStrings(const SamplesView& run, Tally* tally, const Segments& segments) const;
+  template <typename Number>
+  void AddNumbers(const SamplesView& run, Tally* tally, const Segments& segments);
+
+  const ValueType type_;
+  const uint32_t parts_;
+  SumGrid sums_;
+  SumGrid squares_;
+  SumGrid areas_;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_AGGREGATE_RUN_FOLD_H_
