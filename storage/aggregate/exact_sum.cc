@@ -133,16 +133,6 @@ bool ParseVarint(absl::string_view* bytes, uint32_t* v) {
 
 }  // namespace
 
-ExactSum::ExactSum(ExactSum&& other) noexcept { *this = std::move(other); }
-
-ExactSum& ExactSum::operator=(ExactSum&& other) noexcept {
-  if (this == &other) return *this;
-  base_ = other.base_;
-  limbs_ = std::move(other.limbs_);
-  other.limbs_.clear();
-  return *this;
-}
-
 void ExactSum::Add(double v) {
   const Decomposed d = Decompose(v);
   AddScaled(d.mantissa, d.exponent);
@@ -209,7 +199,7 @@ void ExactSum::AddAllProducts(const int64_t* values, const uint64_t* weights, si
 void ExactSum::Negate() {
   if (IsZero()) return;
   // The lowest number of a length has no counterpart of that length.
-  limbs_.push_back(FillAbove(limbs_.back()));
+  limbs_.PushHighest(FillAbove(limbs_.back()));
   NegateLimbs(limbs_.data(), limbs_.size());
   Trim();
 }
@@ -223,8 +213,9 @@ void ExactSum::Halve() {
     above = limb;
   }
   if ((above & 1) != 0) {
-    limbs_.insert(limbs_.begin(), uint64_t{1} << 63);
-    --base_;
+    limbs_.PushLowestZeros(1);
+    limbs_[0] = uint64_t{1} << 63;
+    limbs_.set_base(limbs_.base() - 1);
   }
   Trim();
 }
@@ -234,8 +225,8 @@ ExactSum ExactSum::Product(const ExactSum& a, const ExactSum& b) {
   if (a.IsZero() || b.IsZero()) return product;
   const WideLimbs x = a.Magnitude();
   const WideLimbs y = b.Magnitude();
-  product.base_ = a.base_ + b.base_;
-  product.limbs_.assign(x.size() + y.size() + 1, 0);  // The last for the sign.
+  product.limbs_.set_base(a.limbs_.base() + b.limbs_.base());
+  product.limbs_.Resize(x.size() + y.size() + 1, 0);  // The last for the sign.
   for (size_t i = 0; i < x.size(); ++i) {
     uint64_t carry = 0;
     for (size_t j = 0; j < y.size(); ++j) {
@@ -257,7 +248,7 @@ double ExactSum::DividedBy(uint64_t n) const {
   // The highest 128 bits, the highest of them set, times 2^exponent. Of what lies below, and of a remainder,
   // one bit is kept: enough to tell which way to round.
   unsigned __int128 top;
-  int exponent = 64 * base_;
+  int exponent = 64 * limbs_.base();
   bool more = false;
   if (limbs_.size() <= 2) {
     const uint64_t high = limbs_.size() == 2 ? limbs_[1] : FillAbove(limbs_[0]);
@@ -268,7 +259,7 @@ double ExactSum::DividedBy(uint64_t n) const {
     exponent -= shift;
   } else {
     const WideLimbs magnitude = Magnitude();
-    const Bits bits(magnitude, base_);
+    const Bits bits(magnitude, limbs_.base());
     exponent = bits.Highest() - 127;
     top = static_cast<unsigned __int128>(bits.From(exponent + 64)) << 64 | bits.From(exponent);
     more = bits.Lowest() < exponent;
@@ -302,7 +293,7 @@ double ExactSum::ToFraction(int* exponent) const {
   *exponent = 0;
   if (IsZero()) return 0;
   const WideLimbs magnitude = Magnitude();
-  const Bits bits(magnitude, base_);
+  const Bits bits(magnitude, limbs_.base());
   const int lowest = bits.Highest() - 52;
   const double fraction = std::frexp(static_cast<double>(RoundAt(bits, lowest)), exponent);
   *exponent += lowest;
@@ -315,7 +306,7 @@ void ExactSum::AppendTo(std::string* out) const {
     return;
   }
   const WideLimbs magnitude = Magnitude();
-  const Bits bits(magnitude, base_);
+  const Bits bits(magnitude, limbs_.base());
   const int lowest = bits.Lowest();
   const int highest = bits.Highest();
   const int length = (highest - lowest) / 8 + 1;
@@ -339,12 +330,13 @@ bool ExactSum::ParseFrom(absl::string_view* bytes, ExactSum* sum) {
     const int highest = exponent + 8 * static_cast<int>(length - 1) +
                         std::bit_width(static_cast<uint8_t>(rest[length - 1])) - 1;
     if (exponent < kLowestBit || highest > kHighestBit) return false;
-    parsed.base_ = FloorDiv64(exponent);
+    const int base = FloorDiv64(exponent);
+    parsed.limbs_.set_base(base);
     // One bit above the highest is the sign.
-    parsed.limbs_.assign(FloorDiv64(highest + 1) - parsed.base_ + 1, 0);
+    parsed.limbs_.Resize(FloorDiv64(highest + 1) - base + 1, 0);
     for (size_t i = 0; i < length; ++i) {
       const uint64_t byte = static_cast<uint8_t>(rest[i]);
-      const int bit = exponent + 8 * static_cast<int>(i) - 64 * parsed.base_;
+      const int bit = exponent + 8 * static_cast<int>(i) - 64 * base;
       parsed.limbs_[bit / 64] |= byte << (bit % 64);
       if (bit % 64 > 56 && byte >> (64 - bit % 64) != 0)
         parsed.limbs_[bit / 64 + 1] |= byte >> (64 - bit % 64);
@@ -377,17 +369,17 @@ void ExactSum::AddLimbs(const uint64_t* limbs, size_t size, int base) {
   if (size == 0) return;
   while (size > 1 && limbs[size - 1] == FillAbove(limbs[size - 2])) --size;
   if (limbs_.empty()) {
-    limbs_.assign(limbs, limbs + size);
-    base_ = base;
+    limbs_.Assign(limbs, size);
+    limbs_.set_base(base);
     return;
   }
-  if (base < base_) {
-    limbs_.insert(limbs_.begin(), base_ - base, 0);
-    base_ = base;
+  if (base < limbs_.base()) {
+    limbs_.PushLowestZeros(limbs_.base() - base);
+    limbs_.set_base(base);
   }
-  const size_t offset = base - base_;
+  const size_t offset = base - limbs_.base();
   const uint64_t our_sign = FillAbove(limbs_.back());
-  if (limbs_.size() < offset + size) limbs_.resize(offset + size, our_sign);
+  if (limbs_.size() < offset + size) limbs_.Resize(offset + size, our_sign);
   const uint64_t their_sign = FillAbove(limbs[size - 1]);
   uint64_t* ours = limbs_.data() + offset;
   const size_t count = limbs_.size() - offset;
@@ -398,20 +390,21 @@ void ExactSum::AddLimbs(const uint64_t* limbs, size_t size, int base) {
     ours[i] = static_cast<uint64_t>(limb);
     carry = static_cast<unsigned char>(limb >> 64);
   }
-  const uint64_t highest = limbs_.back();
-  if (our_sign == their_sign && FillAbove(highest) != our_sign) limbs_.push_back(our_sign);
-  if (limbs_.front() == 0 || limbs_.size() == 1 || highest == FillAbove(limbs_[limbs_.size() - 2])) Trim();
+  if (our_sign == their_sign && FillAbove(limbs_.back()) != our_sign) limbs_.PushHighest(our_sign);
+  Trim();
 }
 
 void ExactSum::Trim() {
+  const uint64_t* const limbs = limbs_.data();
   size_t size = limbs_.size();
-  while (size > 1 && limbs_[size - 1] == FillAbove(limbs_[size - 2])) --size;
-  if (size == 1 && limbs_[0] == 0) size = 0;
-  limbs_.resize(size);
+  while (size > 1 && limbs[size - 1] == FillAbove(limbs[size - 2])) --size;
+  if (size == 1 && limbs[0] == 0) size = 0;
+  if (size < limbs_.size()) limbs_.Resize(size, 0);
   size_t zeros = 0;
-  while (zeros < size && limbs_[zeros] == 0) ++zeros;
-  if (zeros > 0) limbs_.erase(limbs_.begin(), limbs_.begin() + zeros);
-  base_ = limbs_.empty() ? 0 : base_ + static_cast<int>(zeros);
+  while (zeros < size && limbs[zeros] == 0) ++zeros;
+  if (zeros == 0) return;
+  limbs_.DropLowest(zeros);
+  limbs_.set_base(limbs_.base() + static_cast<int>(zeros));
 }
 
 ExactSum::WideLimbs ExactSum::Magnitude(size_t zeros) const {

@@ -19,17 +19,13 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "storage/aggregate/column_fold.h"
+#include "storage/aggregate/sum_limbs.h"
 
 namespace historian {
 
 class ExactSum {
  public:
-  ExactSum() = default;  // Zero.
-  ExactSum(const ExactSum&) = default;
-  ExactSum& operator=(const ExactSum&) = default;
-  // What was moved from is zero.
-  ExactSum(ExactSum&& other) noexcept;
-  ExactSum& operator=(ExactSum&& other) noexcept;
+  ExactSum() = default;  // Zero; so is what was moved from.
 
   // Each adds its exact result. Doubles must be finite.
   void Add(double v);
@@ -40,7 +36,7 @@ class ExactSum {
   void AddIntSquare(int64_t v);
   void AddIntProduct(int64_t v, uint64_t n);
   void Add(const ExactSum& other) {
-    if (!AddInTwoLimbs(other)) AddLimbs(other.limbs_.data(), other.limbs_.size(), other.base_);
+    if (!AddInTwoLimbs(other)) AddLimbs(other.limbs_.data(), other.limbs_.size(), other.limbs_.base());
   }
   // Adds mantissa * 2^exponent.
   void AddScaled(__int128 mantissa, int exponent);
@@ -83,9 +79,7 @@ class ExactSum {
   double ToFraction(int* exponent) const;
 
   // By value; so are the bytes of AppendTo.
-  friend bool operator==(const ExactSum& a, const ExactSum& b) {
-    return a.limbs_ == b.limbs_ && (a.limbs_.empty() || a.base_ == b.base_);
-  }
+  friend bool operator==(const ExactSum& a, const ExactSum& b) { return a.limbs_ == b.limbs_; }
 
   // The sum is (-1)^sign * magnitude * 2^exponent, magnitude odd. Its bytes:
   //   varint     length * 2 + sign; length is that of the magnitude in bytes. 0 is the sum zero: nothing
@@ -100,9 +94,6 @@ class ExactSum {
   static bool ParseFrom(absl::string_view* bytes, ExactSum* sum);
 
  private:
-  // Limbs of plant data: a sum needs two, a sum of squares or an area three.
-  using Limbs = absl::InlinedVector<uint64_t, 4>;
-
   // Adds the numbers on the grid.
   void AddFold(const DoublesFold& fold, const SumGrid& grid) {
     AddScaled(fold.sum, grid.exponent());
@@ -119,14 +110,13 @@ class ExactSum {
   using WideLimbs = absl::InlinedVector<uint64_t, 8>;
   WideLimbs Magnitude(size_t zeros = 0) const;
 
-  // The sum is the two's complement integer of the limbs, lowest first, times 2^(64 * base_). Kept shortest:
-  // the lowest limb is not zero, the highest is not merely the sign of the one below it. Zero has no limbs.
-  int base_ = 0;
-  Limbs limbs_;
+  // The sum is their two's complement integer, times 2^(64 * base). Kept shortest: the lowest limb is not
+  // zero, the highest is not merely the sign of the one below it. Zero has no limbs, and any base.
+  SumLimbs limbs_;
 };
 
 inline bool ExactSum::AddInTwoLimbs(const ExactSum& other) {
-  if (limbs_.size() != 2 || other.limbs_.size() != 2 || base_ != other.base_) return false;
+  if (limbs_.size() != 2 || other.limbs_.size() != 2 || limbs_.base() != other.limbs_.base()) return false;
   uint64_t* const ours = limbs_.data();
   const uint64_t* const theirs = other.limbs_.data();
   const unsigned __int128 low = static_cast<unsigned __int128>(ours[0]) + theirs[0];
