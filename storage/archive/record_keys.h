@@ -14,6 +14,9 @@ namespace historian {
 
 inline constexpr absl::string_view kArchiveKey = "archive";
 inline constexpr absl::string_view kTagKeyPrefix = "tag/";
+inline constexpr absl::string_view kRetentionRulesKey = "retention/rules";
+inline constexpr absl::string_view kExpiredKey = "retention/expired";
+inline constexpr absl::string_view kLegalHoldKeyPrefix = "hold/";
 inline constexpr absl::string_view kCheckpointKey = "C";
 inline constexpr absl::string_view kProducerKeyPrefix = "P";
 inline constexpr absl::string_view kTailKeyPrefix = "T";
@@ -25,6 +28,10 @@ inline std::string KeyWithId(absl::string_view prefix, TagId id) {
 }
 inline std::string TagKey(TagId id) { return KeyWithId(kTagKeyPrefix, id); }
 inline std::string TailKey(TagId id) { return KeyWithId(kTailKeyPrefix, id); }
+inline std::string LegalHoldKey(uint64_t id) {
+  return KeyWithId(KeyWithId(kLegalHoldKeyPrefix, static_cast<uint32_t>(id >> 32)),
+                   static_cast<uint32_t>(id));
+}
 inline std::string ProducerKey(absl::string_view name) { return absl::StrCat(kProducerKeyPrefix, name); }
 
 // Requires the key to be prefix plus four bytes.
