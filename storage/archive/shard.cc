@@ -1,10 +1,17 @@
 #include "storage/archive/shard.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "boost/asio/post.hpp"
 
 namespace historian {
+
+Shard::Shard(int index, int shards)
+    : index_(index),
+      shards_(shards),
+      per_shard_(shards == 1 ? 0 : ~uint64_t{0} / shards + 1),
+      work_(io_.get_executor()) {}
 
 void Shard::Start() {
   thread_ = std::thread([this] { io_.run(); });
@@ -17,81 +24,126 @@ void Shard::Stop() {
 
 void Shard::Post(absl::AnyInvocable<void()> task) { boost::asio::post(io_, std::move(task)); }
 
+void Shard::Count(const Tail::Change& change) {
+  samples_.fetch_add(static_cast<uint64_t>(change.samples), std::memory_order_relaxed);
+  memory_bytes_.fetch_add(static_cast<uint64_t>(change.memory_bytes), std::memory_order_relaxed);
+}
+
 Tail* Shard::Find(TagId tag) {
-  const size_t at = tag / shards_;
-  return at < tails_.size() ? tails_[at].get() : nullptr;
+  const size_t place = PlaceOf(tag), chunk = place / kChunk;
+  if (chunk >= chunks_.size() || chunks_[chunk] == nullptr) return nullptr;
+  Tail& tail = (*chunks_[chunk])[place % kChunk];
+  return tail.exists() ? &tail : nullptr;
+}
+
+Tail& Shard::Slot(TagId tag) {
+  const size_t place = PlaceOf(tag), chunk = place / kChunk;
+  if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);
+  if (chunks_[chunk] == nullptr) {
+    chunks_[chunk] = std::make_unique<Chunk>();
+    memory_bytes_.fetch_add(sizeof(Chunk), std::memory_order_relaxed);
+  }
+  return (*chunks_[chunk])[place % kChunk];
 }
 
 Tail& Shard::FindOrMake(TagId tag, ValueType type) {
-  const size_t at = tag / shards_;
-  if (at >= tails_.size()) tails_.resize(at + at / 8 + 16);
-  if (tails_[at] == nullptr) {
-    tails_[at] = std::make_unique<Tail>(type);
-    memory_bytes_.fetch_add(tails_[at]->MemoryBytes(), std::memory_order_relaxed);
-  }
-  return *tails_[at];
+  Tail& tail = Slot(tag);
+  if (!tail.exists()) tail = Tail(type);
+  return tail;
 }
 
-void Shard::Append(TagId tag, ValueType type, const SamplesView& samples) {
-  Tail& tail = FindOrMake(tag, type);
-  const size_t samples_before = tail.samples(), bytes_before = tail.MemoryBytes();
+void Shard::Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Change* change,
+                   Superseded* superseded) {
   if (!tail.dirty()) dirty_.push_back(tag);
-  Superseded superseded;
-  tail.Append(samples, &superseded);
-  samples_.fetch_add(tail.samples() - samples_before, std::memory_order_relaxed);
-  memory_bytes_.fetch_add(tail.MemoryBytes() - bytes_before, std::memory_order_relaxed);
-  duplicates_.fetch_add(superseded.duplicates, std::memory_order_relaxed);
+  const Tail::Change one = tail.Append(samples, superseded);
+  change->samples += one.samples;
+  change->memory_bytes += one.memory_bytes;
+}
+
+void Shard::ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded) {
+  // What a tail waits in is somewhere in memory: it is asked for so many tags ahead.
+  constexpr size_t kAhead = 12;
+  Tail* tails[kAhead];
+  size_t places[kAhead];
+  size_t begun = 0, ended = 0;
+  const auto finish_one = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const size_t i = places[ended % kAhead];
+    Append(*tails[ended % kAhead], snapshot.tags[i],
+           {&snapshot.time, &snapshot.values[i],
+            snapshot.qualities.empty() ? nullptr : &snapshot.qualities[i], &snapshot.strings, 1},
+           change, superseded);
+    ++ended;
+  };
+  for (size_t i = 0; i < snapshot.tags.size(); ++i) {
+    if (!IsMine(snapshot.tags[i])) continue;
+    if (begun - ended == kAhead) finish_one();
+    Tail& tail = FindOrMake(snapshot.tags[i], snapshot.type);
+    tail.Prefetch();
+    tails[begun % kAhead] = &tail;
+    places[begun % kAhead] = i;
+    ++begun;
+  }
+  while (ended < begun) finish_one();
 }
 
 void Shard::Apply(const Frame& frame) {
+  Tail::Change change;
+  Superseded superseded;
   absl::MutexLock lock(&mu_);
   for (const FrameColumn& column : frame.columns) {
-    if (static_cast<int>(column.tag % shards_) == index_)
-      Append(column.tag, column.type, column.samples.View());
+    if (!IsMine(column.tag)) continue;
+    Append(FindOrMake(column.tag, column.type), column.tag, column.samples.View(), &change, &superseded);
   }
-  for (const FrameSnapshot& snapshot : frame.snapshots) {
-    for (size_t i = 0; i < snapshot.tags.size(); ++i) {
-      if (static_cast<int>(snapshot.tags[i] % shards_) != index_) continue;
-      Append(snapshot.tags[i], snapshot.type,
-             {&snapshot.time, &snapshot.values[i],
-              snapshot.qualities.empty() ? nullptr : &snapshot.qualities[i], &snapshot.strings, 1});
-    }
-  }
+  for (const FrameSnapshot& snapshot : frame.snapshots) ApplySnapshot(snapshot, &change, &superseded);
+  Count(change);
+  duplicates_.fetch_add(superseded.duplicates, std::memory_order_relaxed);
 }
 
 void Shard::Restore(TagId tag, std::unique_ptr<Tail> tail) {
   absl::MutexLock lock(&mu_);
-  const size_t at = tag / shards_;
-  if (at >= tails_.size()) tails_.resize(at + at / 8 + 16);
-  samples_.fetch_add(tail->samples(), std::memory_order_relaxed);
-  memory_bytes_.fetch_add(tail->MemoryBytes(), std::memory_order_relaxed);
-  tails_[at] = std::move(tail);
+  Count({static_cast<int64_t>(tail->samples()), static_cast<int64_t>(tail->MemoryBytes())});
+  Slot(tag) = std::move(*tail);
+}
+
+void Shard::FreezeOne(TagId tag, std::vector<FrozenTag>* frozen) {
+  Tail& tail = *Find(tag);
+  const size_t samples_before = tail.samples(), bytes_before = tail.MemoryBytes();
+  FrozenTag& item = frozen->emplace_back();
+  item.tag = tag;
+  item.tail = tail.Freeze();
+  item.frontier = tail.frontier();
+  item.latest = tail.latest();
+  item.oldest = tail.oldest_time();
+  // Freezing sorts what is late, and drops what was said twice.
+  Count({static_cast<int64_t>(tail.samples() - samples_before),
+         static_cast<int64_t>(tail.MemoryBytes() - bytes_before)});
 }
 
 void Shard::Freeze(bool all, std::vector<FrozenTag>* frozen) {
-  absl::MutexLock lock(&mu_);
-  if (all) {
-    dirty_.clear();
-    for (size_t at = 0; at < tails_.size(); ++at) {
-      if (tails_[at] != nullptr && (tails_[at]->dirty() || tails_[at]->samples() > 0)) {
-        dirty_.push_back(static_cast<TagId>(at * shards_ + index_));
+  // A reader waits for so many at most.
+  constexpr size_t kAtOnce = 1000;
+  std::vector<TagId> tags;
+  {
+    absl::MutexLock lock(&mu_);
+    tags.swap(dirty_);
+    if (all) {
+      tags.clear();
+      for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+        if (chunks_[chunk] == nullptr) continue;
+        for (size_t i = 0; i < kChunk; ++i) {
+          const Tail& tail = (*chunks_[chunk])[i];
+          if (!tail.exists() || !(tail.dirty() || tail.samples() > 0)) continue;
+          tags.push_back(static_cast<TagId>((chunk * kChunk + i) * shards_ + index_));
+        }
       }
     }
   }
-  for (const TagId tag : dirty_) {
-    Tail& tail = *Find(tag);
-    const size_t samples_before = tail.samples(), bytes_before = tail.MemoryBytes();
-    FrozenTag& item = frozen->emplace_back();
-    item.tag = tag;
-    item.tail = tail.Freeze();
-    item.frontier = tail.frontier();
-    item.latest = tail.latest();
-    item.oldest = tail.oldest_time();
-    // Freezing sorts what is late, and drops what was said twice.
-    samples_.fetch_add(tail.samples() - samples_before, std::memory_order_relaxed);
-    memory_bytes_.fetch_add(tail.MemoryBytes() - bytes_before, std::memory_order_relaxed);
+  frozen->reserve(frozen->size() + tags.size());
+  for (size_t begin = 0; begin < tags.size(); begin += kAtOnce) {
+    const size_t end = std::min(begin + kAtOnce, tags.size());
+    absl::MutexLock lock(&mu_);
+    for (size_t i = begin; i < end; ++i) FreezeOne(tags[i], frozen);
   }
-  dirty_.clear();
 }
 
 void Shard::Thaw(TagId tag, const std::vector<TailRun>* left) {
@@ -101,8 +153,8 @@ void Shard::Thaw(TagId tag, const std::vector<TailRun>* left) {
   const bool was_dirty = tail.dirty();
   tail.Thaw(left);
   if (tail.dirty() && !was_dirty) dirty_.push_back(tag);
-  samples_.fetch_add(tail.samples() - samples_before, std::memory_order_relaxed);
-  memory_bytes_.fetch_add(tail.MemoryBytes() - bytes_before, std::memory_order_relaxed);
+  Count({static_cast<int64_t>(tail.samples() - samples_before),
+         static_cast<int64_t>(tail.MemoryBytes() - bytes_before)});
 }
 
 TagSources Shard::Sources(TagId tag, ValueType type) {
@@ -111,10 +163,12 @@ TagSources Shard::Sources(TagId tag, ValueType type) {
   sources.type = type;
   absl::MutexLock lock(&mu_);
   const Tail* tail = Find(tag);
-  if (tail == nullptr || !tail->latest().has_value()) return sources;
+  if (tail == nullptr) return sources;
+  const std::optional<LatestSample> latest = tail->latest();
+  if (!latest.has_value()) return sources;
   sources.tail = std::make_shared<const TailView>(tail->View(kTimestampMin, kTimestampMax));
   sources.oldest = tail->oldest_time();
-  sources.newest = tail->latest()->sample.time;
+  sources.newest = latest->sample.time;
   return sources;
 }
 

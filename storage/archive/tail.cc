@@ -1,6 +1,7 @@
 #include "storage/archive/tail.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "storage/format/key.h"
@@ -34,8 +35,11 @@ size_t PageEnd(ValueType type, const Samples& rest, size_t begin) {
   return std::lower_bound(rest.times.begin() + begin, rest.times.begin() + end, next) - rest.times.begin();
 }
 
-Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
-  return {samples.times[i], type == ValueType::kString ? 0 : samples.values[i], samples.QualityAt(i)};
+bool AllGood(const SamplesView& samples) {
+  if (samples.qualities == nullptr) return true;
+  Quality any = kGood;
+  for (size_t i = 0; i < samples.size; ++i) any |= samples.qualities[i];
+  return any == kGood;
 }
 
 }  // namespace
@@ -69,39 +73,172 @@ void TailRun::CutPages(ValueType type, bool all) {
   rest = std::move(left);
 }
 
-void Tail::Append(const SamplesView& samples, Superseded* superseded) {
-  if (samples.size == 0) return;
+// What few tails have.
+struct Tail::Rest {
+  TailRun in_order;
+  std::vector<TailRun> late_runs;
+  Samples late;  // In order of arrival.
+  std::string latest_text;
+  std::shared_ptr<const FrozenTail> frozen;
+  size_t samples = 0;  // Of in_order and the late ones.
+
+  size_t MemoryBytes() const {
+    size_t bytes = sizeof(Rest) + in_order.MemoryBytes() + late.MemoryBytes();
+    for (const TailRun& run : late_runs) bytes += run.MemoryBytes();
+    return bytes + (frozen == nullptr ? 0 : frozen->memory_bytes);
+  }
+};
+
+Tail::Tail() = default;
+Tail::Tail(ValueType type) : type_(type), exists_(true) {}
+Tail::Tail(Tail&&) = default;
+Tail& Tail::operator=(Tail&&) = default;
+Tail::~Tail() = default;
+
+size_t Tail::samples() const {
+  if (rest_ == nullptr) return waiting_size_;
+  return waiting_size_ + rest_->samples + (rest_->frozen == nullptr ? 0 : rest_->frozen->samples);
+}
+
+size_t Tail::MemoryBytes() const {
+  return waiting_capacity_ * sizeof(Waiting) + (rest_ == nullptr ? 0 : rest_->MemoryBytes());
+}
+
+std::optional<LatestSample> Tail::latest() const {
+  if (!has_latest_) return std::nullopt;
+  return LatestSample{{latest_time_, latest_value_, latest_quality_},
+                      type_ == ValueType::kString ? rest_->latest_text : std::string()};
+}
+
+Tail::Rest& Tail::Unfold() {
+  if (rest_ == nullptr) {
+    rest_ = std::make_unique<Rest>();
+    rest_->in_order.hint = hint_;
+  }
+  if (waiting_size_ > 0) {
+    Samples& rest = rest_->in_order.rest;
+    rest.times.resize(waiting_size_);
+    rest.values.resize(waiting_size_);
+    for (size_t i = 0; i < waiting_size_; ++i) {
+      rest.times[i] = waiting_[i].time;
+      rest.values[i] = waiting_[i].value;
+    }
+    rest_->samples += waiting_size_;
+  }
+  waiting_.reset();
+  waiting_size_ = waiting_capacity_ = 0;
+  unfolded_ = true;
+  return *rest_;
+}
+
+void Tail::Fold() {
+  TailRun& in_order = rest_->in_order;
+  if (type_ == ValueType::kString || !in_order.rest.qualities.empty() ||
+      in_order.rest.size() >= format::kPageSamples) {
+    return;
+  }
+  const size_t size = in_order.rest.size();
+  if (size > 0) {
+    waiting_.reset(static_cast<Waiting*>(std::malloc(size * sizeof(Waiting))));
+    HISTORIAN_CHECK(waiting_ != nullptr);
+    waiting_size_ = waiting_capacity_ = static_cast<uint16_t>(size);
+    for (size_t i = 0; i < size; ++i) waiting_[i] = {in_order.rest.times[i], in_order.rest.values[i]};
+    rest_->samples -= size;
+  }
+  in_order.rest = Samples();
+  unfolded_ = false;
+  hint_ = in_order.hint;
+  if (in_order.pages.empty() && rest_->late_runs.empty() && rest_->late.empty() && rest_->frozen == nullptr) {
+    rest_.reset();
+  }
+}
+
+Tail::Change Tail::Append(const SamplesView& samples, Superseded* superseded) {
+  if (samples.size == 0) return {};
   dirty_ = true;
-  const bool in_order = (!frontier_.has_value() || samples.times[0] > *frontier_) &&
-                        (in_order_.rest.empty() || samples.times[0] > in_order_.rest.times.back());
+  const size_t capacity_before = waiting_capacity_;
+  if (AppendPlain(samples)) {
+    const size_t grown = waiting_capacity_ - capacity_before;
+    return {static_cast<int64_t>(samples.size), static_cast<int64_t>(grown * sizeof(Waiting))};
+  }
+  const size_t samples_before = this->samples(), bytes_before = MemoryBytes();
+  AppendAny(samples, superseded);
+  return {static_cast<int64_t>(this->samples() - samples_before),
+          static_cast<int64_t>(MemoryBytes() - bytes_before)};
+}
+
+bool Tail::AppendPlain(const SamplesView& samples) {
+  const size_t size = waiting_size_ + samples.size;
+  if (unfolded_ || type_ == ValueType::kString || size >= format::kPageSamples || !AllGood(samples))
+    return false;
+  const Timestamp first = samples.times[0], last = samples.times[samples.size - 1];
+  if (has_frontier_ && first <= frontier_) return false;
+  const Timestamp before = waiting_size_ == 0 ? first : waiting_[waiting_size_ - 1].time;
+  if (waiting_size_ > 0 && first <= before) return false;
+  if (format::PartitionOf(before) != format::PartitionOf(last)) return false;
+  if (size > waiting_capacity_) {
+    // Sizes that leave little of what malloc gives unused: 3, 7, 15, then half as much again.
+    const size_t more = waiting_capacity_ < 15 ? waiting_capacity_ + 1 : waiting_capacity_ / 2;
+    const size_t capacity = std::max<size_t>({size, size_t{waiting_capacity_} + more, 3});
+    auto* const grown =
+        static_cast<Waiting*>(std::realloc(static_cast<void*>(waiting_.get()), capacity * sizeof(Waiting)));
+    HISTORIAN_CHECK(grown != nullptr);
+    (void)waiting_.release();  // realloc has seen to it.
+    waiting_.reset(grown);
+    waiting_capacity_ = static_cast<uint16_t>(capacity);
+  }
+  Waiting* const to = waiting_.get() + waiting_size_;
+  for (size_t i = 0; i < samples.size; ++i) to[i] = {samples.times[i], samples.values[i]};
+  waiting_size_ = static_cast<uint16_t>(size);
+  if (!has_latest_ || first < oldest_) oldest_ = first;
+  NoteNewest(samples, samples.size - 1);
+  return true;
+}
+
+void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
+  Rest& rest = Unfold();
+  Samples& waiting = rest.in_order.rest;
+  const bool in_order = (!has_frontier_ || samples.times[0] > frontier_) &&
+                        (waiting.empty() || samples.times[0] > waiting.times.back());
   if (in_order) {
-    if (!latest_.has_value() || samples.times[0] < oldest_) oldest_ = samples.times[0];
+    if (!has_latest_ || samples.times[0] < oldest_) oldest_ = samples.times[0];
     NoteNewest(samples, samples.size - 1);
-    in_order_.rest.Append(type_, samples);
-    samples_ += samples.size;
+    waiting.Append(type_, samples);
+    rest.samples += samples.size;
   } else {
     for (size_t i = 0; i < samples.size; ++i) AppendOne(samples, i, superseded);
   }
-  if (in_order_.rest.size() >= format::kPageSamples ||
-      in_order_.rest.strings.MemoryBytes() > kPageTextBytes ||
-      (!in_order_.rest.empty() && format::PartitionOf(in_order_.rest.times.front()) !=
-                                      format::PartitionOf(in_order_.rest.times.back()))) {
-    in_order_.CutPages(type_, false);
-    if (!in_order_.pages.empty()) frontier_ = in_order_.pages.back()->summary.last.time;
+  if (waiting.size() >= format::kPageSamples || waiting.strings.MemoryBytes() > kPageTextBytes ||
+      (!waiting.empty() &&
+       format::PartitionOf(waiting.times.front()) != format::PartitionOf(waiting.times.back()))) {
+    CutPages();
+    Fold();
   }
-  if (late_.size() >= kLateMax || late_.strings.MemoryBytes() > kPageTextBytes) SettleLate();
+  if (rest_ != nullptr &&
+      (rest_->late.size() >= kLateMax || rest_->late.strings.MemoryBytes() > kPageTextBytes)) {
+    SettleLate();
+  }
+}
+
+void Tail::CutPages() {
+  TailRun& in_order = rest_->in_order;
+  in_order.CutPages(type_, false);
+  if (in_order.pages.empty()) return;
+  const Timestamp last = in_order.pages.back()->summary.last.time;
+  frontier_ = has_frontier_ ? std::max(frontier_, last) : last;
+  has_frontier_ = true;
 }
 
 void Tail::AppendOne(const SamplesView& samples, size_t i, Superseded* superseded) {
   const Timestamp time = samples.times[i];
-  Samples& rest = in_order_.rest;
-  if (!frontier_.has_value() || time > *frontier_) {
+  Samples& rest = rest_->in_order.rest;
+  if (!has_frontier_ || time > frontier_) {
     const size_t at = std::lower_bound(rest.times.begin(), rest.times.end(), time) - rest.times.begin();
     if (at == rest.size()) {
-      if (!latest_.has_value() || time < oldest_) oldest_ = time;
+      if (!has_latest_ || time < oldest_) oldest_ = time;
       NoteNewest(samples, i);
       rest.Append(type_, samples, i, 1);
-      ++samples_;
+      ++rest_->samples;
       return;
     }
     if (rest.times[at] != time) {
@@ -111,14 +248,15 @@ void Tail::AppendOne(const SamplesView& samples, size_t i, Superseded* supersede
       moved.Append(type_, samples, i, 1);
       moved.Append(type_, rest.View(), at, rest.size() - at);
       rest = std::move(moved);
-      ++samples_;
+      ++rest_->samples;
       return;
     }
     // Repeats what is there: nothing new, unless a later statement of this time stands among the late ones.
-    const bool restated = std::find(late_.times.begin(), late_.times.end(), time) != late_.times.end() ||
-                          std::any_of(late_runs_.begin(), late_runs_.end(), [&](const TailRun& run) {
-                            return run.first_time() <= time && time <= run.last_time();
-                          });
+    const Samples& late = rest_->late;
+    const bool restated =
+        std::find(late.times.begin(), late.times.end(), time) != late.times.end() ||
+        std::any_of(rest_->late_runs.begin(), rest_->late_runs.end(),
+                    [&](const TailRun& run) { return run.first_time() <= time && time <= run.last_time(); });
     if (!restated && SameSample(type_, samples, i, rest.View(), at)) {
       ++superseded->duplicates;
       return;
@@ -130,32 +268,36 @@ void Tail::AppendOne(const SamplesView& samples, size_t i, Superseded* supersede
 
 void Tail::AddLate(const SamplesView& samples, size_t i) {
   // A late sample at the newest time restates it.
-  if (!latest_.has_value() || samples.times[i] < oldest_) oldest_ = samples.times[i];
+  if (!has_latest_ || samples.times[i] < oldest_) oldest_ = samples.times[i];
   NoteNewest(samples, i);
-  late_.Append(type_, samples, i, 1);
-  ++samples_;
+  rest_->late.Append(type_, samples, i, 1);
+  ++rest_->samples;
 }
 
 void Tail::NoteNewest(const SamplesView& samples, size_t i) {
-  if (latest_.has_value() && samples.times[i] < latest_->sample.time) return;
-  if (!latest_.has_value()) latest_.emplace();
-  latest_->sample = SampleAt(type_, samples, i);
-  if (type_ == ValueType::kString) latest_->text = std::string(samples.StringAt(i));
+  if (has_latest_ && samples.times[i] < latest_time_) return;
+  has_latest_ = true;
+  latest_time_ = samples.times[i];
+  latest_value_ = type_ == ValueType::kString ? 0 : samples.values[i];
+  latest_quality_ = samples.QualityAt(i);
+  if (type_ == ValueType::kString) rest_->latest_text = std::string(samples.StringAt(i));
 }
 
 void Tail::SettleLate() {
+  Samples& late = rest_->late;
+  std::vector<TailRun>& late_runs = rest_->late_runs;
   // Layer k gets the k-th statement of each time, so that none is lost and each layer's times rise strictly.
-  std::vector<size_t> order(late_.size());
+  std::vector<size_t> order(late.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return late_.times[a] < late_.times[b]; });
+                   [&](size_t a, size_t b) { return late.times[a] < late.times[b]; });
   std::vector<Samples> layers;
-  const SamplesView from = late_.View();
+  const SamplesView from = late.View();
   size_t layer = 0;
   for (size_t k = 0; k < order.size(); ++k) {
-    const bool again = k > 0 && late_.times[order[k]] == late_.times[order[k - 1]];
+    const bool again = k > 0 && late.times[order[k]] == late.times[order[k - 1]];
     if (again && SameSample(type_, from, order[k], from, order[k - 1])) {
-      --samples_;  // Said twice in a row.
+      --rest_->samples;  // Said twice in a row.
       continue;
     }
     layer = again ? layer + 1 : 0;
@@ -164,32 +306,35 @@ void Tail::SettleLate() {
   }
   for (Samples& samples : layers) {
     // A backfill comes in order by itself: then it makes one long run instead of many short ones.
-    if (late_runs_.empty() || late_runs_.back().last_time() >= samples.times.front())
-      late_runs_.emplace_back();
-    late_runs_.back().rest.Append(type_, samples.View());
-    late_runs_.back().CutPages(type_, false);
+    if (late_runs.empty() || late_runs.back().last_time() >= samples.times.front()) late_runs.emplace_back();
+    late_runs.back().rest.Append(type_, samples.View());
+    late_runs.back().CutPages(type_, false);
   }
-  late_.Clear();
+  late = Samples();
 }
 
 TailView Tail::View(Timestamp start, Timestamp end) const {
   TailView view;
-  view.frozen = frozen_;
-  const auto add = [&](const TailRun& run) {
-    TailRun& copy = view.runs.emplace_back();
+  TailRun& in_order = view.runs.emplace_back();
+  if (waiting_size_ > 0 && waiting_[0].time <= end && waiting_[waiting_size_ - 1].time >= start) {
+    for (size_t i = 0; i < waiting_size_; ++i) in_order.rest.Add(waiting_[i].time, waiting_[i].value);
+  }
+  if (rest_ == nullptr) return view;
+  view.frozen = rest_->frozen;
+  const auto add = [&](const TailRun& run, TailRun* copy) {
     for (const OpenPagePtr& page : run.pages) {
-      if (page->summary.first.time <= end && page->summary.last.time >= start) copy.AddPage(page);
+      if (page->summary.first.time <= end && page->summary.last.time >= start) copy->AddPage(page);
     }
     if (!run.rest.empty() && run.rest.times.front() <= end && run.rest.times.back() >= start) {
-      copy.rest.Append(type_, run.rest.View());
+      copy->rest.Append(type_, run.rest.View());
     }
   };
-  add(in_order_);
-  for (const TailRun& run : late_runs_) add(run);
+  add(rest_->in_order, &in_order);
+  for (const TailRun& run : rest_->late_runs) add(run, &view.runs.emplace_back());
   // Each late sample restates the ones before it, so equal times need their order of arrival: settle a copy.
-  if (!late_.empty()) {
+  if (!rest_->late.empty()) {
     Samples late;
-    late.Append(type_, late_.View());
+    late.Append(type_, rest_->late.View());
     SortAndKeepLast(type_, &late);
     if (late.times.front() <= end && late.times.back() >= start) {
       view.runs.emplace_back().rest = std::move(late);
@@ -199,61 +344,73 @@ TailView Tail::View(Timestamp start, Timestamp end) const {
 }
 
 std::shared_ptr<const FrozenTail> Tail::Freeze() {
-  HISTORIAN_CHECK(frozen_ == nullptr);
-  if (!late_.empty()) SettleLate();
+  Rest& rest = Unfold();
+  HISTORIAN_CHECK(rest.frozen == nullptr);
+  if (!rest.late.empty()) SettleLate();
   auto frozen = std::make_shared<FrozenTail>();
   frozen->type = type_;
-  if (!in_order_.empty()) frontier_ = in_order_.last_time();
-  frozen->runs.push_back(std::move(in_order_));
-  for (TailRun& run : late_runs_) frozen->runs.push_back(std::move(run));
-  frozen->samples = samples_;
+  if (!rest.in_order.empty()) {
+    frontier_ = rest.in_order.last_time();
+    has_frontier_ = true;
+  }
+  hint_ = rest.in_order.hint;
+  frozen->runs.reserve(1 + rest.late_runs.size());
+  frozen->runs.push_back(std::move(rest.in_order));
+  for (TailRun& run : rest.late_runs) frozen->runs.push_back(std::move(run));
+  frozen->samples = rest.samples;
   for (const TailRun& run : frozen->runs) frozen->memory_bytes += run.MemoryBytes();
-  in_order_ = TailRun();
-  in_order_.hint = frozen->runs.front().hint;
-  late_runs_.clear();
-  samples_ = 0;
+  rest.in_order = TailRun();
+  rest.in_order.hint = hint_;
+  rest.late_runs = std::vector<TailRun>();
+  rest.samples = 0;
+  rest.frozen = std::move(frozen);
+  unfolded_ = false;
   dirty_ = false;
-  frozen_ = std::move(frozen);
-  return frozen_;
+  return rest.frozen;
 }
 
 void Tail::Thaw(const std::vector<TailRun>* left) {
-  HISTORIAN_CHECK(frozen_ != nullptr);
+  HISTORIAN_CHECK(rest_ != nullptr && rest_->frozen != nullptr);
+  Rest& rest = Unfold();
   if (left == nullptr) {
-    left = &frozen_->runs;
+    left = &rest.frozen->runs;
     dirty_ = true;  // Nothing of it is written down.
   }
   TailRun in_order = left->front();
-  if (in_order_.pages.empty()) {
-    in_order.rest.Append(type_, in_order_.rest.View());
+  in_order.hint = hint_;
+  if (rest.in_order.pages.empty()) {
+    in_order.rest.Append(type_, rest.in_order.rest.View());
   } else {
     in_order.CutPages(type_, true);
-    for (OpenPagePtr& page : in_order_.pages) in_order.AddPage(std::move(page));
-    in_order.rest = std::move(in_order_.rest);
+    for (OpenPagePtr& page : rest.in_order.pages) in_order.AddPage(std::move(page));
+    in_order.rest = std::move(rest.in_order.rest);
   }
-  in_order_ = std::move(in_order);
-  in_order_.CutPages(type_, false);
-  if (!in_order_.pages.empty()) frontier_ = std::max(*frontier_, in_order_.pages.back()->summary.last.time);
-  late_runs_.insert(late_runs_.begin(), left->begin() + 1, left->end());
-  for (const TailRun& run : *left) samples_ += run.samples();
-  frozen_.reset();
+  rest.in_order = std::move(in_order);
+  CutPages();
+  rest.late_runs.insert(rest.late_runs.begin(), left->begin() + 1, left->end());
+  for (const TailRun& run : *left) rest.samples += run.samples();
+  rest.frozen.reset();
+  Fold();
 }
 
 void Tail::Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
                    std::optional<LatestSample> latest, Timestamp oldest) {
-  HISTORIAN_CHECK(!runs.empty() && samples_ == 0);
-  for (const TailRun& run : runs) samples_ += run.samples();
-  in_order_ = std::move(runs.front());
-  late_runs_.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
-  frontier_ = frontier;
-  latest_ = std::move(latest);
+  HISTORIAN_CHECK(!runs.empty() && samples() == 0);
+  Rest& rest = Unfold();
+  for (const TailRun& run : runs) rest.samples += run.samples();
+  rest.in_order = std::move(runs.front());
+  rest.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
+  has_frontier_ = frontier.has_value();
+  frontier_ = frontier.value_or(0);
+  has_latest_ = latest.has_value();
+  if (latest.has_value()) {
+    latest_time_ = latest->sample.time;
+    latest_value_ = latest->sample.value;
+    latest_quality_ = latest->sample.quality;
+    rest.latest_text = std::move(latest->text);
+  }
   oldest_ = oldest;
-}
-
-size_t Tail::MemoryBytes() const {
-  size_t bytes = sizeof(Tail) + late_.MemoryBytes() + in_order_.MemoryBytes();
-  for (const TailRun& run : late_runs_) bytes += run.MemoryBytes();
-  return bytes + (frozen_ == nullptr ? 0 : frozen_->memory_bytes);
+  Fold();
 }
 
 }  // namespace historian

@@ -10,6 +10,11 @@
 //   blocks by seal < frozen in order < frozen late runs < in order < late runs < late
 // is the newer statement and wins. In-order samples are newer than the frontier, so they meet no older ones.
 //
+// Memory is what limits many tags with few samples each, and so are cache misses: a tail is one cache line,
+// in which or one step behind which lies all that most appends touch. Good numbers that come in order wait in
+// a bare array for their page; whatever is more than that (pages, late samples, strings, qualities, a frozen
+// state) stands in a Rest of its own, which an idle tag does not have.
+//
 // A seal *freezes* the tail: its contents move, unchanged, into a FrozenTail that readers still see, while
 // new samples begin afresh; what the seal does not put into blocks is *thawed* back.
 //
@@ -17,6 +22,7 @@
 #ifndef HISTORIAN_STORAGE_ARCHIVE_TAIL_H_
 #define HISTORIAN_STORAGE_ARCHIVE_TAIL_H_
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,25 +85,42 @@ struct TailView {
   std::vector<TailRun> runs;                 // As in FrozenTail.
 };
 
-class Tail {
+// A tag's first sample makes its tail; until then it does not exist().
+class alignas(64) Tail {
  public:
+  Tail();
   // ValueType of the tag; it never changes.
-  explicit Tail(ValueType type) : type_(type) {}
+  explicit Tail(ValueType type);
+  Tail(Tail&&);
+  Tail& operator=(Tail&&);
+  ~Tail();
 
+  bool exists() const { return exists_; }
+
+  // What an addition changed.
+  struct Change {
+    int64_t samples = 0;
+    int64_t memory_bytes = 0;
+  };
   // Adds samples, times strictly ascending.
-  void Append(const SamplesView& samples, Superseded* superseded);
+  Change Append(const SamplesView& samples, Superseded* superseded);
+  // Asks for the memory that the next Append will touch.
+  void Prefetch() const { __builtin_prefetch(waiting_.get() + waiting_size_, 1); }
 
   // Samples from start to end (both inclusive), and whatever shares a page or run with them.
   TailView View(Timestamp start, Timestamp end) const;
 
-  const std::optional<LatestSample>& latest() const { return latest_; }
+  std::optional<LatestSample> latest() const;
   // Oldest time ever stored, blocks included. Meaningful when latest() is.
   Timestamp oldest_time() const { return oldest_; }
-  std::optional<Timestamp> frontier() const { return frontier_; }
+  std::optional<Timestamp> frontier() const {
+    return has_frontier_ ? std::optional<Timestamp>(frontier_) : std::nullopt;
+  }
 
-  size_t samples() const { return samples_ + (frozen_ == nullptr ? 0 : frozen_->samples); }
+  size_t samples() const;
   // Added since the last freeze.
   bool dirty() const { return dirty_; }
+  // Beside the tail itself.
   size_t MemoryBytes() const;
 
   // Requires no frozen tail. The returned object stays visible to readers until Thaw.
@@ -111,23 +134,47 @@ class Tail {
                std::optional<LatestSample> latest, Timestamp oldest);
 
  private:
+  struct Waiting {
+    Timestamp time;
+    ValueBits value;
+  };
+  struct Free {
+    void operator()(Waiting* waiting) const { std::free(waiting); }
+  };
+  struct Rest;
+
+  // Adds what is in order, Good and numbers; false when the samples are not.
+  bool AppendPlain(const SamplesView& samples);
+  void AppendAny(const SamplesView& samples, Superseded* superseded);
   void AppendOne(const SamplesView& samples, size_t i, Superseded* superseded);
   void AddLate(const SamplesView& samples, size_t i);
   void NoteNewest(const SamplesView& samples, size_t i);
-  // Sorts late_ into late_runs_.
+  void CutPages();
+  // Sorts rest_->late into rest_->late_runs.
   void SettleLate();
+  // Moves what waits in the array into rest_->in_order.rest,
+  Rest& Unfold();
+  // and back, when that can hold it. Without need there is no Rest then.
+  void Fold();
 
-  const ValueType type_;
-  TailRun in_order_;
-  std::vector<TailRun> late_runs_;
-  Samples late_;  // In order of arrival.
-  std::optional<Timestamp> frontier_;
-  std::optional<LatestSample> latest_;
   Timestamp oldest_ = 0;
-  std::shared_ptr<const FrozenTail> frozen_;
-  size_t samples_ = 0;  // Not the frozen ones.
-  bool dirty_ = false;
+  Timestamp frontier_ = 0;
+  Timestamp latest_time_ = 0;
+  ValueBits latest_value_ = 0;
+  Quality latest_quality_ = kGood;
+  uint16_t waiting_size_ = 0;
+  uint16_t waiting_capacity_ = 0;
+  ValueType type_ = ValueType::kFloat64;
+  bool exists_ : 1 = false;
+  bool has_latest_ : 1 = false;
+  bool has_frontier_ : 1 = false;
+  bool dirty_ : 1 = false;
+  bool unfolded_ : 1 = false;  // rest_->in_order.rest has what would wait in the array.
+  format::EncodeHint hint_;    // From the pages cut before.
+  std::unique_ptr<Waiting[], Free> waiting_;
+  std::unique_ptr<Rest> rest_;  // May be null.
 };
+static_assert(sizeof(Tail) == 64);
 
 }  // namespace historian
 
