@@ -246,29 +246,35 @@ HISTORIAN_INLINE IntsFold FoldIn(const int64_t* values, size_t size) {
   return fold;
 }
 
-// Longer columns are searched for the sixteen that has the value first.
-constexpr size_t kIndexBlock = 64;
+// In longer columns only the parts of so many that begin with the sixteen that have the value are searched
+// for both.
+constexpr size_t kPlaceBlock = 64;
 
-// In fewer than 2^50 numbers, without a branch that depends on where the value is.
+// Both in one pass without a branch that depends on where they are. Fewer than 2^50 numbers.
 template <typename Number>
-HISTORIAN_INLINE size_t IndexInBlock(const Number* values, size_t size, Number value) {
+HISTORIAN_INLINE ExtremesAt PlacesIn(const Number* values, size_t size, Number min, Number max) {
   constexpr double kLast = 0x1p50;
   // How far before kLast the first one lies; zero where none is.
-  FourDoubles found = {};
+  FourDoubles found_min = {};
+  FourDoubles found_max = {};
   const FourDoubles ahead = {kLast, kLast - 1, kLast - 2, kLast - 3};
   ForEachFour(
       values, size, [&](const FourOf<Number>& v, const FourBits&, size_t i) __attribute__((always_inline)) {
-        const FourDoubles here =
-            (FourDoubles)((FourBits)(v == value) & (FourBits)(ahead - static_cast<double>(i)));
-        found = here > found ? here : found;
+        const FourBits here = (FourBits)(ahead - static_cast<double>(i));
+        const FourDoubles at_min = (FourDoubles)((FourBits)(v == min) & here);
+        const FourDoubles at_max = (FourDoubles)((FourBits)(v == max) & here);
+        found_min = at_min > found_min ? at_min : found_min;
+        found_max = at_max > found_max ? at_max : found_max;
       });
-  return static_cast<size_t>(kLast - GreatestOf<double>(found));
+  return {static_cast<size_t>(kLast - GreatestOf<double>(found_min)),
+          static_cast<size_t>(kLast - GreatestOf<double>(found_max))};
 }
 
+// Where the search may begin: the first has at most kPlaceBlock numbers left, or is among the next sixteen.
 template <typename Number>
-HISTORIAN_INLINE size_t IndexIn(const Number* values, size_t size, Number value) {
+HISTORIAN_INLINE size_t SixteenOf(const Number* values, size_t size, Number value) {
   size_t i = 0;
-  for (; i + kIndexBlock < size; i += 16) {
+  for (; i + kPlaceBlock < size; i += 16) {
     FourBits any = {};
     for (size_t k = 0; k < 4; ++k) {
       FourOf<Number> v;
@@ -277,7 +283,16 @@ HISTORIAN_INLINE size_t IndexIn(const Number* values, size_t size, Number value)
     }
     if (AnyOf(any) != 0) break;
   }
-  return i + IndexInBlock(values + i, std::min(kIndexBlock, size - i), value);
+  return i;
+}
+
+template <typename Number>
+HISTORIAN_INLINE ExtremesAt PlacesOfIn(const Number* values, size_t size, Number min, Number max) {
+  if (size <= kPlaceBlock) return PlacesIn(values, size, min, max);
+  const size_t from_min = SixteenOf(values, size, min);
+  const size_t from_max = SixteenOf(values, size, max);
+  return {from_min + PlacesIn(values + from_min, std::min(kPlaceBlock, size - from_min), min, min).min,
+          from_max + PlacesIn(values + from_max, std::min(kPlaceBlock, size - from_max), max, max).max};
 }
 
 }  // namespace
@@ -327,12 +342,12 @@ HISTORIAN_SIMD IntsFold FoldExtremesAndSum(const int64_t* values, size_t size) {
   return FoldIn<true, true>(values, size);
 }
 
-HISTORIAN_SIMD size_t IndexOf(const double* values, size_t size, double value) {
-  return IndexIn(values, size, value);
+HISTORIAN_SIMD ExtremesAt PlacesOf(const double* values, size_t size, double min, double max) {
+  return PlacesOfIn(values, size, min, max);
 }
 
-HISTORIAN_SIMD size_t IndexOf(const int64_t* values, size_t size, int64_t value) {
-  return IndexIn(values, size, value);
+HISTORIAN_SIMD ExtremesAt PlacesOf(const int64_t* values, size_t size, int64_t min, int64_t max) {
+  return PlacesOfIn(values, size, min, max);
 }
 
 // A difference of a number from itself is zero but for NaN and the infinities.

@@ -82,9 +82,13 @@ IntsFold FoldExtremes(const int64_t* values, size_t size);
 IntsFold FoldSum(const int64_t* values, size_t size);
 IntsFold FoldExtremesAndSum(const int64_t* values, size_t size);
 
-// The first index of the value, which is there.
-size_t IndexOf(const double* values, size_t size, double value);
-size_t IndexOf(const int64_t* values, size_t size, int64_t value);
+// The first indices of both values, which are there.
+struct ExtremesAt {
+  size_t min;
+  size_t max;
+};
+ExtremesAt PlacesOf(const double* values, size_t size, double min, double max);
+ExtremesAt PlacesOf(const int64_t* values, size_t size, int64_t min, int64_t max);
 
 bool AreFinite(const double* values, size_t size);
 

@@ -350,13 +350,15 @@ bool ExactSum::ParseFrom(absl::string_view* bytes, ExactSum* sum) {
   return true;
 }
 
-void ExactSum::AddScaled(__int128 mantissa, int exponent) {
+void ExactSum::AddShifted(__int128 mantissa, int exponent) {
   const int shift = exponent & 63;
   const unsigned __int128 low = static_cast<unsigned __int128>(mantissa) << shift;
   // What the shift pushed out, with its sign. Shifted twice, as a shift by 128 is undefined.
   const uint64_t high = static_cast<uint64_t>((mantissa >> 64) >> (63 - shift) >> 1);
   const uint64_t limbs[] = {static_cast<uint64_t>(low), static_cast<uint64_t>(low >> 64), high};
-  AddLimbs(limbs, 3, FloorDiv64(exponent));
+  const int base = FloorDiv64(exponent);
+  if (high == FillAbove(limbs[1]) && AddTwo(limbs[0], limbs[1], base)) return;
+  AddLimbs(limbs, 3, base);
 }
 
 void ExactSum::AddLimbs(const uint64_t* limbs, size_t size, int base) {

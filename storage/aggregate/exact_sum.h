@@ -36,10 +36,19 @@ class ExactSum {
   void AddIntSquare(int64_t v);
   void AddIntProduct(int64_t v, uint64_t n);
   void Add(const ExactSum& other) {
-    if (!AddInTwoLimbs(other)) AddLimbs(other.limbs_.data(), other.limbs_.size(), other.limbs_.base());
+    const SumLimbs& limbs = other.limbs_;
+    if (limbs.size() != 2 || !AddTwo(limbs[0], limbs[1], limbs.base())) {
+      AddLimbs(limbs.data(), limbs.size(), limbs.base());
+    }
   }
   // Adds mantissa * 2^exponent.
-  void AddScaled(__int128 mantissa, int exponent);
+  void AddScaled(__int128 mantissa, int exponent) {
+    const bool aligned = (exponent & 63) == 0;
+    if (!aligned ||
+        !AddTwo(static_cast<uint64_t>(mantissa), static_cast<uint64_t>(mantissa >> 64), exponent >> 6)) {
+      AddShifted(mantissa, exponent);
+    }
+  }
   void Subtract(const ExactSum& other);
 
   // The same for whole columns of at most 2^32 numbers; half a nanosecond a number for sums, two for squares
@@ -100,9 +109,10 @@ class ExactSum {
     if (fold.lowest != 0) AddScaled(fold.lowest, grid.exponent_lowest());
   }
   bool IsNegative() const { return static_cast<int64_t>(limbs_.back()) < 0; }
-  // What both sums have at most: limbs in the same two places. False, and nothing is added, when they have
-  // not, or would not stay there.
-  bool AddInTwoLimbs(const ExactSum& other);
+  // Adds two limbs to none or to two in the same places. False, and nothing is added, when they would not
+  // stay there.
+  bool AddTwo(uint64_t low, uint64_t high, int base);
+  void AddShifted(__int128 mantissa, int exponent);
   // The limbs need not be shortest, and may be none or our own.
   void AddLimbs(const uint64_t* limbs, size_t size, int base);
   void Trim();
@@ -115,20 +125,19 @@ class ExactSum {
   SumLimbs limbs_;
 };
 
-inline bool ExactSum::AddInTwoLimbs(const ExactSum& other) {
-  if (limbs_.size() != 2 || other.limbs_.size() != 2 || limbs_.base() != other.limbs_.base()) return false;
-  uint64_t* const ours = limbs_.data();
-  const uint64_t* const theirs = other.limbs_.data();
-  const unsigned __int128 low = static_cast<unsigned __int128>(ours[0]) + theirs[0];
-  int64_t high;
-  if (__builtin_add_overflow(static_cast<int64_t>(ours[1]), static_cast<int64_t>(theirs[1]), &high) ||
-      __builtin_add_overflow(high, static_cast<int64_t>(low >> 64), &high)) {
-    return false;
+inline bool ExactSum::AddTwo(uint64_t low, uint64_t high, int base) {
+  int64_t sum_high = static_cast<int64_t>(high);
+  if (!limbs_.empty()) {
+    if (limbs_.size() != 2 || limbs_.base() != base) return false;
+    const bool carry = __builtin_add_overflow(low, limbs_[0], &low);
+    if (__builtin_add_overflow(sum_high, static_cast<int64_t>(limbs_[1]), &sum_high) ||
+        __builtin_add_overflow(sum_high, static_cast<int64_t>(carry), &sum_high)) {
+      return false;
+    }
   }
-  const int64_t new_low = static_cast<int64_t>(low);
-  if (new_low == 0 || high == new_low >> 63) return false;
-  ours[0] = static_cast<uint64_t>(new_low);
-  ours[1] = static_cast<uint64_t>(high);
+  // Shortest as they are?
+  if (low == 0 || sum_high == static_cast<int64_t>(low) >> 63) return false;
+  limbs_.AssignTwo(low, static_cast<uint64_t>(sum_high), base);
   return true;
 }
 

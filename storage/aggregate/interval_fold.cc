@@ -142,6 +142,9 @@ void IntervalFold::AddSummary(const Summary& summary) {
 std::vector<Interval> IntervalFold::Finish() { return std::move(intervals_); }
 
 size_t IntervalFold::IntervalOf(Timestamp t) const {
+  // Mostly this or the next.
+  if (t < edges_[current_ + 1]) return current_;
+  if (current_ + 2 < edges_.size() && t < edges_[current_ + 2]) return current_ + 1;
   // The first edge after t ends its interval.
   const Timestamp* const end = Gallop(edges_.data() + current_ + 1, edges_.data() + edges_.size(), t + 1);
   return end - edges_.data() - 1;
@@ -162,14 +165,14 @@ void IntervalFold::AddSegment(const Sample& next) {
   HISTORIAN_CHECK(last_.time < next.time);
   const bool has_area = last_usable_ && (parts_ & kAreas) != 0;
   const bool sloped = has_area && (parts_ & kAreaSloped) != 0 && IsUsable(type_, next.value, next.quality);
+  uint64_t Interval::*const ns_of = last_usable_                 ? &Interval::good_ns
+                                    : IsUncertain(last_.quality) ? &Interval::uncertain_ns
+                                                                 : &Interval::bad_ns;
   for (size_t i = current_; i < intervals_.size() && edges_[i] < next.time; ++i) {
     const Timestamp from = std::max(last_.time, edges_[i]);
     const Timestamp to = std::min(next.time, edges_[i + 1]);
-    const uint64_t ns = Elapsed(from, to);
     Interval& interval = intervals_[i];
-    (last_usable_                 ? interval.good_ns
-     : IsUncertain(last_.quality) ? interval.uncertain_ns
-                                  : interval.bad_ns) += ns;
+    interval.*ns_of += Elapsed(from, to);
     if (has_area) AddPart(next, sloped, from, to, &interval.area);
   }
 }

@@ -60,23 +60,32 @@ class RunFold::Chunk {
         segments_(segments) {}
 
   void Fold() {
-    const bool all_good = run_.qualities == nullptr || AreAllGood(run_.qualities + begin_, size_);
     if (fold_.type_ == ValueType::kFloat32) {
-      Number values[kChunk];
-      if constexpr (std::is_same_v<Number, double>) Widen(run_.values + begin_, size_, values);
-      FoldAs(all_good, values);
+      FoldFloat32();
     } else {
-      FoldAs(all_good, reinterpret_cast<const Number*>(run_.values + begin_));
+      FoldAs(reinterpret_cast<const Number*>(run_.values + begin_));
     }
   }
 
  private:
-  void FoldAs(bool all_good, const Number* values) {
-    if (all_good && FoldValues(values, size_, nullptr)) {
-      FoldSegments(values);
-    } else {
-      FoldMixed(values);
+  // What needs large buffers is out of line, so that small runs without them need not make room.
+  [[gnu::noinline]] void FoldFloat32() {
+    if constexpr (std::is_same_v<Number, double>) {
+      double values[kChunk];
+      Widen(run_.values + begin_, size_, values);
+      FoldAs(values);
     }
+  }
+
+  void FoldAs(const Number* values) {
+    const bool all_good = run_.qualities == nullptr || AreAllGood(run_.qualities + begin_, size_);
+    if (!all_good || !FoldValues(values, size_, nullptr)) {
+      FoldMixed(values);
+      return;
+    }
+    const Timestamp* const times = run_.times + begin_;
+    *segments_.good_ns += Elapsed(times[0], times[HasNext() ? size_ : size_ - 1]);
+    if ((parts_ & kAreas) != 0) AddAreas(values);
   }
 
   // Values at the given places of the chunk, null for one after another, all Good. False, and nothing is
@@ -125,12 +134,12 @@ class RunFold::Chunk {
 
   void TakeExtremes(const Number* values, size_t size, const uint16_t* places, Number min, Number max) {
     const bool first = tally_.good == 0;
-    const auto sample_of = [&](Number value) {
-      const size_t i = IndexOf(values, size, value);
-      return SampleAt(begin_ + (places == nullptr ? i : places[i]));
-    };
-    if (first || min < NumberOf(tally_.min)) tally_.min = sample_of(min);
-    if (first || max > NumberOf(tally_.max)) tally_.max = sample_of(max);
+    const bool lower = first || min < NumberOf(tally_.min);
+    const bool higher = first || max > NumberOf(tally_.max);
+    if (!lower && !higher) return;
+    const ExtremesAt at = PlacesOf(values, size, min, max);
+    if (lower) tally_.min = SampleAt(begin_ + (places == nullptr ? at.min : places[at.min]));
+    if (higher) tally_.max = SampleAt(begin_ + (places == nullptr ? at.max : places[at.max]));
   }
 
   void AddSquares(const Number* values, size_t size) {
@@ -154,10 +163,9 @@ class RunFold::Chunk {
   }
 
   // When all samples of the chunk are usable.
-  void FoldSegments(const Number* values) {
+  [[gnu::noinline]] void AddAreas(const Number* values) {
     const Timestamp* const times = run_.times + begin_;
     const Timestamp after = times[HasNext() ? size_ : size_ - 1];
-    *segments_.good_ns += Elapsed(times[0], after);
     uint64_t weights[kChunk];
     if ((parts_ & kAreaStepped) != 0) {
       HoldTimes(times, size_, after, weights);
@@ -176,7 +184,7 @@ class RunFold::Chunk {
     }
   }
 
-  void FoldMixed(const Number* values) {
+  [[gnu::noinline]] void FoldMixed(const Number* values) {
     // Usable values side by side, where they were, how long they hold, and with their usable predecessors.
     Number usable[kChunk];
     uint16_t places[kChunk];

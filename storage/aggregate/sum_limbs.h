@@ -53,8 +53,15 @@ class SumLimbs {
   // `limbs` must not be our own.
   void Assign(const uint64_t* limbs, size_t size) {
     if (size > capacity()) Grow(size);
-    std::copy_n(limbs, size, data());
+    Copy(limbs, size, data());
     size_ = static_cast<uint16_t>(size);
+  }
+  void AssignTwo(uint64_t low, uint64_t high, int base) {
+    uint64_t* const limbs = data();
+    limbs[0] = low;
+    limbs[1] = high;
+    size_ = 2;
+    base_ = base;
   }
   // Cuts the highest, or fills above them.
   void Resize(size_t size, uint64_t fill) {
@@ -83,6 +90,10 @@ class SumLimbs {
  private:
   static constexpr size_t kInline = 4;
 
+  // A few words: not worth a call.
+  static void Copy(const uint64_t* from, size_t size, uint64_t* to) {
+    for (size_t i = 0; i < size; ++i) to[i] = from[i];
+  }
   bool is_inline() const { return heap_capacity_ == 0; }
   size_t capacity() const { return is_inline() ? kInline : heap_capacity_; }
 
@@ -107,14 +118,18 @@ class SumLimbs {
       size_ = size;
       std::copy_n(other.data(), size, heap_);
     } else {
-      std::memcpy(inline_, other.data(), sizeof(inline_));
+      Copy(other.data(), size_, inline_);
     }
   }
   void MoveFrom(SumLimbs& other) {
     base_ = other.base_;
     size_ = other.size_;
     heap_capacity_ = other.heap_capacity_;
-    std::memcpy(inline_, other.inline_, sizeof(inline_));
+    if (is_inline()) {
+      Copy(other.inline_, size_, inline_);
+    } else {
+      heap_ = other.heap_;
+    }
     other.size_ = 0;
     other.heap_capacity_ = 0;
   }
@@ -126,7 +141,7 @@ class SumLimbs {
   uint16_t size_ = 0;
   uint16_t heap_capacity_ = 0;  // Zero: the limbs are inline.
   union {
-    uint64_t inline_[kInline] = {};
+    uint64_t inline_[kInline];
     uint64_t* heap_;
   };
 };
