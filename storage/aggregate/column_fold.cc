@@ -257,14 +257,17 @@ HISTORIAN_INLINE ExtremesAt PlacesIn(const Number* values, size_t size, Number m
   // How far before kLast the first one lies; zero where none is.
   FourDoubles found_min = {};
   FourDoubles found_max = {};
-  const FourDoubles ahead = {kLast, kLast - 1, kLast - 2, kLast - 3};
+  constexpr FourDoubles kAhead = {kLast, kLast - 1, kLast - 2, kLast - 3};
+  FourDoubles ahead = kAhead;
   ForEachFour(
       values, size, [&](const FourOf<Number>& v, const FourBits&, size_t i) __attribute__((always_inline)) {
-        const FourBits here = (FourBits)(ahead - static_cast<double>(i));
-        const FourDoubles at_min = (FourDoubles)((FourBits)(v == min) & here);
-        const FourDoubles at_max = (FourDoubles)((FourBits)(v == max) & here);
+        // The last four may begin before the ones before them end.
+        if (i + 4 == size) ahead = kAhead - static_cast<double>(i);
+        const FourDoubles at_min = (FourDoubles)((FourBits)(v == min) & (FourBits)ahead);
+        const FourDoubles at_max = (FourDoubles)((FourBits)(v == max) & (FourBits)ahead);
         found_min = at_min > found_min ? at_min : found_min;
         found_max = at_max > found_max ? at_max : found_max;
+        ahead -= 4.0;
       });
   return {static_cast<size_t>(kLast - GreatestOf<double>(found_min)),
           static_cast<size_t>(kLast - GreatestOf<double>(found_max))};

@@ -141,9 +141,8 @@ void IntervalFold::AddSummary(const Summary& summary) {
 
 std::vector<Interval> IntervalFold::Finish() { return std::move(intervals_); }
 
-size_t IntervalFold::IntervalOf(Timestamp t) const {
-  // Mostly this or the next.
-  if (t < edges_[current_ + 1]) return current_;
+size_t IntervalFold::LaterIntervalOf(Timestamp t) const {
+  // Mostly the next.
   if (current_ + 2 < edges_.size() && t < edges_[current_ + 2]) return current_ + 1;
   // The first edge after t ends its interval.
   const Timestamp* const end = Gallop(edges_.data() + current_ + 1, edges_.data() + edges_.size(), t + 1);
@@ -163,6 +162,11 @@ void IntervalFold::SetLast(const Sample& last) {
 
 void IntervalFold::AddSegment(const Sample& next) {
   HISTORIAN_CHECK(last_.time < next.time);
+  if (last_usable_ && (parts_ & kAreas) == 0 && last_.time >= edges_[current_] &&
+      next.time <= edges_[current_ + 1]) {
+    intervals_[current_].good_ns += Elapsed(last_.time, next.time);
+    return;
+  }
   const bool has_area = last_usable_ && (parts_ & kAreas) != 0;
   const bool sloped = has_area && (parts_ & kAreaSloped) != 0 && IsUsable(type_, next.value, next.quality);
   uint64_t Interval::*const ns_of = last_usable_                 ? &Interval::good_ns

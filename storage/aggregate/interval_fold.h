@@ -65,7 +65,8 @@ class IntervalFold {
 
  private:
   // Requires a t inside, not before what was fed.
-  size_t IntervalOf(Timestamp t) const;
+  size_t IntervalOf(Timestamp t) const { return t < edges_[current_ + 1] ? current_ : LaterIntervalOf(t); }
+  size_t LaterIntervalOf(Timestamp t) const;
   // Makes ready for a run in interval i that begins with `first`.
   void Enter(size_t i, const Sample& first);
   void SetLast(const Sample& last);

@@ -152,6 +152,47 @@ TEST(IntervalFold, AnyMixtureOfSamplesAndSummariesEqualsTheReference) {
   }
 }
 
+// Long runs in intervals of one width, as a trend asks for, where the next edge is guessed.
+TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    RandomSamples random(seed);
+    const ValueType type = kAllTypes[random.Below(6)];
+    const Interpolation interpolation =
+        random.Below(2) == 0 ? Interpolation::kStepped : Interpolation::kSloped;
+    RandomSamples::Flavour flavour = random.AnyFlavour();
+    flavour.long_gaps = false;
+    Samples run = random.Run(type, 1 + random.Below(1500), flavour);
+    // Regular but for a little, or as random as they came; some of them missing.
+    const uint64_t jitter = random.Below(3);
+    for (size_t i = 0; jitter < 2 && i < run.size(); ++i) {
+      const size_t missing = i > run.size() / 2 ? 100 : 0;
+      run.times[i] = static_cast<Timestamp>(i + missing) * kSecond +
+                     static_cast<Timestamp>(jitter * random.Below(kSecond));
+    }
+    const Timestamp width = 1 + static_cast<Timestamp>(random.Below(100 * kSecond));
+    std::vector<Timestamp> edges = {run.times.front() - static_cast<Timestamp>(random.Below(3 * width)) +
+                                    width};
+    while (edges.size() < 2 || (edges.size() < 60 && edges.back() < run.times.back())) {
+      edges.push_back(edges.back() + width);
+    }
+    const uint32_t choices[] = {kAllParts, kCounts, kExtremes, kSums, kExtremes | kSums, kAreas};
+    const uint32_t parts = choices[random.Below(std::size(choices))];
+    SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type) << " parts " << parts);
+    IntervalFold fold(type, interpolation, edges, parts);
+    for (size_t begin = 0; begin < run.size();) {
+      const size_t size = 1 + random.Below(run.size() - begin);
+      fold.Add(run.View().Slice(begin, size));
+      begin += size;
+    }
+    const std::vector<Interval> intervals = fold.Finish();
+    for (size_t i = 0; i < intervals.size(); ++i) {
+      SCOPED_TRACE(i);
+      ExpectEqual(intervals[i], Reference(type, interpolation, run.View(), edges[i], edges[i + 1], parts));
+    }
+    ASSERT_FALSE(testing::Test::HasFailure());
+  }
+}
+
 TEST(IntervalFold, RunsInOneIntervalFit) {
   const std::vector<Timestamp> edges = {10, 20, 21, 40};
   const IntervalFold fold(ValueType::kFloat64, Interpolation::kStepped, edges, kAllParts);
