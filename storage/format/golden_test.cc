@@ -38,7 +38,14 @@ struct Case {
   ValueType type;
   Samples samples;
   bool zstd = false;  // Its bytes may change with the library; they must be read, not written the same.
+  Density density = Density::kFast;
 };
+
+std::string Encoded(const Case& c) {
+  std::string bytes;
+  EncodePage(c.type, c.samples.View(), &bytes, nullptr, c.density);
+  return bytes;
+}
 
 Samples EverySecond(size_t size, const std::function<ValueBits(size_t)>& value) {
   Samples samples;
@@ -57,6 +64,11 @@ Samples ExamplePage() {
                 i < 3 ? kGood : kUncertain);
   }
   return samples;
+}
+
+// The example of the dense form in page.md: a level that is mostly 20.
+Samples DenseExamplePage() {
+  return EverySecond(240, [](size_t i) { return i % 16 == 3 ? 21 : i % 48 == 20 ? 19 : 20; });
 }
 
 std::vector<Case> PageCases() {
@@ -147,6 +159,27 @@ std::vector<Case> PageCases() {
   add("strings", ValueType::kString, texts);
   texts.AddString(kStart + 9, std::string(300, 'x'));
   add("strings_zstd", ValueType::kString, texts, true);
+  // The dense form.
+  const auto add_dense = [&cases](const std::string& name, ValueType type, Samples dense) {
+    cases.push_back({"dense_" + name, type, std::move(dense), false, Density::kDense});
+  };
+  add_dense("example", ValueType::kInt64, DenseExamplePage());
+  const auto noise = [](size_t i) {
+    return ((i * i + 17) * 0x9E3779B97F4A7C15 >> 40) * 11 >> 24;
+  };  // 0 to 10.
+  add_dense("offset", ValueType::kInt64, EverySecond(200, [&](size_t i) { return 1000 + 25 * noise(i); }));
+  uint64_t walk = 0, slope = 0, swing = 0;
+  add_dense("delta", ValueType::kInt64, EverySecond(200, [&](size_t i) { return walk += noise(i); }));
+  add_dense("predicted", ValueType::kInt64,
+            EverySecond(200, [&](size_t i) { return swing += slope += noise(i) - 5; }));
+  add_dense("far_bins", ValueType::kInt64, EverySecond(200, [&](size_t i) {
+              return noise(i) == 0 ? i * 0x9E3779B97F4A7C15 : noise(i) < 3 ? 70000 + i * i : 5;
+            }));
+  Samples late;
+  for (size_t i = 0; i < 200; ++i) {
+    late.Add(kStart + static_cast<Timestamp>(1000 * i + noise(i)) * kMillisecond, noise(i + 7) / 9);
+  }
+  add_dense("line", ValueType::kBool, late);
   return cases;
 }
 
@@ -212,16 +245,16 @@ std::map<std::string, std::string> ReadGolden(const std::string& file) {
   return lines;
 }
 
-// The bytes in the block of a specification that begins with ```example: hexadecimal at the beginning of each
-// line, up to two spaces.
-std::string ExampleOf(const std::string& file) {
+// The bytes in the block of a specification that begins with ``` and the name: hexadecimal at the beginning
+// of each line, up to two spaces.
+std::string ExampleOf(const std::string& file, const std::string& name) {
   std::ifstream in(kDirectory + file);
   EXPECT_TRUE(in.good()) << file;
   std::string hex;
   bool inside = false;
   for (std::string line; std::getline(in, line);) {
     if (line.rfind("```", 0) == 0) {
-      inside = line == "```example";
+      inside = line == "```" + name;
       continue;
     }
     if (!inside) continue;
@@ -240,9 +273,7 @@ class Golden : public testing::Test {
     if (directory == nullptr) return;
     std::ofstream pages(std::string(directory) + "/pages.golden");
     for (const Case& c : PageCases()) {
-      std::string bytes;
-      EncodePage(c.type, c.samples.View(), &bytes);
-      pages << c.name << ' ' << ValueTypeName(c.type) << ' ' << HexOf(bytes) << '\n';
+      pages << c.name << ' ' << ValueTypeName(c.type) << ' ' << HexOf(Encoded(c)) << '\n';
     }
     std::ofstream heads(std::string(directory) + "/heads.golden");
     for (const HeadCase& c : HeadCases()) {
@@ -258,11 +289,9 @@ TEST_F(Golden, PagesAreWrittenAsEver) {
   const std::vector<Case> cases = PageCases();
   EXPECT_EQ(golden.size(), cases.size());
   for (const Case& c : cases) {
-    std::string bytes;
-    EncodePage(c.type, c.samples.View(), &bytes);
     ASSERT_TRUE(golden.count(c.name)) << c.name;
     if (c.zstd) continue;
-    EXPECT_EQ(HexOf(bytes), golden.at(c.name)) << c.name;
+    EXPECT_EQ(HexOf(Encoded(c)), golden.at(c.name)) << c.name;
   }
 }
 
@@ -324,8 +353,10 @@ TEST_F(Golden, HeadsAreWrittenAndReadAsEver) {
 }
 
 TEST_F(Golden, TheSpecificationsShowTheseBytes) {
-  EXPECT_EQ(ExampleOf("page.md"), ReadGolden("pages.golden").at("example"));
-  EXPECT_EQ(ExampleOf("block.md"), ReadGolden("heads.golden").at("example"));
+  const std::map<std::string, std::string> pages = ReadGolden("pages.golden");
+  EXPECT_EQ(ExampleOf("page.md", "example"), pages.at("example"));
+  EXPECT_EQ(ExampleOf("page.md", "dense_example"), pages.at("dense_example"));
+  EXPECT_EQ(ExampleOf("block.md", "example"), ReadGolden("heads.golden").at("example"));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 #include <limits>
 #include <numeric>
 
+#include "storage/format/binned.h"
 #include "storage/format/bit_packing.h"
+#include "storage/format/prediction.h"
 #include "storage/format/scratch.h"
 #include "storage/model/simd.h"
 
@@ -17,6 +19,8 @@ enum Kind : uint8_t { kRamp = 0, kOffset = 1, kDelta = 2, kLine = 3 };
 constexpr uint8_t kKindMask = 0x03;
 constexpr uint8_t kHasUnit = 0x04;
 constexpr uint8_t kHasOutliers = 0x08;
+constexpr uint8_t kBinned = 0x10;
+constexpr uint8_t kPredicted = 0x20;  // Of kDelta and kBinned only.
 
 // Differences below this are divided exactly in double precision.
 constexpr int64_t kExactDivisionMax = int64_t{1} << 51;
@@ -303,9 +307,7 @@ uint64_t LineStep(const uint64_t* v, size_t size, uint64_t unit, const Range& d)
 
 struct Owner {};
 
-}  // namespace
-
-uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, uint8_t* out) {
+uint8_t* EncodePacked(const uint64_t* values, size_t size, uint64_t origin, bool try_line, uint8_t* out) {
   if (size == 1) return PutSignedVarint(out, values[0] - origin);
   uint8_t* head = out++;
   uint64_t* d = ThreadScratch<Owner, 0, uint64_t>(size);
@@ -374,6 +376,77 @@ uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bo
   return PutPacked(out, other, size, packing);
 }
 
+// Columns that take less than this are as dense as they need be: a table of bins alone costs some of it.
+constexpr size_t kDenseBytesMin = 24;
+
+// Replaces the `packed` column by the dense form of the same values when that saves enough.
+uint8_t* EncodeDense(const uint64_t* values, size_t size, uint64_t origin, bool try_line, uint8_t* out,
+                     uint8_t* packed_end) {
+  const size_t packed_bytes = static_cast<size_t>(packed_end - out);
+  if (packed_bytes < kDenseBytesMin || size > kBinnedSizeMax) return packed_end;
+  uint64_t* d = ThreadScratch<Owner, 0, uint64_t>(size);
+  Differences(values, size, d);
+  const Range range = RangeOf(d, size - 1);
+  const uint64_t unit = FindUnit(d, size - 1, range);
+  const auto divide = [unit](uint64_t* v, size_t count) {
+    if (unit == 1) return true;
+    const Range r = RangeOf(v, count);
+    if (r.min <= -kExactDivisionMax || r.max >= kExactDivisionMax) return false;
+    DivideAll(v, count, static_cast<double>(unit));
+    return true;
+  };
+
+  // The line or the level.
+  uint64_t* other = ThreadScratch<Owner, 1, uint64_t>(size);
+  uint64_t step = 0;
+  if (try_line) {
+    step = LineStep(values, size, unit, range);
+    SubtractLine(values, size, values[0], step, other);
+  } else {
+    Subtract(values, size, values[0], other);
+  }
+  size_t best_bytes = packed_bytes - packed_bytes / 32;
+  uint8_t kind = kRamp;  // None.
+  BinPlan best;
+  const auto propose = [&](uint8_t proposed, const uint64_t* residuals, size_t count) {
+    const BinPlan plan = PlanBins(residuals, count);
+    const size_t bytes = plan.bytes + 16;
+    if (bytes >= best_bytes) return;
+    best_bytes = bytes;
+    best = plan;
+    kind = proposed | kBinned;
+  };
+  if (divide(other, size)) propose(try_line ? kLine : kOffset, other, size);
+
+  divide(d, size - 1);
+  propose(kDelta, d, size - 1);
+  Prediction prediction;
+  uint64_t* residuals = ThreadScratch<Owner, 2, uint64_t>(size);
+  if (FitPrediction(d, size - 1, &prediction)) {
+    SubtractPrediction(prediction, d, size - 1, residuals);
+    propose(kDelta | kPredicted, residuals, size - 1);
+  }
+  if (kind == kRamp) return packed_end;
+
+  *out++ = kind | (unit > 1 ? kHasUnit : 0);
+  if (unit > 1) out = PutUnit(out, unit);
+  out = PutSignedVarint(out, values[0] - origin);
+  if ((kind & kKindMask) == kLine) out = PutSignedVarint(out, step / unit);
+  if ((kind & kKindMask) != kDelta) return PutBinned(other, size, best, out);
+  if ((kind & kPredicted) == 0) return PutBinned(d, size - 1, best, out);
+  for (const int8_t tap : prediction.taps) *out++ = static_cast<uint8_t>(tap);
+  out = PutSignedVarint(out, prediction.centre);
+  return PutBinned(residuals, size - 1, best, out);
+}
+
+}  // namespace
+
+uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, Density density,
+                        uint8_t* out) {
+  uint8_t* const end = EncodePacked(values, size, origin, try_line, out);
+  return density == Density::kFast ? end : EncodeDense(values, size, origin, try_line, out, end);
+}
+
 namespace {
 
 HISTORIAN_SIMD void AddAll(uint64_t* v, size_t size, uint64_t base) {
@@ -393,6 +466,15 @@ void PrefixSums(uint64_t* v, size_t size, uint64_t first, uint64_t base, uint64_
   }
 }
 
+bool GetPrediction(ByteReader* in, Prediction* prediction) {
+  for (int8_t& tap : prediction->taps) {
+    uint8_t byte;
+    if (!in->Byte(&byte)) return false;
+    tap = static_cast<int8_t>(byte);
+  }
+  return in->SignedVarint(&prediction->centre);
+}
+
 }  // namespace
 
 absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64_t* values) {
@@ -403,33 +485,51 @@ absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64
   }
   uint8_t head;
   if (!in->Byte(&head)) return Damaged("integer column: empty");
-  if ((head & ~(kKindMask | kHasUnit | kHasOutliers)) != 0) return Damaged("integer column: unknown kind");
   const Kind kind = static_cast<Kind>(head & kKindMask);
-  const bool has_outliers = (head & kHasOutliers) != 0;
+  const uint8_t form = head & ~(kKindMask | kHasUnit);
+  const bool known = form == 0 || (kind != kRamp && (form == kHasOutliers || form == kBinned)) ||
+                     (kind == kDelta && form == (kBinned | kPredicted));
+  if (!known) return Damaged("integer column: unknown kind");
+  const auto get_residuals = [&](size_t count, uint64_t* v) {
+    return (form & kBinned) != 0 ? GetBinned(in, count, v) : GetPacked(in, count, form == kHasOutliers, v);
+  };
   uint64_t unit = 1;
   uint64_t first, step;
   if ((head & kHasUnit) != 0 && !GetUnit(in, &unit)) return Damaged("integer column: unit is cut short");
   if (!in->SignedVarint(&first)) return Damaged("integer column: first value is cut short");
   first += origin;
   if (kind == kOffset) {
-    if (absl::Status s = GetPacked(in, size, has_outliers, values); !s.ok()) return s;
+    if (absl::Status s = get_residuals(size, values); !s.ok()) return s;
     unit == 1 ? AddAll(values, size, first) : MultiplyAdd(values, size, first, unit);
+    return absl::OkStatus();
+  }
+  if (kind == kDelta && (form & kBinned) != 0) {
+    Prediction prediction;
+    if ((form & kPredicted) != 0 && !GetPrediction(in, &prediction)) {
+      return Damaged("integer column: prediction is cut short");
+    }
+    values[0] = first;
+    if (absl::Status s = GetBinned(in, size - 1, values + 1); !s.ok()) return s;
+    if ((form & kPredicted) != 0) {
+      AddPrediction(prediction, first, unit, size - 1, values + 1);
+    } else {
+      PrefixSums(values + 1, size - 1, first, 0, unit);
+    }
     return absl::OkStatus();
   }
   if (!in->SignedVarint(&step)) return Damaged("integer column: step is cut short");
   if (kind == kRamp) {
-    if (has_outliers) return Damaged("integer column: unknown kind");
     step *= unit;
     for (size_t i = 0; i < size; ++i) values[i] = first + i * step;
     return absl::OkStatus();
   }
   if (kind == kLine) {
-    if (absl::Status s = GetPacked(in, size, has_outliers, values); !s.ok()) return s;
+    if (absl::Status s = get_residuals(size, values); !s.ok()) return s;
     for (size_t i = 0; i < size; ++i) values[i] = first + unit * (i * step + values[i]);
     return absl::OkStatus();
   }
   values[0] = first;
-  if (absl::Status s = GetPacked(in, size - 1, has_outliers, values + 1); !s.ok()) return s;
+  if (absl::Status s = GetPacked(in, size - 1, form == kHasOutliers, values + 1); !s.ok()) return s;
   PrefixSums(values + 1, size - 1, first, step, unit);
   return absl::OkStatus();
 }

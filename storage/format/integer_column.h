@@ -7,11 +7,12 @@
 //   delta     v[i] = v[i-1] + unit * (base + u[i])                    walks and totals
 //   line      v[i] = base + unit * (i * step + u[i])                  clocks with jitter
 //
-// u are packed at one width; the few that need more bits (outliers) keep their high part aside. `unit` is a
-// common divisor of all differences: times in nanoseconds that are whole milliseconds cost what milliseconds
-// cost, and an analog in steps of 0.25 what its count of steps costs.
-// All arithmetic wraps around at 64 bits, so every int64 round-trips, and so does every unsigned.
-// Bytes: storage/format/page.md, "Integer column".
+// u are packed at one width; the few that need more bits (outliers) keep their high part aside. Or, in the
+// dense form, u are entropy-coded (binned.h), and those of delta may be what a prediction leaves
+// (prediction.h). `unit` is a common divisor of all differences: times in nanoseconds that are whole
+// milliseconds cost what milliseconds cost, and an analog in steps of 0.25 what its count of steps costs. All
+// arithmetic wraps around at 64 bits, so every int64 round-trips, and so does every unsigned. Bytes:
+// storage/format/page.md, "Integer column".
 #ifndef HISTORIAN_STORAGE_FORMAT_INTEGER_COLUMN_H_
 #define HISTORIAN_STORAGE_FORMAT_INTEGER_COLUMN_H_
 
@@ -20,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "storage/format/bytes.h"
+#include "storage/format/density.h"
 
 namespace historian::format {
 
@@ -28,7 +30,10 @@ constexpr size_t IntegerColumnBytesMax(size_t size) { return 64 + 9 * size; }
 
 // Writes the column of 1 or more values; returns the end. Values near `origin` are written shorter at the
 // beginning; the reader must give the same. Times may lie along a line, values seldom do: `try_line` looks.
-uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, uint8_t* out);
+// kDense takes the dense form when that saves a thirty-second of the column or more: less does not pay for
+// decoding at a third of the speed.
+uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, Density density,
+                        uint8_t* out);
 
 // Reads `size` values from the front of *in. DataLoss when damage shows.
 absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64_t* values);

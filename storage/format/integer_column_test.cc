@@ -12,10 +12,11 @@ namespace historian::format {
 namespace {
 
 // Bytes of the column, which is read back.
-size_t RoundTrip(const std::vector<uint64_t>& values, uint64_t origin = 0, bool try_line = false) {
+size_t RoundTrip(const std::vector<uint64_t>& values, uint64_t origin = 0, bool try_line = false,
+                 Density density = Density::kFast) {
   std::vector<uint8_t> bytes(IntegerColumnBytesMax(values.size()));
   const size_t size = static_cast<size_t>(
-      EncodeIntegers(values.data(), values.size(), origin, try_line, bytes.data()) - bytes.data());
+      EncodeIntegers(values.data(), values.size(), origin, try_line, density, bytes.data()) - bytes.data());
   EXPECT_LE(size, bytes.size());
   ByteReader in(absl::string_view(reinterpret_cast<const char*>(bytes.data()), size));
   std::vector<uint64_t> decoded(values.size());
@@ -52,7 +53,8 @@ TEST(IntegerColumn, AnySpreadOfMagnitudesComesBack) {
       v = base + unit * (random() >> shift);
       if (random() % 30 == 0) v = random() >> (random() % 64);
     }
-    RoundTrip(values, random() % 2 == 0 ? values[0] : 0, random() % 2 == 0);
+    RoundTrip(values, random() % 2 == 0 ? values[0] : 0, random() % 2 == 0,
+              random() % 2 == 0 ? Density::kFast : Density::kDense);
   }
 }
 
@@ -71,6 +73,36 @@ TEST(IntegerColumn, ExtremesComeBack) {
   RoundTrip(outliers);
   for (uint64_t& v : outliers) v = 0 - v;
   RoundTrip(outliers);
+  RoundTrip(outliers, 0, false, Density::kDense);
+}
+
+// Bytes for 1024 values in the dense form, and what a model that knows all about them would need.
+TEST(IntegerColumn, TheDenseFormComesNearTheEntropyOfEachCharacter) {
+  std::mt19937_64 random(4);
+  constexpr size_t kSize = 1024;
+  const auto bytes_of = [&](bool try_line, auto value) {
+    std::vector<uint64_t> values(kSize);
+    for (size_t i = 0; i < kSize; ++i) values[i] = value(i);
+    return RoundTrip(values, values[0], try_line, Density::kDense);
+  };
+  constexpr double kBitsOf11 = 3.459;
+  // Even noise of 11 steps around a level, from one step to the next, and around a clock.
+  EXPECT_LE(bytes_of(false, [&](size_t) { return 5000 + random() % 11; }), kBitsOf11 * kSize / 8 + 20);
+  uint64_t walk = 0;
+  EXPECT_LE(bytes_of(false, [&](size_t) { return walk += random() % 11; }), kBitsOf11 * kSize / 8 + 20);
+  EXPECT_LE(bytes_of(true, [&](size_t i) { return i * 1'000'000'000 + random() % 11 * 1'000'000; }),
+            kBitsOf11 * kSize / 8 + 30);
+  // A slope that changes slowly, and a level with memory: predictions.
+  uint64_t level = 0, slope = 1000;
+  EXPECT_LE(bytes_of(false, [&](size_t) { return level += slope += random() % 11 - 5; }),
+            kBitsOf11 * kSize / 8 + 60);
+  int64_t swing = 0;
+  EXPECT_LE(bytes_of(false,
+                     [&](size_t) {
+                       swing += static_cast<int64_t>(random() % 11) - 5 - swing / 2;
+                       return static_cast<uint64_t>(swing);
+                     }),
+            kBitsOf11 * kSize / 8 + 60);
 }
 
 // Bytes for 1024 values: what each way of seeing them is for.

@@ -21,22 +21,22 @@ bool AllGood(const SamplesView& samples) {
                                                      [](Quality q) { return q == kGood; });
 }
 
-uint8_t* PutQualities(uint8_t* p, const Quality* qualities, size_t size) {
+uint8_t* PutQualities(uint8_t* p, const Quality* qualities, size_t size, Density density) {
   uint64_t* codes = ThreadScratch<Owner, 0, uint64_t>(size);
   std::copy_n(qualities, size, codes);
   uint8_t* column = ThreadScratch<Owner, 1, uint8_t>(ValueColumnBytesMax(size));
   const size_t column_size =
-      static_cast<size_t>(EncodeValues(ValueType::kDigital, codes, size, nullptr, column) - column);
+      static_cast<size_t>(EncodeValues(ValueType::kDigital, codes, size, nullptr, density, column) - column);
   p = PutVarint(p, column_size);
   std::copy_n(column, column_size, p);
   return p + column_size;
 }
 
-uint8_t* PutTimes(uint8_t* p, const Timestamp* times, size_t size) {
+uint8_t* PutTimes(uint8_t* p, const Timestamp* times, size_t size, Density density) {
   if (size == 1) return EncodeTime(times[0], p);
   // The column's size goes before it and is not known before; most take one byte.
   uint8_t* const column = p + 1;
-  const size_t column_size = static_cast<size_t>(EncodeTimes(times, size, column) - column);
+  const size_t column_size = static_cast<size_t>(EncodeTimes(times, size, density, column) - column);
   uint8_t head[kVarintBytesMax];
   const size_t head_size = static_cast<size_t>(PutVarint(head, column_size) - head);
   if (head_size > 1) std::copy_backward(column, column + column_size, column + column_size + head_size - 1);
@@ -48,18 +48,19 @@ absl::Status Damaged(absl::string_view what) { return absl::DataLossError(absl::
 
 }  // namespace
 
-void EncodePage(ValueType type, const SamplesView& samples, std::string* out, EncodeHint* hint) {
+void EncodePage(ValueType type, const SamplesView& samples, std::string* out, EncodeHint* hint,
+                Density density) {
   const size_t size = samples.size;
   HISTORIAN_CHECK(size >= 1 && size <= kPageSamplesMax);
   const bool all_good = AllGood(samples);
   uint8_t* const bytes = ThreadScratch<Owner, 2, uint8_t>(4 * kVarintBytesMax + TimeColumnBytesMax(size) +
                                                           (all_good ? 1 : 2) * ValueColumnBytesMax(size));
   uint8_t* p = PutVarint(bytes, (size - 1) << 1 | (all_good ? 0 : 1));
-  p = PutTimes(p, samples.times, size);
-  if (!all_good) p = PutQualities(p, samples.qualities, size);
-  if (type != ValueType::kString) p = EncodeValues(type, samples.values, size, hint, p);
+  p = PutTimes(p, samples.times, size, density);
+  if (!all_good) p = PutQualities(p, samples.qualities, size, density);
+  if (type != ValueType::kString) p = EncodeValues(type, samples.values, size, hint, density, p);
   out->append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(p - bytes));
-  if (type == ValueType::kString) EncodeTexts(samples, kPageBytesMax, out);
+  if (type == ValueType::kString) EncodeTexts(samples, kPageBytesMax, density, out);
 }
 
 absl::StatusOr<PageReader> PageReader::Open(ValueType type, absl::string_view bytes) {

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "storage/format/density.h"
 #include "storage/format/encode_hint.h"
 #include "storage/model/samples.h"
 
@@ -34,7 +35,11 @@ inline constexpr size_t kPageBytesMax = 64 * 1024 * 1024;
 // values canonical (IsCanonical), qualities known (IsKnownQuality), strings at most kStringBytesMax, distinct
 // ones at most kPageBytesMax together (any kPageSamples strings are). Any number of samples is encoded well,
 // 1 included. A hint kept for each tag saves time; null is fine.
-void EncodePage(ValueType type, const SamplesView& samples, std::string* out, EncodeHint* hint = nullptr);
+//
+// kDense takes, column by column, the dense form where that saves at least 3 % of the column: for pages that
+// are written once more when they are cold.
+void EncodePage(ValueType type, const SamplesView& samples, std::string* out, EncodeHint* hint = nullptr,
+                Density density = Density::kFast);
 
 // Reads a page column by column: a caller that needs no values decodes none.
 // The bytes must outlive the reader.

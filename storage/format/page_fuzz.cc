@@ -1,6 +1,7 @@
-// Strategy: the first byte chooses the value type, the rest is a page. Seeds are pages of every kind.
-// Invariants: decoding ends, with samples or DataLoss; samples are what the model promises (times rise,
-// values canonical, qualities known, no more than kPageSamplesMax); encoded again they come back the same.
+// Strategy: the first byte chooses the value type, the rest is a page. Seeds are pages of every kind, fast
+// and dense. Invariants: decoding ends, with samples or DataLoss; samples are what the model promises (times
+// rise, values canonical, qualities known, no more than kPageSamplesMax); encoded again they come back the
+// same.
 #include <string>
 #include <vector>
 
@@ -37,13 +38,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                                : IsCanonical(type, view.values[i]));
     HISTORIAN_CHECK(IsKnownQuality(view.QualityAt(i)));
   }
-  std::string again;
-  format::EncodePage(type, view, &again);
-  Samples decoded;
-  HISTORIAN_CHECK(format::DecodePage(type, again, &decoded).ok());
-  HISTORIAN_CHECK(decoded.size() == view.size);
-  const SamplesView decoded_view = decoded.View();
-  for (size_t i = 0; i < view.size; ++i) HISTORIAN_CHECK(SameSample(type, view, i, decoded_view, i));
+  for (const format::Density density : {format::Density::kFast, format::Density::kDense}) {
+    std::string again;
+    format::EncodePage(type, view, &again, nullptr, density);
+    Samples decoded;
+    HISTORIAN_CHECK(format::DecodePage(type, again, &decoded).ok());
+    HISTORIAN_CHECK(decoded.size() == view.size);
+    const SamplesView decoded_view = decoded.View();
+    for (size_t i = 0; i < view.size; ++i) HISTORIAN_CHECK(SameSample(type, view, i, decoded_view, i));
+  }
   return 0;
 }
 
@@ -52,9 +55,11 @@ namespace historian::fuzz {
 std::vector<std::string> FuzzSeeds() {
   std::vector<std::string> seeds;
   const auto add = [&seeds](ValueType type, const Samples& samples) {
-    std::string seed(1, static_cast<char>(static_cast<uint8_t>(type) - 1));
-    format::EncodePage(type, samples.View(), &seed);
-    seeds.push_back(seed);
+    for (const format::Density density : {format::Density::kFast, format::Density::kDense}) {
+      std::string seed(1, static_cast<char>(static_cast<uint8_t>(type) - 1));
+      format::EncodePage(type, samples.View(), &seed, nullptr, density);
+      seeds.push_back(seed);
+    }
   };
   for (const format::PlantKind& kind : format::PlantKinds()) {
     for (const size_t size : {1, 2, 40, 300}) add(kind.type, kind.make(size, 1));

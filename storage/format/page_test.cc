@@ -20,9 +20,10 @@ constexpr ValueType kAllTypes[] = {ValueType::kFloat64, ValueType::kFloat32, Val
                                    ValueType::kBool,    ValueType::kDigital, ValueType::kString};
 
 // Reads the page column by column and compares bit by bit.
-void ExpectRoundTrip(ValueType type, const SamplesView& samples, EncodeHint* hint = nullptr) {
+void ExpectRoundTrip(ValueType type, const SamplesView& samples, EncodeHint* hint = nullptr,
+                     Density density = Density::kFast) {
   std::string bytes = "before";
-  EncodePage(type, samples, &bytes, hint);
+  EncodePage(type, samples, &bytes, hint, density);
   ASSERT_EQ(bytes.substr(0, 6), "before");
   bytes.erase(0, 6);
   absl::StatusOr<PageReader> page = PageReader::Open(type, bytes);
@@ -60,6 +61,8 @@ TEST(Page, EverySampleComesBackBitForBit) {
       SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round);
       ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View()));
       ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View(), &hint));
+      ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View(), nullptr, Density::kDense));
+      ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View(), &hint, Density::kDense));
     }
   }
 }
@@ -68,12 +71,16 @@ TEST(Page, EverySizeComesBack) {
   std::mt19937_64 random(3);
   for (size_t size = 1; size <= 1100; ++size) {
     const ValueType type = kAllTypes[random() % 5];
-    ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, HostileSamples(type, size, random).View()));
+    const Samples samples = HostileSamples(type, size, random);
+    ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View()));
+    ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View(), nullptr, Density::kDense));
   }
   for (const PlantKind& kind : PlantKinds()) {
     for (const size_t size : {1, 2, 3, 7, 8, 255, 256, 257, 1024, 5000}) {
-      ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(kind.type, kind.make(size, 1).View()))
-          << kind.name << " " << size;
+      for (const Density density : {Density::kFast, Density::kDense}) {
+        ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(kind.type, kind.make(size, 1).View(), nullptr, density))
+            << kind.name << " " << size;
+      }
     }
   }
 }
@@ -81,7 +88,9 @@ TEST(Page, EverySizeComesBack) {
 TEST(Page, HoldsAsManySamplesAsPromised) {
   for (const ValueType type : {ValueType::kFloat64, ValueType::kInt64}) {
     std::mt19937_64 random(4);
-    ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, HostileSamples(type, kPageSamplesMax, random).View()));
+    const Samples samples = HostileSamples(type, kPageSamplesMax, random);
+    ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View()));
+    ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(type, samples.View(), nullptr, Density::kDense));
   }
 }
 
@@ -93,6 +102,31 @@ TEST(Page, TimesThreeCenturiesApartComeBack) {
   samples.Add(kTimestampMax, 0);
   ExpectRoundTrip(ValueType::kInt64, samples.View());
   ExpectRoundTrip(ValueType::kInt64, samples.View().Slice(2, 2));
+}
+
+// Bytes of the second page of the kind, of its times and its values each.
+size_t PageBytesOf(const char* kind_name, Density density) {
+  const PlantKind& kind = PlantKindNamed(kind_name);
+  const Samples samples = kind.make(2 * kPageSamples, 1);
+  std::string bytes;
+  EncodePage(kind.type, samples.View().Slice(kPageSamples, kPageSamples), &bytes, nullptr, density);
+  return bytes.size();
+}
+
+TEST(Page, DensePagesAreSmallerAndNeverLarger) {
+  const struct {
+    const char* kind;
+    double share;  // Of the fast page's bytes.
+  } cases[] = {
+      {"drift_regular", 0.75},  {"drift_jittered", 0.85}, {"noise_regular", 0.96}, {"widened_real", 0.75},
+      {"by_exception", 0.97},   {"totaliser", 0.85},      {"sequence", 1},         {"running", 1},
+      {"noise_with_spikes", 1}, {"computed", 1},          {"counter", 1},          {"messages", 0.99},
+  };
+  for (const auto& c : cases) {
+    EXPECT_LE(static_cast<double>(PageBytesOf(c.kind, Density::kDense)),
+              c.share * static_cast<double>(PageBytesOf(c.kind, Density::kFast)))
+        << c.kind;
+  }
 }
 
 TEST(Page, EveryDecimalUpToFifteenDigitsIsADecimal) {
@@ -152,9 +186,10 @@ TEST(Page, DecodePageAppendsAndKeepsQualities) {
 TEST(Page, DamagedBytesAreDataLossOrOtherSamplesButNeverWorse) {
   std::mt19937_64 random(6);
   for (const PlantKind& kind : PlantKinds()) {
-    for (const size_t size : {1, 5, 300}) {
+    for (const size_t size : {1, 5, 300, 301}) {
       std::string good;
-      EncodePage(kind.type, kind.make(size, 1).View(), &good);
+      EncodePage(kind.type, kind.make(size, 1).View(), &good, nullptr,
+                 size == 301 ? Density::kDense : Density::kFast);
       for (size_t i = 0; i < good.size(); ++i) {
         std::string bytes = good;
         bytes[i] = static_cast<char>(bytes[i] ^ (1 + random() % 255));

@@ -117,7 +117,7 @@ size_t SignedLimbs(const Wide& v) {
 
 void AppendIntegers(const std::vector<uint64_t>& values, std::string* out) {
   uint8_t* const bytes = ThreadScratch<Owner, 0, uint8_t>(IntegerColumnBytesMax(values.size()));
-  const uint8_t* const end = EncodeIntegers(values.data(), values.size(), 0, false, bytes);
+  const uint8_t* const end = EncodeIntegers(values.data(), values.size(), 0, false, Density::kFast, bytes);
   out->append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(end - bytes));
 }
 

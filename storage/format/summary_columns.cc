@@ -156,7 +156,7 @@ void Append(std::string* out, size_t bytes_max, Put put) {
 
 void AppendValues(ValueType type, const std::vector<ValueBits>& v, std::string* out) {
   Append(out, ValueColumnBytesMax(v.size()),
-         [&](uint8_t* p) { return EncodeValues(type, v.data(), v.size(), nullptr, p); });
+         [&](uint8_t* p) { return EncodeValues(type, v.data(), v.size(), nullptr, Density::kFast, p); });
 }
 
 void AppendSums(const std::vector<const ExactSum*>& sums, const Granularity& granularity, std::string* out) {
@@ -168,7 +168,7 @@ void AppendSums(const std::vector<const ExactSum*>& sums, const Granularity& gra
 void AppendIntegers(const std::vector<uint64_t>& v, std::string* out) {
   if (v.empty()) return;
   Append(out, IntegerColumnBytesMax(v.size()),
-         [&](uint8_t* p) { return EncodeIntegers(v.data(), v.size(), 0, false, p); });
+         [&](uint8_t* p) { return EncodeIntegers(v.data(), v.size(), 0, false, Density::kFast, p); });
 }
 
 absl::Status ReadIntegers(ByteReader* in, size_t n, std::vector<uint64_t>* v) {

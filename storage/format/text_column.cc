@@ -42,9 +42,9 @@ ZSTD_DCtx* Decompressor() {
   return context.get();
 }
 
-void AppendIntegers(const uint64_t* values, size_t size, std::string* out) {
+void AppendIntegers(const uint64_t* values, size_t size, Density density, std::string* out) {
   uint8_t* bytes = ThreadScratch<Owner, 0, uint8_t>(IntegerColumnBytesMax(size));
-  const uint8_t* end = EncodeIntegers(values, size, 0, false, bytes);
+  const uint8_t* end = EncodeIntegers(values, size, 0, false, density, bytes);
   out->append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(end - bytes));
 }
 
@@ -55,7 +55,7 @@ void AppendVarint(uint64_t v, std::string* out) {
 
 }  // namespace
 
-void EncodeTexts(const SamplesView& samples, size_t bytes_max, std::string* out) {
+void EncodeTexts(const SamplesView& samples, size_t bytes_max, Density density, std::string* out) {
   const size_t size = samples.size;
   uint64_t* indexes = ThreadScratch<Owner, 1, uint64_t>(size);
   uint64_t* lengths = ThreadScratch<Owner, 2, uint64_t>(size);
@@ -76,8 +76,8 @@ void EncodeTexts(const SamplesView& samples, size_t bytes_max, std::string* out)
     texts.append(text.data(), text.size());
   }
   AppendVarint(count, out);
-  AppendIntegers(lengths, count, out);
-  AppendIntegers(indexes, size, out);
+  AppendIntegers(lengths, count, density, out);
+  AppendIntegers(indexes, size, density, out);
   if (texts.size() >= kZstdBytesMin) {
     const size_t bound = ZSTD_compressBound(texts.size());
     char* shrunk = ThreadScratch<Owner, 3, char>(bound);

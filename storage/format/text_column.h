@@ -9,13 +9,14 @@
 
 #include "absl/status/status.h"
 #include "storage/format/bytes.h"
+#include "storage/format/density.h"
 #include "storage/model/samples.h"
 
 namespace historian::format {
 
 // Appends the column of 1 or more strings of at most kStringBytesMax each, distinct ones of at most
 // `bytes_max` in all.
-void EncodeTexts(const SamplesView& samples, size_t bytes_max, std::string* out);
+void EncodeTexts(const SamplesView& samples, size_t bytes_max, Density density, std::string* out);
 
 // Reads `size` strings: appends the distinct ones to *strings and writes their indexes. DataLoss when damage
 // shows or the distinct strings have more than bytes_max in all.

@@ -31,11 +31,11 @@ bool DecodeTime(ByteReader* in, Timestamp* time) {
   return true;
 }
 
-uint8_t* EncodeTimes(const Timestamp* times, size_t size, uint8_t* out) {
+uint8_t* EncodeTimes(const Timestamp* times, size_t size, Density density, uint8_t* out) {
   out = EncodeTime(times[0], out);
   if (size == 1) return out;
   return EncodeIntegers(reinterpret_cast<const uint64_t*>(times), size, static_cast<uint64_t>(times[0]), true,
-                        out);
+                        density, out);
 }
 
 absl::Status DecodeTimes(ByteReader* in, size_t size, Timestamp* times) {

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "storage/format/bytes.h"
+#include "storage/format/density.h"
 #include "storage/format/integer_column.h"
 #include "storage/model/timestamp.h"
 
@@ -24,7 +25,7 @@ uint8_t* EncodeTime(Timestamp time, uint8_t* out);
 bool DecodeTime(ByteReader* in, Timestamp* time);
 
 // Writes 1 or more strictly ascending times; returns the end.
-uint8_t* EncodeTimes(const Timestamp* times, size_t size, uint8_t* out);
+uint8_t* EncodeTimes(const Timestamp* times, size_t size, Density density, uint8_t* out);
 
 // Reads `size` times. DataLoss when damage shows; times are strictly ascending.
 absl::Status DecodeTimes(ByteReader* in, size_t size, Timestamp* times);

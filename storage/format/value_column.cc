@@ -110,12 +110,13 @@ uint8_t* PutConstant(uint8_t* p, Kind kind, uint64_t bits) {
 }
 
 template <int kLevel>
-uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, uint8_t* out);
+uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, Density density,
+                uint8_t* out);
 
 // Runs of equal bits.
 template <int kLevel>
 uint8_t* EncodeRuns(Kind kind, const uint64_t* bits, size_t size, size_t runs, EncodeHint* hint,
-                    uint8_t* out) {
+                    Density density, uint8_t* out) {
   uint64_t* lengths = ThreadScratch<Owner, 10 * kLevel + 0, uint64_t>(runs);
   uint64_t* values = ThreadScratch<Owner, 10 * kLevel + 1, uint64_t>(runs);
   size_t run = 0;
@@ -128,8 +129,8 @@ uint8_t* EncodeRuns(Kind kind, const uint64_t* bits, size_t size, size_t runs, E
   }
   *out++ = kRuns;
   out = PutVarint(out, runs);
-  out = EncodeIntegers(lengths, runs, 0, false, out);
-  return Encode<kLevel + 1>(kind, values, runs, hint, out);
+  out = EncodeIntegers(lengths, runs, 0, false, density, out);
+  return Encode<kLevel + 1>(kind, values, runs, hint, density, out);
 }
 
 // Fibonacci hashing: the high bits of the product mix all bits of the value.
@@ -141,7 +142,7 @@ size_t SlotOf(uint64_t bits, unsigned table_width) {
 // max_bytes.
 template <int kLevel>
 uint8_t* EncodeDictionary(Kind kind, const uint64_t* bits, size_t size, size_t max_bytes, EncodeHint* hint,
-                          uint8_t* out) {
+                          Density density, uint8_t* out) {
   const unsigned table_width = std::max(WidthOf(size) + 1, 6u);
   const size_t table_size = size_t{1} << table_width;
   uint32_t* table = ThreadScratch<Owner, 10 * kLevel + 2, uint32_t>(table_size);  // 1 + place in entries.
@@ -172,8 +173,8 @@ uint8_t* EncodeDictionary(Kind kind, const uint64_t* bits, size_t size, size_t m
   for (size_t i = 0; i < size; ++i) indexes[i] = ranks[indexes[i]];
   *out++ = kDictionary;
   out = PutVarint(out, count);
-  out = Encode<kInnermost>(kind, sorted, count, hint, out);
-  return EncodeIntegers(indexes, size, 0, false, out);
+  out = Encode<kInnermost>(kind, sorted, count, hint, density, out);
+  return EncodeIntegers(indexes, size, 0, false, density, out);
 }
 
 // Finds the exponent, fills mantissas, and returns how many values are exceptions; *decimals < 0 for none
@@ -212,11 +213,11 @@ size_t FitDecimals(const uint64_t* bits, size_t size, bool narrow, EncodeHint* h
 
 template <int kLevel>
 uint8_t* EncodeDecimals(Kind kind, const uint64_t* bits, size_t size, size_t failed, int decimals,
-                        uint64_t* mantissas, uint8_t* out) {
+                        uint64_t* mantissas, Density density, uint8_t* out) {
   const uint8_t high = static_cast<uint8_t>(decimals << 4);
   if (failed == 0) {
     *out++ = kDecimals | high;
-    return EncodeIntegers(mantissas, size, 0, false, out);
+    return EncodeIntegers(mantissas, size, 0, false, density, out);
   }
   uint64_t* decoded = ThreadScratch<Owner, 10 * kLevel + 3, uint64_t>(size);
   uint64_t* places = ThreadScratch<Owner, 10 * kLevel + 4, uint64_t>(size);
@@ -239,20 +240,20 @@ uint8_t* EncodeDecimals(Kind kind, const uint64_t* bits, size_t size, size_t fai
     mantissas[i] = mantissas[count];  // A run of exceptions at the beginning has no good value before it.
   }
   *out++ = (count == 0 ? kDecimals : kPatchedDecimals) | high;
-  out = EncodeIntegers(mantissas, size, 0, false, out);
+  out = EncodeIntegers(mantissas, size, 0, false, density, out);
   if (count == 0) return out;
   out = PutVarint(out, count);
-  out = EncodeIntegers(places, count, 0, false, out);
+  out = EncodeIntegers(places, count, 0, false, density, out);
   EncodeHint none;
-  return Encode<kInnermost>(kind, exceptions, count, &none, out);
+  return Encode<kInnermost>(kind, exceptions, count, &none, density, out);
 }
 
 // The smallest of what fits floats that are not decimals, or are at a price.
 template <int kLevel>
-uint8_t* EncodeBits(Kind kind, const uint64_t* bits, size_t size, uint8_t* out) {
+uint8_t* EncodeBits(Kind kind, const uint64_t* bits, size_t size, Density density, uint8_t* out) {
   uint8_t* const begin = out;
   *out++ = kIntegers;
-  out = EncodeIntegers(bits, size, 0, false, out);
+  out = EncodeIntegers(bits, size, 0, false, density, out);
   if (kind != Kind::kInteger && static_cast<size_t>(out - begin) > RawBytes(kind) * size) {
     *begin = kRaw;
     return PutRaw(begin + 1, kind, bits, size);
@@ -271,16 +272,17 @@ uint8_t* KeepShorter(uint8_t* begin, uint8_t* end, size_t size, EncodeFunction e
 }
 
 template <int kLevel>
-uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, uint8_t* out) {
+uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, Density density,
+                uint8_t* out) {
   const size_t runs = CountChanges(bits, size) + 1;
   if (runs == 1) return PutConstant(out, kind, bits[0]);
   if constexpr (kLevel == 0) {
-    if (runs * 16 <= size) return EncodeRuns<kLevel>(kind, bits, size, runs, hint, out);
+    if (runs * 16 <= size) return EncodeRuns<kLevel>(kind, bits, size, runs, hint, density, out);
   }
   uint8_t* const begin = out;
   const auto bits_per_value = [&] { return static_cast<size_t>(out - begin) * 8 / size; };
   if (kind == Kind::kInteger) {
-    out = EncodeBits<kLevel>(kind, bits, size, out);
+    out = EncodeBits<kLevel>(kind, bits, size, density, out);
   } else {
     const bool narrow = kind == Kind::kNarrow;
     uint64_t* mantissas = ThreadScratch<Owner, 10 * kLevel + 8, uint64_t>(size);
@@ -290,30 +292,31 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
       failed = FitDecimals(bits, size, narrow, hint, mantissas, &decimals);
     if (decimals >= 0 && failed * 8 <= size && (kLevel < kInnermost || failed == 0)) {
       hint->decimals = static_cast<int8_t>(decimals);
-      out = EncodeDecimals<kLevel>(kind, bits, size, failed, decimals, mantissas, out);
+      out = EncodeDecimals<kLevel>(kind, bits, size, failed, decimals, mantissas, density, out);
       if (bits_per_value() > (narrow ? 18 : 36)) {
         out = KeepShorter<10 * kLevel + 9>(
-            begin, out, size, [&](uint8_t* p) { return EncodeBits<kLevel>(kind, bits, size, p); });
+            begin, out, size, [&](uint8_t* p) { return EncodeBits<kLevel>(kind, bits, size, density, p); });
       }
     } else if (kind == Kind::kWide && AllNarrow(bits, size)) {
       uint64_t* narrowed = ThreadScratch<Owner, 100 + kLevel, uint64_t>(size);
       Narrow(bits, size, narrowed);
       if (!hint->narrow) *hint = EncodeHint{EncodeHint::kUnknown, true};
       *out++ = kWidened;
-      return Encode<kLevel>(Kind::kNarrow, narrowed, size, hint, out);
+      return Encode<kLevel>(Kind::kNarrow, narrowed, size, hint, density, out);
     } else {
       if (kind == Kind::kWide && hint->narrow) {
         *hint = EncodeHint();  // It went through float32 no longer.
-        return Encode<kLevel>(kind, bits, size, hint, out);
+        return Encode<kLevel>(kind, bits, size, hint, density, out);
       }
       hint->decimals = EncodeHint::kNoDecimals;
-      out = EncodeBits<kLevel>(kind, bits, size, out);
+      out = EncodeBits<kLevel>(kind, bits, size, density, out);
     }
   }
   if constexpr (kLevel == 0) {
     if (runs * 4 <= size) {
-      out = KeepShorter<110>(begin, out, size,
-                             [&](uint8_t* p) { return EncodeRuns<kLevel>(kind, bits, size, runs, hint, p); });
+      out = KeepShorter<110>(begin, out, size, [&](uint8_t* p) {
+        return EncodeRuns<kLevel>(kind, bits, size, runs, hint, density, p);
+      });
     }
   }
   if constexpr (kLevel < kInnermost) {
@@ -321,7 +324,7 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
       const size_t max_bytes = static_cast<size_t>(out - begin);
       out = KeepShorter<120 + kLevel>(begin, out, size, [&](uint8_t* p) {
         EncodeHint none;
-        return EncodeDictionary<kLevel>(kind, bits, size, max_bytes, &none, p);
+        return EncodeDictionary<kLevel>(kind, bits, size, max_bytes, &none, density, p);
       });
     }
   }
@@ -453,9 +456,10 @@ HISTORIAN_SIMD uint64_t AnyBits(const uint64_t* values, size_t size) {
 
 }  // namespace
 
-uint8_t* EncodeValues(ValueType type, const ValueBits* values, size_t size, EncodeHint* hint, uint8_t* out) {
+uint8_t* EncodeValues(ValueType type, const ValueBits* values, size_t size, EncodeHint* hint, Density density,
+                      uint8_t* out) {
   EncodeHint none;
-  return Encode<0>(KindOf(type), values, size, hint == nullptr ? &none : hint, out);
+  return Encode<0>(KindOf(type), values, size, hint == nullptr ? &none : hint, density, out);
 }
 
 absl::Status DecodeValues(ValueType type, ByteReader* in, size_t size, ValueBits* values) {

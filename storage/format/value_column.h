@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "storage/format/bytes.h"
+#include "storage/format/density.h"
 #include "storage/format/encode_hint.h"
 #include "storage/model/value.h"
 
@@ -20,7 +21,8 @@ namespace historian::format {
 constexpr size_t ValueColumnBytesMax(size_t size) { return 512 + 24 * size; }
 
 // Writes the column of 1 or more canonical values; returns the end.
-uint8_t* EncodeValues(ValueType type, const ValueBits* values, size_t size, EncodeHint* hint, uint8_t* out);
+uint8_t* EncodeValues(ValueType type, const ValueBits* values, size_t size, EncodeHint* hint, Density density,
+                      uint8_t* out);
 
 // Reads `size` values. DataLoss when damage shows; values are canonical.
 absl::Status DecodeValues(ValueType type, ByteReader* in, size_t size, ValueBits* values);
