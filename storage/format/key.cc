@@ -69,6 +69,31 @@ std::string PagesKey(const BlockId& id) {
   return key;
 }
 
+std::string RollupKey(const RollupId& id) { return HeadPrefix(id.partition, id.tag); }
+
+std::string PartitionPrefix(int32_t partition) {
+  std::string key;
+  PutBigEndian(Ordered(partition), &key);
+  return key;
+}
+
+std::string PagesPrefix(int32_t partition, uint64_t seal) {
+  std::string key = PartitionPrefix(partition);
+  PutBigEndian(seal, &key);
+  return key;
+}
+
+absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key) {
+  RollupId id;
+  if (key.size() != sizeof(id.partition) + sizeof(id.tag)) {
+    return absl::DataLossError(absl::StrCat("rollup key of ", key.size(), " bytes, not 8"));
+  }
+  id.partition = Unordered(TakeBigEndian<uint32_t>(&key));
+  id.tag = TakeBigEndian<uint32_t>(&key);
+  if (id.tag == 0) return absl::DataLossError("rollup key of tag 0, which is no tag");
+  return id;
+}
+
 absl::StatusOr<BlockId> ParseHeadKey(absl::string_view key) {
   if (absl::Status s = Check("head", key); !s.ok()) return s;
   BlockId id;

@@ -49,6 +49,22 @@ absl::StatusOr<BlockId> ParsePagesKey(absl::string_view key);
 // Every head key of the tag in the partition has this prefix.
 std::string HeadPrefix(int32_t partition, TagId tag);
 
+// Names the rollup of a tag in a partition.
+struct RollupId {
+  int32_t partition = 0;
+  TagId tag = 0;
+
+  friend bool operator==(const RollupId&, const RollupId&) = default;
+};
+std::string RollupKey(const RollupId& id);
+// DataLoss when the bytes are no such key.
+absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key);
+
+// All keys of the partition, of heads, pages and rollups, lie from the prefix to before that of the next one;
+// all pages keys of seals before `seal` lie before PagesPrefix.
+std::string PartitionPrefix(int32_t partition);
+std::string PagesPrefix(int32_t partition, uint64_t seal);
+
 }  // namespace historian::format
 
 #endif  // HISTORIAN_STORAGE_FORMAT_KEY_H_

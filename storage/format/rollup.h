@@ -1,0 +1,50 @@
+// File: storage/format/rollup.h
+//
+// The rollup of one tag in one partition: summaries of its samples in time slots aligned to UTC, so that a
+// long range is folded without looking at pages. Levels are minutes, hours and days; each level holds the
+// slots that have samples. Stored in space kRollups under RollupKey (key.h). Bytes: rollup.md.
+#ifndef HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
+#define HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/aggregate/summary.h"
+#include "storage/model/value.h"
+
+namespace historian::format {
+
+// Written into every rollup. A reader refuses a version it does not know.
+inline constexpr uint32_t kRollupVersion = 1;
+
+// Finest first; each is a multiple of the one before, and a partition is one of all.
+inline constexpr uint64_t kSlotNs[] = {60'000'000'000, 3'600'000'000'000, 86'400'000'000'000};
+inline constexpr int kRollupLevels = 3;
+
+struct Rollup {
+  struct Level {
+    uint64_t slot_ns = 0;  // One of kSlotNs.
+    // Of the slots that have samples, in order of time: slot k of a summary is floor(first.time / slot_ns).
+    std::vector<Summary> slots;
+  };
+  ValueType type = ValueType::kFloat64;
+  std::vector<Level> levels;  // Finest first; at least one.
+
+  size_t MemoryBytes() const;
+};
+
+// The slot that holds t, counted from 1970.
+int64_t SlotOf(Timestamp t, uint64_t slot_ns);
+
+// Requires levels as above, all slots of one partition.
+void EncodeRollup(const Rollup& rollup, std::string* out);
+
+// DataLoss when the checksum or anything else is wrong; FailedPrecondition for a version newer than this one.
+absl::StatusOr<Rollup> DecodeRollup(absl::string_view bytes);
+
+}  // namespace historian::format
+
+#endif  // HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
