@@ -30,12 +30,14 @@ absl::StatusOr<v1::GetStorageResponse> Admin::Storage(const TagSelection& tags) 
   return response;
 }
 
-absl::StatusOr<v1::SealResponse> Admin::Seal(absl::Duration deadline) const {
+absl::StatusOr<v1::SealResponse> Admin::Seal(bool settle, absl::Duration deadline) const {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  v1::SealRequest request;
+  request.set_settle(settle);
   v1::SealResponse response;
   RETURN_IF_ERROR(
-      FromGrpc(v1::Admin::NewStub(connection_.channel())->Seal(&context, {}, &response), "sealing"));
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->Seal(&context, request, &response), "sealing"));
   return response;
 }
 

@@ -27,8 +27,10 @@ class Admin {
   absl::StatusOr<v1::GetStatusResponse> Status() const;
   // The figures in all, and those of the selected tags. Errors: NotFound, an unknown tag is selected.
   absl::StatusOr<v1::GetStorageResponse> Storage(const TagSelection& tags = {}) const;
-  // Turns everything open into blocks. Takes as long as it takes: up to `deadline`.
-  absl::StatusOr<v1::SealResponse> Seal(absl::Duration deadline = absl::Minutes(10)) const;
+  // Turns everything open into blocks; with `settle` also merges and encodes them for good. Takes as long as
+  // it takes: up to `deadline`.
+  absl::StatusOr<v1::SealResponse> Seal(bool settle = false,
+                                        absl::Duration deadline = absl::Minutes(10)) const;
   // The blocks of a tag that have samples in [start, end), in time order.
   absl::StatusOr<std::vector<v1::BlockInfo>> ListBlocks(const TagKey& tag, Timestamp start,
                                                         Timestamp end) const;

@@ -9,9 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/selection.h"
-#include "storage/model/version.h"
 #include "server/wire.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/version.h"
 
 namespace historian::server {
 namespace {
@@ -105,6 +105,7 @@ grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* 
         to->set_samples_open(stats.samples_open);
         to->set_blocks(stats.blocks);
         to->set_block_bytes(stats.block_bytes);
+        to->set_samples_unsettled(stats.samples_unsettled);
         to->set_bytes_on_disk(BytesOnDisk(stats));
         to->set_journal_bytes(stats.journal_bytes);
         for (const TagId tag : selected.ids) {
@@ -120,11 +121,13 @@ grpc::ServerUnaryReactor* AdminService::Seal(grpc::CallbackServerContext* contex
                                              grpc::ByteBuffer* out) {
   return ServeUnary<v1::SealRequest, v1::SealResponse>(
       env_, context, Method::kSeal, /*is_query=*/false, in, out, OnPool<v1::SealRequest>,
-      [this](const v1::SealRequest&, const KeepGoing&, CallRecord&, v1::SealResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.Seal());
+      [this](const v1::SealRequest& request, const KeepGoing&, CallRecord&,
+             v1::SealResponse* to) -> absl::Status {
+        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.Seal(request.settle()));
         to->set_samples(sealed.samples);
         to->set_blocks(sealed.blocks);
         to->set_bytes(sealed.bytes);
+        to->set_partitions_settled(sealed.partitions_settled);
         return absl::OkStatus();
       });
 }

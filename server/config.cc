@@ -108,6 +108,11 @@ std::vector<Setting> Bind(Config* c) {
        Size{&c->archive.journal_bytes_max, kMiB, 64 * kGiB}},
       {"archive.seal_interval", "Samples are sealed into blocks after so long at the latest.",
        Period{&c->archive.seal_interval, absl::Seconds(1), absl::Hours(24 * 7)}},
+      {"archive.settle_delay",
+       "A week that is over, or has many late samples, is merged and encoded densely after so long without "
+       "new "
+       "blocks.",
+       Period{&c->archive.settle_delay, absl::Seconds(1), absl::Hours(24 * 7)}},
       {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
       {"log.format", "text (key=value) or json, a line each.", Choice{&c->log.format, {"text", "json"}}},

@@ -75,12 +75,17 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
   to->Gauge("historian_tags", "Tags.", n(tags));
   to->Gauge("historian_samples_open", "Samples in tails, not yet sealed.", n(stats.samples_open));
   to->Gauge("historian_samples_sealed", "Samples in blocks.", n(stats.samples_sealed));
+  to->Gauge("historian_samples_unsettled",
+            "Samples in blocks that are still to be merged and encoded densely.", n(stats.samples_unsettled));
+  to->Counter("historian_settles_total", "Partitions settled.", n(stats.settles));
+  to->Counter("historian_settled_bytes_total", "Bytes of blocks and rollups written by settling.",
+              n(stats.settled_bytes));
   to->Gauge("historian_tail_bytes", "Memory of open tails.", n(stats.tail_bytes));
   to->Gauge("historian_in_flight_bytes", "Memory of frames being written.", n(stats.in_flight_bytes));
   to->Gauge("historian_cache_bytes", "Memory of cached block heads.", n(stats.cache_bytes));
   to->Gauge("historian_journal_bytes", "Journal not yet trimmed.", n(stats.journal_bytes));
   to->Gauge("historian_blocks", "Blocks.", n(stats.blocks));
-  to->Gauge("historian_block_bytes", "Bytes of blocks, heads and payloads.", n(stats.block_bytes));
+  to->Gauge("historian_block_bytes", "Bytes of blocks and rollups.", n(stats.block_bytes));
   to->Gauge("historian_disk_reserve_bytes", "Writes are refused with less free space.",
             n(stats.disk_reserve_bytes));
   to->Gauge("historian_disk_free_bytes", "Free space of the disk.", n(stats.store.free_bytes));

@@ -27,9 +27,9 @@
 #include "server/service_env.h"
 #include "server/tags_service.h"
 #include "server/tls.h"
-#include "storage/model/version.h"
 #include "server/watcher.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/version.h"
 
 namespace historian::server {
 namespace {
@@ -48,6 +48,7 @@ ArchiveOptions OptionsOf(const Config& config) {
   options.memory_budget_bytes = config.engine_bytes();
   options.journal_bytes_max = config.archive.journal_bytes_max;
   options.seal_interval = config.archive.seal_interval;
+  options.settle_delay = config.archive.settle_delay;
   options.future_limit = config.archive.future_limit;
   options.disk_reserve_bytes = config.archive.disk_reserve;
   return options;

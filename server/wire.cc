@@ -536,6 +536,7 @@ void BlockInfoToWire(const BlockInfo& from, v1::BlockInfo* to) {
   to->set_pages(from.pages);
   to->set_head_bytes(from.head_bytes);
   to->set_payload_bytes(from.payload_bytes);
+  to->set_rollup_bytes(from.rollup_bytes);
 }
 
 void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to) {

@@ -1,5 +1,9 @@
 #include "storage/archive/archive.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -16,8 +20,10 @@
 #include "storage/archive/encode_hints.h"
 #include "storage/archive/frame_record.h"
 #include "storage/archive/head_cache.h"
+#include "storage/archive/partitions.h"
 #include "storage/archive/record_keys.h"
 #include "storage/archive/seal.h"
+#include "storage/archive/settle.h"
 #include "storage/archive/shard.h"
 #include "storage/archive/tag_reader.h"
 #include "storage/archive/validate.h"
@@ -45,6 +51,11 @@ constexpr size_t kDamageListedMax = 100;
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 // Frames (times shards) that recovery holds in memory at once.
 constexpr int kReplayFramesMax = 64;
+// How often the settling thread looks for work (more often when it is not to wait so long), and how it yields
+// to other threads.
+constexpr absl::Duration kSettlePeriod = absl::Seconds(1);
+constexpr absl::Duration kSettlePeriodMin = absl::Milliseconds(10);
+constexpr int kSettleNiceness = 10;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
@@ -94,7 +105,7 @@ class ArchiveImpl : public Archive {
                                              KeepGoing keep_going) override;
   absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
   absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
-  absl::StatusOr<SealResult> Seal() override;
+  absl::StatusOr<SealResult> Seal(bool settle) override;
   ArchiveStats Stats() override;
   absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
   absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
@@ -147,7 +158,15 @@ class ArchiveImpl : public Archive {
   void Maintain();
   void CheckRoom();
   bool SealIsDue() ABSL_LOCKS_EXCLUDED(state_mu_);
-  absl::StatusOr<SealResult> SealNow(bool everything);
+  absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(seal_mu_);
+
+  // Of the settling thread.
+  void SettleInBackground();
+  bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(seal_mu_);
+  absl::StatusOr<uint64_t> SettleAll();
+  absl::Status SettleNow(int32_t partition) ABSL_LOCKS_EXCLUDED(seal_mu_);
+  // Deletes what no reader can need any more.
+  void CollectGarbage() ABSL_LOCKS_EXCLUDED(seal_mu_);
 
   // Constant after construction, or after Init.
   const std::unique_ptr<kv::Store> store_;
@@ -157,9 +176,12 @@ class ArchiveImpl : public Archive {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Journal> journal_;
   std::thread maintenance_;
+  std::thread settler_;
 
   // Synchronise themselves.
   HeadCache heads_;
+  PartitionTable partitions_;
+  ReaderPins pins_;
   Completions completions_;
   EncodeHints hints_;
   std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
@@ -167,9 +189,20 @@ class ArchiveImpl : public Archive {
   absl::Mutex producers_mu_;
   absl::flat_hash_map<std::string, ProducerState> producers_ ABSL_GUARDED_BY(producers_mu_);
 
-  // Only the maintenance thread (and Init) seals.
-  Checkpoint checkpoint_;
+  // Held while a seal or the end of a settling changes the store.
+  absl::Mutex seal_mu_;
+  Checkpoint checkpoint_ ABSL_GUARDED_BY(seal_mu_);
+  // When something was last sealed into a partition, or settling it failed.
+  absl::flat_hash_map<int32_t, absl::Time> unsettled_since_ ABSL_GUARDED_BY(seal_mu_);
+  // Of the maintenance thread.
   absl::Time last_seal_try_ = absl::InfinitePast();
+  // Payloads of the partition below the seal number, until the readers of that time are gone; in order.
+  struct Garbage {
+    int32_t partition = 0;
+    uint64_t seal = 0;
+    std::weak_ptr<const void> readers;
+  };
+  std::deque<Garbage> garbage_;  // Of the settling thread, once it runs.
 
   mutable absl::Mutex state_mu_;
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
@@ -183,7 +216,11 @@ class ArchiveImpl : public Archive {
   uint64_t seals_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // Calls of Seal so far,
   uint64_t seals_served_ ABSL_GUARDED_BY(state_mu_) = 0;  // and how many of them are answered,
   absl::StatusOr<SealResult> seal_answer_ ABSL_GUARDED_BY(state_mu_) = absl::UnknownError("no seal yet");
-  Checkpoint sealed_ ABSL_GUARDED_BY(state_mu_);  // A copy of checkpoint_ for Stats.
+  uint64_t settles_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // As with seals.
+  uint64_t settles_served_ ABSL_GUARDED_BY(state_mu_) = 0;
+  absl::StatusOr<uint64_t> settle_answer_ ABSL_GUARDED_BY(state_mu_) = 0;
+  std::atomic<bool> stopping_{false};  // As closing_, for long work.
+  std::atomic<uint64_t> settles_{0}, settled_bytes_{0};
   uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
   Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
   absl::Time dirty_since_ ABSL_GUARDED_BY(state_mu_) = absl::InfiniteFuture();
@@ -216,7 +253,15 @@ absl::Status ArchiveImpl::CheckVersion() {
 }
 
 absl::Status ArchiveImpl::LoadCheckpoint() {
-  ASSIGN_OR_RETURN(checkpoint_, ReadCheckpoint(*store_));
+  {
+    absl::MutexLock lock(&seal_mu_);
+    ASSIGN_OR_RETURN(checkpoint_, ReadCheckpoint(*store_));
+    RETURN_IF_ERROR(partitions_.Load(*store_));
+    for (const auto& [partition, state] : partitions_.All()) {
+      unsettled_since_[partition] = absl::Now();
+      if (state.garbage) garbage_.push_back({partition, state.settled, {}});
+    }
+  }
   const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kCheckpoint);
   for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
     const absl::string_view key = cursor->key();
@@ -275,8 +320,12 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
     }
     return absl::OkStatus();
   };
-  absl::StatusOr<std::unique_ptr<Journal>> journal =
-      Journal::Open(*store_, checkpoint_.journal_position, replay, report);
+  uint64_t position;
+  {
+    absl::MutexLock lock(&seal_mu_);
+    position = checkpoint_.journal_position;
+  }
+  absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(*store_, position, replay, report);
   const auto idle = [&under_way] { return under_way == 0; };
   absl::MutexLock lock(&mu);
   mu.Await(absl::Condition(&idle));
@@ -303,11 +352,11 @@ absl::Status ArchiveImpl::Init() {
   }
   {
     absl::MutexLock lock(&state_mu_);
-    sealed_ = checkpoint_;
     if (report.records > 0) dirty_since_ = absl::Now();
   }
   CheckRoom();
   maintenance_ = std::thread([this] { Maintain(); });
+  settler_ = std::thread([this] { SettleInBackground(); });
   return absl::OkStatus();
 }
 
@@ -315,8 +364,10 @@ ArchiveImpl::~ArchiveImpl() {
   {
     absl::MutexLock lock(&state_mu_);
     closing_ = true;
+    stopping_ = true;
   }
   if (maintenance_.joinable()) maintenance_.join();
+  if (settler_.joinable()) settler_.join();
   journal_.reset();  // Writes what is queued and hands it to the shards,
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();  // which finish it.
 }
@@ -498,8 +549,9 @@ void ArchiveImpl::Finish(Applying& applying, const absl::Status& status) {
 absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepGoing keep_going) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
-  return std::make_unique<TagReader>(*store_, heads_, ShardOf(id).Sources(id, tag->type),
-                                     std::move(keep_going));
+  ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
+  return std::make_unique<TagReader>(*store_, heads_, partitions_, std::move(pin),
+                                     ShardOf(id).Sources(id, tag->type), std::move(keep_going));
 }
 
 // Passes a raw reader's damage on to the archive's list.
@@ -654,6 +706,7 @@ void ArchiveImpl::Maintain() {
 absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
   // it is not.
+  absl::MutexLock seal_lock(&seal_mu_);
   Checkpoint checkpoint = checkpoint_;
   std::vector<std::pair<std::string, uint64_t>> producers;
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
@@ -681,8 +734,13 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   for (std::vector<FrozenTag>& part : frozen_by_shard)
     std::move(part.begin(), part.end(), std::back_inserter(frozen));
 
-  absl::StatusOr<SealOutcome> outcome = WriteSeal(*store_, checkpoint, producers, frozen, everything);
-  if (outcome.ok()) heads_.Invalidate(outcome->changed);
+  absl::StatusOr<SealOutcome> outcome =
+      WriteSeal(*store_, checkpoint, partitions_, producers, frozen, everything);
+  if (outcome.ok()) {
+    partitions_.Set(outcome->partitions);
+    for (const auto& [partition, state] : outcome->partitions) unsettled_since_[partition] = absl::Now();
+    heads_.Invalidate(outcome->changed);
+  }
   for (size_t i = 0; i < frozen.size(); ++i) {
     ShardOf(frozen[i].tag).Thaw(frozen[i].tag, outcome.ok() ? &outcome->left[i] : nullptr);
   }
@@ -694,7 +752,6 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   checkpoint_ = outcome->checkpoint;
   {
     absl::MutexLock lock(&state_mu_);
-    sealed_ = checkpoint_;
     ++seals_;
     last_seal_ = clock_.Now();
     dirty_since_ = in_flight_bytes_ > 0 || OpenSamples() > 0 ? cut : absl::InfiniteFuture();
@@ -703,13 +760,150 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   return outcome->result;
 }
 
-absl::StatusOr<SealResult> ArchiveImpl::Seal() {
+absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
   absl::MutexLock lock(&state_mu_);
   if (closing_) return absl::UnavailableError("the archive is closing");
-  const uint64_t mine = ++seals_wanted_;
-  const auto served = [this, mine]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return seals_served_ >= mine; };
-  state_mu_.Await(absl::Condition(&served));
-  return seal_answer_;
+  const uint64_t my_seal = ++seals_wanted_;
+  const auto sealed = [this, my_seal]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return seals_served_ >= my_seal; };
+  state_mu_.Await(absl::Condition(&sealed));
+  ASSIGN_OR_RETURN(SealResult result, seal_answer_);
+  if (!settle) return result;
+  if (closing_) return absl::UnavailableError("the archive is closing");
+  const uint64_t my_settle = ++settles_wanted_;
+  const auto settled = [this, my_settle]()
+                           ABSL_NO_THREAD_SAFETY_ANALYSIS { return settles_served_ >= my_settle; };
+  state_mu_.Await(absl::Condition(&settled));
+  ASSIGN_OR_RETURN(result.partitions_settled, settle_answer_);
+  return result;
+}
+
+// ---- Settling
+
+void ArchiveImpl::SettleInBackground() {
+  // Only this thread, and only as far as the system allows: work that waits for nobody yields to all other.
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kSettleNiceness);
+  const absl::Duration period = std::clamp(options_.settle_delay, kSettlePeriodMin, kSettlePeriod);
+  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return closing_ || settles_wanted_ != settles_served_;
+  };
+  while (true) {
+    uint64_t serve;
+    bool explicitly;
+    {
+      absl::MutexLock lock(&state_mu_);
+      state_mu_.AwaitWithTimeout(absl::Condition(&wanted), period);
+      serve = settles_wanted_;
+      explicitly = settles_wanted_ != settles_served_;
+      if (closing_ && !explicitly) return;
+    }
+    CollectGarbage();
+    if (explicitly) {
+      absl::StatusOr<uint64_t> answer = SettleAll();
+      CollectGarbage();
+      absl::MutexLock lock(&state_mu_);
+      settle_answer_ = std::move(answer);
+      settles_served_ = serve;
+      continue;
+    }
+    for (const PartitionTable::Partition& partition : partitions_.All()) {
+      if (!SettleIsDue(partition) || stopping_) continue;
+      if (const absl::Status status = SettleNow(partition.first); !status.ok()) NoteDamage(status);
+    }
+  }
+}
+
+bool ArchiveImpl::SettleIsDue(const PartitionTable::Partition& partition) {
+  const auto& [number, state] = partition;
+  if (!state.dirty()) return false;
+  {
+    absl::MutexLock lock(&seal_mu_);
+    if (absl::Now() - unsettled_since_[number] < options_.settle_delay) return false;
+  }
+  const bool over = format::PartitionStart(number + 1) <= clock_.Now();
+  return over || state.late_samples >= state.samples / 4;
+}
+
+absl::StatusOr<uint64_t> ArchiveImpl::SettleAll() {
+  uint64_t settled = 0;
+  for (const auto& [partition, state] : partitions_.All()) {
+    if (!state.dirty()) continue;
+    RETURN_IF_ERROR(SettleNow(partition));
+    ++settled;
+  }
+  return settled;
+}
+
+absl::Status ArchiveImpl::SettleNow(int32_t partition) {
+  uint64_t seal;
+  {
+    absl::MutexLock lock(&seal_mu_);
+    seal = checkpoint_.next_seal++;
+    unsettled_since_[partition] = absl::Now();  // Not at once again, if this fails.
+  }
+  const auto annotated = [partition](const absl::Status& status) {
+    return Annotate(
+        status, absl::StrCat("settling the week from ", FormatTimestamp(format::PartitionStart(partition))));
+  };
+  // The old blocks go only when the new ones are there.
+  const uint64_t needed = partitions_.Get(partition).bytes + options_.disk_reserve_bytes;
+  if (const uint64_t free = store_->Stats().free_bytes; free < needed) {
+    return annotated(absl::ResourceExhaustedError(
+        absl::StrCat("it takes ", needed >> 20, " MiB of free disk space, there are ", free >> 20)));
+  }
+  const auto type_of = [this](TagId id) -> std::optional<ValueType> {
+    const std::shared_ptr<const Tag> tag = tags_->Find(id);
+    return tag == nullptr ? std::nullopt : std::optional<ValueType>(tag->type);
+  };
+  const auto keep_going = [this] {
+    return stopping_ ? absl::UnavailableError("the archive is closing") : absl::OkStatus();
+  };
+  absl::StatusOr<SettledPartition> settled = SettlePartition(*store_, partition, seal, type_of, keep_going);
+  if (!settled.ok()) return annotated(settled.status());
+  const uint64_t bytes = settled->state.bytes;
+
+  absl::MutexLock lock(&seal_mu_);
+  RETURN_IF_ERROR(annotated(KeepNewerBlocks(*store_, partitions_.Get(partition), &*settled)));
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> records, store_->NewRun(kv::Space::kCheckpoint));
+  for (const auto& [key, value] :
+       {RecordOf(checkpoint_), PartitionTable::RecordOf({partition, settled->state})}) {
+    RETURN_IF_ERROR(records->Add(key, value));
+  }
+  settled->runs.push_back(std::move(records));
+  RETURN_IF_ERROR(annotated(store_->Ingest(std::move(settled->runs))));
+  partitions_.Set({{partition, settled->state}});
+  heads_.InvalidatePartition(partition);
+  garbage_.push_back({partition, seal, pins_.Turn()});
+  ++settles_;
+  settled_bytes_ += bytes;
+  return absl::OkStatus();
+}
+
+void ArchiveImpl::CollectGarbage() {
+  for (; !garbage_.empty() && garbage_.front().readers.expired(); garbage_.pop_front()) {
+    const Garbage& garbage = garbage_.front();
+    absl::Status status = store_->DeleteRange(kv::Space::kPages, format::PagesPrefix(garbage.partition, 0),
+                                              format::PagesPrefix(garbage.partition, garbage.seal));
+    if (status.ok()) {
+      absl::MutexLock lock(&seal_mu_);
+      PartitionState state = partitions_.Get(garbage.partition);
+      if (state.settled != garbage.seal) continue;  // There is newer garbage.
+      state.garbage = false;
+      const auto [key, value] = PartitionTable::RecordOf({garbage.partition, state});
+      absl::StatusOr<std::unique_ptr<kv::RunBuilder>> record = store_->NewRun(kv::Space::kCheckpoint);
+      status = record.status();
+      if (status.ok()) status = (*record)->Add(key, value);
+      if (status.ok()) {
+        std::vector<std::unique_ptr<kv::RunBuilder>> runs;
+        runs.push_back(*std::move(record));
+        status = store_->Ingest(std::move(runs));
+      }
+      if (status.ok()) partitions_.Set({{garbage.partition, state}});
+    }
+    if (!status.ok()) {
+      NoteDamage(status);
+      return;  // Tried again.
+    }
+  }
 }
 
 ArchiveStats ArchiveImpl::Stats() {
@@ -725,14 +919,18 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.cache_bytes = heads_.size_bytes();
   stats.journal_bytes = journal_->size_bytes();
   stats.store = store_->Stats();
+  const PartitionState totals = partitions_.Totals();
+  stats.samples_sealed = totals.samples;
+  stats.samples_unsettled = totals.unsettled_samples;
+  stats.blocks = totals.blocks;
+  stats.block_bytes = totals.bytes;
+  stats.settles = settles_.load(std::memory_order_relaxed);
+  stats.settled_bytes = settled_bytes_.load(std::memory_order_relaxed);
   {
     absl::MutexLock lock(&state_mu_);
     stats.in_flight_bytes = in_flight_bytes_;
     stats.seals = seals_;
     stats.last_seal = last_seal_;
-    stats.samples_sealed = sealed_.samples_sealed;
-    stats.blocks = sealed_.blocks;
-    stats.block_bytes = sealed_.block_bytes;
     stats.disk_reserve_bytes = reserve_bytes_;
     stats.ingest = closing_        ? absl::UnavailableError("the archive is closing")
                    : no_room_.ok() ? failure_
@@ -760,6 +958,11 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
     storage.samples += block.samples;
     storage.head_bytes += block.head_bytes;
     storage.payload_bytes += block.payload_bytes;
+  }
+  for (int32_t p = format::PartitionOf(sources.oldest); p <= format::PartitionOf(sources.newest); ++p) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> rollup,
+                     store_->Get(kv::Space::kRollups, format::RollupKey({p, id})));
+    if (rollup.has_value()) storage.rollup_bytes += rollup->size();
   }
   return storage;
 }

@@ -58,6 +58,9 @@ struct ArchiveOptions {
   uint64_t journal_bytes_max = uint64_t{16} << 20;
   // A seal begins when the oldest unsealed sample has waited so long.
   absl::Duration seal_interval = absl::Hours(6);
+  // A partition into which nothing was sealed for so long is settled in the background when its time is over
+  // or late samples are a quarter of it: late blocks are merged, rollups built, the densest encodings used.
+  absl::Duration settle_delay = absl::Minutes(10);
   // Samples farther ahead of the clock are rejected.
   absl::Duration future_limit = absl::Hours(1);
   // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
@@ -111,6 +114,8 @@ struct ArchiveStats {
   uint64_t frames_repeated = 0;
   uint64_t seals = 0;
   Timestamp last_seal = 0;
+  uint64_t settles = 0;          // Partitions.
+  uint64_t settled_bytes = 0;    // Written by settling.
   uint64_t journal_commits = 0;  // fdatasyncs.
 
   uint64_t samples_open = 0;     // In tails.
@@ -120,7 +125,8 @@ struct ArchiveStats {
   uint64_t journal_bytes = 0;
   uint64_t samples_sealed = 0;  // In all blocks.
   uint64_t blocks = 0;
-  uint64_t block_bytes = 0;         // Heads and payloads.
+  uint64_t block_bytes = 0;         // Heads, payloads and rollups.
+  uint64_t samples_unsettled = 0;   // Of the sealed ones.
   uint64_t disk_reserve_bytes = 0;  // In force.
   absl::Status ingest;              // OK, or why writes are refused.
   std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
@@ -133,6 +139,7 @@ struct TagStorage {
   uint64_t blocks = 0;
   uint64_t head_bytes = 0;
   uint64_t payload_bytes = 0;
+  uint64_t rollup_bytes = 0;
   Timestamp first_time = 0;  // Both 0 without samples.
   Timestamp last_time = 0;
 };
@@ -157,6 +164,7 @@ struct SealResult {
   uint64_t samples = 0;
   uint64_t blocks = 0;
   uint64_t bytes = 0;
+  uint64_t partitions_settled = 0;
 };
 
 class Archive {
@@ -213,8 +221,9 @@ class Archive {
 
   // ---- Administration
 
-  // Seals everything that is open, also what is too little for a good block, and trims the journal.
-  virtual absl::StatusOr<SealResult> Seal() = 0;
+  // Seals everything that is open, also what is too little for a good block, and trims the journal. With
+  // `settle` it then settles every partition that has something to gain, which may take minutes.
+  virtual absl::StatusOr<SealResult> Seal(bool settle = false) = 0;
   virtual ArchiveStats Stats() = 0;
   virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
   virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;

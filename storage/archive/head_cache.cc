@@ -1,6 +1,9 @@
 #include "storage/archive/head_cache.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/model/status_macros.h"
@@ -8,33 +11,10 @@
 namespace historian {
 
 absl::StatusOr<std::shared_ptr<const StoredHeads>> HeadCache::Get(int32_t partition, TagId tag) {
-  const Key key = {partition, tag};
-  uint64_t generation;
-  {
-    absl::MutexLock lock(&mu_);
-    if (const auto found = entries_.find(key); found != entries_.end()) {
-      used_.splice(used_.begin(), used_, found->second.used);
-      return found->second.heads;
-    }
-    generation = generation_;
-  }
-  ASSIGN_OR_RETURN(std::shared_ptr<const StoredHeads> heads, Load(partition, tag));
-  size_t bytes = 200;  // The entry itself.
-  for (const StoredHead& head : heads->heads) {
-    bytes += sizeof(StoredHead) + head.head.pages.capacity() * sizeof(format::PageInfo);
-  }
-  absl::MutexLock lock(&mu_);
-  // Something was sealed meanwhile: what was read is right for this reader, but perhaps not for the next.
-  if (generation != generation_ || bytes > bytes_max_ || !heads->damage.ok() || entries_.contains(key))
-    return heads;
-  used_.push_front(key);
-  entries_[key] = {heads, bytes, used_.begin()};
-  bytes_ += bytes;
-  while (bytes_ > bytes_max_) Drop(entries_.find(used_.back()));
-  return heads;
+  return heads_.Get({partition, tag}, [&] { return Load(partition, tag); });
 }
 
-absl::StatusOr<std::shared_ptr<const StoredHeads>> HeadCache::Load(int32_t partition, TagId tag) {
+absl::StatusOr<PartitionCache<StoredHeads>::Loaded> HeadCache::Load(int32_t partition, TagId tag) {
   auto heads = std::make_shared<StoredHeads>();
   const std::string prefix = format::HeadPrefix(partition, tag);
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kHeads);
@@ -54,26 +34,29 @@ absl::StatusOr<std::shared_ptr<const StoredHeads>> HeadCache::Load(int32_t parti
                                               FormatTimestamp(format::PartitionStart(partition)))));
   std::stable_sort(heads->heads.begin(), heads->heads.end(),
                    [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
-  return heads;
-}
-
-void HeadCache::Invalidate(const std::vector<Key>& keys) {
-  absl::MutexLock lock(&mu_);
-  ++generation_;
-  for (const Key& key : keys) {
-    if (const auto found = entries_.find(key); found != entries_.end()) Drop(found);
+  size_t bytes = sizeof(StoredHeads);
+  for (const StoredHead& head : heads->heads) {
+    bytes += sizeof(StoredHead) + head.head.pages.capacity() * sizeof(format::PageInfo);
   }
+  const bool whole = heads->damage.ok();
+  return PartitionCache<StoredHeads>::Loaded{std::move(heads), bytes, whole};
 }
 
-void HeadCache::Drop(absl::flat_hash_map<Key, Entry>::iterator entry) {
-  bytes_ -= entry->second.bytes;
-  used_.erase(entry->second.used);
-  entries_.erase(entry);
-}
-
-size_t HeadCache::size_bytes() const {
-  absl::MutexLock lock(&mu_);
-  return bytes_;
+absl::StatusOr<std::shared_ptr<const format::Rollup>> HeadCache::Rollup(int32_t partition, TagId tag) {
+  using Loaded = PartitionCache<format::Rollup>::Loaded;
+  return rollups_.Get({partition, tag}, [&]() -> absl::StatusOr<Loaded> {
+    ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
+                     store_.Get(kv::Space::kRollups, format::RollupKey({partition, tag})));
+    if (!bytes.has_value()) return Loaded{};
+    absl::StatusOr<format::Rollup> rollup = format::DecodeRollup(*bytes);
+    if (!rollup.ok()) {
+      return Annotate(rollup.status(), absl::StrCat("tag ", tag, ", week from ",
+                                                    FormatTimestamp(format::PartitionStart(partition))));
+    }
+    auto shared = std::make_shared<const format::Rollup>(*std::move(rollup));
+    const size_t size = shared->MemoryBytes();
+    return Loaded{std::move(shared), size};
+  });
 }
 
 }  // namespace historian

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/format/page.h"
+#include "storage/model/check.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
@@ -133,6 +134,19 @@ absl::Status PartitionView::ReadPage(const Page& page, PayloadReader& payloads, 
                                             ": the page contradicts its head"));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<PartitionView::Layer>> PartitionView::ReadLayers(size_t cluster,
+                                                                            PayloadReader& payloads) const {
+  const Cluster& c = clusters_[cluster];
+  std::vector<Layer> layers;
+  for (size_t i = c.begin; i < c.end; ++i) {
+    HISTORIAN_CHECK(pages_[i].block != nullptr);
+    Layer& layer = layers.emplace_back();
+    layer.seal = pages_[i].block->id.seal;
+    RETURN_IF_ERROR(ReadPage(pages_[i], payloads, &layer.samples));
+  }
+  return layers;
 }
 
 absl::Status PartitionView::Read(size_t cluster, PayloadReader& payloads, Samples* samples) const {

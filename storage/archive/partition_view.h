@@ -56,6 +56,14 @@ class PartitionView {
   // what could be read is in *samples all the same.
   absl::Status Read(size_t cluster, PayloadReader& payloads, Samples* samples) const;
 
+  // One page of a cluster by itself, and the number of the seal that wrote it.
+  struct Layer {
+    uint64_t seal = 0;
+    Samples samples;
+  };
+  // The cluster's pages, older statements first. Only for views without a tail.
+  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PayloadReader& payloads) const;
+
  private:
   // A page of a block, of the tail, or raw samples.
   struct Page {

@@ -20,6 +20,7 @@ inline constexpr absl::string_view kLegalHoldKeyPrefix = "hold/";
 inline constexpr absl::string_view kCheckpointKey = "C";
 inline constexpr absl::string_view kProducerKeyPrefix = "P";
 inline constexpr absl::string_view kTailKeyPrefix = "T";
+inline constexpr absl::string_view kPartitionKeyPrefix = "W";
 
 inline std::string KeyWithId(absl::string_view prefix, TagId id) {
   const char bytes[4] = {static_cast<char>(id >> 24), static_cast<char>(id >> 16), static_cast<char>(id >> 8),

@@ -1,9 +1,11 @@
 #include "storage/archive/seal.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "proto/record/v1/records.pb.h"
+#include "storage/archive/planned_block.h"
 #include "storage/archive/record_keys.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
@@ -19,48 +21,6 @@ constexpr size_t kPagesWorthABlock = 8;
 // So many late samples of a tag are worth blocks of their own.
 constexpr size_t kLateWorthABlock = format::kPageSamples;
 
-struct PlannedBlock {
-  format::BlockId id;
-  std::vector<OpenPagePtr> pages;
-};
-
-format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages) {
-  format::BlockHead head;
-  head.type = type;
-  uint32_t offset = 0;
-  for (const OpenPagePtr& page : pages) {
-    const uint32_t size = static_cast<uint32_t>(page->bytes.size());
-    head.pages.push_back({offset, size, Checksum(page->bytes), page->summary});
-    offset += size;
-  }
-  return head;
-}
-
-std::string PayloadOf(const std::vector<OpenPagePtr>& pages) {
-  std::string payload;
-  for (const OpenPagePtr& page : pages) payload.append(page->bytes);
-  return payload;
-}
-
-int32_t PartitionOf(const OpenPagePtr& page) { return format::PartitionOf(page->summary.first.time); }
-
-// Cuts pages, in order of time, into blocks of one partition and at most kBlockPagesMax pages and a payload
-// that the store takes.
-void PlanBlocks(TagId tag, uint64_t seal, std::vector<OpenPagePtr> pages, std::vector<PlannedBlock>* blocks) {
-  size_t bytes = 0;
-  PlannedBlock* block = nullptr;
-  for (OpenPagePtr& page : pages) {
-    if (block == nullptr || block->pages.size() == format::kBlockPagesMax ||
-        block->id.partition != PartitionOf(page) || bytes + page->bytes.size() > kv::kValueBytesMax) {
-      block = &blocks->emplace_back();
-      block->id = {PartitionOf(page), tag, page->summary.first.time, seal};
-      bytes = 0;
-    }
-    bytes += page->bytes.size();
-    block->pages.push_back(std::move(page));
-  }
-}
-
 // Splits a frozen tail into blocks and what stays. Statements must become blocks in the order in which they
 // were made, so late runs are sealed only when all that is in order is.
 std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool everything,
@@ -72,7 +32,7 @@ std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool 
     for (size_t i = 0; i < runs.size(); ++i) {
       TailRun run = runs[i];
       run.CutPages(frozen.tail->type, true);
-      PlanBlocks(frozen.tag, first_seal + i, std::move(run.pages), blocks);
+      PlanBlocks(frozen.tag, frozen.tail->type, first_seal + i, std::move(run.pages), blocks);
     }
     return {TailRun()};
   }
@@ -80,10 +40,13 @@ std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool 
   const std::vector<OpenPagePtr>& pages = runs[0].pages;
   const Timestamp newest = runs[0].empty() ? 0 : runs[0].last_time();
   size_t sealed = 0;
-  while (sealed < pages.size() && PartitionOf(pages[sealed]) != format::PartitionOf(newest)) ++sealed;
+  while (sealed < pages.size() &&
+         format::PartitionOf(pages[sealed]->summary.first.time) != format::PartitionOf(newest)) {
+    ++sealed;
+  }
   if (pages.size() - sealed >= kPagesWorthABlock) sealed = pages.size();
   if (sealed > 0) {
-    PlanBlocks(frozen.tag, first_seal, {pages.begin(), pages.begin() + sealed}, blocks);
+    PlanBlocks(frozen.tag, frozen.tail->type, first_seal, {pages.begin(), pages.begin() + sealed}, blocks);
     left[0] = TailRun();
     left[0].rest = runs[0].rest;
     for (size_t i = sealed; i < pages.size(); ++i) left[0].AddPage(pages[i]);
@@ -121,17 +84,23 @@ std::string TailRecordOf(const FrozenTag& frozen, const std::vector<TailRun>& le
 
 }  // namespace
 
+std::pair<std::string, std::string> RecordOf(const Checkpoint& checkpoint) {
+  record::v1::CheckpointRecord record;
+  record.set_journal_position(checkpoint.journal_position);
+  record.set_next_seal(checkpoint.next_seal);
+  return {std::string(kCheckpointKey), record.SerializeAsString()};
+}
+
 absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
+                                      const PartitionTable& partitions,
                                       const std::vector<std::pair<std::string, uint64_t>>& producers,
                                       const std::vector<FrozenTag>& frozen, bool everything) {
   SealOutcome outcome;
   outcome.checkpoint = before;
   std::vector<PlannedBlock> blocks;
   size_t runs_max = 1;
-  std::vector<size_t> type_of_block;  // Index of the frozen tag.
   for (size_t i = 0; i < frozen.size(); ++i) {
     outcome.left.push_back(PlanTag(frozen[i], before.next_seal, everything, &blocks));
-    type_of_block.resize(blocks.size(), i);
     runs_max = std::max(runs_max, frozen[i].tail->runs.size());
   }
   outcome.checkpoint.next_seal += runs_max;
@@ -162,30 +131,35 @@ absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before
     ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(kv::Space::kHeads));
     runs.push_back(std::move(run));
   }
+  std::map<int32_t, PartitionState> changed_partitions;
   for (const size_t i : order) {
     const PlannedBlock& block = blocks[i];
-    const format::BlockHead head = HeadOf(frozen[type_of_block[i]].tail->type, block.pages);
+    const format::BlockHead head = HeadOf(block.type, block.pages);
     std::string bytes;
     format::EncodeBlockHead(head, &bytes);
     RETURN_IF_ERROR(runs.back()->Add(format::HeadKey(block.id), bytes));
     outcome.result.samples += head.count();
     outcome.result.bytes += bytes.size() + head.payload_size();
+    const auto [state, is_new] = changed_partitions.try_emplace(block.id.partition);
+    if (is_new) state->second = partitions.Get(block.id.partition);
+    state->second.last_seal = std::max(state->second.last_seal, block.id.seal);
+    state->second.samples += head.count();
+    state->second.unsettled_samples += head.count();
+    // The first number of a seal is that of what is in order, the others are those of late runs.
+    if (block.id.seal > before.next_seal) state->second.late_samples += head.count();
+    state->second.blocks += 1;
+    state->second.bytes += bytes.size() + head.payload_size();
     const HeadCache::Key key = {block.id.partition, block.id.tag};
     if (outcome.changed.empty() || outcome.changed.back() != key) outcome.changed.push_back(key);
   }
   outcome.result.blocks = blocks.size();
-  outcome.checkpoint.samples_sealed += outcome.result.samples;
-  outcome.checkpoint.blocks += outcome.result.blocks;
-  outcome.checkpoint.block_bytes += outcome.result.bytes;
+  outcome.partitions.assign(changed_partitions.begin(), changed_partitions.end());
 
   std::vector<std::pair<std::string, std::string>> records;
-  record::v1::CheckpointRecord checkpoint;
-  checkpoint.set_journal_position(outcome.checkpoint.journal_position);
-  checkpoint.set_next_seal(outcome.checkpoint.next_seal);
-  checkpoint.set_samples_sealed(outcome.checkpoint.samples_sealed);
-  checkpoint.set_blocks(outcome.checkpoint.blocks);
-  checkpoint.set_block_bytes(outcome.checkpoint.block_bytes);
-  records.emplace_back(kCheckpointKey, checkpoint.SerializeAsString());
+  records.push_back(RecordOf(outcome.checkpoint));
+  for (const PartitionTable::Partition& partition : outcome.partitions) {
+    records.push_back(PartitionTable::RecordOf(partition));
+  }
   for (const auto& [name, sequence] : producers) {
     record::v1::ProducerRecord producer;
     producer.set_sequence(sequence);
@@ -248,9 +222,6 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(kv::Store& store) {
   }
   checkpoint.journal_position = record.journal_position();
   checkpoint.next_seal = record.next_seal();
-  checkpoint.samples_sealed = record.samples_sealed();
-  checkpoint.blocks = record.blocks();
-  checkpoint.block_bytes = record.block_bytes();
   return checkpoint;
 }
 

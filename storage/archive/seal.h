@@ -4,7 +4,8 @@
 // journal position to that at a later one.
 //
 //   kHeads, kPages   the new blocks
-//   kCheckpoint      for every frozen tag what stays open of it; the producers; the journal position
+//   kCheckpoint      for every frozen tag what stays open of it; the producers; the partitions; the journal
+//                    position
 //
 // A crash before the step leaves the journal to replay; one after it finds the journal's part below the
 // position done.
@@ -22,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "storage/archive/archive.h"
 #include "storage/archive/head_cache.h"
+#include "storage/archive/partitions.h"
 #include "storage/archive/tail.h"
 #include "storage/kv/store.h"
 
@@ -40,28 +42,29 @@ struct FrozenTag {
 struct Checkpoint {
   uint64_t journal_position = 0;
   uint64_t next_seal = 1;
-  uint64_t samples_sealed = 0;
-  uint64_t blocks = 0;
-  uint64_t block_bytes = 0;
 };
 
 struct SealOutcome {
   SealResult result;
   Checkpoint checkpoint;
-  std::vector<std::vector<TailRun>> left;  // Of each frozen tag, for Tail::Thaw.
-  std::vector<HeadCache::Key> changed;     // Where blocks were added.
+  std::vector<std::vector<TailRun>> left;             // Of each frozen tag, for Tail::Thaw.
+  std::vector<HeadCache::Key> changed;                // Where blocks were added.
+  std::vector<PartitionTable::Partition> partitions;  // Those with new blocks, as they are now.
 };
 
 // What is worth a block is sealed, unless `everything`: then all of it. `before` is the checkpoint of the
 // last seal, with journal_position already that of this one. producers: those whose sequence changed. On
 // error nothing has changed.
 absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
+                                      const PartitionTable& partitions,
                                       const std::vector<std::pair<std::string, uint64_t>>& producers,
                                       const std::vector<FrozenTag>& frozen, bool everything);
 
 // Reads back what WriteSeal wrote down of a tag (the value of its tail record).
 absl::StatusOr<std::unique_ptr<Tail>> ReadTailRecord(ValueType type, absl::string_view record);
 
+// Key and value of the record in kCheckpoint.
+std::pair<std::string, std::string> RecordOf(const Checkpoint& checkpoint);
 // Zeros and next_seal 1 when nothing was ever sealed.
 absl::StatusOr<Checkpoint> ReadCheckpoint(kv::Store& store);
 

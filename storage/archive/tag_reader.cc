@@ -96,37 +96,78 @@ absl::Status TagReader::Read(const Position& position, Samples* samples) {
   return position.view_->Read(position.cluster_, payloads_, samples);
 }
 
+absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition) {
+  const std::shared_ptr<const format::Rollup> none;
+  const PartitionState state = partitions_.Get(partition);
+  if (state.settled == 0 || state.dirty()) return none;
+  if (sources_.tail != nullptr &&
+      sources_.tail->Reaches(format::PartitionStart(partition), format::PartitionStart(partition + 1) - 1)) {
+    return none;
+  }
+  return heads_.Rollup(partition, sources_.tag);
+}
+
+absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
+  Samples samples;
+  for (size_t cluster = view->FirstEndingAtOrAfter(from);
+       cluster < view->clusters() && view->first_time(cluster) < to; ++cluster) {
+    const Timestamp first = view->first_time(cluster), last = view->last_time(cluster);
+    const Summary* summary = view->summary(cluster);
+    if (summary != nullptr && first >= from && last < to && fold->FitsOneInterval(first, last)) {
+      fold->AddSummary(*summary);
+      continue;
+    }
+    if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
+    RETURN_IF_ERROR(view->Read(cluster, payloads_, &samples));
+    const auto begin = std::lower_bound(samples.times.begin(), samples.times.end(), from);
+    const auto end = std::lower_bound(begin, samples.times.end(), to);
+    fold->Add(samples.View().Slice(begin - samples.times.begin(), end - begin));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition,
+                                  Timestamp from, Timestamp to, IntervalFold* fold) {
+  const std::vector<Summary>& slots = rollup.levels[level].slots;
+  auto slot = std::partition_point(slots.begin(), slots.end(),
+                                   [from](const Summary& s) { return s.last.time < from; });
+  for (; slot != slots.end() && slot->first.time < to; ++slot) {
+    const Timestamp first = slot->first.time, last = slot->last.time;
+    if (first >= from && last < to && fold->FitsOneInterval(first, last)) {
+      fold->AddSummary(*slot);
+      continue;
+    }
+    const Timestamp part_from = std::max(from, first), part_to = std::min(to, last + 1);
+    RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, partition, part_from, part_to, fold)
+                              : FoldClusters(partition, part_from, part_to, fold));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp> edges,
                                                       Interpolation interpolation, uint32_t parts) {
   IntervalFold fold(sources_.type, interpolation, edges, parts);
   const Timestamp start = edges.front(), end = edges.back();
-  // From the cluster that holds the newest sample before the range to the one that holds the first behind it.
-  // A cluster's outermost samples always exist, so its ends are samples, whatever else it holds.
-  ASSIGN_OR_RETURN(Position position, SeekBefore(start));
-  if (!position.valid()) {
-    ASSIGN_OR_RETURN(position, Seek(start));
-  }
-  Samples samples;
-  for (bool past_end = false; position.valid() && !past_end;) {
-    past_end = position.last_time() >= end;
-    const Summary* summary = position.summary();
-    if (summary != nullptr && position.first_time() >= start && position.last_time() < end &&
-        fold.FitsOneInterval(position.first_time(), position.last_time())) {
-      fold.AddSummary(*summary);
-    } else if (summary != nullptr && position.last_time() < start && sources_.type != ValueType::kString) {
-      const SamplesView neighbour = {&summary->last.time, &summary->last.value, &summary->last.quality,
-                                     nullptr, 1};
-      fold.Add(neighbour);
-    } else if (summary != nullptr && position.first_time() >= end && sources_.type != ValueType::kString) {
-      const SamplesView neighbour = {&summary->first.time, &summary->first.value, &summary->first.quality,
-                                     nullptr, 1};
-      fold.Add(neighbour);
-    } else {
-      RETURN_IF_ERROR(Read(position, &samples));
-      fold.Add(samples.View());
+  const auto add_neighbour = [&](const std::optional<Sample>& sample) {
+    if (sample.has_value()) fold.Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
+  };
+  ASSIGN_OR_RETURN(const std::optional<Sample> before, SampleBefore(start));
+  add_neighbour(before);
+  if (sources_.oldest <= sources_.newest) {
+    const Timestamp from = std::max(start, sources_.oldest), to = std::min(end, sources_.newest + 1);
+    for (int32_t p = format::PartitionOf(from); from < to && p <= format::PartitionOf(to - 1); ++p) {
+      if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
+      const Timestamp part_from = std::max(from, format::PartitionStart(p));
+      const Timestamp part_to = std::min(to, format::PartitionStart(p + 1));
+      ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(p));
+      RETURN_IF_ERROR(rollup == nullptr
+                          ? FoldClusters(p, part_from, part_to, &fold)
+                          : FoldSlots(*rollup, rollup->levels.size() - 1, p, part_from, part_to, &fold));
     }
-    RETURN_IF_ERROR(Next(&position));
   }
+  ASSIGN_OR_RETURN(const std::optional<Sample> behind, SampleAtOrAfter(end));
+  add_neighbour(behind);
   RETURN_IF_ERROR(head_damage_);
   return fold.Finish();
 }

@@ -15,6 +15,7 @@
 #include "storage/archive/archive.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/partition_view.h"
+#include "storage/archive/partitions.h"
 #include "storage/archive/tail.h"
 
 namespace historian {
@@ -28,11 +29,18 @@ struct TagSources {
   Timestamp newest = -1;
 };
 
-// Threads: one at a time. The store and the cache must outlive it.
+// Threads: one at a time. The store, the cache and the table must outlive it. The pin was taken before the
+// sources: it keeps the blocks that may be read.
 class TagReader {
  public:
-  TagReader(kv::Store& store, HeadCache& heads, TagSources sources, KeepGoing keep_going)
-      : heads_(heads), payloads_(store), sources_(std::move(sources)), keep_going_(std::move(keep_going)) {}
+  TagReader(kv::Store& store, HeadCache& heads, const PartitionTable& partitions, ReaderPins::Pin pin,
+            TagSources sources, KeepGoing keep_going)
+      : heads_(heads),
+        partitions_(partitions),
+        pin_(std::move(pin)),
+        payloads_(store),
+        sources_(std::move(sources)),
+        keep_going_(std::move(keep_going)) {}
 
   const TagSources& sources() const { return sources_; }
 
@@ -71,10 +79,19 @@ class TagReader {
 
  private:
   absl::StatusOr<std::shared_ptr<const PartitionView>> View(int32_t partition);
+  // The rollup that stands for all of the partition; null when there is none or something newer lies there.
+  absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition);
+  // Fold what lies in [from, to), which is within the partition and the fold's edges.
+  absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
+                         Timestamp to, IntervalFold* fold);
+  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold);
+
   absl::Status Forward(Position* position, int32_t partition);
   absl::Status Backward(Position* position, int32_t partition);
 
   HeadCache& heads_;
+  const PartitionTable& partitions_;
+  const ReaderPins::Pin pin_;
   PayloadReader payloads_;
   const TagSources sources_;
   const KeepGoing keep_going_;

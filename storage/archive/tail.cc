@@ -73,6 +73,14 @@ void TailRun::CutPages(ValueType type, bool all) {
   rest = std::move(left);
 }
 
+bool TailView::Reaches(Timestamp first, Timestamp last) const {
+  const auto reaches = [&](const TailRun& run) {
+    return !run.empty() && run.first_time() <= last && run.last_time() >= first;
+  };
+  return std::any_of(runs.begin(), runs.end(), reaches) ||
+         (frozen != nullptr && std::any_of(frozen->runs.begin(), frozen->runs.end(), reaches));
+}
+
 // What few tails have.
 struct Tail::Rest {
   TailRun in_order;

@@ -83,6 +83,9 @@ struct FrozenTail {
 struct TailView {
   std::shared_ptr<const FrozenTail> frozen;  // May be null.
   std::vector<TailRun> runs;                 // As in FrozenTail.
+
+  // Whether any run spans a time from `first` to `last`.
+  bool Reaches(Timestamp first, Timestamp last) const;
 };
 
 // A tag's first sample makes its tail; until then it does not exist().

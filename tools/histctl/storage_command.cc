@@ -32,6 +32,7 @@ absl::Status Storage(const StorageOptions& options, Context* context) {
   if (tags.empty()) {
     RecordWriter record(context->format, context->out);
     record.Add("samples_sealed", Cell::Unsigned(storage.samples_sealed()));
+    record.Add("samples_unsettled", Cell::Unsigned(storage.samples_unsettled()));
     record.Add("samples_open", Cell::Unsigned(storage.samples_open()));
     record.Add("blocks", Cell::Unsigned(storage.blocks()));
     record.Add("blocks_bytes", Cell::Bytes(storage.block_bytes()));
@@ -50,6 +51,7 @@ absl::Status Storage(const StorageOptions& options, Context* context) {
                   {.name = "blocks", .right = true},
                   {.name = "heads", .right = true},
                   {.name = "payloads", .right = true},
+                  {.name = "rollups", .right = true},
                   {.name = "bytes_per_sample", .right = true},
                   {.name = "first"},
                   {.name = "last"}},
@@ -62,7 +64,8 @@ absl::Status Storage(const StorageOptions& options, Context* context) {
     const uint64_t sealed = its.samples() - std::min<uint64_t>(its.samples(), its.samples_open());
     rows.AddRow({Cell::Text(tag.name), Cell::Unsigned(its.samples()), Cell::Unsigned(its.samples_open()),
                  Cell::Unsigned(its.blocks()), Cell::Bytes(its.head_bytes()),
-                 Cell::Bytes(its.payload_bytes()), Ratio(its.head_bytes() + its.payload_bytes(), sealed),
+                 Cell::Bytes(its.payload_bytes()), Cell::Bytes(its.rollup_bytes()),
+                 Ratio(its.head_bytes() + its.payload_bytes() + its.rollup_bytes(), sealed),
                  any ? TimeCell(*context, its.first_time()) : Cell::Absent(),
                  any ? TimeCell(*context, its.last_time()) : Cell::Absent()});
   }

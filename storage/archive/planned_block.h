@@ -1,0 +1,34 @@
+// File: storage/archive/planned_block.h
+//
+// Pages put together as a block, ready to be stored.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_PLANNED_BLOCK_H_
+#define HISTORIAN_STORAGE_ARCHIVE_PLANNED_BLOCK_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/archive/tail.h"
+#include "storage/format/block.h"
+#include "storage/format/key.h"
+#include "storage/model/tag.h"
+
+namespace historian {
+
+struct PlannedBlock {
+  format::BlockId id;
+  ValueType type = ValueType::kFloat64;
+  std::vector<OpenPagePtr> pages;
+};
+
+// Cuts pages, in order of time, into blocks of one partition and at most kBlockPagesMax pages and a payload
+// that the store takes; appends them.
+void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<OpenPagePtr> pages,
+                std::vector<PlannedBlock>* blocks);
+
+format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages);
+std::string PayloadOf(const std::vector<OpenPagePtr>& pages);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_PLANNED_BLOCK_H_
