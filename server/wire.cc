@@ -536,7 +536,6 @@ void BlockInfoToWire(const BlockInfo& from, v1::BlockInfo* to) {
   to->set_pages(from.pages);
   to->set_head_bytes(from.head_bytes);
   to->set_payload_bytes(from.payload_bytes);
-  to->set_rollup_bytes(from.rollup_bytes);
 }
 
 void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to) {
@@ -546,6 +545,7 @@ void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to) {
   to->set_blocks(from.blocks);
   to->set_head_bytes(from.head_bytes);
   to->set_payload_bytes(from.payload_bytes);
+  to->set_rollup_bytes(from.rollup_bytes);
   to->set_first_time(from.first_time);
   to->set_last_time(from.last_time);
 }
