@@ -162,22 +162,18 @@ void IntervalFold::SetLast(const Sample& last) {
 
 void IntervalFold::AddSegment(const Sample& next) {
   HISTORIAN_CHECK(last_.time < next.time);
-  if (last_usable_ && (parts_ & kAreas) == 0 && last_.time >= edges_[current_] &&
-      next.time <= edges_[current_ + 1]) {
-    intervals_[current_].good_ns += Elapsed(last_.time, next.time);
-    return;
-  }
   const bool has_area = last_usable_ && (parts_ & kAreas) != 0;
   const bool sloped = has_area && (parts_ & kAreaSloped) != 0 && IsUsable(type_, next.value, next.quality);
   uint64_t Interval::*const ns_of = last_usable_                 ? &Interval::good_ns
                                     : IsUncertain(last_.quality) ? &Interval::uncertain_ns
                                                                  : &Interval::bad_ns;
-  for (size_t i = current_; i < intervals_.size() && edges_[i] < next.time; ++i) {
-    const Timestamp from = std::max(last_.time, edges_[i]);
-    const Timestamp to = std::min(next.time, edges_[i + 1]);
+  Timestamp from = std::max(last_.time, edges_[current_]);
+  for (size_t i = current_; from < next.time && i < intervals_.size(); ++i) {
     Interval& interval = intervals_[i];
+    const Timestamp to = std::min(next.time, interval.end);
     interval.*ns_of += Elapsed(from, to);
     if (has_area) AddPart(next, sloped, from, to, &interval.area);
+    from = to;
   }
 }
 

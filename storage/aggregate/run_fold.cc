@@ -255,7 +255,8 @@ class RunFold::Chunk {
   const Segments& segments_;
 };
 
-void RunFold::Add(const SamplesView& run, Tally* tally, const Segments& segments) {
+// Flat, as a run may be a dozen samples.
+[[gnu::flatten]] void RunFold::Add(const SamplesView& run, Tally* tally, const Segments& segments) {
   const size_t last = run.size - 1;
   const bool numeric = IsNumeric(type_);
   if (tally->count == 0) tally->first = {run.times[0], numeric ? run.values[0] : 0, run.QualityAt(0)};
