@@ -143,14 +143,9 @@ void ExactSum::AddSquare(double v) {
   AddScaled(static_cast<__int128>(d.mantissa) * d.mantissa, 2 * d.exponent);
 }
 
-void ExactSum::AddProduct(double v, uint64_t n) {
+void ExactSum::AddScaledProduct(double v, uint64_t n, int exponent) {
   const Decomposed d = Decompose(v);
-  AddScaled(static_cast<__int128>(d.mantissa) * n, d.exponent);
-}
-
-void ExactSum::AddHalfProduct(double v, uint64_t n) {
-  const Decomposed d = Decompose(v);
-  AddScaled(static_cast<__int128>(d.mantissa) * n, d.exponent - 1);
+  AddScaled(static_cast<__int128>(d.mantissa) * n, d.exponent + exponent);
 }
 
 void ExactSum::AddInt(int64_t v) { AddScaled(v, 0); }

@@ -30,8 +30,8 @@ class ExactSum {
   // Each adds its exact result. Doubles must be finite.
   void Add(double v);
   void AddSquare(double v);
-  void AddProduct(double v, uint64_t n);
-  void AddHalfProduct(double v, uint64_t n);
+  void AddProduct(double v, uint64_t n) { AddScaledProduct(v, n, 0); }
+  void AddHalfProduct(double v, uint64_t n) { AddScaledProduct(v, n, -1); }
   void AddInt(int64_t v);
   void AddIntSquare(int64_t v);
   void AddIntProduct(int64_t v, uint64_t n);
@@ -65,7 +65,13 @@ class ExactSum {
   }
   // For many columns alike: *grid is tried first, and is the last one used thereafter.
   void AddAllSquares(const double* values, size_t size, SumGrid* grid);
-  void AddAllProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid);
+  void AddAllProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid) {
+    AddScaledProducts(values, weights, size, 0, grid);
+  }
+  // Half of each product.
+  void AddAllHalfProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid) {
+    AddScaledProducts(values, weights, size, -1, grid);
+  }
   void AddAll(const int64_t* values, size_t size);
   void AddAllSquares(const int64_t* values, size_t size);
   void AddAllProducts(const int64_t* values, const uint64_t* weights, size_t size);
@@ -103,11 +109,15 @@ class ExactSum {
   static bool ParseFrom(absl::string_view* bytes, ExactSum* sum);
 
  private:
-  // Adds the numbers on the grid.
-  void AddFold(const DoublesFold& fold, const SumGrid& grid) {
-    AddScaled(fold.sum, grid.exponent());
-    if (fold.lowest != 0) AddScaled(fold.lowest, grid.exponent_lowest());
+  // Adds the numbers on the grid, times 2^exponent.
+  void AddFold(const DoublesFold& fold, const SumGrid& grid, int exponent = 0) {
+    AddScaled(fold.sum, grid.exponent() + exponent);
+    if (fold.lowest != 0) AddScaled(fold.lowest, grid.exponent_lowest() + exponent);
   }
+  // The products times 2^exponent.
+  void AddScaledProducts(const double* values, const uint64_t* weights, size_t size, int exponent,
+                         SumGrid* grid);
+  void AddScaledProduct(double v, uint64_t n, int exponent);
   bool IsNegative() const { return static_cast<int64_t>(limbs_.back()) < 0; }
   // Adds two limbs to none or to two in the same places. False, and nothing is added, when they would not
   // stay there.

@@ -124,7 +124,8 @@ void ExactSum::AddAllSquares(const double* values, size_t size, SumGrid* grid) {
   }
 }
 
-void ExactSum::AddAllProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid) {
+void ExactSum::AddScaledProducts(const double* values, const uint64_t* weights, size_t size, int exponent,
+                                 SumGrid* grid) {
   for (size_t begin = 0; begin < size; begin += kChunk) {
     const size_t count = std::min(kChunk, size - begin);
     const double* chunk = values + begin;
@@ -135,9 +136,9 @@ void ExactSum::AddAllProducts(const double* values, const uint64_t* weights, siz
       fold = FoldProducts(chunk, w, count, *grid);
     }
     if (fold.exact) {
-      AddFold(fold, *grid);
+      AddFold(fold, *grid, exponent);
     } else {
-      for (size_t i = 0; i < count; ++i) AddProduct(chunk[i], w[i]);
+      for (size_t i = 0; i < count; ++i) AddScaledProduct(chunk[i], w[i], exponent);
     }
   }
 }

@@ -152,14 +152,18 @@ class RunFold::Chunk {
 
   // Adds the sum of products, halved or whole.
   void AddProducts(const Number* values, const uint64_t* weights, size_t size, bool halved, ExactSum* area) {
-    ExactSum sum;
     if constexpr (std::is_same_v<Number, double>) {
-      sum.AddAllProducts(values, weights, size, &fold_.areas_);
+      if (halved) {
+        area->AddAllHalfProducts(values, weights, size, &fold_.areas_);
+      } else {
+        area->AddAllProducts(values, weights, size, &fold_.areas_);
+      }
     } else {
+      ExactSum sum;
       sum.AddAllProducts(values, weights, size);
+      if (halved) sum.Halve();
+      area->Add(sum);
     }
-    if (halved) sum.Halve();
-    area->Add(sum);
   }
 
   // When all samples of the chunk are usable.

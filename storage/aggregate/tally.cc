@@ -6,6 +6,7 @@ namespace historian {
 namespace {
 
 bool Less(ValueType type, ValueBits a, ValueBits b) {
+  if (type == ValueType::kFloat64) return Float64OfBits(a) < Float64OfBits(b);
   return IsFloat(type) ? ToDouble(type, a) < ToDouble(type, b) : Int64OfBits(a) < Int64OfBits(b);
 }
 
