@@ -211,11 +211,10 @@ class TagSettler {
   }
 
   void CutFullPages() {
+    // Text is bounded as in tails, which know where to cut.
     TailRun run;
     run.rest = std::move(pending_);
-    run.hint = hint_;
-    run.CutPages(type_, false);
-    hint_ = run.hint;
+    run.CutPages(type_, false, format::Density::kDense);
     pending_ = std::move(run.rest);
     for (OpenPagePtr& page : run.pages) TakePage(std::move(page));
   }
@@ -226,7 +225,8 @@ class TagSettler {
     const size_t pages = (pending_.size() + kPageSamplesMost - 1) / kPageSamplesMost;
     for (size_t k = 0; k < pages; ++k) {
       const size_t begin = pending_.size() * k / pages, end = pending_.size() * (k + 1) / pages;
-      TakePage(MakeOpenPage(type_, pending_.View().Slice(begin, end - begin), &hint_));
+      TakePage(
+          MakeOpenPage(type_, pending_.View().Slice(begin, end - begin), nullptr, format::Density::kDense));
     }
     pending_.Clear();
     return WriteBlocks(/*all=*/false);
@@ -267,7 +267,7 @@ class TagSettler {
     for (auto& [seal, samples] : superseded_) {
       TailRun run;
       run.rest = std::move(samples);
-      run.CutPages(type_, true);
+      run.CutPages(type_, true, format::Density::kDense);
       PlanBlocks(tag_, type_, seal, std::move(run.pages), &blocks);
     }
     std::sort(blocks.begin(), blocks.end(), [](const PlannedBlock& a, const PlannedBlock& b) {
@@ -286,7 +286,6 @@ class TagSettler {
   StoredHeads overlapping_;  // Not rewritten yet; each overlaps another.
   Timestamp overlapping_last_ = 0;
   Samples pending_;  // Of one slot of the finest level.
-  format::EncodeHint hint_;
   std::vector<OpenPagePtr> pages_;
   format::Rollup rollup_;
   std::map<uint64_t, Samples> superseded_;  // By the seal that stated them.

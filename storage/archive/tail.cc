@@ -44,9 +44,10 @@ bool AllGood(const SamplesView& samples) {
 
 }  // namespace
 
-OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint) {
+OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
+                         format::Density density) {
   auto page = std::make_shared<OpenPage>();
-  format::EncodePage(type, samples, &page->bytes, hint);
+  format::EncodePage(type, samples, &page->bytes, hint, density);
   page->bytes.shrink_to_fit();
   page->summary = Summarize(type, samples);
   return page;
@@ -58,13 +59,13 @@ size_t TailRun::samples() const {
   return samples;
 }
 
-void TailRun::CutPages(ValueType type, bool all) {
+void TailRun::CutPages(ValueType type, bool all, format::Density density) {
   size_t begin = 0;
   while (begin < rest.size()) {
     const size_t end = PageEnd(type, rest, begin);
     const bool full = end - begin >= format::kPageSamples || end < rest.size();
     if (!full && !all) break;
-    AddPage(MakeOpenPage(type, rest.View().Slice(begin, end - begin), &hint));
+    AddPage(MakeOpenPage(type, rest.View().Slice(begin, end - begin), &hint, density));
     begin = end;
   }
   if (begin == 0) return;

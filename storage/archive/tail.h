@@ -46,7 +46,8 @@ struct OpenPage {
 using OpenPagePtr = std::shared_ptr<const OpenPage>;
 
 // Encodes samples (strictly ascending, within one partition, at most a page).
-OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint);
+OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
+                         format::Density density = format::Density::kFast);
 
 // Samples in strictly ascending time: encoded pages, then raw ones.
 struct TailRun {
@@ -69,7 +70,7 @@ struct TailRun {
   }
 
   // Cuts full pages, and those that end with their partition, off the front of rest; with `all` everything.
-  void CutPages(ValueType type, bool all);
+  void CutPages(ValueType type, bool all, format::Density density = format::Density::kFast);
 };
 
 struct FrozenTail {
