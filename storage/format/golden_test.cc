@@ -8,6 +8,7 @@
 //
 // A changed line is a changed format: it asks for a new version, or for a reason why nobody has stored such
 // bytes.
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -180,6 +181,32 @@ std::vector<Case> PageCases() {
     late.Add(kStart + static_cast<Timestamp>(1000 * i + noise(i)) * kMillisecond, noise(i + 7) / 9);
   }
   add_dense("line", ValueType::kBool, late);
+  add_dense("near_decimals", ValueType::kFloat64, EverySecond(60, [&](size_t i) {
+              return f64(static_cast<double>(50000 + 37 * noise(i)) / 1000) + noise(i + 9) % 3;
+            }));
+  add_dense("near_float32", ValueType::kFloat64, EverySecond(60, [&](size_t i) {
+              return f64(static_cast<double>(static_cast<float>(5000 + noise(i) * noise(i + 5)) / 1000.0F)) +
+                     i % 2;
+            }));
+  add_dense("printed_digits", ValueType::kFloat64, EverySecond(60, [&](size_t i) {
+              const double v = static_cast<float>(5000 + 9 * noise(i) + noise(i + 5)) / 1000.0F;
+              return f64(static_cast<double>(std::llround(v * 1e14)) / 1e14);
+            }));
+  add_dense("printed_decimals", ValueType::kFloat64, EverySecond(60, [&](size_t i) {
+              const double v = static_cast<float>(90000 + 90 * noise(i) + noise(i + 5)) / 70.0F;
+              return f64(static_cast<double>(std::llround(v * 1e6)) / 1e6);
+            }));
+  add_dense("scaled", ValueType::kFloat64, EverySecond(60, [&](size_t i) {
+              return f64(static_cast<double>(2000 + noise(i) * noise(i + 5)) * 0.0054);
+            }));
+  add_dense("scaled_float32", ValueType::kFloat32, EverySecond(60, [&](size_t i) {
+              return BitsOfFloat32(
+                  static_cast<float>(static_cast<double>(9000 + noise(i) * noise(i + 5)) / 184.32));
+            }));
+  add_dense(
+      "near_scale", ValueType::kFloat64, EverySecond(120, [&](size_t i) {
+        return f64(4 + static_cast<double>(300 * noise(i) + 7 * noise(i + 5) + noise(i + 8)) * 16 / 4095);
+      }));
   return cases;
 }
 
@@ -331,7 +358,7 @@ TEST_F(Golden, PagesCoverEveryEncodingOfValues) {
     ASSERT_TRUE(in.Byte(&encoding));
     encodings.insert(encoding & 15);
   }
-  EXPECT_THAT(encodings, testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(encodings, testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
 }
 
 TEST_F(Golden, HeadsAreWrittenAndReadAsEver) {

@@ -1,9 +1,13 @@
 #include "storage/format/hostile_samples.h"
 
+#include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <iterator>
 #include <limits>
 #include <string>
+
+#include "absl/strings/str_format.h"
 
 namespace historian::format {
 namespace {
@@ -57,7 +61,7 @@ Samples HostileSamples(ValueType type, size_t size, std::mt19937_64& random) {
   Timestamp time = static_cast<Timestamp>(random() % 4) * 500'000'000'000'000'000 - 500'000'000'000'000'000 +
                    static_cast<Timestamp>(random() % 1000);
   const unsigned time_kind = random() % 7;
-  const unsigned value_kind = random() % 10;
+  const unsigned value_kind = random() % 14;
   const unsigned quality_kind = random() % 4;
   const double scale = std::pow(10, random() % 9);
   int64_t level = static_cast<int64_t>(random() % 100000) - 50000;
@@ -124,6 +128,19 @@ Samples HostileSamples(ValueType type, size_t size, std::mt19937_64& random) {
         break;
       case 7:
         v = std::sin(static_cast<double>(random() % 20));
+        break;
+      case 9:  // The sum of decimals.
+        v = std::bit_cast<double>(std::bit_cast<uint64_t>(v) + random() % 3);
+        break;
+      case 10:  // A float32, printed and read again.
+        v = std::strtod(absl::StrFormat("%.15g", static_cast<float>(std::sin(level * 0.01))).c_str(),
+                        nullptr);
+        break;
+      case 11:  // Counts on a scale, some of them off.
+        v = static_cast<double>(level) * 0.0054 + (random() % 50 == 0 ? 1e-9 : 0);
+        break;
+      case 12:
+        v = 4 + static_cast<double>(level) * 16 / 4095;
         break;
       case 8:
         v = random() % 4 == 0 ? -0.0 : static_cast<double>(level % 3) / 10;

@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "storage/format/decimal.h"
 #include "storage/format/integer_column.h"
+#include "storage/format/nearness.h"
+#include "storage/format/scale.h"
 #include "storage/format/scratch.h"
 #include "storage/model/check.h"
 #include "storage/model/simd.h"
@@ -15,8 +17,8 @@
 namespace historian::format {
 namespace {
 
-// Low half of the first byte of a column. DO NOT CHANGE THESE VALUES: stored. 9 to 15 are for encodings to
-// come.
+// Low half of the first byte of a column. DO NOT CHANGE THESE VALUES: stored. 11 to 15 are for encodings
+// to come.
 enum Encoding : uint8_t {
   kConstant = 0,
   kConstantDecimal = 1,  // Decimal places in the high half.
@@ -27,7 +29,12 @@ enum Encoding : uint8_t {
   kRuns = 6,
   kRaw = 7,
   kWidened = 8,
+  kNear = 9,     // Form of printing in the high half.
+  kScaled = 10,  // kDivides and kHasOffset in the high half.
 };
+
+constexpr uint8_t kDivides = 0x10;
+constexpr uint8_t kHasOffset = 0x20;
 
 // What the bits are.
 enum class Kind { kWide, kNarrow, kInteger };
@@ -43,6 +50,8 @@ size_t RawBytes(Kind kind) { return kind == Kind::kNarrow ? 4 : 8; }
 // level 0. Runs appear at level 0 only; what else holds columns, up to level 1; so columns nest three deep at
 // most.
 constexpr int kInnermost = 2;
+// Of what kNear is near to.
+constexpr int kBase = 3;
 
 struct Owner {};
 
@@ -261,6 +270,68 @@ uint8_t* EncodeBits(Kind kind, const uint64_t* bits, size_t size, Density densit
   return out;
 }
 
+// Decimals or float32 values near by, how they were printed, and how far off the values are.
+template <int kLevel>
+uint8_t* EncodeNear(const uint64_t* bits, size_t size, bool are_decimals, Density density, uint8_t* out) {
+  uint64_t* base = ThreadScratch<Owner, 130 + kLevel, uint64_t>(size);
+  uint64_t* other = ThreadScratch<Owner, 135 + kLevel, uint64_t>(size);
+  uint8_t* const head = out++;
+  Printing printing;
+  if (GuessPrintedNarrow(bits, size, &printing)) {
+    if (printing.form != Printing::kAsIs) *out++ = printing.digits;
+    *out++ = kWidened;
+    Narrow(bits, size, base);
+    EncodeHint none;
+    out = Encode<kBase>(Kind::kNarrow, base, size, &none, density, out);
+    Widen(base, size);
+    Print(printing, size, base);
+  } else if (const int decimals = are_decimals ? -1 : GuessNearDecimals(bits, size); decimals >= 0) {
+    ToDecimals(bits, size, false, decimals, other);
+    constexpr uint64_t kMantissaMax = uint64_t{1} << 51;
+    uint64_t before = 0;
+    for (size_t i = 0; i < size; ++i) {  // What has no such decimal is far from any: from the last one, say.
+      before = other[i] = other[i] + kMantissaMax <= 2 * kMantissaMax ? other[i] : before;
+    }
+    *out++ = static_cast<uint8_t>(kDecimals | decimals << 4);
+    out = EncodeIntegers(other, size, 0, false, density, out);
+    std::memcpy(base, other, size * sizeof(*base));
+    FromDecimals(false, decimals, size, base);
+  } else {
+    return nullptr;
+  }
+  *head = static_cast<uint8_t>(kNear | printing.form << 4);
+  for (size_t i = 0; i < size; ++i) other[i] = bits[i] - base[i];
+  return EncodeIntegers(other, size, 0, false, density, out);
+}
+
+// Counts on a linear scale, and how far off the values are when they are.
+template <int kLevel>
+uint8_t* EncodeScaled(Kind kind, const uint64_t* bits, size_t size, Density density, uint8_t* out) {
+  const bool narrow = kind == Kind::kNarrow;
+  Scale scale;
+  if (!FindScale(bits, size, narrow, &scale)) return nullptr;
+  uint64_t* counts = ThreadScratch<Owner, 130 + kLevel, uint64_t>(size);
+  uint64_t* distances = ThreadScratch<Owner, 135 + kLevel, uint64_t>(size);
+  ToCounts(scale, narrow, bits, size, counts);
+  std::memcpy(distances, counts, size * sizeof(*counts));
+  FromCounts(scale, narrow, size, distances);
+  uint64_t wrong = 0;
+  for (size_t i = 0; i < size; ++i) {
+    distances[i] = bits[i] - distances[i];
+    wrong |= distances[i];
+  }
+  if (wrong != 0) {
+    if (narrow || kLevel > kInnermost) return nullptr;
+    *out++ = kNear;
+  }
+  *out++ =
+      static_cast<uint8_t>(kScaled | (scale.divides ? kDivides : 0) | (scale.offset != 0 ? kHasOffset : 0));
+  out = PutLittleEndian(out, std::bit_cast<uint64_t>(scale.factor), 8);
+  if (scale.offset != 0) out = PutLittleEndian(out, std::bit_cast<uint64_t>(scale.offset), 8);
+  out = EncodeIntegers(counts, size, 0, false, density, out);
+  return wrong == 0 ? out : EncodeIntegers(distances, size, 0, false, density, out);
+}
+
 // Replaces what was written at `begin` by what `encode` writes when that is shorter.
 template <int kSlot, typename EncodeFunction>
 uint8_t* KeepShorter(uint8_t* begin, uint8_t* end, size_t size, EncodeFunction encode) {
@@ -270,6 +341,10 @@ uint8_t* KeepShorter(uint8_t* begin, uint8_t* end, size_t size, EncodeFunction e
   std::memcpy(begin, other, static_cast<size_t>(other_end - other));
   return begin + (other_end - other);
 }
+
+// Columns of fewer bits a value have no digits to spare.
+constexpr size_t kNearBitsMin = 9;
+constexpr size_t kScaledBitsMin = 5;
 
 template <int kLevel>
 uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, Density density,
@@ -319,8 +394,22 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
       });
     }
   }
+  if constexpr (kLevel <= kInnermost) {
+    if (density == Density::kDense && kind == Kind::kWide && bits_per_value() >= kNearBitsMin) {
+      const bool are_decimals = (*begin & 15) == kDecimals;
+      out = KeepShorter<140 + kLevel>(begin, out, size, [&](uint8_t* p) {
+        return EncodeNear<kLevel>(bits, size, are_decimals, density, p);
+      });
+    }
+  }
+  // Decimals lie on a scale, too; it would only be found once more.
+  if (density == Density::kDense && kind != Kind::kInteger && (*begin & 15) != kDecimals &&
+      bits_per_value() >= kScaledBitsMin) {
+    out = KeepShorter<145 + kLevel>(
+        begin, out, size, [&](uint8_t* p) { return EncodeScaled<kLevel>(kind, bits, size, density, p); });
+  }
   if constexpr (kLevel < kInnermost) {
-    if (size >= 16 && bits_per_value() > 7) {
+    if (size >= 16 && bits_per_value() > (density == Density::kDense ? 3 : 7)) {
       const size_t max_bytes = static_cast<size_t>(out - begin);
       out = KeepShorter<120 + kLevel>(begin, out, size, [&](uint8_t* p) {
         EncodeHint none;
@@ -391,6 +480,24 @@ absl::Status DecodeExceptions(Kind kind, ByteReader* in, size_t size, uint64_t* 
   return absl::OkStatus();
 }
 
+HISTORIAN_SIMD void AddTo(const uint64_t* addends, size_t size, uint64_t* sums) {
+  for (size_t i = 0; i < size; ++i) sums[i] += addends[i];
+}
+
+absl::Status DecodeNear(Printing::Form form, ByteReader* in, size_t size, uint64_t* values) {
+  Printing printing;
+  printing.form = form;
+  if ((form != Printing::kAsIs && !in->Byte(&printing.digits)) || !printing.IsValid()) {
+    return Damaged("no such way of printing");
+  }
+  if (absl::Status s = Decode(Kind::kWide, kBase, in, size, values); !s.ok()) return s;
+  Print(printing, size, values);
+  uint64_t* distances = ThreadScratch<Owner, 205, uint64_t>(size);
+  if (absl::Status s = DecodeIntegers(in, size, 0, distances); !s.ok()) return s;
+  AddTo(distances, size, values);
+  return absl::OkStatus();
+}
+
 absl::Status Decode(Kind kind, int level, ByteReader* in, size_t size, uint64_t* values) {
   uint8_t head;
   if (!in->Byte(&head)) return Damaged("empty");
@@ -398,7 +505,9 @@ absl::Status Decode(Kind kind, int level, ByteReader* in, size_t size, uint64_t*
   const int decimals = head >> 4;
   const bool has_decimals =
       encoding == kConstantDecimal || encoding == kDecimals || encoding == kPatchedDecimals;
-  if (has_decimals ? kind == Kind::kInteger : decimals != 0) return Damaged("decimals where there are none");
+  if (has_decimals ? kind == Kind::kInteger : decimals != 0 && encoding != kNear && encoding != kScaled) {
+    return Damaged("decimals where there are none");
+  }
   switch (encoding) {
     case kConstant:
       return DecodeConstant(kind, in, size, values);
@@ -444,6 +553,20 @@ absl::Status Decode(Kind kind, int level, ByteReader* in, size_t size, uint64_t*
       if (absl::Status s = Decode(Kind::kNarrow, level, in, size, values); !s.ok()) return s;
       Widen(values, size);
       return absl::OkStatus();
+    case kNear:
+      if (kind != Kind::kWide || level > kInnermost) break;
+      return DecodeNear(static_cast<Printing::Form>(head >> 4), in, size, values);
+    case kScaled: {
+      uint64_t factor, offset = 0;
+      if (kind == Kind::kInteger || (head & ~(15 | kDivides | kHasOffset)) != 0) break;
+      if (!in->LittleEndian(8, &factor) || ((head & kHasOffset) != 0 && !in->LittleEndian(8, &offset))) {
+        return Damaged("the scale is cut short");
+      }
+      if (absl::Status s = DecodeIntegers(in, size, 0, values); !s.ok()) return s;
+      FromCounts({std::bit_cast<double>(factor), std::bit_cast<double>(offset), (head & kDivides) != 0},
+                 kind == Kind::kNarrow, size, values);
+      return absl::OkStatus();
+    }
   }
   return Damaged(absl::StrCat("encoding ", encoding, " is not known here"));
 }
