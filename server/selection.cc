@@ -39,8 +39,8 @@ absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSe
       if (seen.insert(tag->id).second) selected.ids.push_back(tag->id);
     }
     if (!selection.pattern().empty()) {
-      for (const auto& tag : tags.List(selection.pattern(), "", "", limit + 1, /*include_retired=*/true)) {
-        if (seen.insert(tag->id).second) selected.ids.push_back(tag->id);
+      for (const TagId id : tags.ListIds(selection.pattern(), "", "", limit + 1, /*include_retired=*/true)) {
+        if (seen.insert(id).second) selected.ids.push_back(id);
       }
     }
     if (selected.ids.size() > limit) return TooMany(limit);

@@ -1,10 +1,14 @@
 #include "storage/archive/tag_registry.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/record_keys.h"
+#include "storage/format/bytes.h"
+#include "storage/model/check.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
@@ -48,10 +52,65 @@ bool SameDefinition(const Tag& a, const Tag& b) {
          a.description == b.description && a.states == b.states && a.attributes == b.attributes;
 }
 
+// How many tags that were asked for are kept ready.
+constexpr size_t kRecent = 8192;
+constexpr size_t kShelfBlock = size_t{64} << 10;
+// Details that are out of date are swept out when they are more than those of today, and more than this.
+constexpr size_t kSweepMin = size_t{1} << 20;
+
+TagTraits TraitsOf(const Tag& tag) { return {tag.type, tag.interpolation, tag.retired, true}; }
+
+// Takes id and name out of the record.
+std::string DetailsOf(record::v1::TagRecord record) {
+  record.clear_id();
+  record.clear_name();
+  return record.SerializeAsString();
+}
+
+// Room for one more, an eighth at a time: doubling would leave up to half of it unused.
+template <typename T>
+void GrowTo(size_t size, std::vector<T>* v) {
+  if (size > v->capacity()) v->reserve(size + size / 8);
+  if (size > v->size()) v->resize(size);
+}
+
 // Tags created together are written together, up to so many at once.
 constexpr size_t kCreateBatch = 1000;
 
 }  // namespace
+
+const char* ByteShelf::Put(absl::string_view bytes) {
+  const size_t size = format::kVarintBytesMax + bytes.size();
+  if (size > left_) {
+    left_ = std::max(size, kShelfBlock);
+    blocks_.emplace_back(new char[left_]);
+    next_ = blocks_.back().get();
+  }
+  char* const put = next_;
+  uint8_t* const end = format::PutVarint(reinterpret_cast<uint8_t*>(put), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), end);
+  next_ = reinterpret_cast<char*>(end) + bytes.size();
+  left_ -= next_ - put;
+  size_bytes_ += next_ - put;
+  return put;
+}
+
+absl::string_view ByteShelf::At(const char* put) {
+  size_t size = 0;
+  unsigned shift = 0;
+  for (; (*put & 0x80) != 0; shift += 7) size |= static_cast<size_t>(*put++ & 0x7F) << shift;
+  size |= static_cast<size_t>(*put++) << shift;
+  return {put, size};
+}
+
+TagId TagRegistry::IdOf(const char* put) {
+  TagId id;
+  std::memcpy(&id, ByteShelf::At(put).data(), sizeof(id));
+  return id;
+}
+
+TagRegistry::TagRegistry(kv::Store& store, const Clock& clock)
+    : store_(store), clock_(clock), by_name_(0, NameHash{&names_}, NameEq{&names_}), recent_(kRecent) {}
 
 absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store, const Clock& clock) {
   auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, clock));
@@ -61,27 +120,72 @@ absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store,
 
 absl::Status TagRegistry::Load() {
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+  record::v1::TagRecord record;
+  std::string details, name;
   for (cursor->Seek(kTagKeyPrefix); cursor->Valid(); cursor->Next()) {
     if (cursor->key().substr(0, kTagKeyPrefix.size()) != kTagKeyPrefix) break;
-    record::v1::TagRecord record;
     if (!record.ParseFromArray(cursor->value().data(), cursor->value().size()) || record.id() == 0 ||
         TagKey(record.id()) != cursor->key() || !IsKnownValueType(record.type())) {
       return absl::DataLossError(absl::StrCat("the record of tag '", record.name(), "' is damaged"));
     }
-    Publish(std::make_shared<const Tag>(FromRecord(record)));
+    const TagId id = record.id();
+    const TagTraits traits = {static_cast<ValueType>(record.type()),
+                              static_cast<Interpolation>(record.interpolation()), record.retired(), true};
+    name = record.name();
+    record.clear_id();
+    record.clear_name();
+    record.SerializeToString(&details);
+    Publish(id, name, traits, details);
   }
   return cursor->status();
 }
 
-void TagRegistry::Publish(std::shared_ptr<const Tag> tag) {
+void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& traits,
+                          absl::string_view details) {
   absl::MutexLock lock(&mu_);
-  if (by_id_.size() < tag->id) {
-    by_id_.resize(tag->id);
-    traits_.resize(tag->id);
+  GrowTo(id, &names_);
+  GrowTo(id, &details_);
+  GrowTo(id, &traits_);
+  if (names_[id - 1] == nullptr) {
+    std::string named(sizeof(id), '\0');
+    std::memcpy(named.data(), &id, sizeof(id));
+    named.append(name.data(), name.size());
+    names_[id - 1] = names_shelf_.Put(named);
+    by_name_.insert(id);
+  } else {
+    details_bytes_ -= ByteShelf::At(details_[id - 1]).size();
   }
-  by_name_.emplace(tag->name, tag->id);
-  traits_[tag->id - 1] = {tag->type, tag->interpolation, tag->retired, true};
-  by_id_[tag->id - 1] = std::move(tag);
+  details_[id - 1] = details_shelf_.Put(details);
+  details_bytes_ += details.size();
+  traits_[id - 1] = traits;
+  {
+    absl::MutexLock recent_lock(&recent_mu_);
+    std::shared_ptr<const Tag>& recent = recent_[id % kRecent];
+    if (recent != nullptr && recent->id == id) recent.reset();
+  }
+  if (details_shelf_.size_bytes() < kSweepMin || details_shelf_.size_bytes() < 3 * details_bytes_) return;
+  ByteShelf swept;
+  for (const char*& one : details_) {
+    if (one != nullptr) one = swept.Put(ByteShelf::At(one));
+  }
+  details_shelf_ = std::move(swept);
+}
+
+std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
+  {
+    absl::MutexLock recent_lock(&recent_mu_);
+    const std::shared_ptr<const Tag>& recent = recent_[id % kRecent];
+    if (recent != nullptr && recent->id == id) return recent;
+  }
+  record::v1::TagRecord record;
+  const absl::string_view details = ByteShelf::At(details_[id - 1]);
+  HISTORIAN_CHECK(record.ParseFromArray(details.data(), details.size()));
+  record.set_id(id);
+  record.set_name(std::string(NameOf(names_[id - 1])));
+  auto tag = std::make_shared<const Tag>(FromRecord(record));
+  absl::MutexLock recent_lock(&recent_mu_);
+  recent_[id % kRecent] = tag;
+  return tag;
 }
 
 std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std::vector<Tag> tags) {
@@ -96,7 +200,8 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
     const absl::Status status = store_.Write(batch);
     for (size_t i : pending) {
       if (status.ok()) {
-        Publish(*results[i]);
+        const Tag& tag = **results[i];
+        Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
       } else {
         results[i] = Annotate(status, absl::StrCat("creating tag '", tags[i].name, "'"));
       }
@@ -141,9 +246,8 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(Tag tag) {
   kv::Batch batch;
   batch.Put(TagKey(tag.id), ToRecord(tag).SerializeAsString());
   RETURN_IF_ERROR(Annotate(store_.Write(batch), absl::StrCat("changing tag '", tag.name, "'")));
-  auto shared = std::make_shared<const Tag>(std::move(tag));
-  Publish(shared);
-  return shared;
+  Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
+  return std::make_shared<const Tag>(std::move(tag));
 }
 
 absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const TagChange& change) {
@@ -173,27 +277,70 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::SetRetired(TagId id, boo
 
 std::shared_ptr<const Tag> TagRegistry::Find(TagId id) const {
   absl::ReaderMutexLock lock(&mu_);
-  return id == 0 || id > by_id_.size() ? nullptr : by_id_[id - 1];
+  return id == 0 || id > names_.size() || names_[id - 1] == nullptr ? nullptr : Make(id);
 }
 
 std::shared_ptr<const Tag> TagRegistry::Find(absl::string_view name) const {
   absl::ReaderMutexLock lock(&mu_);
   const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : by_id_[found->second - 1];
+  return found == by_name_.end() ? nullptr : Make(*found);
+}
+
+// Sorting a million names takes a second: nobody who writes waits for it.
+void TagRegistry::SortNames() const {
+  std::vector<const char*> fresh;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    for (TagId id = sorted_through_ + 1; id <= names_.size(); ++id) {
+      if (names_[id - 1] != nullptr) fresh.push_back(names_[id - 1]);
+    }
+    sorted_through_ = static_cast<TagId>(names_.size());
+  }
+  if (fresh.empty()) return;
+  const auto by_name = [](const char* a, const char* b) { return NameOf(a) < NameOf(b); };
+  std::sort(fresh.begin(), fresh.end(), by_name);
+  // Names lie all over memory: a few new ones look for their places, and the others are not looked at.
+  std::vector<const char*> merged;
+  merged.reserve(sorted_.size() + fresh.size());
+  auto rest = sorted_.begin();
+  for (const char* name : fresh) {
+    const auto place = std::upper_bound(rest, sorted_.end(), name, by_name);
+    merged.insert(merged.end(), rest, place);
+    merged.push_back(name);
+    rest = place;
+  }
+  merged.insert(merged.end(), rest, sorted_.end());
+  sorted_ = std::move(merged);
+}
+
+std::vector<TagId> TagRegistry::ListIds(absl::string_view pattern, absl::string_view prefix,
+                                        absl::string_view after, size_t limit, bool include_retired) const {
+  std::vector<TagId> ids;
+  absl::MutexLock sort_lock(&sort_mu_);
+  SortNames();
+  auto it = after.empty() || after < prefix
+                ? std::lower_bound(sorted_.begin(), sorted_.end(), prefix,
+                                   [](const char* a, absl::string_view b) { return NameOf(a) < b; })
+                : std::upper_bound(sorted_.begin(), sorted_.end(), after,
+                                   [](absl::string_view a, const char* b) { return a < NameOf(b); });
+  absl::ReaderMutexLock lock(&mu_);
+  for (; it != sorted_.end() && ids.size() < limit; ++it) {
+    const absl::string_view name = NameOf(*it);
+    if (name.substr(0, prefix.size()) != prefix) break;
+    const TagId id = IdOf(*it);
+    if (traits_[id - 1].retired && !include_retired) continue;
+    if (pattern.empty() || MatchesGlob(pattern, name)) ids.push_back(id);
+  }
+  return ids;
 }
 
 std::vector<std::shared_ptr<const Tag>> TagRegistry::List(absl::string_view pattern, absl::string_view prefix,
                                                           absl::string_view after, size_t limit,
                                                           bool include_retired) const {
+  const std::vector<TagId> ids = ListIds(pattern, prefix, after, limit, include_retired);
   std::vector<std::shared_ptr<const Tag>> tags;
-  absl::ReaderMutexLock lock(&mu_);
-  auto it = after.empty() || after < prefix ? by_name_.lower_bound(prefix) : by_name_.upper_bound(after);
-  for (; it != by_name_.end() && tags.size() < limit; ++it) {
-    if (absl::string_view(it->first).substr(0, prefix.size()) != prefix) break;
-    const std::shared_ptr<const Tag>& tag = by_id_[it->second - 1];
-    if (tag->retired && !include_retired) continue;
-    if (pattern.empty() || MatchesGlob(pattern, it->first)) tags.push_back(tag);
-  }
+  tags.reserve(ids.size());
+  for (const TagId id : ids) tags.push_back(Find(id));
   return tags;
 }
 
@@ -204,7 +351,7 @@ size_t TagRegistry::size() const {
 
 TagId TagRegistry::last_id() const {
   absl::ReaderMutexLock lock(&mu_);
-  return static_cast<TagId>(by_id_.size());
+  return static_cast<TagId>(names_.size());
 }
 
 void TagRegistry::GetTraits(const TagId* ids, size_t count, TagTraits* traits) const {
