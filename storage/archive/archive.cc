@@ -25,6 +25,7 @@
 #include "storage/archive/seal.h"
 #include "storage/archive/settle.h"
 #include "storage/archive/shard.h"
+#include "storage/archive/shard_work.h"
 #include "storage/archive/tag_reader.h"
 #include "storage/archive/validate.h"
 #include "storage/format/block.h"
@@ -49,8 +50,9 @@ constexpr size_t kProducerNameBytesMax = 128;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
-// Frames (times shards) that recovery holds in memory at once.
-constexpr int kReplayFramesMax = 64;
+// What recovery holds in memory at once: so many parts of frames, or so many times so many tail records.
+constexpr int kReplayTasksMax = 64;
+constexpr size_t kTailRecordsAtOnce = 512;
 // How often the settling thread looks for work (more often when it is not to wait so long), and how it yields
 // to other threads.
 constexpr absl::Duration kSettlePeriod = absl::Seconds(1);
@@ -132,6 +134,7 @@ class ArchiveImpl : public Archive {
 
   absl::Status CheckVersion();
   absl::Status LoadCheckpoint();
+  absl::Status RestoreTail(TagId id, absl::string_view record);
   absl::Status Replay(JournalReplay* report);
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
 
@@ -252,6 +255,8 @@ absl::Status ArchiveImpl::CheckVersion() {
   return absl::OkStatus();
 }
 
+// This thread reads, the shards' threads decode what is theirs; so it is with the journal after it: a restart
+// is as fast as the processors allow.
 absl::Status ArchiveImpl::LoadCheckpoint() {
   {
     absl::MutexLock lock(&seal_mu_);
@@ -262,6 +267,15 @@ absl::Status ArchiveImpl::LoadCheckpoint() {
       if (state.garbage) garbage_.push_back({partition, state.settled, {}});
     }
   }
+  using TailRecords = std::vector<std::pair<TagId, std::string>>;
+  std::vector<TailRecords> records(shards_.size());
+  ShardWork work(kReplayTasksMax);
+  const auto hand_over = [&](size_t s) {
+    return work.Post(*shards_[s], [this, some = std::exchange(records[s], TailRecords())]() -> absl::Status {
+      for (const auto& [id, record] : some) RETURN_IF_ERROR(RestoreTail(id, record));
+      return absl::OkStatus();
+    });
+  };
   const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kCheckpoint);
   for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
     const absl::string_view key = cursor->key();
@@ -275,23 +289,30 @@ absl::Status ArchiveImpl::LoadCheckpoint() {
       state.journaled = state.durable = record.sequence();
     } else if (key.substr(0, 1) == kTailKeyPrefix && key.size() == 5) {
       const TagId id = IdOfKey(key, kTailKeyPrefix);
-      const std::shared_ptr<const Tag> tag = tags_->Find(id);
-      if (tag == nullptr) return absl::DataLossError(absl::StrCat("tag ", id, " has samples but no record"));
-      absl::StatusOr<std::unique_ptr<Tail>> tail = ReadTailRecord(tag->type, cursor->value());
-      if (!tail.ok()) return Annotate(tail.status(), absl::StrCat("open samples of tag '", tag->name, "'"));
-      ShardOf(id).Restore(id, *std::move(tail));
+      const size_t s = id % shards_.size();
+      records[s].emplace_back(id, std::string(cursor->value()));
+      if (records[s].size() == kTailRecordsAtOnce) RETURN_IF_ERROR(hand_over(s));
     }
   }
+  for (size_t s = 0; s < shards_.size(); ++s) RETURN_IF_ERROR(hand_over(s));
+  RETURN_IF_ERROR(work.Finish());
   return cursor->status();
 }
 
-// This thread reads, the shards' threads decode and apply what is theirs: a restart is as fast as the
-// processors allow.
+absl::Status ArchiveImpl::RestoreTail(TagId id, absl::string_view record) {
+  TagTraits traits;
+  tags_->GetTraits(&id, 1, &traits);
+  if (!traits.exists) return absl::DataLossError(absl::StrCat("tag ", id, " has samples but no record"));
+  absl::StatusOr<std::unique_ptr<Tail>> tail = ReadTailRecord(traits.type, record);
+  if (!tail.ok()) {
+    return Annotate(tail.status(), absl::StrCat("open samples of tag '", tags_->Find(id)->name, "'"));
+  }
+  ShardOf(id).Restore(id, *std::move(tail));
+  return absl::OkStatus();
+}
+
 absl::Status ArchiveImpl::Replay(JournalReplay* report) {
-  absl::Mutex mu;
-  int under_way = 0;     // Guarded by mu,
-  absl::Status failure;  // as is this.
-  const auto has_room = [&under_way] { return under_way < kReplayFramesMax; };
+  ShardWork work(kReplayTasksMax);
   const auto replay = [&](uint64_t position, absl::string_view bytes) -> absl::Status {
     absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
     if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", position));
@@ -301,22 +322,15 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
       state.journaled = state.durable = head->frame.sequence;
       state.changed = true;
     }
-    {
-      absl::MutexLock lock(&mu);
-      mu.Await(absl::Condition(&has_room));
-      RETURN_IF_ERROR(failure);
-      under_way += static_cast<int>(shards_.size());
-    }
     const auto record = std::make_shared<const std::string>(bytes);
     for (size_t s = 0; s < shards_.size(); ++s) {
-      shards_[s]->Post([this, s, position, record, &mu, &under_way, &failure] {
+      RETURN_IF_ERROR(work.Post(*shards_[s], [this, s, position, record]() -> absl::Status {
         const absl::StatusOr<FrameRecord> decoded =
             DecodeFrameRecord(*record, [&](TagId tag) { return tag % shards_.size() == s; });
-        if (decoded.ok()) shards_[s]->Apply(decoded->frame);
-        absl::MutexLock lock(&mu);
-        failure.Update(Annotate(decoded.status(), absl::StrCat("journal at ", position)));
-        --under_way;
-      });
+        if (!decoded.ok()) return Annotate(decoded.status(), absl::StrCat("journal at ", position));
+        shards_[s]->Apply(decoded->frame);
+        return absl::OkStatus();
+      }));
     }
     return absl::OkStatus();
   };
@@ -325,14 +339,8 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
     absl::MutexLock lock(&seal_mu_);
     position = checkpoint_.journal_position;
   }
-  absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(*store_, position, replay, report);
-  const auto idle = [&under_way] { return under_way == 0; };
-  absl::MutexLock lock(&mu);
-  mu.Await(absl::Condition(&idle));
-  RETURN_IF_ERROR(journal.status());
-  RETURN_IF_ERROR(failure);
-  journal_ = *std::move(journal);
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, position, replay, report));
+  return work.Finish();
 }
 
 absl::Status ArchiveImpl::Init() {
@@ -341,8 +349,8 @@ absl::Status ArchiveImpl::Init() {
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
-  RETURN_IF_ERROR(LoadCheckpoint());
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
+  RETURN_IF_ERROR(LoadCheckpoint());
   JournalReplay report;
   RETURN_IF_ERROR(Replay(&report));
   for (const JournalReplay::Damage& damage : report.damage) {

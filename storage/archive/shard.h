@@ -40,7 +40,7 @@ class Shard {
   // Adds the frame's samples of this shard's tags.
   void Apply(const Frame& frame) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // For recovery, before Start.
+  // For recovery.
   void Restore(TagId tag, std::unique_ptr<Tail> tail) ABSL_LOCKS_EXCLUDED(mu_);
 
   // On the shard's thread: freezes the tails that changed since the last freeze; with `all` also those that
