@@ -8,13 +8,6 @@
 #include "storage/format/bit_string.h"
 #include "storage/format/scratch.h"
 
-// The inner loop shifts by variable amounts all the time, which BMI2 does three times as fast.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(HISTORIAN_SANITIZED)
-#define HISTORIAN_BITS __attribute__((target_clones("arch=haswell", "default")))
-#else
-#define HISTORIAN_BITS
-#endif
-
 namespace historian::format {
 namespace {
 
@@ -382,6 +375,7 @@ struct Entry {
   uint64_t lower;
   uint8_t width;       // Of the offset.
   uint8_t next_width;  // Bits to add to `next`.
+  uint8_t both_widths;
   uint16_t next;
 };
 
@@ -430,15 +424,15 @@ bool GetPlan(uint64_t lower, size_t limit, BitReader* bits, BinPlan* plan) {
 template <bool kShort>
 __attribute__((always_inline)) inline bool GetAll(const Entry* table, size_t size, size_t limit,
                                                   uint32_t* states, BitReader* all, uint64_t* values) {
-  BitReader bits = *all;
+  BitReader bits = *all;  // Here, so that it stays in registers.
   const size_t last = size > kStates ? size - kStates : 0;
   const auto get = [&](uint32_t * state, uint64_t * value) __attribute__((always_inline)) {
-    const Entry e = table[*state];
+    const Entry& e = table[*state];
     if constexpr (kShort) {
       const uint64_t word = bits.Peek();
       *value = e.lower + LowBits(word, e.width);
       *state = e.next + static_cast<uint32_t>(LowBits(word >> e.width, e.next_width));
-      bits.Skip(unsigned{e.width} + e.next_width);
+      bits.Skip(e.both_widths);
     } else {
       *value = e.lower + bits.GetLong(e.width);
       *state = e.next + static_cast<uint32_t>(bits.Get(e.next_width));
@@ -463,12 +457,16 @@ __attribute__((always_inline)) inline bool GetAll(const Entry* table, size_t siz
   return bits.position() <= limit;
 }
 
-HISTORIAN_BITS bool GetShort(const Entry* table, size_t size, size_t limit, uint32_t* states, BitReader* bits,
-                             uint64_t* values) {
+bool GetShort(const Entry* table, size_t size, size_t limit, uint32_t* states, BitReader* bits,
+              uint64_t* values) {
   return GetAll<true>(table, size, limit, states, bits, values);
 }
-HISTORIAN_BITS bool GetLong(const Entry* table, size_t size, size_t limit, uint32_t* states, BitReader* bits,
-                            uint64_t* values) {
+HISTORIAN_BMI2 bool GetShortBmi2(const Entry* table, size_t size, size_t limit, uint32_t* states,
+                                 BitReader* bits, uint64_t* values) {
+  return GetAll<true>(table, size, limit, states, bits, values);
+}
+bool GetLong(const Entry* table, size_t size, size_t limit, uint32_t* states, BitReader* bits,
+             uint64_t* values) {
   return GetAll<false>(table, size, limit, states, bits, values);
 }
 
@@ -505,6 +503,7 @@ absl::Status GetBinned(ByteReader* in, size_t size, uint64_t* values) {
     const uint32_t x = weights[j]++;
     const unsigned next_width = plan.table_bits + 1 - WidthOf(x);
     table[slot] = {plan.bins[j].lower, plan.bins[j].width, static_cast<uint8_t>(next_width),
+                   static_cast<uint8_t>(plan.bins[j].width + next_width),
                    static_cast<uint16_t>((x << next_width) - table_size)};
   }
 
@@ -513,9 +512,8 @@ absl::Status GetBinned(ByteReader* in, size_t size, uint64_t* values) {
     states[i] = static_cast<uint32_t>(bits.Get(plan.table_bits));
   }
   if (bits.position() > limit) return Damaged("integer column: binned values are cut short");
-  const bool whole = widest + kTableBitsMax <= kBitsAtOnce
-                         ? GetShort(table, size, limit, states, &bits, values)
-                         : GetLong(table, size, limit, states, &bits, values);
+  const auto get = widest + kTableBitsMax > kBitsAtOnce ? GetLong : HasBmi2() ? GetShortBmi2 : GetShort;
+  const bool whole = get(table, size, limit, states, &bits, values);
   if (!whole || (bits.position() + 7) / 8 != bytes) {
     return Damaged("integer column: binned values are cut short or too long");
   }

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "storage/format/bit_string.h"
 #include "storage/model/simd.h"
 
 namespace historian::format {
@@ -80,17 +81,23 @@ void PackRest(const uint64_t* values, size_t size, unsigned shift, unsigned widt
   }
 }
 
-void UnpackRest(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void UnpackRestAs(const uint8_t* in, size_t size, unsigned width,
+                                                      uint64_t* values) {
   uint8_t padded[kPackedRun * 4 + 8];  // So that eight bytes can be read at every value.
   const size_t bytes = (size * width + 7) / 8;
   std::memcpy(padded, in, bytes);
   std::memset(padded + bytes, 0, 8);
-  const uint64_t mask = MaskOf(width);
-  for (size_t i = 0, bit = 0; i < size; ++i, bit += width) {
-    uint64_t word;
-    std::memcpy(&word, padded + bit / 8, 8);
-    values[i] = (word >> (bit % 8)) & mask;
-  }
+  BitReader bits(padded);
+  for (size_t i = 0; i < size; ++i) values[i] = bits.Get(width);
+}
+void UnpackRestPlain(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
+  UnpackRestAs(in, size, width, values);
+}
+HISTORIAN_BMI2 void UnpackRestBmi2(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
+  UnpackRestAs(in, size, width, values);
+}
+void UnpackRest(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
+  HasBmi2() ? UnpackRestBmi2(in, size, width, values) : UnpackRestPlain(in, size, width, values);
 }
 
 // A run, or the rest when fewer are left; returns how many.

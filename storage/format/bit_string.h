@@ -9,12 +9,33 @@
 #include <cstdint>
 #include <cstring>
 
+#include "absl/base/attributes.h"
+
+// A function that shifts by variable amounts all the time is compiled twice, once with HISTORIAN_BMI2: its
+// shifts take a third of the steps. HasBmi2() tells whether that one may be called.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HISTORIAN_BMI2 __attribute__((target("bmi,bmi2")))
+#else
+#define HISTORIAN_BMI2
+#endif
+
 namespace historian::format {
+
+inline bool HasBmi2() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  static const bool has = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  return has;
+#else
+  return false;
+#endif
+}
 
 static_assert(std::endian::native == std::endian::little, "bits are copied as they lie in memory");
 
 // The lowest `width` bits; width 0 to 63.
-constexpr uint64_t LowBits(uint64_t v, unsigned width) { return v & ((uint64_t{1} << width) - 1); }
+ABSL_ATTRIBUTE_ALWAYS_INLINE constexpr uint64_t LowBits(uint64_t v, unsigned width) {
+  return v & ((uint64_t{1} << width) - 1);
+}
 
 // What one Put or one read at a time may move: a word less the bits of a byte that is in use.
 inline constexpr unsigned kBitsAtOnce = 57;
@@ -64,20 +85,20 @@ class BitReader {
   explicit BitReader(const uint8_t* bytes) : bytes_(bytes) {}
 
   // The next bits; kBitsAtOnce of them are true.
-  uint64_t Peek() const {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t Peek() const {
     uint64_t word;
     std::memcpy(&word, bytes_ + position_ / 8, 8);
     return word >> (position_ % 8);
   }
-  void Skip(unsigned width) { position_ += width; }
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Skip(unsigned width) { position_ += width; }
   // Up to kBitsAtOnce bits.
-  uint64_t Get(unsigned width) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t Get(unsigned width) {
     const uint64_t v = LowBits(Peek(), width);
     Skip(width);
     return v;
   }
   // Up to 64 bits.
-  uint64_t GetLong(unsigned width) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE uint64_t GetLong(unsigned width) {
     if (width <= 32) return Get(width);
     const uint64_t low = Get(32);
     return low | Get(width - 32) << 32;
@@ -91,7 +112,7 @@ class BitReader {
     return true;
   }
 
-  size_t position() const { return position_; }
+  ABSL_ATTRIBUTE_ALWAYS_INLINE size_t position() const { return position_; }
 
  private:
   const uint8_t* bytes_;

@@ -48,25 +48,64 @@ HISTORIAN_SIMD size_t ToNarrow(const uint64_t* bits, size_t size, double scale, 
   return failed;
 }
 
+double MantissaOf(uint64_t bits) { return std::bit_cast<double>(bits + kShiftBits) - kShift; }
+
 HISTORIAN_SIMD void FromWide(double scale, size_t size, uint64_t* mantissas) {
-  for (size_t i = 0; i < size; ++i) {
-    mantissas[i] =
-        std::bit_cast<uint64_t>((std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift) / scale);
-  }
+  for (size_t i = 0; i < size; ++i) mantissas[i] = std::bit_cast<uint64_t>(MantissaOf(mantissas[i]) / scale);
 }
 
 HISTORIAN_SIMD void FromWideIntegers(size_t size, uint64_t* mantissas) {
   for (size_t i = 0; i < size; ++i) {
-    mantissas[i] = std::bit_cast<uint64_t>(std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift);
+    mantissas[i] = std::bit_cast<uint64_t>(MantissaOf(mantissas[i]));
   }
 }
 
 HISTORIAN_SIMD void FromNarrow(double scale, size_t size, uint64_t* mantissas) {
   for (size_t i = 0; i < size; ++i) {
-    const double value = (std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift) / scale;
-    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(value));
+    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(MantissaOf(mantissas[i]) / scale));
   }
 }
+
+#if defined(__x86_64__) && defined(__GNUC__)
+// The same quotients without dividing, which takes vector units several times as long as multiplying.
+//
+// Markstein's theorem (IBM Journal of Research and Development 34, 1990): with y the correctly rounded 1 / s,
+// and q within a unit in the last place of x / s, x - q s is exact in one fused operation, and q + (x - q s)
+// y rounds correctly. The first product may be two units off, so it is corrected once before. A quotient that
+// is no number here is none there: mantissas are finite.
+#define HISTORIAN_FUSED __attribute__((target("avx2,fma"), optimize("O3")))
+__attribute__((target("avx2,fma"), always_inline)) inline double Quotient(double x, double scale,
+                                                                          double reciprocal) {
+  double q = x * reciprocal;
+  q = __builtin_fma(__builtin_fma(-q, scale, x), reciprocal, q);
+  return __builtin_fma(__builtin_fma(-q, scale, x), reciprocal, q);
+}
+
+HISTORIAN_FUSED void FromWideFused(double scale, size_t size, uint64_t* mantissas) {
+  const double reciprocal = 1 / scale;
+  for (size_t i = 0; i < size; ++i) {
+    const double x = std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift;
+    mantissas[i] = std::bit_cast<uint64_t>(Quotient(x, scale, reciprocal));
+  }
+}
+
+HISTORIAN_FUSED void FromNarrowFused(double scale, size_t size, uint64_t* mantissas) {
+  const double reciprocal = 1 / scale;
+  for (size_t i = 0; i < size; ++i) {
+    const double x = std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift;
+    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(Quotient(x, scale, reciprocal)));
+  }
+}
+
+bool HasFused() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return has;
+}
+#else
+void FromWideFused(double scale, size_t size, uint64_t* mantissas) { FromWide(scale, size, mantissas); }
+void FromNarrowFused(double scale, size_t size, uint64_t* mantissas) { FromNarrow(scale, size, mantissas); }
+bool HasFused() { return false; }
+#endif
 
 // One value with every exponent at once: bit e is set where e makes it an integer.
 HISTORIAN_SIMD uint32_t ExactWide(uint64_t bits) {
@@ -141,12 +180,13 @@ size_t ToDecimals(const uint64_t* bits, size_t size, bool narrow, int decimals, 
 }
 
 void FromDecimals(bool narrow, int decimals, size_t size, uint64_t* mantissas) {
-  if (narrow) {
-    FromNarrow(kPowers[decimals], size, mantissas);
-  } else if (decimals == 0) {
+  const double scale = kPowers[decimals];
+  if (!narrow && decimals == 0) {
     FromWideIntegers(size, mantissas);
+  } else if (HasFused()) {
+    narrow ? FromNarrowFused(scale, size, mantissas) : FromWideFused(scale, size, mantissas);
   } else {
-    FromWide(kPowers[decimals], size, mantissas);
+    narrow ? FromNarrow(scale, size, mantissas) : FromWide(scale, size, mantissas);
   }
 }
 

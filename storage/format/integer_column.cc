@@ -422,8 +422,10 @@ uint8_t* EncodeDense(const uint64_t* values, size_t size, uint64_t origin, bool 
   propose(kDelta, d, size - 1);
   Prediction prediction;
   uint64_t* residuals = ThreadScratch<Owner, 2, uint64_t>(size);
-  if (FitPrediction(d, size - 1, &prediction)) {
+  if (!try_line && FitPrediction(d, size - 1, &prediction)) {  // Clocks have no memory.
     SubtractPrediction(prediction, d, size - 1, residuals);
+    // It takes as long to decode as the bins do.
+    if (kind != kRamp) best_bytes -= best_bytes / 32;
     propose(kDelta | kPredicted, residuals, size - 1);
   }
   if (kind == kRamp) return packed_end;
@@ -500,7 +502,11 @@ absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64
   first += origin;
   if (kind == kOffset) {
     if (absl::Status s = get_residuals(size, values); !s.ok()) return s;
-    unit == 1 ? AddAll(values, size, first) : MultiplyAdd(values, size, first, unit);
+    if (unit != 1) {
+      MultiplyAdd(values, size, first, unit);
+    } else if (first != 0) {
+      AddAll(values, size, first);
+    }
     return absl::OkStatus();
   }
   if (kind == kDelta && (form & kBinned) != 0) {

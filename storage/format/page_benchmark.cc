@@ -2,12 +2,14 @@
 //
 //   bazel run -c opt //storage/format:page_benchmark
 //
-// Items are samples. B/sample is the page's size; sum is a checksum of what was decoded, so that nobody makes
-// this fast by making it wrong. Seeds are fixed. As a test it runs each benchmark for a moment.
+// Decode is times and values, Aggregate that and a page's whole summary: extremes, sums, areas. Items are
+// samples. B/sample is the page's size; sum is a checksum of what was decoded, so that nobody makes this fast
+// by making it wrong. Seeds are fixed. As a test it runs each benchmark for a moment.
 #include <string>
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "storage/aggregate/summary.h"
 #include "storage/format/page.h"
 #include "storage/format/plant_samples.h"
 #include "storage/model/check.h"
@@ -31,30 +33,32 @@ void Report(benchmark::State& state, size_t size, size_t bytes) {
   state.counters["B/sample"] = static_cast<double>(bytes) / static_cast<double>(size * kPages);
 }
 
-void Encode(benchmark::State& state, const PlantKind& kind) {
+void Encode(benchmark::State& state, const PlantKind& kind, Density density) {
   const size_t size = static_cast<size_t>(state.range(0));
   const std::vector<Samples> pages = Pages(kind, size);
   EncodeHint hint;
   std::string bytes;
   size_t total = 0;
-  for (const Samples& page : pages) EncodePage(kind.type, page.View(), &bytes, &hint);
+  for (const Samples& page : pages) EncodePage(kind.type, page.View(), &bytes, &hint, density);
   total = bytes.size();
   size_t i = 0;
   for (auto _ : state) {
     bytes.clear();
-    EncodePage(kind.type, pages[i++ % kPages].View(), &bytes, &hint);
+    EncodePage(kind.type, pages[i++ % kPages].View(), &bytes, &hint, density);
     benchmark::DoNotOptimize(bytes.data());
   }
   Report(state, size, total);
 }
 
-void Decode(benchmark::State& state, const PlantKind& kind, bool times_too) {
+enum class Task { kValues, kTimesAndValues, kAggregate };
+
+void Decode(benchmark::State& state, const PlantKind& kind, Task task, Density density) {
   const size_t size = static_cast<size_t>(state.range(0));
   std::vector<std::string> encoded(kPages);
   size_t total = 0;
   const std::vector<Samples> pages = Pages(kind, size);
   for (size_t i = 0; i < kPages; ++i) {
-    EncodePage(kind.type, pages[i].View(), &encoded[i]);
+    EncodePage(kind.type, pages[i].View(), &encoded[i], nullptr, density);
     total += encoded[i].size();
   }
   std::vector<Timestamp> times(size);
@@ -66,9 +70,12 @@ void Decode(benchmark::State& state, const PlantKind& kind, bool times_too) {
     strings.Clear();
     const absl::StatusOr<PageReader> page = PageReader::Open(kind.type, encoded[i++ % kPages]);
     HISTORIAN_CHECK(page.ok());
-    if (times_too) HISTORIAN_CHECK(page->ReadTimes(times.data()).ok());
+    if (task != Task::kValues) HISTORIAN_CHECK(page->ReadTimes(times.data()).ok());
     HISTORIAN_CHECK(page->ReadValues(values.data(), &strings).ok());
     benchmark::DoNotOptimize(values.data());
+    if (task == Task::kAggregate) {
+      benchmark::DoNotOptimize(Summarize(kind.type, {times.data(), values.data(), nullptr, nullptr, size}));
+    }
     if (i <= kPages) {
       for (const ValueBits v : values) sum = sum * 31 + v;
     }
@@ -79,17 +86,22 @@ void Decode(benchmark::State& state, const PlantKind& kind, bool times_too) {
 
 void RegisterAll() {
   for (const PlantKind& kind : PlantKinds()) {
-    const std::string name = kind.name;
-    for (const int64_t size : {1, 16, 64, 1024}) {
-      benchmark::RegisterBenchmark(("Encode/" + name).c_str(), [&kind](benchmark::State& s) {
-        Encode(s, kind);
-      })->Arg(size);
-      benchmark::RegisterBenchmark(("DecodeValues/" + name).c_str(), [&kind](benchmark::State& s) {
-        Decode(s, kind, false);
-      })->Arg(size);
-      benchmark::RegisterBenchmark(("Decode/" + name).c_str(), [&kind](benchmark::State& s) {
-        Decode(s, kind, true);
-      })->Arg(size);
+    for (const Density density : {Density::kFast, Density::kDense}) {
+      const std::string name = kind.name + std::string(density == Density::kDense ? "/dense" : "");
+      const auto add = [&](const char* what, auto run) {
+        for (const int64_t size : {1, 16, 64, 1024}) {
+          if (density == Density::kDense && size < 64) continue;  // Too short for the dense form.
+          benchmark::RegisterBenchmark((what + name).c_str(), run)->Arg(size);
+        }
+      };
+      add("Encode/", [&kind, density](benchmark::State& s) { Encode(s, kind, density); });
+      add("DecodeValues/",
+          [&kind, density](benchmark::State& s) { Decode(s, kind, Task::kValues, density); });
+      add("Decode/",
+          [&kind, density](benchmark::State& s) { Decode(s, kind, Task::kTimesAndValues, density); });
+      if (kind.type == ValueType::kString) continue;
+      add("Aggregate/",
+          [&kind, density](benchmark::State& s) { Decode(s, kind, Task::kAggregate, density); });
     }
   }
 }
