@@ -58,6 +58,8 @@ constexpr size_t kTailRecordsAtOnce = 512;
 constexpr absl::Duration kSettlePeriod = absl::Seconds(1);
 constexpr absl::Duration kSettlePeriodMin = absl::Milliseconds(10);
 constexpr int kSettleNiceness = 10;
+// Small frames of one commit go through the shards together until they have so many samples.
+constexpr uint64_t kTogetherSamples = 8192;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
@@ -121,13 +123,18 @@ class ArchiveImpl : public Archive {
     int in_flight = 0;
     bool changed = false;  // Since the last seal.
   };
-  // A frame on its way through the shards.
+  // A frame on its way through the journal and the shards.
   struct Applying {
     Frame frame;
     WriteResult result;
     std::string producer;
     size_t bytes = 0;
     WriteDone done;
+  };
+  // Frames that go through the shards as one: large ones alone, small ones of one commit together.
+  struct Together {
+    std::vector<std::unique_ptr<Applying>> frames;
+    uint64_t samples = 0;
     uint64_t ticket = 0;
     std::atomic<int> shards_left{0};
   };
@@ -144,8 +151,10 @@ class ArchiveImpl : public Archive {
     absl::MutexLock lock(&state_mu_);
     in_flight_bytes_ -= bytes;
   }
-  void OnJournaled(std::shared_ptr<Applying> applying, absl::StatusOr<uint64_t> position);
-  void Finish(Applying& applying, const absl::Status& status);
+  void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status);
+  void AfterCommit();
+  void ApplyJournaled();
+  void Finish(const std::shared_ptr<Together>& together, const absl::Status& status);
 
   absl::StatusOr<std::unique_ptr<TagReader>> ReaderOf(TagId tag, KeepGoing keep_going);
   // Remembers damage for Stats and hands the status on.
@@ -178,6 +187,7 @@ class ArchiveImpl : public Archive {
   std::unique_ptr<TagRegistry> tags_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Journal> journal_;
+  std::shared_ptr<Together> journaled_;  // Of the journal's thread: not given to the shards yet; may be null.
   std::thread maintenance_;
   std::thread settler_;
 
@@ -339,7 +349,7 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
     absl::MutexLock lock(&seal_mu_);
     position = checkpoint_.journal_position;
   }
-  ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, position, replay, report));
+  ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, position, replay, report, [this] { AfterCommit(); }));
   return work.Finish();
 }
 
@@ -457,7 +467,7 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
     done(std::move(refusal));
     return;
   }
-  auto applying = std::make_shared<Applying>();
+  auto applying = std::make_unique<Applying>();
   ValidateFrame(*tags_, clock_.Now() + absl::ToInt64Nanoseconds(options_.future_limit), &frame,
                 &applying->result);
   for (const FrameColumn& column : frame.columns) applying->bytes += column.samples.MemoryBytes();
@@ -483,71 +493,95 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
   producer->last_sequence = frame.sequence;
   std::vector<format::EncodeHint> hints = hints_.Of(frame);
   std::string record = EncodeFrameRecord(producer->name, frame, &hints);
-  hints_.Keep(frame, hints);
+  if (!hints.empty()) hints_.Keep(frame, hints);
   applying->frame = std::move(frame);
   applying->producer = producer->name;
   applying->done = std::move(done);
   journal_->Append(std::move(record), producer->journal_epoch,
                    [this, applying = std::move(applying)](absl::StatusOr<uint64_t> position) mutable {
-                     OnJournaled(std::move(applying), std::move(position));
+                     OnJournaled(std::move(applying), position.status());
                    });
 }
 
 // On the journal's thread, in order of the journal.
-void ArchiveImpl::OnJournaled(std::shared_ptr<Applying> applying, absl::StatusOr<uint64_t> position) {
-  applying->ticket = completions_.NextTicket();
-  if (!position.ok()) {
-    if (absl::IsResourceExhausted(position.status())) {
+void ArchiveImpl::OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status) {
+  if (!status.ok()) {
+    if (absl::IsResourceExhausted(status)) {
       absl::MutexLock lock(&state_mu_);
       if (failure_.ok())
-        failure_ = Annotate(position.status(), "the disk is full; writes are refused until there is room");
+        failure_ = Annotate(status, "the disk is full; writes are refused until there is room");
       retry_at_ = absl::Now() + kRetryPeriod;
     }
-    Finish(*applying, position.status());
+    const auto refused = std::make_shared<Together>();
+    refused->ticket = completions_.NextTicket();
+    refused->frames.push_back(std::move(applying));
+    Finish(refused, status);
     return;
   }
+  if (journaled_ == nullptr) {
+    journaled_ = std::make_shared<Together>();
+    journaled_->ticket = completions_.NextTicket();
+  }
+  journaled_->samples += applying->result.stored;
+  journaled_->frames.push_back(std::move(applying));
+  if (journaled_->samples >= kTogetherSamples) ApplyJournaled();
+}
+
+void ArchiveImpl::AfterCommit() {
   {
     absl::MutexLock lock(&state_mu_);
     failure_ = absl::OkStatus();
   }
+  if (journaled_ != nullptr) ApplyJournaled();
+}
+
+void ArchiveImpl::ApplyJournaled() {
+  const std::shared_ptr<Together> together = std::exchange(journaled_, nullptr);
   {
     absl::MutexLock lock(&producers_mu_);
-    ProducerState& state = producers_[applying->producer];
-    state.journaled = applying->frame.sequence;
-    state.changed = true;
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      ProducerState& state = producers_[applying->producer];
+      state.journaled = applying->frame.sequence;
+      state.changed = true;
+    }
   }
   // Every shard takes part, also one without samples here, so that frames are finished in order.
-  applying->shards_left.store(static_cast<int>(shards_.size()), std::memory_order_relaxed);
+  together->shards_left.store(static_cast<int>(shards_.size()), std::memory_order_relaxed);
   for (const std::unique_ptr<Shard>& shard : shards_) {
-    shard->Post([this, shard = shard.get(), applying] {
-      shard->Apply(applying->frame);
-      if (applying->shards_left.fetch_sub(1, std::memory_order_acq_rel) == 1)
-        Finish(*applying, absl::OkStatus());
+    shard->Post([this, shard = shard.get(), together] {
+      for (const std::unique_ptr<Applying>& applying : together->frames) shard->Apply(applying->frame);
+      if (together->shards_left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        Finish(together, absl::OkStatus());
     });
   }
 }
 
-void ArchiveImpl::Finish(Applying& applying, const absl::Status& status) {
+void ArchiveImpl::Finish(const std::shared_ptr<Together>& together, const absl::Status& status) {
   if (status.ok()) {
-    frames_stored_.fetch_add(1, std::memory_order_relaxed);
-    samples_stored_.fetch_add(applying.result.stored, std::memory_order_relaxed);
-    samples_rejected_.fetch_add(applying.result.rejected, std::memory_order_relaxed);
+    frames_stored_.fetch_add(together->frames.size(), std::memory_order_relaxed);
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      samples_stored_.fetch_add(applying->result.stored, std::memory_order_relaxed);
+      samples_rejected_.fetch_add(applying->result.rejected, std::memory_order_relaxed);
+    }
   }
-  const uint64_t ticket = applying.ticket;
-  completions_.Complete(ticket, [this, status, sequence = applying.frame.sequence, bytes = applying.bytes,
-                                 result = std::move(applying.result), producer = std::move(applying.producer),
-                                 done = std::move(applying.done)]() mutable {
+  completions_.Complete(together->ticket, [this, together, status] {
+    size_t bytes = 0;
     {
       absl::MutexLock lock(&producers_mu_);
-      ProducerState& state = producers_[producer];
-      if (status.ok()) state.durable = sequence;
-      --state.in_flight;
+      for (const std::unique_ptr<Applying>& applying : together->frames) {
+        ProducerState& state = producers_[applying->producer];
+        if (status.ok()) state.durable = applying->frame.sequence;
+        --state.in_flight;
+        bytes += applying->bytes;
+      }
     }
     ReleaseMemory(bytes);
-    if (status.ok()) {
-      done(std::move(result));
-    } else {
-      done(status);
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      if (status.ok()) {
+        applying->done(std::move(applying->result));
+      } else {
+        applying->done(status);
+      }
     }
   });
 }

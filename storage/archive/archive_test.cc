@@ -259,6 +259,33 @@ TEST_F(ArchiveTest, LateSamplesSaidTwiceAreNotCountedAsOpenForEver) {
   EXPECT_EQ(ReadAll(tag).size(), 2000);
 }
 
+// What stays open of a tag is written down with every seal, so the journal need not keep it.
+TEST_F(ArchiveTest, ASilentTagDoesNotPinTheJournal) {
+  options_.journal_bytes_max = 64 << 10;
+  Reopen();
+  const TagId silent = MakeTag("silent", ValueType::kInt64);
+  const TagId busy = MakeTag("busy", ValueType::kFloat64);
+  Samples one;
+  one.Add(kStart, 17);
+  ASSERT_TRUE(WriteColumn(silent, ValueType::kInt64, one).ok());
+  std::mt19937_64 random(1);
+  Timestamp time = kStart;
+  uint64_t written = 0;
+  while (archive_->Stats().seals < 3) {
+    Samples samples;
+    for (int i = 0; i < 500; ++i) samples.Add(++time, random());
+    written += samples.size();
+    ASSERT_TRUE(WriteColumn(busy, ValueType::kFloat64, std::move(samples)).ok());
+  }
+  // Many times as much went through it.
+  EXPECT_LT(archive_->Stats().journal_bytes, written * 8 / 2);
+  EXPECT_EQ(archive_->StorageOf(silent)->samples_open, 1);
+  Reopen();
+  EXPECT_EQ(archive_->StorageOf(silent)->samples_open, 1);
+  EXPECT_EQ(ReadAll(silent).values, one.values);
+  EXPECT_EQ(ReadAll(busy).size(), written);
+}
+
 TEST_F(ArchiveTest, ADamagedPageIsReportedAndTheRestIsServed) {
   const TagId tag = MakeTag("t", ValueType::kFloat64), other = MakeTag("u", ValueType::kFloat64);
   Samples samples;

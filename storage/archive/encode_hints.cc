@@ -4,6 +4,7 @@ namespace historian {
 
 std::vector<format::EncodeHint> EncodeHints::Of(const Frame& frame) const {
   std::vector<format::EncodeHint> hints(frame.columns.size());
+  if (hints.empty()) return hints;
   absl::ReaderMutexLock lock(&mu_);
   for (size_t i = 0; i < hints.size(); ++i) {
     if (frame.columns[i].tag < hints_.size()) hints[i] = hints_[frame.columns[i].tag];

@@ -39,10 +39,7 @@ Tail* Shard::Find(TagId tag) {
 Tail& Shard::Slot(TagId tag) {
   const size_t place = PlaceOf(tag), chunk = place / kChunk;
   if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);
-  if (chunks_[chunk] == nullptr) {
-    chunks_[chunk] = std::make_unique<Chunk>();
-    memory_bytes_.fetch_add(sizeof(Chunk), std::memory_order_relaxed);
-  }
+  if (chunks_[chunk] == nullptr) chunks_[chunk] = std::make_unique<Chunk>();
   return (*chunks_[chunk])[place % kChunk];
 }
 

@@ -57,6 +57,7 @@ class Shard {
   size_t OpenSamples(TagId tag) ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
+  // Of open samples: what a seal can give back. The tails themselves, 64 bytes a tag, are not in it.
   uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
   uint64_t duplicates() const { return duplicates_.load(std::memory_order_relaxed); }
 

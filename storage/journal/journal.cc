@@ -78,7 +78,8 @@ absl::StatusOr<std::optional<uint64_t>> FindHeader(LogReader& reader, uint64_t f
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, uint64_t from,
-                                                       const ReplayRecord& replay, JournalReplay* report) {
+                                                       const ReplayRecord& replay, JournalReplay* report,
+                                                       std::function<void()> after_commit) {
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Log> log, store.OpenLog(kLogName));
   LogReader reader(*log);
   const uint64_t end = log->end();
@@ -122,7 +123,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, uint64_
   report->torn_bytes = end - position;
   if (position < end)
     RETURN_IF_ERROR(Annotate(log->Truncate(position), "cutting the torn end of the journal"));
-  auto journal = std::unique_ptr<Journal>(new Journal(std::move(log)));
+  auto journal = std::unique_ptr<Journal>(new Journal(std::move(log), std::move(after_commit)));
   journal->thread_ = std::thread([j = journal.get()] { j->Run(); });
   return journal;
 }
@@ -189,6 +190,7 @@ void Journal::Run() {
           entries[begin].done(status);
         }
       }
+      if (status.ok()) after_commit_();
     }
   }
 }

@@ -47,8 +47,12 @@ class Journal {
   // Gives every whole record whose batch begins at or after `from` to `replay`, in order. An error of
   // `replay` ends the opening with it.
   using ReplayRecord = std::function<absl::Status(uint64_t position, absl::string_view record)>;
-  static absl::StatusOr<std::unique_ptr<Journal>> Open(kv::Store& store, uint64_t from,
-                                                       const ReplayRecord& replay, JournalReplay* report);
+  // after_commit: called on the journal's thread after the `done`s of each batch that was written, so that
+  // who does something with many small records can do it once for all of them. What it refers to must outlive
+  // the journal.
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(
+      kv::Store& store, uint64_t from, const ReplayRecord& replay, JournalReplay* report,
+      std::function<void()> after_commit = [] {});
   // Writes what is queued, then stops.
   ~Journal();
 
@@ -80,12 +84,14 @@ class Journal {
     absl::AnyInvocable<void(uint64_t)> boundary;  // Set: no record, but a task.
   };
 
-  explicit Journal(std::unique_ptr<kv::Log> log) : log_(std::move(log)) {}
+  Journal(std::unique_ptr<kv::Log> log, std::function<void()> after_commit)
+      : log_(std::move(log)), after_commit_(std::move(after_commit)) {}
   void Run();
   absl::Status CommitBatch(const std::vector<Entry>& entries, size_t begin, size_t end);
 
   // Constant after construction; synchronises itself.
   const std::unique_ptr<kv::Log> log_;
+  const std::function<void()> after_commit_;
   std::thread thread_;
 
   // Of the journal's thread.
