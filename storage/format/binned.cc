@@ -168,10 +168,10 @@ size_t MakeGroups(const Sorted& sorted, size_t size, Group* groups) {
 }
 
 // What a bin costs beside its values, about, in 256ths of a bit: a number beside the one before, a number
-// elsewhere but for its gap, a range, whose beginning has some choice.
+// elsewhere but for its gap, a range, which can mostly begin where the one before ends.
 constexpr uint64_t kNextNumberCost = 4 * 256;
 constexpr uint64_t kNumberCost = 22 * 256;
-constexpr uint64_t kRangeCost = 26 * 256;
+constexpr uint64_t kRangeCost = 10 * 256;
 
 uint64_t BinCost(const Group* group, bool is_first, unsigned width) {
   if (width > 0) return kRangeCost;
@@ -188,6 +188,50 @@ Gap GapOf(uint64_t gap) {
   if (gap == 0) return {0, 0};
   const unsigned shift = static_cast<unsigned>(std::countr_zero(gap));
   return {gap >> shift, shift};
+}
+
+// Where a bin for the numbers low to high begins, numbers less than the least value of all; `width` becomes
+// what it then needs. The bin before has numbers up to high_before, though it may reach further.
+uint64_t BeginningAfter(uint64_t lower_before, unsigned width_before, uint64_t high_before, uint64_t low,
+                        uint64_t high, unsigned* width) {
+  // Where the one before ends, if that will do: nothing is shorter to write. Numbers in both are the one's
+  // before.
+  const uint64_t end_before = lower_before + (uint64_t{1} << width_before);
+  const bool overlaps = end_before > low;
+  if (end_before <= high && WidthOf(high - end_before) <= *width && !(overlaps && *width == 0)) {
+    *width = std::min(*width, WidthOf(high - end_before));
+    return end_before;
+  }
+  // Else lower than its first number, where the gap has few digits.
+  const uint64_t from = lower_before + 1;
+  for (unsigned shift = *width; shift > 0; --shift) {
+    const uint64_t rounded = from + ((low - from) >> (shift - 1) << (shift - 1));
+    if (rounded > high_before && WidthOf(high - rounded) <= *width) return rounded;
+  }
+  return low;
+}
+
+// What two numbers say of each other, as the writer puts it.
+bool AreAdjacent(const Bin& before, const Bin& bin) {
+  return before.width < 64 && bin.lower - before.lower == uint64_t{1} << before.width;
+}
+uint64_t WidthCode(const Bin& before, const Bin& bin) {
+  return ZigZag(static_cast<uint64_t>(int64_t{bin.width} - before.width));
+}
+uint64_t FrequencyCode(const Bin& before, const Bin& bin) {
+  return ZigZag(static_cast<uint64_t>(int64_t{bin.frequency} - before.frequency));
+}
+
+// Bits of a bin after another.
+unsigned BitsOf(const Bin& before, const Bin& bin) {
+  const auto gamma = [](uint64_t v) { return 2 * WidthOf(v + 1) - 1; };
+  unsigned bits = 1 + gamma(FrequencyCode(before, bin));
+  const bool adjacent = AreAdjacent(before, bin);
+  if (adjacent && bin.width == before.width) return bits;
+  bits += 1 + gamma(WidthCode(before, bin));
+  if (adjacent) return bits;
+  const unsigned digits = WidthOf(GapOf(bin.lower - before.lower - 1).digits);
+  return bits + 6 + gamma(digits) + (digits > 1 ? digits - 1 : 0);
 }
 
 absl::Status Damaged(const char* what) { return absl::DataLossError(what); }
@@ -224,36 +268,35 @@ BinPlan PlanBins(const uint64_t* values, size_t size) {
   for (size_t j = group_count; j > 0; j = begins[j]) ends[plan.count++] = static_cast<uint8_t>(j);
   std::reverse(ends, ends + plan.count);
 
+  uint64_t lowers[kBinsMax + 1];  // Less the least value.
+  for (size_t j = 0, begin = 0; j < plan.count; begin = ends[j++]) {
+    const uint64_t low = groups[begin].low;
+    const uint64_t high = groups[ends[j] - 1].high;
+    unsigned width = WidthOf(high - low);
+    lowers[j] = low;
+    if (j > 0)
+      lowers[j] =
+          BeginningAfter(lowers[j - 1], plan.bins[j - 1].width, groups[begin - 1].high, low, high, &width);
+    plan.bins[j].lower = lowers[j] + static_cast<uint64_t>(sorted.min);
+    plan.bins[j].width = static_cast<uint8_t>(width);
+  }
+
   uint32_t counts[kBinsMax];
   uint64_t offset_bits = 0;
-  uint64_t table_cost = 17;  // In bits.
-  for (size_t j = 0, begin = 0; j < plan.count; begin = ends[j++]) {
-    const uint64_t high = groups[ends[j] - 1].high;
-    const uint64_t low = groups[begin].low;
-    const unsigned width = WidthOf(high - low);
-    // A bin may begin lower than its first value: where its beginning has few digits.
-    uint64_t lower = low;
-    if (j > 0) {
-      const uint64_t end_before = groups[begin - 1].high;
-      const uint64_t from = plan.bins[j - 1].lower - static_cast<uint64_t>(sorted.min) + 1;
-      for (unsigned shift = width; shift > 0; --shift) {
-        const uint64_t rounded = from + ((low - from) >> (shift - 1) << (shift - 1));
-        if (rounded <= end_before || WidthOf(high - rounded) > width) continue;
-        lower = rounded;
-        break;
-      }
-      const uint64_t gap = lower - from;
-      const bool adjacent = gap == (uint64_t{1} << plan.bins[j - 1].width) - 1;
-      if (!adjacent || width != plan.bins[j - 1].width) table_cost += 8;
-      if (!adjacent) table_cost += 12 + WidthOf(GapOf(gap).digits);
-      table_cost += 4;
-    }
-    counts[j] = before(ends[j]) - before(begin);
-    plan.bins[j].lower = lower + static_cast<uint64_t>(sorted.min);
-    plan.bins[j].width = static_cast<uint8_t>(width);
+  size_t counted = 0;
+  for (size_t j = 0; j < plan.count; ++j) {
+    const size_t end =
+        j + 1 == plan.count
+            ? size
+            : static_cast<size_t>(std::lower_bound(sorted.keys, sorted.keys + size, lowers[j + 1]) -
+                                  sorted.keys);
+    counts[j] = static_cast<uint32_t>(end - counted);
+    counted = end;
     plan.bins[j].frequency = static_cast<int8_t>(FrequencyOf(counts[j]));
-    offset_bits += uint64_t{counts[j]} * width;
+    offset_bits += uint64_t{counts[j]} * plan.bins[j].width;
   }
+  uint64_t table_bits_all = 17;
+  for (size_t j = 1; j < plan.count; ++j) table_bits_all += BitsOf(plan.bins[j - 1], plan.bins[j]);
 
   uint64_t best = std::numeric_limits<uint64_t>::max();
   for (unsigned table_bits = kTableBitsMin; table_bits <= kTableBitsMax; ++table_bits) {
@@ -266,7 +309,7 @@ BinPlan PlanBins(const uint64_t* values, size_t size) {
     best = cost;
     plan.table_bits = table_bits;
   }
-  plan.bytes = (best / 256 + offset_bits + table_cost) / 8 + 4;
+  plan.bytes = (best / 256 + offset_bits + table_bits_all) / 8 + 4;
   return plan;
 }
 
@@ -338,22 +381,25 @@ uint8_t* PutBinned(const uint64_t* values, size_t size, const BinPlan& plan, uin
   for (size_t j = 0; j < plan.count; ++j) {
     const Bin& bin = plan.bins[j];
     const Bin before = j > 0 ? plan.bins[j - 1] : Bin();
-    const uint64_t distance = bin.lower - before.lower;
-    const bool adjacent = before.width < 64 && distance == uint64_t{1} << before.width;
-    const bool alike = bin.width == before.width;
-    if (j > 0) bits.Put(adjacent && alike, 1);
-    if (j > 0 && !(adjacent && alike)) {
+    if (j == 0) {
+      bits.Put(bin.width, 7);
+      continue;
+    }
+    const bool adjacent = AreAdjacent(before, bin);
+    const bool alike = adjacent && bin.width == before.width;
+    bits.Put(alike, 1);
+    if (!alike) {
       bits.Put(adjacent, 1);
       if (!adjacent) {
-        const Gap gap = GapOf(distance - 1);
+        const Gap gap = GapOf(bin.lower - before.lower - 1);
         bits.Put(gap.shift, 6);
         const unsigned digits = WidthOf(gap.digits);
         bits.PutGamma(digits);
         if (digits > 1) bits.PutLong(gap.digits & ~(uint64_t{1} << (digits - 1)), digits - 1);
       }
+      bits.PutGamma(WidthCode(before, bin));
     }
-    if (j == 0 || !(adjacent && alike)) bits.Put(bin.width, 7);
-    if (j > 0) bits.PutGamma(ZigZag(static_cast<uint64_t>(int64_t{bin.frequency} - before.frequency)));
+    bits.PutGamma(FrequencyCode(before, bin));
   }
   for (size_t i = 0; i < std::min(size, kStates); ++i) bits.Put(states[i], table_bits);
   for (size_t i = 0; i < size; ++i) {
@@ -405,7 +451,13 @@ bool GetPlan(uint64_t lower, size_t limit, BitReader* bits, BinPlan* plan) {
       lower += 1 + (gap << shift);
     }
     bin.lower = lower;
-    if (!alike) bin.width = static_cast<uint8_t>(bits->Get(7));
+    if (j == 0) {
+      bin.width = static_cast<uint8_t>(bits->Get(7));
+    } else if (!alike) {
+      uint64_t change;
+      if (!bits->GetGamma(&change) || change > 128) return false;
+      bin.width = static_cast<uint8_t>(bin.width + UnZigZag(change));
+    }
     if (bin.width > 64) return false;
     if (j > 0) {
       uint64_t change;
