@@ -45,13 +45,14 @@ std::string IntegerKind(absl::string_view column) {
   static constexpr const char* kKinds[] = {"ramp", "offset", "delta", "line"};
   if (column.empty()) return "?";
   const auto kind = static_cast<unsigned char>(column[0]);
-  return absl::StrCat(kKinds[kind & 3], (kind & 8) != 0 ? " with outliers" : "");
+  return absl::StrCat(kKinds[kind & 3], (kind & 8) != 0 ? " with outliers" : "",
+                      (kind & 16) != 0 ? " binned" : "");
 }
 
 std::string ValueEncoding(absl::string_view column) {
-  static constexpr const char* kEncodings[] = {"constant",         "constant decimal", "integers", "decimals",
-                                               "patched decimals", "dictionary",       "runs",     "raw",
-                                               "widened"};
+  static constexpr const char* kEncodings[] = {
+      "constant", "constant decimal", "integers", "decimals", "patched decimals", "dictionary", "runs",
+      "raw",      "widened",          "near",     "scaled"};
   if (column.empty()) return "?";
   const auto byte = static_cast<unsigned char>(column[0]);
   const size_t encoding = byte & 0x0F;

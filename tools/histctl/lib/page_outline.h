@@ -19,7 +19,7 @@ struct PageOutline {
   size_t time_bytes = 0;
   size_t quality_bytes = 0;  // 0: all are Good.
   size_t value_bytes = 0;
-  std::string times;      // "line", "ramp", ...; "one" for a single sample.
+  std::string times;      // "line", "ramp", "delta binned" ...; "one" for a single sample.
   std::string values;     // "decimals(2)", "runs", "text", ...
   std::string qualities;  // Empty: all are Good.
 };

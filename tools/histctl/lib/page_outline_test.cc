@@ -26,6 +26,21 @@ TEST(PageOutline, TellsWhatTheCodecDid) {
   EXPECT_GE(outline->time_bytes + outline->quality_bytes + outline->value_bytes + 8, page.size());
 }
 
+TEST(PageOutline, TellsWhatIsDense) {
+  Samples samples;
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 1000; ++i) {
+    samples.Add(i * kNanosPerSecond + static_cast<Timestamp>(random() % 11) * 1'000'000,
+                BitsOfFloat64(static_cast<double>(4000 + random() % 90) * 0.0054));
+  }
+  std::string page;
+  format::EncodePage(ValueType::kFloat64, samples.View(), &page, nullptr, format::Density::kDense);
+  const auto outline = OutlineOfPage(ValueType::kFloat64, page);
+  ASSERT_TRUE(outline.ok()) << outline.status();
+  EXPECT_EQ(outline->times, "line binned");
+  EXPECT_EQ(outline->values, "scaled");
+}
+
 TEST(PageOutline, SingleSamplesAndTexts) {
   Samples one;
   one.AddString(1'795'424'400 * kNanosPerSecond, "hello");
