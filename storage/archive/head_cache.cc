@@ -14,7 +14,7 @@ absl::StatusOr<std::shared_ptr<const StoredHeads>> HeadCache::Get(int32_t partit
   return heads_.Get({partition, tag}, [&] { return Load(partition, tag); });
 }
 
-absl::StatusOr<PartitionCache<StoredHeads>::Loaded> HeadCache::Load(int32_t partition, TagId tag) {
+absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagId tag) {
   auto heads = std::make_shared<StoredHeads>();
   const std::string prefix = format::HeadPrefix(partition, tag);
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kHeads);
@@ -39,11 +39,11 @@ absl::StatusOr<PartitionCache<StoredHeads>::Loaded> HeadCache::Load(int32_t part
     bytes += sizeof(StoredHead) + head.head.pages.capacity() * sizeof(format::PageInfo);
   }
   const bool whole = heads->damage.ok();
-  return PartitionCache<StoredHeads>::Loaded{std::move(heads), bytes, whole};
+  return Heads::Loaded{std::move(heads), bytes, whole};
 }
 
 absl::StatusOr<std::shared_ptr<const format::Rollup>> HeadCache::Rollup(int32_t partition, TagId tag) {
-  using Loaded = PartitionCache<format::Rollup>::Loaded;
+  using Loaded = Rollups::Loaded;
   return rollups_.Get({partition, tag}, [&]() -> absl::StatusOr<Loaded> {
     ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
                      store_.Get(kv::Space::kRollups, format::RollupKey({partition, tag})));

@@ -8,10 +8,11 @@
 #define HISTORIAN_STORAGE_ARCHIVE_HEAD_CACHE_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "storage/archive/partition_cache.h"
+#include "storage/archive/lru_cache.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/rollup.h"
@@ -41,21 +42,24 @@ class HeadCache {
   absl::StatusOr<std::shared_ptr<const format::Rollup>> Rollup(int32_t partition, TagId tag);
 
   // Forget these, and what loads under way have read of them: call after the store has changed.
-  using Key = PartitionCache<StoredHeads>::Key;
+  using Key = std::pair<int32_t, TagId>;
   void Invalidate(const std::vector<Key>& keys) { heads_.Invalidate(keys); }
   void InvalidatePartition(int32_t partition) {
-    heads_.InvalidatePartition(partition);
-    rollups_.InvalidatePartition(partition);
+    const auto changed = [partition](const Key& key) { return key.first == partition; };
+    heads_.InvalidateIf(changed);
+    rollups_.InvalidateIf(changed);
   }
 
   size_t size_bytes() const { return heads_.size_bytes() + rollups_.size_bytes(); }
 
  private:
-  absl::StatusOr<PartitionCache<StoredHeads>::Loaded> Load(int32_t partition, TagId tag);
+  using Heads = LruCache<Key, StoredHeads>;
+  using Rollups = LruCache<Key, format::Rollup>;
+  absl::StatusOr<Heads::Loaded> Load(int32_t partition, TagId tag);
 
   kv::Store& store_;
-  PartitionCache<StoredHeads> heads_;
-  PartitionCache<format::Rollup> rollups_;
+  Heads heads_;
+  Rollups rollups_;
 };
 
 }  // namespace historian

@@ -9,28 +9,6 @@
 
 namespace historian {
 
-absl::StatusOr<absl::string_view> PayloadReader::Page(const StoredHead& head, size_t i) {
-  const auto damaged = [&](absl::string_view what) {
-    const Summary& summary = head.head.pages[i].summary;
-    return absl::DataLossError(absl::StrCat("tag ", head.id.tag, ", samples from ",
-                                            FormatTimestamp(summary.first.time), " to ",
-                                            FormatTimestamp(summary.last.time), ": ", what));
-  };
-  if (payload_.empty() || !(id_ == head.id)) {
-    payload_.clear();
-    absl::StatusOr<std::optional<std::string>> payload =
-        store_.Get(kv::Space::kPages, format::PagesKey(head.id));
-    if (!payload.ok())
-      return absl::Status(payload.status().code(), damaged(payload.status().message()).message());
-    if (!payload->has_value()) return damaged("the block's pages are missing");
-    payload_ = *std::move(*payload);
-    id_ = head.id;
-  }
-  absl::StatusOr<absl::string_view> page = format::PageBytes(head.head, payload_, i);
-  if (!page.ok()) return damaged(page.status().message());
-  return page;
-}
-
 PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
                              std::shared_ptr<const StoredHeads> heads, std::shared_ptr<const TailView> tail)
     : tag_(tag), type_(type), heads_(std::move(heads)), tail_(std::move(tail)) {
@@ -111,62 +89,50 @@ size_t PartitionView::FirstEndingAtOrAfter(Timestamp t) const {
          clusters_.begin();
 }
 
-absl::Status PartitionView::ReadPage(const Page& page, PayloadReader& payloads, Samples* samples) const {
-  if (page.block == nullptr && page.open == nullptr) {
+absl::StatusOr<std::shared_ptr<const Samples>> PartitionView::ReadPage(const Page& page,
+                                                                       PageReader& pages) const {
+  if (page.block != nullptr) return pages.Read(*page.block, page.index);
+  auto samples = std::make_shared<Samples>();
+  if (page.open == nullptr) {
     samples->Append(type_, page.raw);
-    return absl::OkStatus();
-  }
-  absl::string_view bytes;
-  if (page.block != nullptr) {
-    ASSIGN_OR_RETURN(bytes, payloads.Page(*page.block, page.index));
   } else {
-    bytes = page.open->bytes;
+    RETURN_IF_ERROR(Annotate(format::DecodePage(type_, page.open->bytes, samples.get()),
+                             absl::StrCat("tag ", tag_, ", samples from ", FormatTimestamp(page.first))));
   }
-  const size_t before = samples->size();
-  RETURN_IF_ERROR(Annotate(format::DecodePage(type_, bytes, samples),
-                           absl::StrCat("tag ", tag_, ", samples from ", FormatTimestamp(page.first))));
-  // A page that decodes to something else than its head says must not pass for data.
-  const Summary& summary =
-      page.block != nullptr ? page.block->head.pages[page.index].summary : page.open->summary;
-  if (samples->size() - before != summary.count || samples->times[before] != page.first ||
-      samples->times.back() != page.last) {
-    return absl::DataLossError(absl::StrCat("tag ", tag_, ", samples from ", FormatTimestamp(page.first),
-                                            ": the page contradicts its head"));
-  }
-  return absl::OkStatus();
+  return samples;
 }
 
 absl::StatusOr<std::vector<PartitionView::Layer>> PartitionView::ReadLayers(size_t cluster,
-                                                                            PayloadReader& payloads) const {
+                                                                            PageReader& pages) const {
   const Cluster& c = clusters_[cluster];
   std::vector<Layer> layers;
   for (size_t i = c.begin; i < c.end; ++i) {
     HISTORIAN_CHECK(pages_[i].block != nullptr);
-    Layer& layer = layers.emplace_back();
-    layer.seal = pages_[i].block->id.seal;
-    RETURN_IF_ERROR(ReadPage(pages_[i], payloads, &layer.samples));
+    ASSIGN_OR_RETURN(std::shared_ptr<const Samples> samples, ReadPage(pages_[i], pages));
+    layers.push_back({pages_[i].block->id.seal, std::move(samples)});
   }
   return layers;
 }
 
-absl::Status PartitionView::Read(size_t cluster, PayloadReader& payloads, Samples* samples) const {
-  samples->Clear();
+absl::Status PartitionView::Read(size_t cluster, PageReader& pages,
+                                 std::shared_ptr<const Samples>* samples) const {
   const Cluster& c = clusters_[cluster];
+  if (c.end - c.begin == 1) {
+    absl::StatusOr<std::shared_ptr<const Samples>> page = ReadPage(pages_[c.begin], pages);
+    *samples = page.ok() ? *std::move(page) : std::make_shared<const Samples>();
+    return page.status();
+  }
   absl::Status damage;
+  auto merged = std::make_shared<Samples>();
   for (size_t i = c.begin; i < c.end; ++i) {
-    if (c.end - c.begin == 1) {
-      damage = ReadPage(pages_[i], payloads, samples);
-      if (!damage.ok()) samples->Clear();
-      continue;
-    }
-    Samples page;
-    if (absl::Status status = ReadPage(pages_[i], payloads, &page); status.ok()) {
-      samples->Append(type_, page.View());
+    if (const auto page = ReadPage(pages_[i], pages); page.ok()) {
+      merged->Append(type_, (*page)->View());
     } else {
-      damage = std::move(status);
+      damage = page.status();
     }
   }
-  if (c.end - c.begin > 1) SortAndKeepLast(type_, samples);
+  SortAndKeepLast(type_, merged.get());
+  *samples = std::move(merged);
   return damage;
 }
 

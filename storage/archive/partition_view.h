@@ -19,23 +19,11 @@
 #include "absl/status/statusor.h"
 #include "storage/aggregate/summary.h"
 #include "storage/archive/head_cache.h"
+#include "storage/archive/page_cache.h"
 #include "storage/archive/tail.h"
 #include "storage/kv/store.h"
 
 namespace historian {
-
-// Fetches payloads of blocks; keeps the last one, as a reader takes a block's pages one after another.
-class PayloadReader {
- public:
-  explicit PayloadReader(kv::Store& store) : store_(store) {}
-  // DataLoss when it is missing or its page i is damaged; names tag and times.
-  absl::StatusOr<absl::string_view> Page(const StoredHead& head, size_t i);
-
- private:
-  kv::Store& store_;
-  format::BlockId id_;
-  std::string payload_;
-};
 
 class PartitionView {
  public:
@@ -52,17 +40,17 @@ class PartitionView {
   // Index of the first cluster that ends at or after t; clusters() when there is none.
   size_t FirstEndingAtOrAfter(Timestamp t) const;
 
-  // Replaces *samples by the cluster's visible samples: times rise strictly. DataLoss names tag and times;
-  // what could be read is in *samples all the same.
-  absl::Status Read(size_t cluster, PayloadReader& payloads, Samples* samples) const;
+  // *samples become the cluster's visible samples: times rise strictly. DataLoss names tag and times; what
+  // could be read is in *samples all the same.
+  absl::Status Read(size_t cluster, PageReader& pages, std::shared_ptr<const Samples>* samples) const;
 
   // One page of a cluster by itself, and the number of the seal that wrote it.
   struct Layer {
     uint64_t seal = 0;
-    Samples samples;
+    std::shared_ptr<const Samples> samples;
   };
   // The cluster's pages, older statements first. Only for views without a tail.
-  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PayloadReader& payloads) const;
+  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PageReader& pages) const;
 
  private:
   // A page of a block, of the tail, or raw samples.
@@ -83,7 +71,7 @@ class PartitionView {
   };
   void AddRuns(const std::vector<TailRun>& runs, int32_t partition, size_t* rank);
   void BuildClusters();
-  absl::Status ReadPage(const Page& page, PayloadReader& payloads, Samples* samples) const;
+  absl::StatusOr<std::shared_ptr<const Samples>> ReadPage(const Page& page, PageReader& pages) const;
 
   TagId tag_;
   ValueType type_;

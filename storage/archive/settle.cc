@@ -110,9 +110,9 @@ struct Extent {
 // Rewrites the blocks of one tag.
 class TagSettler {
  public:
-  TagSettler(kv::Store& store, TagId tag, ValueType type, const Extent& extent, const KeepGoing& keep_going,
-             Output* output)
-      : tag_(tag), type_(type), payloads_(store), keep_going_(keep_going), output_(*output) {
+  TagSettler(PageCache& no_cache, TagId tag, ValueType type, const Extent& extent,
+             const KeepGoing& keep_going, Output* output)
+      : tag_(tag), type_(type), pages_reader_(no_cache), keep_going_(keep_going), output_(*output) {
     rollup_.type = type;
     for (const uint64_t slot_ns : format::kSlotNs) {
       const uint64_t slots = static_cast<uint64_t>(format::SlotOf(extent.last, slot_ns) -
@@ -152,14 +152,15 @@ class TagSettler {
     Samples visible;
     for (size_t cluster = 0; cluster < view.clusters(); ++cluster) {
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-      ASSIGN_OR_RETURN(const std::vector<PartitionView::Layer> layers, view.ReadLayers(cluster, payloads_));
+      ASSIGN_OR_RETURN(const std::vector<PartitionView::Layer> layers,
+                       view.ReadLayers(cluster, pages_reader_));
       if (layers.size() == 1) {
-        RETURN_IF_ERROR(Append(layers.front().samples.View()));
+        RETURN_IF_ERROR(Append(layers.front().samples->View()));
         continue;
       }
       KeepSuperseded(layers);
       visible.Clear();
-      for (const PartitionView::Layer& layer : layers) visible.Append(type_, layer.samples.View());
+      for (const PartitionView::Layer& layer : layers) visible.Append(type_, layer.samples->View());
       SortAndKeepLast(type_, &visible);
       RETURN_IF_ERROR(Append(visible.View()));
     }
@@ -175,14 +176,14 @@ class TagSettler {
     };
     std::vector<Statement> statements;
     for (size_t layer = 0; layer < layers.size(); ++layer) {
-      const std::vector<Timestamp>& times = layers[layer].samples.times;
+      const std::vector<Timestamp>& times = layers[layer].samples->times;
       for (size_t i = 0; i < times.size(); ++i) statements.push_back({times[i], layer, i});
     }
     std::stable_sort(statements.begin(), statements.end(),
                      [](const Statement& a, const Statement& b) { return a.time < b.time; });
     for (size_t k = 0; k + 1 < statements.size(); ++k) {
       const Statement &a = statements[k], &b = statements[k + 1];
-      const SamplesView of_a = layers[a.layer].samples.View(), of_b = layers[b.layer].samples.View();
+      const SamplesView of_a = layers[a.layer].samples->View(), of_b = layers[b.layer].samples->View();
       if (a.time != b.time || SameSample(type_, of_a, a.i, of_b, b.i)) continue;
       superseded_[layers[a.layer].seal].Append(type_, of_a, a.i, 1);
     }
@@ -279,7 +280,7 @@ class TagSettler {
 
   const TagId tag_;
   const ValueType type_;
-  PayloadReader payloads_;
+  PageReader pages_reader_;
   const KeepGoing& keep_going_;
   Output& output_;
 
@@ -340,6 +341,7 @@ absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t parti
                                                  absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
                                                  const KeepGoing& keep_going) {
   Output output(store, partition, seal);
+  PageCache no_cache(store, 0);  // Each page is read once.
   RETURN_IF_ERROR(output.Begin());
   // One walk ahead to know what a tag has in all, one behind to rewrite it.
   HeadWalk ahead(store, partition, 0, seal), behind(store, partition, 0, seal);
@@ -357,7 +359,7 @@ absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t parti
     }
     const std::optional<ValueType> type = type_of(tag);
     if (!type.has_value()) return absl::DataLossError(absl::StrCat("tag ", tag, " has blocks but no record"));
-    TagSettler settler(store, tag, *type, extent, keep_going, &output);
+    TagSettler settler(no_cache, tag, *type, extent, keep_going, &output);
     for (; blocks > 0; --blocks) {
       ASSIGN_OR_RETURN(const bool found, behind.Next(&head));
       HISTORIAN_CHECK(found && head.id.tag == tag);  // Both walks see the same moment or a later, larger one.

@@ -91,9 +91,9 @@ absl::Status TagReader::Prev(Position* position) {
   return Backward(position, position->partition_ - 1);
 }
 
-absl::Status TagReader::Read(const Position& position, Samples* samples) {
+absl::Status TagReader::Read(const Position& position, std::shared_ptr<const Samples>* samples) {
   if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-  return position.view_->Read(position.cluster_, payloads_, samples);
+  return position.view_->Read(position.cluster_, pages_, samples);
 }
 
 absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition) {
@@ -109,7 +109,7 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_
 
 absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
-  Samples samples;
+  std::shared_ptr<const Samples> samples;
   for (size_t cluster = view->FirstEndingAtOrAfter(from);
        cluster < view->clusters() && view->first_time(cluster) < to; ++cluster) {
     const Timestamp first = view->first_time(cluster), last = view->last_time(cluster);
@@ -119,10 +119,11 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
       continue;
     }
     if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-    RETURN_IF_ERROR(view->Read(cluster, payloads_, &samples));
-    const auto begin = std::lower_bound(samples.times.begin(), samples.times.end(), from);
-    const auto end = std::lower_bound(begin, samples.times.end(), to);
-    fold->Add(samples.View().Slice(begin - samples.times.begin(), end - begin));
+    RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
+    const std::vector<Timestamp>& times = samples->times;
+    const auto begin = first >= from ? times.begin() : std::lower_bound(times.begin(), times.end(), from);
+    const auto end = last < to ? times.end() : std::lower_bound(begin, times.end(), to);
+    fold->Add(samples->View().Slice(begin - times.begin(), end - begin));
   }
   return absl::OkStatus();
 }
@@ -178,10 +179,11 @@ absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {
   if (const Summary* summary = position.summary(); summary != nullptr && position.last_time() < t) {
     return std::optional<Sample>(summary->last);
   }
-  Samples samples;
+  std::shared_ptr<const Samples> samples;
   RETURN_IF_ERROR(Read(position, &samples));
-  const size_t at = std::lower_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
-  return std::optional<Sample>(SampleAt(sources_.type, samples.View(), at - 1));
+  const std::vector<Timestamp>& times = samples->times;
+  const size_t at = std::lower_bound(times.begin(), times.end(), t) - times.begin();
+  return std::optional<Sample>(SampleAt(sources_.type, samples->View(), at - 1));
 }
 
 absl::StatusOr<std::optional<Sample>> TagReader::SampleAtOrAfter(Timestamp t) {
@@ -190,10 +192,11 @@ absl::StatusOr<std::optional<Sample>> TagReader::SampleAtOrAfter(Timestamp t) {
   if (const Summary* summary = position.summary(); summary != nullptr && position.first_time() >= t) {
     return std::optional<Sample>(summary->first);
   }
-  Samples samples;
+  std::shared_ptr<const Samples> samples;
   RETURN_IF_ERROR(Read(position, &samples));
-  const size_t at = std::lower_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
-  return std::optional<Sample>(SampleAt(sources_.type, samples.View(), at));
+  const std::vector<Timestamp>& times = samples->times;
+  const size_t at = std::lower_bound(times.begin(), times.end(), t) - times.begin();
+  return std::optional<Sample>(SampleAt(sources_.type, samples->View(), at));
 }
 
 absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, Interpolation interpolation,
@@ -212,7 +215,7 @@ absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, In
   std::vector<ValueAtTime> values(times.size());
   std::vector<std::string> texts(type == ValueType::kString ? times.size() : 0);
   Position current;
-  Samples samples;
+  std::shared_ptr<const Samples> samples;
   const auto read = [&](const Position& position) -> absl::Status {
     if (current.valid() && current.view_ == position.view_ && current.cluster_ == position.cluster_) {
       return absl::OkStatus();
@@ -235,8 +238,8 @@ absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, In
         neighbours.skipped = true;
       } else {
         RETURN_IF_ERROR(read(position));
-        const SamplesView view = samples.View();
-        size_t i = std::upper_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
+        const SamplesView view = samples->View();
+        size_t i = std::upper_bound(view.times, view.times + view.size, t) - view.times;
         while (i-- > 0 && !neighbours.before.has_value()) {
           if (view.times[i] == t) {
             neighbours.exact = SampleAt(type, view, i);
@@ -263,9 +266,8 @@ absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, In
       ASSIGN_OR_RETURN(Position position, Seek(t == kTimestampMax ? t : t + 1));
       while (position.valid() && !neighbours.after.has_value()) {
         RETURN_IF_ERROR(read(position));
-        const SamplesView view = samples.View();
-        for (size_t i =
-                 std::upper_bound(samples.times.begin(), samples.times.end(), t) - samples.times.begin();
+        const SamplesView view = samples->View();
+        for (size_t i = std::upper_bound(view.times, view.times + view.size, t) - view.times;
              i < view.size && !neighbours.after.has_value(); ++i) {
           if (counts(view, i)) {
             neighbours.after = SampleAt(type, view, i);
@@ -293,6 +295,11 @@ absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, In
 
 namespace {
 
+// A read of so many samples is a scan, which must not push out of the cache what screens look at.
+constexpr uint64_t kLongRead = 4 * kRawBatchMax;
+// A batch ends with the page that brings its text to this.
+constexpr size_t kBatchTextBytes = size_t{1} << 20;
+
 // Delivers [bound before] range [bound behind], or the same from the other end.
 class ClusterRawReader : public RawReader {
  public:
@@ -305,21 +312,23 @@ class ClusterRawReader : public RawReader {
       started_ = true;
       RETURN_IF_ERROR(Start());
     }
-    while (batch->empty()) {
+    while (batch->size() < kRawBatchMax && batch->strings.TextBytes() < kBatchTextBytes) {
       if (at_ == end_) {
         if (!position_.valid() || Passed()) break;
         RETURN_IF_ERROR(Load());
         continue;
       }
-      const size_t count = std::min(end_ - at_, kRawBatchMax);
+      const size_t count = std::min(end_ - at_, kRawBatchMax - batch->size());
       if (request_.reverse) {
-        for (size_t i = 0; i < count; ++i) batch->Append(type(), cluster_.View(), end_ - 1 - i, 1);
+        for (size_t i = 0; i < count; ++i) batch->Append(type(), cluster_->View(), end_ - 1 - i, 1);
         end_ -= count;
       } else {
-        batch->Append(type(), cluster_.View(), at_, count);
+        batch->Append(type(), cluster_->View(), at_, count);
         at_ += count;
       }
     }
+    delivered_ += batch->size();
+    if (delivered_ >= kLongRead) reader_->PassThrough();
     if (!batch->empty()) return true;
     RETURN_IF_ERROR(damage_);
     RETURN_IF_ERROR(reader_->head_damage());
@@ -368,8 +377,9 @@ class ClusterRawReader : public RawReader {
       RETURN_IF_ERROR(status);
     }
     // With an empty range between two bounds, only the bounds are asked for, and nothing lies between them.
-    at_ = std::lower_bound(cluster_.times.begin(), cluster_.times.end(), from_) - cluster_.times.begin();
-    end_ = std::upper_bound(cluster_.times.begin(), cluster_.times.end(), to_) - cluster_.times.begin();
+    const std::vector<Timestamp>& times = cluster_->times;
+    at_ = std::lower_bound(times.begin(), times.end(), from_) - times.begin();
+    end_ = std::upper_bound(times.begin(), times.end(), to_) - times.begin();
     return request_.reverse ? reader_->Prev(&position_) : reader_->Next(&position_);
   }
 
@@ -379,7 +389,8 @@ class ClusterRawReader : public RawReader {
   Timestamp from_ = 0;
   Timestamp to_ = -1;
   TagReader::Position position_;
-  Samples cluster_;
+  uint64_t delivered_ = 0;
+  std::shared_ptr<const Samples> cluster_;
   size_t at_ = 0;  // [at_, end_) of cluster_ is still to be delivered.
   size_t end_ = 0;
   absl::Status damage_;

@@ -29,16 +29,16 @@ struct TagSources {
   Timestamp newest = -1;
 };
 
-// Threads: one at a time. The store, the cache and the table must outlive it. The pin was taken before the
+// Threads: one at a time. The caches and the table must outlive it. The pin was taken before the
 // sources: it keeps the blocks that may be read.
 class TagReader {
  public:
-  TagReader(kv::Store& store, HeadCache& heads, const PartitionTable& partitions, ReaderPins::Pin pin,
+  TagReader(HeadCache& heads, PageCache& pages, const PartitionTable& partitions, ReaderPins::Pin pin,
             TagSources sources, KeepGoing keep_going)
       : heads_(heads),
         partitions_(partitions),
         pin_(std::move(pin)),
-        payloads_(store),
+        pages_(pages),
         sources_(std::move(sources)),
         keep_going_(std::move(keep_going)) {}
 
@@ -72,7 +72,9 @@ class TagReader {
   absl::Status Next(Position* position);
   absl::Status Prev(Position* position);
   // See PartitionView::Read.
-  absl::Status Read(const Position& position, Samples* samples);
+  absl::Status Read(const Position& position, std::shared_ptr<const Samples>* samples);
+  // For a long read that will not be repeated soon, see PageReader.
+  void PassThrough() { pages_.PassThrough(); }
 
   // Damage met in heads so far; the clusters they held are missing.
   const absl::Status& head_damage() const { return head_damage_; }
@@ -92,7 +94,7 @@ class TagReader {
   HeadCache& heads_;
   const PartitionTable& partitions_;
   const ReaderPins::Pin pin_;
-  PayloadReader payloads_;
+  PageReader pages_;
   const TagSources sources_;
   const KeepGoing keep_going_;
   absl::Status head_damage_;

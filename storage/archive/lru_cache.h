@@ -1,8 +1,8 @@
-// File: storage/archive/partition_cache.h
+// File: storage/archive/lru_cache.h
 //
-// What was read of (partition, tag), decoded, most recently used first, within a number of bytes.
-#ifndef HISTORIAN_STORAGE_ARCHIVE_PARTITION_CACHE_H_
-#define HISTORIAN_STORAGE_ARCHIVE_PARTITION_CACHE_H_
+// What was read, decoded, most recently used first, within a number of bytes.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_LRU_CACHE_H_
+#define HISTORIAN_STORAGE_ARCHIVE_LRU_CACHE_H_
 
 #include <cstdint>
 #include <list>
@@ -16,22 +16,20 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/model/status_macros.h"
-#include "storage/model/tag.h"
 
 namespace historian {
 
 // Threads: any number; loading happens outside the lock, perhaps twice at the same time.
-template <typename Value>
-class PartitionCache {
+template <typename Key, typename Value>
+class LruCache {
  public:
-  using Key = std::pair<int32_t, TagId>;
   struct Loaded {
     std::shared_ptr<const Value> value;
     size_t bytes = 0;
     bool keep = true;  // Else it is for this caller alone.
   };
 
-  explicit PartitionCache(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit LruCache(size_t bytes_max) : bytes_max_(bytes_max) {}
 
   absl::StatusOr<std::shared_ptr<const Value>> Get(const Key& key,
                                                    absl::FunctionRef<absl::StatusOr<Loaded>()> load) {
@@ -58,7 +56,8 @@ class PartitionCache {
     return loaded.value;
   }
 
-  // Forget these, and what loads under way have read of anything: call after the store has changed.
+  // Forget these, and what loads under way have read of anything: call after what they are read from has
+  // changed.
   void Invalidate(const std::vector<Key>& keys) {
     absl::MutexLock lock(&mu_);
     ++generation_;
@@ -66,12 +65,12 @@ class PartitionCache {
       if (const auto found = entries_.find(key); found != entries_.end()) Drop(found);
     }
   }
-  void InvalidatePartition(int32_t partition) {
+  void InvalidateIf(absl::FunctionRef<bool(const Key&)> changed) {
     absl::MutexLock lock(&mu_);
     ++generation_;
     for (auto at = used_.begin(); at != used_.end();) {
       const Key key = *at++;
-      if (key.first == partition) Drop(entries_.find(key));
+      if (changed(key)) Drop(entries_.find(key));
     }
   }
 
@@ -103,4 +102,4 @@ class PartitionCache {
 
 }  // namespace historian
 
-#endif  // HISTORIAN_STORAGE_ARCHIVE_PARTITION_CACHE_H_
+#endif  // HISTORIAN_STORAGE_ARCHIVE_LRU_CACHE_H_

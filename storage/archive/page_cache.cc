@@ -1,0 +1,55 @@
+#include "storage/archive/page_cache.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "storage/format/block.h"
+#include "storage/format/page.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+
+absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead& head, size_t i) {
+  using Loaded = LruCache<PageCache::Key, Samples>::Loaded;
+  const PageCache::Key key = {head.id, static_cast<uint32_t>(i)};
+  return cache_.pages_.Get(key, [&]() -> absl::StatusOr<Loaded> {
+    ASSIGN_OR_RETURN(Samples samples, Decode(head, i));
+    auto shared = std::make_shared<const Samples>(std::move(samples));
+    const size_t bytes = sizeof(Samples) + shared->MemoryBytes();
+    return Loaded{std::move(shared), bytes, !pass_through_};
+  });
+}
+
+absl::StatusOr<Samples> PageReader::Decode(const StoredHead& head, size_t i) {
+  const Summary& summary = head.head.pages[i].summary;
+  const auto damaged = [&](const absl::Status& status) {
+    return Annotate(status,
+                    absl::StrCat("tag ", head.id.tag, ", samples from ", FormatTimestamp(summary.first.time),
+                                 " to ", FormatTimestamp(summary.last.time)));
+  };
+  if (payload_.empty() || !(block_ == head.id)) {
+    payload_.clear();
+    absl::StatusOr<std::optional<std::string>> payload =
+        cache_.store_.Get(kv::Space::kPages, format::PagesKey(head.id));
+    if (!payload.ok()) return damaged(payload.status());
+    if (!payload->has_value()) return damaged(absl::DataLossError("the block's pages are missing"));
+    payload_ = *std::move(*payload);
+    block_ = head.id;
+  }
+  const absl::StatusOr<absl::string_view> page = format::PageBytes(head.head, payload_, i);
+  if (!page.ok()) return damaged(page.status());
+  Samples samples;
+  samples.times.reserve(summary.count);
+  samples.values.reserve(summary.count);
+  if (absl::Status status = format::DecodePage(head.head.type, *page, &samples); !status.ok()) {
+    return damaged(status);
+  }
+  // A page that decodes to something else than its head says must not pass for data.
+  if (samples.size() != summary.count || samples.times.front() != summary.first.time ||
+      samples.times.back() != summary.last.time) {
+    return damaged(absl::DataLossError("the page contradicts its head"));
+  }
+  return samples;
+}
+
+}  // namespace historian
