@@ -39,10 +39,10 @@ absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selecte
   return absl::OkStatus();
 }
 
-absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, const TagTraits& traits,
+absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const TagTraits& traits,
                          const KeepGoing& keep_going, v1::PlotSeries* series) {
-  ASSIGN_OR_RETURN(const std::optional<Sample> before, archive.SampleBefore(tag, plan.start));
-  ASSIGN_OR_RETURN(const std::optional<Sample> after, archive.SampleAtOrAfter(tag, plan.end));
+  ASSIGN_OR_RETURN(const std::optional<Sample> before, env.archive.SampleBefore(tag, plan.start));
+  ASSIGN_OR_RETURN(const std::optional<Sample> after, env.archive.SampleAtOrAfter(tag, plan.end));
 
   Samples samples;
   const auto add = [&](const Sample& sample) {
@@ -62,7 +62,7 @@ absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, cons
     add(tally.last);
     if (tally.good < tally.count) series->add_not_good_columns(plan.columns[i]);
   };
-  RETURN_IF_ERROR(FoldInPieces(archive, tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes,
+  RETURN_IF_ERROR(FoldInPieces(env, tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes,
                                keep_going, take));
   if (after.has_value()) add(*after);
   ColumnToWire(tag, traits.type, samples.View(), series->mutable_samples());

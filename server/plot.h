@@ -14,6 +14,7 @@
 #include "proto/historian/v1/query.pb.h"
 #include "server/config.h"
 #include "server/selection.h"
+#include "server/service_env.h"
 #include "storage/archive/archive.h"
 
 namespace historian::server {
@@ -31,7 +32,7 @@ absl::StatusOr<PlotPlan> PlanPlot(const v1::PlotRequest& request, const LimitsCo
 // InvalidArgument: a string tag.
 absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selected);
 
-absl::Status ComputePlot(Archive& archive, const PlotPlan& plan, TagId tag, const TagTraits& traits,
+absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const TagTraits& traits,
                          const KeepGoing& keep_going, v1::PlotSeries* series);
 
 }  // namespace historian::server

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
+#include "server/parallel.h"
 #include "server/wire.h"
 #include "storage/aggregate/interval_fold.h"
 
@@ -201,20 +202,31 @@ absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
   return absl::OkStatus();
 }
 
-absl::Status FoldInPieces(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
+absl::Status FoldInPieces(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
                           Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
                           absl::FunctionRef<void(size_t, const Interval&)> take) {
-  // Some megabytes of intervals at a time.
-  constexpr size_t kPiece = 4096;
-  for (size_t first = 0; first + 1 < edges.size(); first += kPiece) {
-    ASSIGN_OR_RETURN(const std::vector<Interval> intervals,
-                     archive.Fold(tag, edges.subspan(first, kPiece + 1), interpolation, parts, keep_going));
-    for (size_t i = 0; i < intervals.size(); ++i) take(first + i, intervals[i]);
+  // A megabyte of intervals at a time; fewer when they are so long that folding them is worth a thread.
+  constexpr size_t kPieceMax = 4096;
+  constexpr uint64_t kLongNs = uint64_t{28} * 86'400 * kNanosPerSecond;
+  const size_t size = edges.size() - 1, width = ParallelWidth();
+  const bool is_long = Elapsed(edges.front(), edges.back()) >= kLongNs;
+  const size_t piece = is_long ? std::min(kPieceMax, (size + width - 1) / width) : kPieceMax;
+  std::vector<std::vector<Interval>> pieces(width);
+  for (size_t first = 0; first < size; first += piece * width) {
+    const size_t count = std::min(width, (size - first + piece - 1) / piece);
+    RETURN_IF_ERROR(ForEachInParallel(env.pool, count, [&](size_t k) -> absl::Status {
+      ASSIGN_OR_RETURN(pieces[k], env.archive.Fold(tag, edges.subspan(first + k * piece, piece + 1),
+                                                   interpolation, parts, keep_going));
+      return absl::OkStatus();
+    }));
+    for (size_t k = 0; k < count; ++k) {
+      for (size_t i = 0; i < pieces[k].size(); ++i) take(first + k * piece + i, pieces[k][i]);
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
+absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series) {
   const size_t size = plan.edges.size() - 1;
   series->set_tag_id(tag);
@@ -268,8 +280,8 @@ absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId
       }
     }
   };
-  RETURN_IF_ERROR(FoldInPieces(archive, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
-                               plan.parts, keep_going, take));
+  RETURN_IF_ERROR(FoldInPieces(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation), plan.parts,
+                               keep_going, take));
   for (Output& output : outputs) {
     QualitiesToWire(output.statuses.empty() ? statuses.data() : output.statuses.data(), size,
                     output.column->mutable_status());

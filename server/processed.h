@@ -15,6 +15,7 @@
 #include "proto/historian/v1/query.pb.h"
 #include "server/config.h"
 #include "server/selection.h"
+#include "server/service_env.h"
 #include "storage/archive/archive.h"
 
 namespace historian::server {
@@ -48,12 +49,12 @@ absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
                              const SelectedTags& selected);
 
 // Folds as Archive::Fold does, and gives the intervals in order with their index, without holding all of
-// them: a million would take half a gigabyte.
-absl::Status FoldInPieces(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
+// them: a million would take a quarter of a gigabyte. Long ranges are folded on several threads.
+absl::Status FoldInPieces(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
                           Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
                           absl::FunctionRef<void(size_t, const Interval&)> take);
 
-absl::Status ComputeProcessed(Archive& archive, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
+absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series);
 
 }  // namespace historian::server

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/continuation.h"
+#include "server/parallel.h"
 #include "server/plot.h"
 #include "server/processed.h"
 #include "server/selection.h"
@@ -207,26 +209,31 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
   RETURN_IF_ERROR(CheckLimit(selected.ids.size() * times, env.config.limits.at_times,
                              absl::StrCat("values (", selected.ids.size(), " tags x ", times, " times)"),
                              "limits.at_times"));
-  size_t bytes = 0;
+  std::atomic<size_t> bytes{0};
   const absl::Span<const Timestamp> at(request.times().data(), request.times_size());
-  for (size_t i = 0; i < selected.ids.size(); ++i) {
+  std::vector<v1::AtTimes*> answers;
+  for (const TagId tag : selected.ids) {
+    answers.push_back(response->add_tags());
+    answers.back()->set_tag_id(tag);
+  }
+  return ForEachInParallel(env.pool, selected.ids.size(), [&](size_t i) -> absl::Status {
     RETURN_IF_ERROR(keep_going());
     const TagTraits& traits = selected.traits[i];
     ASSIGN_OR_RETURN(const Samples samples,
                      env.archive.ReadAtTimes(selected.ids[i], at, InterpolationFor(traits, interpolation),
                                              request.uncertain_as_bad(), keep_going));
-    v1::AtTimes* to = response->add_tags();
-    to->set_tag_id(selected.ids[i]);
     const SamplesView view = samples.View();
+    size_t its_bytes = view.size * 8;
     if (traits.type == ValueType::kString) {
-      for (size_t k = 0; k < view.size; ++k) bytes += view.StringAt(k).size();
+      for (size_t k = 0; k < view.size; ++k) its_bytes += view.StringAt(k).size();
     }
-    bytes += view.size * 8;
-    if (bytes > kAnswerBytesMax) return AnswerTooLarge("the values of these tags at these times");
-    ValuesToWire(traits.type, view.values, view.size, view.strings, to->mutable_values());
-    QualitiesToWire(view.qualities, view.size, to->mutable_qualities());
-  }
-  return absl::OkStatus();
+    if ((bytes += its_bytes) > kAnswerBytesMax) {
+      return AnswerTooLarge("the values of these tags at these times");
+    }
+    ValuesToWire(traits.type, view.values, view.size, view.strings, answers[i]->mutable_values());
+    QualitiesToWire(view.qualities, view.size, answers[i]->mutable_qualities());
+    return absl::OkStatus();
+  });
 }
 
 // ---- ReadProcessed and Plot: whole tags, gathered into frames.
@@ -234,34 +241,41 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
 template <class Frame, class Compute>
 class SeriesSource final : public FrameSource {
  public:
-  // compute(tag, traits, series)
-  SeriesSource(SelectedTags selected, Compute compute)
-      : selected_(std::move(selected)), compute_(std::move(compute)) {}
+  // compute(tag, traits, series), on several threads at once; a series has about so many bytes.
+  SeriesSource(ServiceEnv& env, SelectedTags selected, size_t series_bytes, Compute compute)
+      : env_(env),
+        selected_(std::move(selected)),
+        series_of_frame_(std::max<size_t>(1, kFrameBytes / (series_bytes + 1))),
+        compute_(std::move(compute)) {}
 
   absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
     if (next_ == selected_.ids.size()) return Step::kEnd;
     frame_.Clear();
-    size_t bytes = 0;
-    while (next_ < selected_.ids.size() && bytes < kFrameBytes) {
-      auto* series = frame_.add_series();
-      RETURN_IF_ERROR(compute_(selected_.ids[next_], selected_.traits[next_], series));
-      ++next_;
-      bytes += series->ByteSizeLong();
-    }
+    const size_t count = std::min(series_of_frame_, selected_.ids.size() - next_);
+    for (size_t k = 0; k < count; ++k) frame_.add_series();
+    RETURN_IF_ERROR(ForEachInParallel(env_.pool, count, [this](size_t k) {
+      return compute_(selected_.ids[next_ + k], selected_.traits[next_ + k],
+                      frame_.mutable_series(static_cast<int>(k)));
+    }));
+    next_ += count;
     *frame = SerializeMessage(frame_);
     return next_ == selected_.ids.size() ? Step::kLastFrame : Step::kFrame;
   }
 
  private:
+  ServiceEnv& env_;
   const SelectedTags selected_;
+  const size_t series_of_frame_;
   Compute compute_;
   size_t next_ = 0;
   Frame frame_;
 };
 
 template <class Frame, class Compute>
-std::unique_ptr<FrameSource> MakeSeriesSource(SelectedTags selected, Compute compute) {
-  return std::make_unique<SeriesSource<Frame, Compute>>(std::move(selected), std::move(compute));
+std::unique_ptr<FrameSource> MakeSeriesSource(ServiceEnv& env, SelectedTags selected, size_t series_bytes,
+                                              Compute compute) {
+  return std::make_unique<SeriesSource<Frame, Compute>>(env, std::move(selected), series_bytes,
+                                                        std::move(compute));
 }
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
@@ -275,10 +289,12 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
                    end = request.end()] {
     return absl::StrCat(tags, " tags, ", intervals, " intervals, ", DescribeRange(start, end));
   });
+  const size_t series_bytes = (plan.edges.size() - 1) * plan.aggregates.size() * sizeof(double);
   return MakeSeriesSource<v1::ProcessedFrame>(
-      std::move(selected), [&archive = env.archive, plan = std::move(plan), keep_going](
-                               TagId tag, const TagTraits& traits, v1::ProcessedSeries* series) {
-        return ComputeProcessed(archive, plan, tag, traits, keep_going, series);
+      env, std::move(selected), series_bytes,
+      [&env, plan = std::move(plan), keep_going](TagId tag, const TagTraits& traits,
+                                                 v1::ProcessedSeries* series) {
+        return ComputeProcessed(env, plan, tag, traits, keep_going, series);
       });
 }
 
@@ -292,11 +308,13 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1:
                    end = request.end()] {
     return absl::StrCat(tags, " tags, ", columns, " columns, ", DescribeRange(start, end));
   });
-  return MakeSeriesSource<v1::PlotFrame>(std::move(selected),
-                                         [&archive = env.archive, plan = std::move(plan), keep_going](
-                                             TagId tag, const TagTraits& traits, v1::PlotSeries* series) {
-                                           return ComputePlot(archive, plan, tag, traits, keep_going, series);
-                                         });
+  // Up to four samples a column.
+  const size_t series_bytes = plan.columns.size() * 4 * (sizeof(Timestamp) + sizeof(double));
+  return MakeSeriesSource<v1::PlotFrame>(
+      env, std::move(selected), series_bytes,
+      [&env, plan = std::move(plan), keep_going](TagId tag, const TagTraits& traits, v1::PlotSeries* series) {
+        return ComputePlot(env, plan, tag, traits, keep_going, series);
+      });
 }
 
 // Whether so many values over so much time are surely quick. A range the wrong way round is: it is refused.

@@ -1,0 +1,66 @@
+#include "server/parallel.h"
+
+#include <algorithm>
+#include <memory>
+#include <thread>
+
+#include <boost/asio/post.hpp>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace historian::server {
+namespace {
+
+// Outlives the call in threads that come too late to help, which then find nothing to do.
+class SharedWork {
+ public:
+  SharedWork(size_t n, absl::FunctionRef<absl::Status(size_t)> work) : n_(n), work_(work) {}
+
+  void Help() {
+    absl::MutexLock lock(&mu_);
+    while (next_ < n_ && status_.ok()) {
+      const size_t i = next_++;
+      ++running_;
+      mu_.Unlock();
+      const absl::Status status = work_(i);
+      mu_.Lock();
+      --running_;
+      status_.Update(status);
+    }
+  }
+
+  // Requires that this thread has helped to the end.
+  absl::Status Wait() {
+    absl::MutexLock lock(&mu_);
+    mu_.Await(absl::Condition(
+        +[](int* running) { return *running == 0; }, &running_));
+    return status_;
+  }
+
+ private:
+  const size_t n_;
+  const absl::FunctionRef<absl::Status(size_t)> work_;  // Not called after Wait has returned.
+  absl::Mutex mu_;
+  size_t next_ ABSL_GUARDED_BY(mu_) = 0;
+  int running_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status status_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+size_t ParallelWidth() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
+                               absl::FunctionRef<absl::Status(size_t)> work) {
+  if (n == 0) return absl::OkStatus();
+  if (n == 1) return work(0);
+  const auto shared = std::make_shared<SharedWork>(n, work);
+  for (size_t k = 1; k < std::min(n, ParallelWidth()); ++k) {
+    boost::asio::post(pool, [shared] { shared->Help(); });
+  }
+  shared->Help();
+  return shared->Wait();
+}
+
+}  // namespace historian::server

@@ -1,0 +1,27 @@
+// File: server/parallel.h
+//
+// Work on many tags, or many pieces of one range, on all processors.
+#ifndef HISTORIAN_SERVER_PARALLEL_H_
+#define HISTORIAN_SERVER_PARALLEL_H_
+
+#include <cstddef>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
+namespace historian::server {
+
+// Threads that one call's work is spread over, at most.
+size_t ParallelWidth();
+
+// Calls work(i) once for each i below n, on this thread and on threads of the pool that are free, and returns
+// when all calls have returned. After an error none begins; returns the first one. A pool that is busy with
+// others only means that this thread does more of it: a call never waits for its turn.
+absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
+                               absl::FunctionRef<absl::Status(size_t)> work);
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_PARALLEL_H_

@@ -1,0 +1,67 @@
+#include "server/parallel.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <boost/asio/post.hpp>
+
+namespace historian::server {
+namespace {
+
+TEST(ForEachInParallel, CallsEachOnce) {
+  boost::asio::thread_pool pool(3);
+  for (const size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{1000}}) {
+    std::vector<std::atomic<int>> calls(n);
+    EXPECT_TRUE(ForEachInParallel(pool, n, [&](size_t i) {
+                  ++calls[i];
+                  return absl::OkStatus();
+                }).ok());
+    for (const std::atomic<int>& c : calls) EXPECT_EQ(c, 1);
+  }
+}
+
+TEST(ForEachInParallel, AnErrorEndsIt) {
+  boost::asio::thread_pool pool(3);
+  std::atomic<int> calls{0};
+  const absl::Status status = ForEachInParallel(pool, 100'000, [&](size_t i) {
+    ++calls;
+    return i == 10 ? absl::DataLossError("ten") : absl::OkStatus();
+  });
+  EXPECT_EQ(status, absl::DataLossError("ten"));
+  EXPECT_LT(calls, 100'000);
+}
+
+TEST(ForEachInParallel, ABusyPoolKeepsNobodyWaiting) {
+  boost::asio::thread_pool pool(1);
+  absl::Notification busy;
+  boost::asio::post(pool, [&] { busy.WaitForNotification(); });
+  int calls = 0;
+  EXPECT_TRUE(ForEachInParallel(pool, 100, [&](size_t) {
+                ++calls;
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_EQ(calls, 100);
+  busy.Notify();
+  pool.join();  // Who came too late has nothing to do.
+  EXPECT_EQ(calls, 100);
+}
+
+TEST(ForEachInParallel, OtherThreadsHelp) {
+  if (ParallelWidth() < 2) GTEST_SKIP() << "one processor";
+  boost::asio::thread_pool pool(2);
+  std::atomic<int> both{2};
+  EXPECT_TRUE(ForEachInParallel(pool, 2, [&](size_t) {
+                // Each waits for the other.
+                both.fetch_sub(1);
+                while (both > 0) std::this_thread::yield();
+                return absl::OkStatus();
+              }).ok());
+}
+
+}  // namespace
+}  // namespace historian::server
