@@ -17,7 +17,7 @@ namespace historian {
 
 class EncodeHints {
  public:
-  // Those of the tags of the frame's columns.
+  // Those of the frame's columns, then of its snapshots, which must not be empty.
   std::vector<format::EncodeHint> Of(const Frame& frame) const ABSL_LOCKS_EXCLUDED(mu_);
   // What became of them. Tags must exist: there is room for every id up to the highest.
   void Keep(const Frame& frame, const std::vector<format::EncodeHint>& hints) ABSL_LOCKS_EXCLUDED(mu_);

@@ -70,7 +70,7 @@ absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp
 
 std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
                               std::vector<format::EncodeHint>* hints) {
-  HISTORIAN_CHECK(hints->size() == frame.columns.size());
+  HISTORIAN_CHECK(hints->size() == frame.columns.size() + frame.snapshots.size());
   std::string out;
   std::string page;
   const Timestamp origin = frame.columns.empty() ? 0 : frame.columns.front().samples.times.front();
@@ -79,8 +79,9 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
     format::PutLittleEndian(bytes, static_cast<uint64_t>(time), 8);
     out.append(reinterpret_cast<char*>(bytes), 8);
   };
-  const auto append_page = [&](ValueType type, const SamplesView& samples, format::EncodeHint* hint) {
-    if (hint != nullptr) {
+  const auto append_page = [&](ValueType type, const SamplesView& samples, Timestamp origin,
+                               format::EncodeHint* hint) {
+    if (samples.size <= format::kShortPageSamplesMax) {
       uint8_t bytes[format::kShortPageBytesMax];
       if (const uint8_t* end = format::EncodeShortPage(type, samples, origin, *hint, bytes); end != nullptr) {
         out.push_back(static_cast<char>(static_cast<uint8_t>(type) | kShort));
@@ -110,13 +111,14 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
     for (size_t begin = 0; begin < samples.size; begin += format::kPageSamplesMax) {
       AppendVarint(column.tag, &out);
       append_page(column.type, samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)),
-                  &(*hints)[i]);
+                  origin, &(*hints)[i]);
     }
   }
   uint64_t snapshots = 0;
   for (const FrameSnapshot& snapshot : frame.snapshots) snapshots += pieces(snapshot.tags.size());
   AppendVarint(snapshots, &out);
-  for (const FrameSnapshot& snapshot : frame.snapshots) {
+  for (size_t i = 0; i < frame.snapshots.size(); ++i) {
+    const FrameSnapshot& snapshot = frame.snapshots[i];
     const std::vector<Timestamp> ids(snapshot.tags.begin(), snapshot.tags.end());
     const SamplesView samples = {ids.data(), snapshot.values.data(),
                                  snapshot.qualities.empty() ? nullptr : snapshot.qualities.data(),
@@ -124,7 +126,8 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
     for (size_t begin = 0; begin < samples.size; begin += format::kPageSamplesMax) {
       append_time(snapshot.time);
       append_page(snapshot.type,
-                  samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)), nullptr);
+                  samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)),
+                  /*origin=*/0, &(*hints)[frame.columns.size() + i]);
     }
   }
   return out;
@@ -161,7 +164,7 @@ absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes,
     if (!reader.LittleEndian(8, &time)) return Damaged("cut short");
     snapshot.time = static_cast<Timestamp>(time);
     Samples samples;
-    RETURN_IF_ERROR(ReadPage(reader, origin, &snapshot.type, &samples));
+    RETURN_IF_ERROR(ReadPage(reader, /*origin=*/0, &snapshot.type, &samples));
     snapshot.tags.assign(samples.times.begin(), samples.times.end());
     snapshot.values = std::move(samples.values);
     snapshot.qualities = std::move(samples.qualities);

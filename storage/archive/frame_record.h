@@ -18,7 +18,8 @@
 
 namespace historian {
 
-// Requires a validated frame (validate.h). (*hints)[i] is that of the tag of columns[i] (encode_hints.h).
+// Requires a validated frame (validate.h). *hints has one for each column, then one for each snapshot
+// (encode_hints.h).
 std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
                               std::vector<format::EncodeHint>* hints);
 

@@ -54,7 +54,7 @@ void ExpectSame(const Frame& a, const Frame& b) {
 
 TEST(FrameRecord, ComesBackWhateverIsKnownOfItsTags) {
   const Frame frame = SomeFrame();
-  std::vector<format::EncodeHint> hints(frame.columns.size());
+  std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
   // The first round knows nothing of the tags, the others what the one before taught.
   size_t sizes[3];
   for (size_t& size : sizes) {
@@ -71,7 +71,7 @@ TEST(FrameRecord, ComesBackWhateverIsKnownOfItsTags) {
 
 TEST(FrameRecord, UnwantedColumnsArePassedOver) {
   Frame frame = SomeFrame();
-  std::vector<format::EncodeHint> hints(frame.columns.size());
+  std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
   const absl::StatusOr<FrameRecord> back =
       DecodeFrameRecord(EncodeFrameRecord("gateway", frame, &hints), [](TagId tag) { return tag % 2 == 0; });
   ASSERT_TRUE(back.ok());
@@ -102,7 +102,7 @@ TEST(FrameRecord, RecordsOfKindOneAreRead) {
 
 TEST(FrameRecord, DamageIsDataLossAndANewerKindIsRefused) {
   const Frame frame = SomeFrame();
-  std::vector<format::EncodeHint> hints(frame.columns.size());
+  std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
   EncodeFrameRecord("gateway", frame, &hints);
   std::string bytes = EncodeFrameRecord("gateway", frame, &hints);
   for (size_t size = 0; size < bytes.size(); ++size) {
