@@ -196,9 +196,10 @@ uint64_t BeginningAfter(uint64_t lower_before, unsigned width_before, uint64_t h
                         uint64_t high, unsigned* width) {
   // Where the one before ends, if that will do: nothing is shorter to write. Numbers in both are the one's
   // before.
-  const uint64_t end_before = lower_before + (uint64_t{1} << width_before);
+  const uint64_t end_before = width_before < 64 ? lower_before + (uint64_t{1} << width_before) : 0;
   const bool overlaps = end_before > low;
-  if (end_before <= high && WidthOf(high - end_before) <= *width && !(overlaps && *width == 0)) {
+  if (end_before > lower_before && end_before <= high && WidthOf(high - end_before) <= *width &&
+      !(overlaps && *width == 0)) {
     *width = std::min(*width, WidthOf(high - end_before));
     return end_before;
   }

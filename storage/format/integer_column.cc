@@ -422,7 +422,8 @@ uint8_t* EncodeDense(const uint64_t* values, size_t size, uint64_t origin, bool 
   propose(kDelta, d, size - 1);
   Prediction prediction;
   uint64_t* residuals = ThreadScratch<Owner, 2, uint64_t>(size);
-  if (!try_line && FitPrediction(d, size - 1, &prediction)) {  // Clocks have no memory.
+  // What lies along a line has no memory but the line.
+  if ((kind & kKindMask) != kLine && FitPrediction(d, size - 1, &prediction)) {
     SubtractPrediction(prediction, d, size - 1, residuals);
     // It takes as long to decode as the bins do.
     if (kind != kRamp) best_bytes -= best_bytes / 32;

@@ -92,6 +92,9 @@ TEST(IntegerColumn, TheDenseFormComesNearTheEntropyOfEachCharacter) {
   EXPECT_LE(bytes_of(false, [&](size_t) { return walk += random() % 11; }), kBitsOf11 * kSize / 8 + 20);
   EXPECT_LE(bytes_of(true, [&](size_t i) { return i * 1'000'000'000 + random() % 11 * 1'000'000; }),
             kBitsOf11 * kSize / 8 + 30);
+  // A clock that leaves out every third second, or every fourth: nothing new.
+  EXPECT_LE(bytes_of(true, [&](size_t i) { return (i + i / 2) * 1'000'000'000; }), 40);
+  EXPECT_LE(bytes_of(true, [&](size_t i) { return (i + i / 3) * 1'000'000'000; }), 40);
   // A slope that changes slowly, and a level with memory: predictions.
   uint64_t level = 0, slope = 1000;
   EXPECT_LE(bytes_of(false, [&](size_t) { return level += slope += random() % 11 - 5; }),

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
 namespace historian::format {
@@ -21,7 +20,8 @@ double TypicalMagnitude(const uint64_t* d, size_t size) {
   uint64_t some[kSome];
   const size_t count = std::min(size, kSome);
   for (size_t i = 0; i < count; ++i) {
-    some[i] = static_cast<uint64_t>(std::llabs(static_cast<int64_t>(d[i * size / count])));
+    const uint64_t v = d[i * size / count];
+    some[i] = static_cast<int64_t>(v) < 0 ? 0 - v : v;
   }
   std::nth_element(some, some + count / 2, some + count);
   return static_cast<double>(some[count / 2]);
