@@ -40,6 +40,7 @@
 #include "client/admin.h"
 #include "client/connection.h"
 #include "client/reader.h"
+#include "client/retention.h"
 #include "client/tags.h"
 #include "client/writer.h"
 

@@ -20,9 +20,9 @@ using prometheus::MetricType;
 const prometheus::Histogram::BucketBoundaries kSeconds = {
     0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10};
 
-constexpr const char* kReasonNames[] = {"unspecified",        "unknown_tag",     "retired_tag",
-                                        "wrong_type",         "length_mismatch", "time_out_of_range",
-                                        "time_not_ascending", "unknown_quality", "value_too_large"};
+constexpr const char* kReasonNames[] = {
+    "unspecified",       "unknown_tag",        "retired_tag",     "wrong_type",      "length_mismatch",
+    "time_out_of_range", "time_not_ascending", "unknown_quality", "value_too_large", "expired"};
 
 constexpr const char* kSpaceNames[kv::kSpaces] = {"meta",       "heads",   "pages",
                                                   "checkpoint", "rollups", "superseded"};
@@ -144,6 +144,22 @@ const char* MethodName(Method method) {
       return "ListBlocks";
     case Method::kReadBlock:
       return "ReadBlock";
+    case Method::kListRules:
+      return "ListRules";
+    case Method::kSetRule:
+      return "SetRule";
+    case Method::kRemoveRule:
+      return "RemoveRule";
+    case Method::kListHolds:
+      return "ListHolds";
+    case Method::kPlaceHold:
+      return "PlaceHold";
+    case Method::kReleaseHold:
+      return "ReleaseHold";
+    case Method::kApplyRetention:
+      return "ApplyRetention";
+    case Method::kWhatIsKept:
+      return "WhatIsKept";
   }
   return "";
 }

@@ -42,8 +42,16 @@ enum class Method {
   kSeal,
   kListBlocks,
   kReadBlock,
+  kListRules,
+  kSetRule,
+  kRemoveRule,
+  kListHolds,
+  kPlaceHold,
+  kReleaseHold,
+  kApplyRetention,
+  kWhatIsKept,
 };
-inline constexpr int kMethods = static_cast<int>(Method::kReadBlock) + 1;
+inline constexpr int kMethods = static_cast<int>(Method::kWhatIsKept) + 1;
 const char* MethodName(Method method);
 
 class Metrics {
@@ -65,7 +73,7 @@ class Metrics {
 
  private:
   static constexpr int kCodes = 17;  // gRPC's.
-  static constexpr int kReasons = 9;
+  static constexpr int kReasons = 10;
 
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>* calls_;

@@ -24,6 +24,7 @@
 #include "server/ingest_service.h"
 #include "server/metrics.h"
 #include "server/query_service.h"
+#include "server/retention_service.h"
 #include "server/service_env.h"
 #include "server/tags_service.h"
 #include "server/tls.h"
@@ -94,6 +95,7 @@ class Server::Impl {
     tags_.emplace(*env_);
     query_.emplace(*env_);
     admin_.emplace(*env_);
+    retention_.emplace(*env_);
     RETURN_IF_ERROR(StartGrpc(std::move(credentials)));
 
     Tick();
@@ -174,6 +176,7 @@ class Server::Impl {
     builder.RegisterService(&*tags_);
     builder.RegisterService(&*query_);
     builder.RegisterService(&*admin_);
+    builder.RegisterService(&*retention_);
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr || port == 0) {
       return absl::FailedPreconditionError(absl::StrCat("grpc.listen: cannot listen on ", config_.grpc.listen,
@@ -258,6 +261,7 @@ class Server::Impl {
   std::optional<TagsService> tags_;
   std::optional<QueryService> query_;
   std::optional<AdminService> admin_;
+  std::optional<RetentionService> retention_;
   std::unique_ptr<grpc::Server> grpc_;
   std::string grpc_address_;
   std::string http_address_;

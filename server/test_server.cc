@@ -43,6 +43,7 @@ void TestServer::Open() {
   tags_ = v1::Tags::NewStub(channel);
   query_ = v1::Query::NewStub(channel);
   admin_ = v1::Admin::NewStub(channel);
+  retention_ = v1::Retention::NewStub(channel);
 }
 
 void TestServer::Restart() {

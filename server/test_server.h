@@ -14,6 +14,7 @@
 #include "proto/historian/v1/admin.grpc.pb.h"
 #include "proto/historian/v1/ingest.grpc.pb.h"
 #include "proto/historian/v1/query.grpc.pb.h"
+#include "proto/historian/v1/retention.grpc.pb.h"
 #include "proto/historian/v1/tags.grpc.pb.h"
 #include "server/config.h"
 #include "server/log.h"
@@ -48,6 +49,7 @@ class TestServer {
   v1::Tags::Stub& tags() { return *tags_; }
   v1::Query::Stub& query() { return *query_; }
   v1::Admin::Stub& admin() { return *admin_; }
+  v1::Retention::Stub& retention() { return *retention_; }
 
   // The id of a new tag.
   uint32_t Create(const std::string& name, v1::ValueType type = v1::VALUE_TYPE_FLOAT64);
@@ -70,6 +72,7 @@ class TestServer {
   std::unique_ptr<v1::Tags::Stub> tags_;
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Admin::Stub> admin_;
+  std::unique_ptr<v1::Retention::Stub> retention_;
   int producers_ = 0;
 };
 

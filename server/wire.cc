@@ -436,7 +436,8 @@ static_assert(v1::REJECTION_REASON_UNKNOWN_TAG == static_cast<int>(RejectionReas
               v1::REJECTION_REASON_TIME_NOT_ASCENDING ==
                   static_cast<int>(RejectionReason::kTimeNotAscending) &&
               v1::REJECTION_REASON_UNKNOWN_QUALITY == static_cast<int>(RejectionReason::kUnknownQuality) &&
-              v1::REJECTION_REASON_VALUE_TOO_LARGE == static_cast<int>(RejectionReason::kValueTooLarge));
+              v1::REJECTION_REASON_VALUE_TOO_LARGE == static_cast<int>(RejectionReason::kValueTooLarge) &&
+              v1::REJECTION_REASON_EXPIRED == static_cast<int>(RejectionReason::kExpired));
 
 v1::ValueType ValueTypeToWire(ValueType type) { return static_cast<v1::ValueType>(type); }
 
@@ -548,6 +549,74 @@ void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to) {
   to->set_rollup_bytes(from.rollup_bytes);
   to->set_first_time(from.first_time);
   to->set_last_time(from.last_time);
+}
+
+namespace {
+
+// On the wire 0 seconds are for ever.
+uint64_t KeepToWire(absl::Duration keep) {
+  return keep == absl::InfiniteDuration() ? 0 : static_cast<uint64_t>(absl::ToInt64Seconds(keep));
+}
+absl::Duration KeepFromWire(uint64_t seconds) {
+  return seconds == 0 ? absl::InfiniteDuration() : absl::Seconds(seconds);
+}
+
+}  // namespace
+
+void RetentionRuleToWire(const RetentionRule& from, v1::RetentionRule* to) {
+  to->set_name(from.name);
+  to->set_pattern(from.pattern);
+  to->set_keep_raw_s(KeepToWire(from.keep_raw));
+  to->set_keep_rollups_s(KeepToWire(from.keep_rollups));
+  to->set_comment(from.comment);
+  to->set_changed_by(from.changed_by);
+  to->set_changed(from.changed);
+}
+
+RetentionRule RetentionRuleFromWire(const v1::RetentionRule& from) {
+  return {.name = from.name(),
+          .pattern = from.pattern(),
+          .keep_raw = KeepFromWire(from.keep_raw_s()),
+          .keep_rollups = KeepFromWire(from.keep_rollups_s()),
+          .comment = from.comment(),
+          .changed_by = from.changed_by()};
+}
+
+void LegalHoldToWire(const LegalHold& from, v1::LegalHold* to) {
+  to->set_id(from.id);
+  to->set_name(from.name);
+  to->set_pattern(from.pattern);
+  to->set_start(from.start);
+  to->set_end(from.end);
+  to->set_reason(from.reason);
+  to->set_placed_by(from.placed_by);
+  to->set_placed(from.placed);
+  if (from.released.has_value()) {
+    to->mutable_release()->set_reason(from.released->reason);
+    to->mutable_release()->set_by(from.released->by);
+    to->mutable_release()->set_at(from.released->at);
+  }
+}
+
+static_assert(v1::ApplyRetentionResponse::Partition::ACTION_DROP ==
+                  static_cast<int>(RetentionResult::Action::kDrop) &&
+              v1::ApplyRetentionResponse::Partition::ACTION_REWRITE ==
+                  static_cast<int>(RetentionResult::Action::kRewrite) &&
+              v1::ApplyRetentionResponse::Partition::ACTION_WAIT ==
+                  static_cast<int>(RetentionResult::Action::kWait));
+
+void RetentionResultToWire(const RetentionResult& from, v1::ApplyRetentionResponse* to) {
+  to->set_tags(from.tags);
+  to->set_samples(from.samples);
+  to->set_bytes(from.bytes);
+  for (const RetentionResult::Partition& partition : from.partitions) {
+    v1::ApplyRetentionResponse::Partition* out = to->add_partitions();
+    out->set_start(format::PartitionStart(partition.partition));
+    out->set_end(format::PartitionStart(partition.partition + 1));
+    out->set_action(static_cast<v1::ApplyRetentionResponse::Partition::Action>(partition.action));
+    out->set_samples(partition.samples);
+    out->set_bytes(partition.bytes);
+  }
 }
 
 }  // namespace historian::server

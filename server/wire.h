@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/admin.pb.h"
 #include "proto/historian/v1/ingest.pb.h"
+#include "proto/historian/v1/retention.pb.h"
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
 #include "storage/archive/archive.h"
@@ -78,6 +79,13 @@ void BlockIdToWire(const format::BlockId& from, v1::BlockKey* to);
 format::BlockId BlockIdFromWire(const v1::BlockKey& from);
 void BlockInfoToWire(const BlockInfo& from, v1::BlockInfo* to);
 void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to);
+
+// ---- Retention. What is none is left to the engine, which says so.
+
+void RetentionRuleToWire(const RetentionRule& from, v1::RetentionRule* to);
+RetentionRule RetentionRuleFromWire(const v1::RetentionRule& from);
+void LegalHoldToWire(const LegalHold& from, v1::LegalHold* to);
+void RetentionResultToWire(const RetentionResult& from, v1::ApplyRetentionResponse* to);
 
 }  // namespace historian::server
 

@@ -96,6 +96,7 @@ class ArchiveImpl : public Archive {
   absl::Status Init();
 
   TagRegistry& tags() override { return *tags_; }
+  Retention& retention() override { return *retention_; }
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override;
   uint64_t DurableSequence(absl::string_view producer) override;
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override;
@@ -111,6 +112,7 @@ class ArchiveImpl : public Archive {
   absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
   absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
   absl::StatusOr<SealResult> Seal(bool settle) override;
+  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
   ArchiveStats Stats() override;
   absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
   absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
@@ -157,6 +159,9 @@ class ArchiveImpl : public Archive {
   void ApplyJournaled();
   void Finish(const std::shared_ptr<Together>& together, const absl::Status& status);
 
+  // The newest sample of the tag that has not expired.
+  absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag);
+  TagSources SourcesOf(const Tag& tag);
   absl::StatusOr<std::unique_ptr<TagReader>> ReaderOf(TagId tag, KeepGoing keep_going);
   // Remembers damage for Stats and hands the status on.
   template <typename T>
@@ -186,6 +191,7 @@ class ArchiveImpl : public Archive {
   const ArchiveOptions options_;
   const Clock& clock_;
   std::unique_ptr<TagRegistry> tags_;
+  std::unique_ptr<Retention> retention_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Journal> journal_;
   std::shared_ptr<Together> journaled_;  // Of the journal's thread: not given to the shards yet; may be null.
@@ -358,6 +364,7 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
 absl::Status ArchiveImpl::Init() {
   RETURN_IF_ERROR(CheckVersion());
   ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, clock_));
+  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, clock_));
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
@@ -470,8 +477,8 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
     return;
   }
   auto applying = std::make_unique<Applying>();
-  ValidateFrame(*tags_, clock_.Now() + absl::ToInt64Nanoseconds(options_.future_limit), &frame,
-                &applying->result);
+  ValidateFrame(*tags_, *retention_->expired(),
+                clock_.Now() + absl::ToInt64Nanoseconds(options_.future_limit), &frame, &applying->result);
   for (const FrameColumn& column : frame.columns) applying->bytes += column.samples.MemoryBytes();
   for (const FrameSnapshot& snapshot : frame.snapshots) {
     applying->bytes += snapshot.tags.size() * 16 + snapshot.strings.MemoryBytes();
@@ -590,12 +597,18 @@ void ArchiveImpl::Finish(const std::shared_ptr<Together>& together, const absl::
 
 // ---- Reading
 
+TagSources ArchiveImpl::SourcesOf(const Tag& tag) {
+  TagSources sources = ShardOf(tag.id).Sources(tag.id, tag.type);
+  sources.expired = retention_->expired();
+  return sources;
+}
+
 absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepGoing keep_going) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  return std::make_unique<TagReader>(heads_, pages_, partitions_, std::move(pin),
-                                     ShardOf(id).Sources(id, tag->type), std::move(keep_going));
+  return std::make_unique<TagReader>(heads_, pages_, partitions_, std::move(pin), SourcesOf(*tag),
+                                     std::move(keep_going));
 }
 
 // Passes a raw reader's damage on to the archive's list.
@@ -629,12 +642,40 @@ absl::StatusOr<std::unique_ptr<RawReader>> ArchiveImpl::ReadRaw(const RawRequest
   return std::make_unique<NotingRawReader<decltype(note)>>(NewRawReader(std::move(reader), valid), note);
 }
 
+absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag) {
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<RawReader> reader,
+      ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1, .reverse = true}, nullptr));
+  Samples samples;
+  ASSIGN_OR_RETURN(const bool any, reader->Next(&samples));
+  if (!any) return std::optional<LatestSample>();
+  LatestSample latest{.sample = {samples.times[0], samples.values[0], samples.View().QualityAt(0)}};
+  if (tags_->Find(tag)->type == ValueType::kString) {
+    latest.text = std::string(samples.View().StringAt(0));
+    latest.sample.value = 0;
+  }
+  return std::optional<LatestSample>(std::move(latest));
+}
+
 std::vector<std::optional<LatestSample>> ArchiveImpl::ReadLatest(absl::Span<const TagId> tags) {
   std::vector<std::optional<LatestSample>> latest(tags.size());
   std::vector<std::vector<size_t>> positions(shards_.size());
   for (size_t i = 0; i < tags.size(); ++i) positions[tags[i] % shards_.size()].push_back(i);
   for (size_t s = 0; s < shards_.size(); ++s) {
     if (!positions[s].empty()) shards_[s]->Latest(tags.data(), positions[s], &latest);
+  }
+  const std::shared_ptr<const ExpiredTable> expired = retention_->expired();
+  if (expired->empty()) return latest;
+  for (size_t i = 0; i < tags.size(); ++i) {
+    const Expired* const of_tag = expired->Of(tags[i]);
+    if (of_tag == nullptr || !latest[i].has_value() ||
+        !of_tag->HasRaw(format::PartitionOf(latest[i]->sample.time))) {
+      continue;
+    }
+    // A hold may keep something older.
+    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i]);
+    if (!kept.ok()) NoteDamage(kept.status());
+    latest[i] = kept.ok() ? *std::move(kept) : std::nullopt;
   }
   return latest;
 }
@@ -950,6 +991,13 @@ void ArchiveImpl::CollectGarbage() {
   }
 }
 
+absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(bool dry_run) {
+  ASSIGN_OR_RETURN(const Retention::Outcome outcome, retention_->Apply(*tags_, clock_.Now(), !dry_run));
+  RetentionResult result;
+  result.tags = outcome.tags;
+  return result;
+}
+
 ArchiveStats ArchiveImpl::Stats() {
   ArchiveStats stats;
   stats.samples_stored = samples_stored_.load(std::memory_order_relaxed);
@@ -989,13 +1037,18 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   TagStorage storage;
-  Shard& shard = ShardOf(id);
-  const TagSources sources = shard.Sources(id, tag->type);
-  storage.samples_open = shard.OpenSamples(id);
+  const TagSources sources = SourcesOf(*tag);
+  storage.samples_open = ShardOf(id).OpenSamples(id);
   storage.samples = storage.samples_open;
   if (sources.oldest > sources.newest) return storage;
   storage.first_time = sources.oldest;
   storage.last_time = sources.newest;
+  if (sources.expired->Of(id) != nullptr) {
+    ASSIGN_OR_RETURN(const std::optional<Sample> first, SampleAtOrAfter(id, kTimestampMin));
+    ASSIGN_OR_RETURN(const std::optional<Sample> last, SampleBefore(id, kTimestampMax + 1));
+    storage.first_time = first.has_value() ? first->time : 0;
+    storage.last_time = last.has_value() ? last->time : 0;
+  }
   ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks, ListBlocks(id, sources.oldest, sources.newest + 1));
   for (const BlockInfo& block : blocks) {
     ++storage.blocks;
@@ -1015,11 +1068,12 @@ absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timesta
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   std::vector<BlockInfo> blocks;
-  const TagSources sources = ShardOf(id).Sources(id, tag->type);
+  const TagSources sources = SourcesOf(*tag);
   start = std::max(start, sources.oldest);
   end = std::min(end, sources.newest + 1);
   if (start >= end) return blocks;
   for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
+    if (sources.HasExpired(p)) continue;
     ASSIGN_OR_RETURN(const std::shared_ptr<const StoredHeads> heads, heads_.Get(p, id));
     RETURN_IF_ERROR(heads->damage);
     for (const StoredHead& stored : heads->heads) {
@@ -1039,7 +1093,9 @@ absl::StatusOr<BlockBytes> ArchiveImpl::ReadBlock(const format::BlockId& id) {
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id.tag));
   ASSIGN_OR_RETURN(std::optional<std::string> head, store_->Get(kv::Space::kHeads, format::HeadKey(id)));
   ASSIGN_OR_RETURN(std::optional<std::string> payload, store_->Get(kv::Space::kPages, format::PagesKey(id)));
-  if (!head.has_value() || !payload.has_value()) {
+  const std::shared_ptr<const ExpiredTable> table = retention_->expired();
+  const Expired* const expired = table->Of(id.tag);
+  if (!head.has_value() || !payload.has_value() || (expired != nullptr && expired->HasRaw(id.partition))) {
     return absl::NotFoundError(absl::StrCat("tag ", id.tag, " has no block from ",
                                             FormatTimestamp(id.first_time), " of seal ", id.seal));
   }

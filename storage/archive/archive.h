@@ -37,6 +37,7 @@
 #include "storage/aggregate/interval_fold.h"
 #include "storage/aggregate/summary.h"
 #include "storage/archive/frame.h"
+#include "storage/archive/retention.h"
 #include "storage/archive/tag_registry.h"
 #include "storage/format/key.h"
 #include "storage/kv/store.h"
@@ -161,6 +162,25 @@ struct BlockBytes {
   ValueType type = ValueType::kFloat64;
 };
 
+// What applying the retention rules did, or would do.
+struct RetentionResult {
+  enum class Action {
+    kDrop = 1,     // All of the partition has expired.
+    kRewrite = 2,  // A part has, and is large enough to rewrite the rest.
+    kWait = 3,     // A small part has; its space returns with more.
+  };
+  struct Partition {
+    int32_t partition = 0;
+    Action action = Action::kWait;
+    uint64_t samples = 0;  // That have expired in it, and their bytes: of blocks and rollups.
+    uint64_t bytes = 0;
+  };
+  uint64_t tags = 0;                  // Of which something expires that had not before.
+  uint64_t samples = 0;               // Dropped.
+  uint64_t bytes = 0;                 // Returned.
+  std::vector<Partition> partitions;  // Those with something expired in them, in order of time.
+};
+
 struct SealResult {
   uint64_t samples = 0;
   uint64_t blocks = 0;
@@ -179,6 +199,9 @@ class Archive {
   virtual ~Archive() = default;
 
   virtual TagRegistry& tags() = 0;
+  // Rules and legal holds. The archive applies them every ten minutes, and not in the ten minutes after a
+  // rule was changed: time to think again.
+  virtual Retention& retention() = 0;
 
   // ---- Writing
 
@@ -225,6 +248,9 @@ class Archive {
   // Seals everything that is open, also what is too little for a good block, and trims the journal. With
   // `settle` it then settles every partition that has something to gain, which may take minutes.
   virtual absl::StatusOr<SealResult> Seal(bool settle = false) = 0;
+  // Applies the retention rules as of the clock's now, just changed ones too, and drops what has expired from
+  // the disk. `dry_run`: says what that would do, and does nothing.
+  virtual absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) = 0;
   virtual ArchiveStats Stats() = 0;
   virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
   virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;

@@ -51,6 +51,7 @@ enum class RejectionReason : uint8_t {
   kTimeNotAscending = 6,
   kUnknownQuality = 7,
   kValueTooLarge = 8,
+  kExpired = 9,
 };
 
 // Samples [first, first + count) of a column or snapshot that were not stored.

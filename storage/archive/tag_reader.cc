@@ -18,10 +18,14 @@ Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
 absl::StatusOr<std::shared_ptr<const PartitionView>> TagReader::View(int32_t partition) {
   if (view_ != nullptr && view_partition_ == partition) return view_;
   if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-  ASSIGN_OR_RETURN(std::shared_ptr<const StoredHeads> heads, heads_.Get(partition, sources_.tag));
+  const bool expired = sources_.HasExpired(partition);
+  std::shared_ptr<const StoredHeads> heads = std::make_shared<const StoredHeads>();
+  if (!expired) {
+    ASSIGN_OR_RETURN(heads, heads_.Get(partition, sources_.tag));
+  }
   if (!heads->damage.ok()) head_damage_ = heads->damage;
   view_ = std::make_shared<const PartitionView>(sources_.tag, sources_.type, partition, std::move(heads),
-                                                sources_.tail);
+                                                expired ? nullptr : sources_.tail);
   view_partition_ = partition;
   return view_;
 }
@@ -32,6 +36,7 @@ absl::Status TagReader::Forward(Position* position, int32_t partition) {
   const int32_t last = format::PartitionOf(sources_.newest);
   for (partition = std::max(partition, format::PartitionOf(sources_.oldest)); partition <= last;
        ++partition) {
+    if (sources_.HasExpired(partition)) continue;
     ASSIGN_OR_RETURN(std::shared_ptr<const PartitionView> view, View(partition));
     if (view->clusters() == 0) continue;
     position->partition_ = partition;
@@ -48,6 +53,7 @@ absl::Status TagReader::Backward(Position* position, int32_t partition) {
   const int32_t first = format::PartitionOf(sources_.oldest);
   for (partition = std::min(partition, format::PartitionOf(sources_.newest)); partition >= first;
        --partition) {
+    if (sources_.HasExpired(partition)) continue;
     ASSIGN_OR_RETURN(std::shared_ptr<const PartitionView> view, View(partition));
     if (view->clusters() == 0) continue;
     position->partition_ = partition;

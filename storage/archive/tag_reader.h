@@ -27,6 +27,13 @@ struct TagSources {
   std::shared_ptr<const TailView> tail;
   Timestamp oldest = 0;
   Timestamp newest = -1;
+  std::shared_ptr<const ExpiredTable> expired;
+
+  // Readers see no samples of the partition.
+  bool HasExpired(int32_t partition) const {
+    const Expired* const of_tag = expired->Of(tag);
+    return of_tag != nullptr && of_tag->HasRaw(partition);
+  }
 };
 
 // Threads: one at a time. The caches and the table must outlive it. The pin was taken before the

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "storage/format/key.h"
 
 namespace historian {
 namespace {
@@ -82,9 +83,17 @@ std::string ValueMessage(RejectionReason reason, ValueType type, ValueBits value
   return absl::StrCat("value ", value, " is none of type ", ValueTypeName(type));
 }
 
+std::string ExpiredMessage(TagId tag, Timestamp time) {
+  const int32_t partition = format::PartitionOf(time);
+  return absl::StrCat("what tag ", tag, " had from ", FormatTimestamp(format::PartitionStart(partition)),
+                      " to ", FormatTimestamp(format::PartitionStart(partition + 1)),
+                      " has expired: it is older than the retention of the tag");
+}
+
 // True when nothing needs a closer look: the common case, in a few vector loops.
-bool IsClean(const FrameColumn& column, Timestamp time_max) {
+bool IsClean(const FrameColumn& column, const Expired* expired, Timestamp time_max) {
   const Samples& s = column.samples;
+  if (expired != nullptr && !s.empty() && format::PartitionOf(s.times.front()) < expired->end()) return false;
   if (s.empty() || s.times.front() < kTimestampMin || s.times.back() > time_max) return false;
   if (!IsStrictlyAscending(s.times.data(), s.size())) return false;
   bool clean = true;
@@ -104,7 +113,7 @@ bool IsClean(const FrameColumn& column, Timestamp time_max) {
   return clean;
 }
 
-void FilterColumn(Timestamp time_max, FrameColumn* column, Rejections* rejections) {
+void FilterColumn(const Expired* expired, Timestamp time_max, FrameColumn* column, Rejections* rejections) {
   const SamplesView from = column->samples.View();
   Samples kept;
   std::optional<Timestamp> last;
@@ -120,6 +129,8 @@ void FilterColumn(Timestamp time_max, FrameColumn* column, Rejections* rejection
         return absl::StrCat("time ", FormatTimestamp(time), " is not after ", FormatTimestamp(*last),
                             ", the time before it in the column");
       });
+    } else if (expired != nullptr && expired->HasRaw(format::PartitionOf(time))) {
+      reject(RejectionReason::kExpired, [&] { return ExpiredMessage(column->tag, time); });
     } else if (const auto reason =
                    RefuseValue(column->type, from.values[i], *from.strings, from.QualityAt(i))) {
       reject(*reason, [&] {
@@ -133,8 +144,8 @@ void FilterColumn(Timestamp time_max, FrameColumn* column, Rejections* rejection
   column->samples = std::move(kept);
 }
 
-void FilterSnapshot(const TagRegistry& tags, Timestamp time_max, FrameSnapshot* snapshot,
-                    Rejections* rejections) {
+void FilterSnapshot(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max,
+                    FrameSnapshot* snapshot, Rejections* rejections) {
   const size_t size = snapshot->tags.size();
   const auto quality_at = [&](size_t i) {
     return snapshot->qualities.empty() ? kGood : snapshot->qualities[i];
@@ -155,9 +166,17 @@ void FilterSnapshot(const TagRegistry& tags, Timestamp time_max, FrameSnapshot* 
     *snapshot = FrameSnapshot{.index = snapshot->index};
     return;
   }
+  const int32_t partition = format::PartitionOf(snapshot->time);
+  const bool perhaps_expired = partition < expired.end();
+  const auto has_expired = [&](TagId tag) {
+    const Expired* const of_tag = expired.Of(tag);
+    return of_tag != nullptr && of_tag->HasRaw(partition);
+  };
   for (size_t i = 0; i < size; ++i) {
     if (auto refusal = RefuseTag(snapshot->tags[i], traits[i], snapshot->type)) {
       reject(i, refusal->reason, [&] { return refusal->message; });
+    } else if (perhaps_expired && has_expired(snapshot->tags[i])) {
+      reject(i, RejectionReason::kExpired, [&] { return ExpiredMessage(snapshot->tags[i], snapshot->time); });
     } else if (const auto reason =
                    RefuseValue(snapshot->type, snapshot->values[i], snapshot->strings, quality_at(i))) {
       reject(i, *reason, [&] {
@@ -191,7 +210,8 @@ void FilterSnapshot(const TagRegistry& tags, Timestamp time_max, FrameSnapshot* 
 
 }  // namespace
 
-void ValidateFrame(const TagRegistry& tags, Timestamp time_max, Frame* frame, WriteResult* result) {
+void ValidateFrame(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max, Frame* frame,
+                   WriteResult* result) {
   Rejections rejections(frame->sequence, result);
   std::vector<TagId> ids;
   ids.reserve(frame->columns.size());
@@ -205,14 +225,14 @@ void ValidateFrame(const TagRegistry& tags, Timestamp time_max, Frame* frame, Wr
       rejections.Add(column.index, false, 0, column.samples.size(), column.tag, column.samples.times.front(),
                      refusal->reason, [&] { return refusal->message; });
       column.samples.Clear();
-    } else if (!IsClean(column, time_max)) {
-      FilterColumn(time_max, &column, &rejections);
+    } else if (const Expired* const of_tag = expired.Of(column.tag); !IsClean(column, of_tag, time_max)) {
+      FilterColumn(of_tag, time_max, &column, &rejections);
     }
     result->stored += column.samples.size();
   }
   std::erase_if(frame->columns, [](const FrameColumn& column) { return column.samples.empty(); });
   for (FrameSnapshot& snapshot : frame->snapshots) {
-    FilterSnapshot(tags, time_max, &snapshot, &rejections);
+    FilterSnapshot(tags, expired, time_max, &snapshot, &rejections);
     result->stored += snapshot.tags.size();
   }
   std::erase_if(frame->snapshots, [](const FrameSnapshot& snapshot) { return snapshot.tags.empty(); });

@@ -6,15 +6,17 @@
 
 #include "storage/archive/archive.h"
 #include "storage/archive/frame.h"
+#include "storage/archive/retention.h"
 #include "storage/archive/tag_registry.h"
 
 namespace historian {
 
 // Takes out of the frame what cannot be stored, and says so in *result (stored, rejected, rejections).
 // Afterwards every column is of an existing tag, of its type, with strictly ascending times from
-// kTimestampMin to time_max, known qualities and canonical values, and every snapshot likewise with strictly
-// ascending tags.
-void ValidateFrame(const TagRegistry& tags, Timestamp time_max, Frame* frame, WriteResult* result);
+// kTimestampMin to time_max that have not expired, known qualities and canonical values, and every snapshot
+// likewise with strictly ascending tags.
+void ValidateFrame(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max, Frame* frame,
+                   WriteResult* result);
 
 }  // namespace historian
 

@@ -224,6 +224,49 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('block', 'dump', 'blocks/a', '--seal', '999999', code=3)
         self.run_ok('block', 'list', 'blocks/b', code=3)
 
+    def test_retention_rules_and_legal_holds(self):
+        self.run_ok('tag', 'create', 'keep/a', 'keep/b')
+        for time in ('2001-03-01', '2001-06-01', 'now'):
+            self.run_ok('put', 'keep/a', '1', '--time', time)
+            self.run_ok('put', 'keep/b', '1', '--time', time)
+        self.run_ok('hold', 'place', 'case 7', 'keep/a', '--from', '2001-06-01', '--to', '2001-06-02', code=2)
+        hold = self.rows('hold', 'place', 'case 7', 'keep/a', '--from', '2001-06-01', '--to', '2001-06-02', '--reason',
+                         'a letter', '--by', 'ann')[0]
+        self.assertEqual((hold['tags'], hold['tags_expired']), (1, 0))
+        self.run_ok('retention', 'set', 'short', 'keep/*', '--raw', '90d', '--rollups', '2y', '--by', 'bob')
+        self.run_ok('retention', 'set', 'never', 'keep/none', '--raw', 'forever', '--position', '1')
+        rules = self.rows('retention', 'list')
+        self.assertEqual([(r['position'], r['rule'], r['raw'], r['rollups']) for r in rules],
+                         [(1, 'never', 'forever', 'forever'), (2, 'short', '90d', '2y')])
+        self.assertEqual(rules[1]['by'], 'bob')
+        self.run_ok('retention', 'set', 'x', '*', '--raw', '5', code=2)
+        self.run_ok('retention', 'set', 'x', '*', '--raw', '3h', code=5)
+        self.run_ok('retention', 'set', 'x', '*', '--raw', '2y', '--rollups', '1y', code=5)
+        trial = self.run_any('retention', 'apply', '--dry-run')
+        self.assertIn('2 tags', trial.stderr)
+        self.assertEqual(len(self.rows('get', 'keep/b', '--from', '2001-01-01')), 3)
+        self.run_ok('retention', 'apply')
+        self.assertEqual(len(self.rows('get', 'keep/b', '--from', '2001-01-01')), 1)
+        self.assertEqual([r['time'] for r in self.rows('get', 'keep/a', '--from', '2001-01-01')][0],
+                         '2001-06-01T00:00:00Z')
+        refused = self.run_any('put', 'keep/b', '2', '--time', '2001-03-01')
+        self.assertEqual(refused.returncode, 5)
+        self.assertIn('older than the retention', refused.stderr)
+        shown = self.rows('retention', 'show', 'keep/a')[0]
+        self.assertEqual((shown['rule'], shown['holds']), ('short', '%d case 7' % hold['id']))
+        self.assertIn('before 2001-05-31T00:00:00Z', shown['expired'])
+        late = self.rows('hold', 'place', 'case 8', 'keep/b', '--from', '2001-01-01', '--to', '2001-06-01', '--reason',
+                         'too late')[0]
+        self.assertEqual(late['tags_expired'], 1)
+        self.run_ok('hold', 'release', hold['id'], '--reason', 'closed')
+        self.run_ok('hold', 'release', hold['id'], '--reason', 'again', code=5)
+        self.run_ok('hold', 'release', '999', '--reason', 'no such', code=3)
+        self.assertEqual([h['hold'] for h in self.rows('hold', 'list')], ['case 8'])
+        self.assertEqual([h['release_reason'] for h in self.rows('hold', 'list', '--released')], ['closed', None])
+        self.run_ok('retention', 'remove', 'never')
+        self.run_ok('retention', 'remove', 'short')
+        self.run_ok('retention', 'remove', 'short', code=3)
+
     # Imports and exports.
 
     def test_broken_rows_are_told_and_the_rest_is_stored(self):

@@ -77,6 +77,8 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddStatusCommand(&app, context);
   AddStorageCommand(&app, context);
   AddSealCommand(&app, context);
+  AddRetentionCommand(&app, context);
+  AddHoldCommand(&app, context);
   AddBlockCommand(&app, context);
   AddCompletionCommand(&app, context);
   AddVersionCommand(&app, context);

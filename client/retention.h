@@ -1,0 +1,47 @@
+// File: client/retention.h
+//
+// Retention rules and legal holds. Requests and answers are the wire messages themselves:
+// proto/historian/v1/retention.proto says what each field means.
+//
+// Threads: any number.
+#ifndef HISTORIAN_CLIENT_RETENTION_H_
+#define HISTORIAN_CLIENT_RETENTION_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/connection.h"
+#include "client/reader.h"
+#include "proto/historian/v1/retention.pb.h"
+
+namespace historian::client {
+
+class Retention {
+ public:
+  explicit Retention(Connection connection) : connection_(std::move(connection)) {}
+
+  absl::StatusOr<v1::ListRulesResponse> Rules() const;
+  absl::StatusOr<v1::RetentionRule> SetRule(const v1::SetRuleRequest& request) const;
+  // Errors: NotFound.
+  absl::Status RemoveRule(const std::string& name) const;
+
+  absl::StatusOr<v1::ListHoldsResponse> Holds(bool include_released) const;
+  absl::StatusOr<v1::PlaceHoldResponse> PlaceHold(const v1::LegalHold& hold) const;
+  // Errors: NotFound; FailedPrecondition, it was released before.
+  absl::StatusOr<v1::LegalHold> ReleaseHold(const v1::ReleaseHoldRequest& request) const;
+
+  // Takes as long as it takes: up to `deadline`.
+  absl::StatusOr<v1::ApplyRetentionResponse> Apply(bool dry_run,
+                                                   absl::Duration deadline = absl::Hours(1)) const;
+  absl::StatusOr<v1::WhatIsKeptResponse> WhatIsKept(const TagSelection& tags) const;
+
+ private:
+  Connection connection_;
+};
+
+}  // namespace historian::client
+
+#endif  // HISTORIAN_CLIENT_RETENTION_H_
