@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/completions.h"
 #include "storage/archive/encode_hints.h"
+#include "storage/archive/expiry.h"
 #include "storage/archive/frame_record.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/partitions.h"
@@ -60,6 +62,11 @@ constexpr absl::Duration kSettlePeriodMin = absl::Milliseconds(10);
 constexpr int kSettleNiceness = 10;
 // Small frames of one commit go through the shards together until they have so many samples.
 constexpr uint64_t kTogetherSamples = 8192;
+// How often the retention rules are applied; and how long a changed rule is left alone, to be thought over.
+constexpr absl::Duration kRetentionPeriod = absl::Minutes(10);
+// A clock that has moved farther than this since the rules were last applied is not believed: it may be
+// wrong, and what expires does not come back.
+constexpr absl::Duration kClockStepMax = absl::Hours(24 * 31);
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
@@ -183,6 +190,13 @@ class ArchiveImpl : public Archive {
   bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(seal_mu_);
   absl::StatusOr<uint64_t> SettleAll();
   absl::Status SettleNow(int32_t partition) ABSL_LOCKS_EXCLUDED(seal_mu_);
+  absl::Status TakeIn(SettledPartition settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(seal_mu_);
+  bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(state_mu_);
+  absl::StatusOr<RetentionResult> ApplyRetentionNow() ABSL_LOCKS_EXCLUDED(seal_mu_);
+  // What is to be done on the disk when this has expired.
+  absl::StatusOr<RetentionResult> PlanRetention(const Retention::Outcome& outcome);
+  // Unless something was sealed into it since it was `judged`.
+  absl::Status DropNow(int32_t partition, const PartitionState& judged) ABSL_LOCKS_EXCLUDED(seal_mu_);
   // Deletes what no reader can need any more.
   void CollectGarbage() ABSL_LOCKS_EXCLUDED(seal_mu_);
 
@@ -223,7 +237,8 @@ class ArchiveImpl : public Archive {
     uint64_t seal = 0;
     std::weak_ptr<const void> readers;
   };
-  std::deque<Garbage> garbage_;  // Of the settling thread, once it runs.
+  std::deque<Garbage> garbage_;               // Of the settling thread, once it runs.
+  absl::Time retention_tried_ = absl::Now();  // Likewise.
 
   mutable absl::Mutex state_mu_;
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
@@ -240,7 +255,11 @@ class ArchiveImpl : public Archive {
   uint64_t settles_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // As with seals.
   uint64_t settles_served_ ABSL_GUARDED_BY(state_mu_) = 0;
   absl::StatusOr<uint64_t> settle_answer_ ABSL_GUARDED_BY(state_mu_) = 0;
-  std::atomic<bool> stopping_{false};  // As closing_, for long work.
+  uint64_t retentions_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // Likewise.
+  uint64_t retentions_served_ ABSL_GUARDED_BY(state_mu_) = 0;
+  absl::StatusOr<RetentionResult> retention_answer_ ABSL_GUARDED_BY(state_mu_) = RetentionResult();
+  absl::Status retention_halt_ ABSL_GUARDED_BY(state_mu_);  // Not OK: why rules are not applied.
+  std::atomic<bool> stopping_{false};                       // As closing_, for long work.
   std::atomic<uint64_t> settles_{0}, settled_bytes_{0};
   uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
   Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
@@ -820,7 +839,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     std::move(part.begin(), part.end(), std::back_inserter(frozen));
 
   absl::StatusOr<SealOutcome> outcome =
-      WriteSeal(*store_, checkpoint, partitions_, producers, frozen, everything);
+      WriteSeal(*store_, checkpoint, partitions_, *retention_->expired(), producers, frozen, everything);
   if (outcome.ok()) {
     partitions_.Set(outcome->partitions);
     for (const auto& [partition, state] : outcome->partitions) unsettled_since_[partition] = absl::Now();
@@ -869,19 +888,32 @@ void ArchiveImpl::SettleInBackground() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kSettleNiceness);
   const absl::Duration period = std::clamp(options_.settle_delay, kSettlePeriodMin, kSettlePeriod);
   const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return closing_ || settles_wanted_ != settles_served_;
+    return closing_ || settles_wanted_ != settles_served_ || retentions_wanted_ != retentions_served_;
   };
   while (true) {
-    uint64_t serve;
-    bool explicitly;
+    uint64_t serve, serve_retention;
+    bool explicitly, retention_explicitly;
     {
       absl::MutexLock lock(&state_mu_);
       state_mu_.AwaitWithTimeout(absl::Condition(&wanted), period);
       serve = settles_wanted_;
       explicitly = settles_wanted_ != settles_served_;
-      if (closing_ && !explicitly) return;
+      serve_retention = retentions_wanted_;
+      retention_explicitly = retentions_wanted_ != retentions_served_;
+      if (closing_ && !explicitly && !retention_explicitly) return;
     }
     CollectGarbage();
+    if (retention_explicitly || RetentionIsDue()) {
+      retention_tried_ = absl::Now();
+      absl::StatusOr<RetentionResult> answer = ApplyRetentionNow();
+      if (!answer.ok()) NoteDamage(answer.status());
+      absl::MutexLock lock(&state_mu_);
+      retention_halt_ = answer.status();
+      if (retention_explicitly) {
+        retention_answer_ = std::move(answer);
+        retentions_served_ = serve_retention;
+      }
+    }
     if (explicitly) {
       absl::StatusOr<uint64_t> answer = SettleAll();
       CollectGarbage();
@@ -942,25 +974,121 @@ absl::Status ArchiveImpl::SettleNow(int32_t partition) {
   const auto keep_going = [this] {
     return stopping_ ? absl::UnavailableError("the archive is closing") : absl::OkStatus();
   };
-  absl::StatusOr<SettledPartition> settled = SettlePartition(*store_, partition, seal, type_of, keep_going);
+  const std::shared_ptr<const ExpiredTable> expired = retention_->expired();
+  const auto keep = [&expired, partition](TagId id) {
+    const Expired* const of_tag = expired->Of(id);
+    if (of_tag == nullptr || !of_tag->HasRaw(partition)) return Keep::kAll;
+    return of_tag->HasAll(partition) ? Keep::kNothing : Keep::kRollups;
+  };
+  if (expired->HasAny(partition)) RETURN_IF_ERROR(annotated(DropSuperseded(*store_, partition, keep)));
+  absl::StatusOr<SettledPartition> settled = SettlePartition(
+      *store_, partition, partitions_.Get(partition).settled, seal, type_of, keep, keep_going);
   if (!settled.ok()) return annotated(settled.status());
   const uint64_t bytes = settled->state.bytes;
 
   absl::MutexLock lock(&seal_mu_);
   RETURN_IF_ERROR(annotated(KeepNewerBlocks(*store_, partitions_.Get(partition), &*settled)));
-  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> records, store_->NewRun(kv::Space::kCheckpoint));
-  for (const auto& [key, value] :
-       {RecordOf(checkpoint_), PartitionTable::RecordOf({partition, settled->state})}) {
-    RETURN_IF_ERROR(records->Add(key, value));
-  }
-  settled->runs.push_back(std::move(records));
-  RETURN_IF_ERROR(annotated(store_->Ingest(std::move(settled->runs))));
-  partitions_.Set({{partition, settled->state}});
-  heads_.InvalidatePartition(partition);
-  garbage_.push_back({partition, seal, pins_.Turn()});
+  RETURN_IF_ERROR(annotated(TakeIn(*std::move(settled))));
   ++settles_;
   settled_bytes_ += bytes;
   return absl::OkStatus();
+}
+
+absl::Status ArchiveImpl::TakeIn(SettledPartition settled) {
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> records, store_->NewRun(kv::Space::kCheckpoint));
+  for (const auto& [key, value] :
+       {RecordOf(checkpoint_), PartitionTable::RecordOf({settled.partition, settled.state})}) {
+    RETURN_IF_ERROR(records->Add(key, value));
+  }
+  settled.runs.push_back(std::move(records));
+  RETURN_IF_ERROR(store_->Ingest(std::move(settled.runs)));
+  partitions_.Set({{settled.partition, settled.state}});
+  heads_.InvalidatePartition(settled.partition);
+  garbage_.push_back({settled.partition, settled.seal, pins_.Turn()});
+  return absl::OkStatus();
+}
+
+// ---- Retention
+
+bool ArchiveImpl::RetentionIsDue() {
+  if (absl::Now() - retention_tried_ < kRetentionPeriod) return false;
+  const Timestamp now = clock_.Now(), applied = retention_->applied();
+  if (retention_->Rules().empty()) return false;
+  const auto passed = [now](Timestamp since) {
+    return since >= now ? absl::ZeroDuration() : TimeFromTimestamp(now) - TimeFromTimestamp(since);
+  };
+  if (passed(retention_->rules_changed()) < kRetentionPeriod) return false;
+  if (applied == INT64_MIN || passed(applied) <= kClockStepMax) return true;
+  retention_tried_ = absl::Now();
+  absl::MutexLock lock(&state_mu_);
+  retention_halt_ = absl::FailedPreconditionError(absl::StrCat(
+      "the retention rules were last applied on ", FormatTimestamp(applied), " and the clock says ",
+      FormatTimestamp(now), ": nothing expires until somebody applies them (histctl retention apply)"));
+  return false;
+}
+
+absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(bool dry_run) {
+  if (dry_run) {
+    ASSIGN_OR_RETURN(const Retention::Outcome outcome, retention_->Apply(*tags_, clock_.Now(), false));
+    return PlanRetention(outcome);
+  }
+  absl::MutexLock lock(&state_mu_);
+  if (closing_) return absl::UnavailableError("the archive is closing");
+  const uint64_t mine = ++retentions_wanted_;
+  const auto served = [this, mine]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return retentions_served_ >= mine; };
+  state_mu_.Await(absl::Condition(&served));
+  return retention_answer_;
+}
+
+absl::StatusOr<RetentionResult> ArchiveImpl::PlanRetention(const Retention::Outcome& outcome) {
+  RetentionResult result{.tags = outcome.tags};
+  for (const auto& [partition, state] : partitions_.All()) {
+    if (partition >= outcome.expired->end()) break;
+    if (stopping_) return absl::UnavailableError("the archive is closing");
+    ASSIGN_OR_RETURN(const std::optional<RetentionResult::Partition> judged,
+                     JudgePartition(*store_, partition, state, *outcome.expired, tags_->last_id()));
+    if (!judged.has_value()) continue;
+    result.partitions.push_back(*judged);
+    if (judged->action == RetentionResult::Action::kWait) continue;
+    result.samples += judged->samples;
+    result.bytes += judged->bytes;
+  }
+  return result;
+}
+
+absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetentionNow() {
+  ASSIGN_OR_RETURN(const Retention::Outcome outcome,
+                   retention_->Apply(*tags_, clock_.Now(), /*commit=*/true));
+  // What is open of it goes too, or into blocks from which rollups are made.
+  if (outcome.tags > 0) RETURN_IF_ERROR(SealNow(/*everything=*/true).status());
+  std::map<int32_t, PartitionState> states;
+  for (const auto& [partition, state] : partitions_.All()) states[partition] = state;
+  ASSIGN_OR_RETURN(RetentionResult result, PlanRetention(outcome));
+  // Whole partitions first: they need no room. One that cannot be rewritten (no room, damage) leaves the
+  // others to be done.
+  absl::Status failure;
+  for (const RetentionResult::Action action :
+       {RetentionResult::Action::kDrop, RetentionResult::Action::kRewrite}) {
+    for (const RetentionResult::Partition& partition : result.partitions) {
+      if (partition.action != action || stopping_) continue;
+      failure.Update(action == RetentionResult::Action::kDrop
+                         ? DropNow(partition.partition, states[partition.partition])
+                         : SettleNow(partition.partition));
+    }
+  }
+  CollectGarbage();
+  RETURN_IF_ERROR(failure);
+  return result;
+}
+
+absl::Status ArchiveImpl::DropNow(int32_t partition, const PartitionState& judged) {
+  absl::MutexLock lock(&seal_mu_);
+  if (partitions_.Get(partition).last_seal != judged.last_seal) return absl::OkStatus();  // Next time.
+  const uint64_t seal = checkpoint_.next_seal++;
+  absl::StatusOr<SettledPartition> nothing = DropPartition(*store_, partition, seal);
+  const absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing)) : nothing.status();
+  return Annotate(
+      status, absl::StrCat("dropping the week from ", FormatTimestamp(format::PartitionStart(partition))));
 }
 
 void ArchiveImpl::CollectGarbage() {
@@ -973,9 +1101,15 @@ void ArchiveImpl::CollectGarbage() {
       PartitionState state = partitions_.Get(garbage.partition);
       if (state.settled != garbage.seal) continue;  // There is newer garbage.
       state.garbage = false;
+      // Of a partition that was dropped, files go at once that compaction would have to find.
+      for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
+        if (state.bytes > 0 || !status.ok()) break;
+        status = store_->DeleteRange(space, format::PartitionPrefix(garbage.partition),
+                                     format::PartitionPrefix(garbage.partition + 1));
+      }
       const auto [key, value] = PartitionTable::RecordOf({garbage.partition, state});
       absl::StatusOr<std::unique_ptr<kv::RunBuilder>> record = store_->NewRun(kv::Space::kCheckpoint);
-      status = record.status();
+      status.Update(record.status());
       if (status.ok()) status = (*record)->Add(key, value);
       if (status.ok()) {
         std::vector<std::unique_ptr<kv::RunBuilder>> runs;
@@ -989,13 +1123,6 @@ void ArchiveImpl::CollectGarbage() {
       return;  // Tried again.
     }
   }
-}
-
-absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(bool dry_run) {
-  ASSIGN_OR_RETURN(const Retention::Outcome outcome, retention_->Apply(*tags_, clock_.Now(), !dry_run));
-  RetentionResult result;
-  result.tags = outcome.tags;
-  return result;
 }
 
 ArchiveStats ArchiveImpl::Stats() {
@@ -1024,6 +1151,7 @@ ArchiveStats ArchiveImpl::Stats() {
     stats.seals = seals_;
     stats.last_seal = last_seal_;
     stats.disk_reserve_bytes = reserve_bytes_;
+    stats.retention = retention_halt_;
     stats.ingest = closing_        ? absl::UnavailableError("the archive is closing")
                    : no_room_.ok() ? failure_
                                    : no_room_;

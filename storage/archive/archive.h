@@ -131,6 +131,7 @@ struct ArchiveStats {
   uint64_t samples_unsettled = 0;   // Of the sealed ones.
   uint64_t disk_reserve_bytes = 0;  // In force.
   absl::Status ingest;              // OK, or why writes are refused.
+  absl::Status retention;           // OK, or why retention rules are not applied.
   std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
   kv::StoreStats store;
 };

@@ -162,6 +162,20 @@ int32_t Expired::end() const {
   return std::max(all.empty() ? INT32_MIN : all.end(), raw.empty() ? INT32_MIN : raw.end());
 }
 
+bool ExpiredTable::HasAny(int32_t partition) const {
+  return std::any_of(groups_.begin(), groups_.end(),
+                     [partition](const Expired& group) { return group.HasRaw(partition); });
+}
+
+bool ExpiredTable::HasAllTags(int32_t partition, TagId last) const {
+  if (group_of_.size() <= last) return false;
+  if (!std::all_of(groups_.begin(), groups_.end(),
+                   [partition](const Expired& group) { return group.HasAll(partition); })) {
+    return false;
+  }
+  return std::find(group_of_.begin() + 1, group_of_.begin() + last + 1, 0u) == group_of_.begin() + last + 1;
+}
+
 // ---- Opening
 
 absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, const Clock& clock) {

@@ -98,6 +98,9 @@ class ExpiredTable {
     return tag >= group_of_.size() || group_of_[tag] == 0 ? nullptr : &groups_[group_of_[tag] - 1];
   }
   bool empty() const { return groups_.empty(); }
+  // Something of the partition has expired of some tag; all of it of every tag up to `last`.
+  bool HasAny(int32_t partition) const;
+  bool HasAllTags(int32_t partition, TagId last) const;
   // One past the last partition of which anything expired of any tag; the lowest int32 when nothing did.
   int32_t end() const { return end_; }
 

@@ -54,6 +54,26 @@ std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool 
   return left;
 }
 
+// The tail without what has expired altogether: the same runs, some of them perhaps empty.
+std::shared_ptr<const FrozenTail> WithoutExpired(const FrozenTail& tail, const Expired& expired) {
+  auto kept = std::make_shared<FrozenTail>();
+  kept->type = tail.type;
+  for (const TailRun& run : tail.runs) {
+    TailRun& to = kept->runs.emplace_back();
+    to.hint = run.hint;
+    for (const OpenPagePtr& page : run.pages) {
+      if (!expired.HasAll(format::PartitionOf(page->summary.first.time))) to.AddPage(page);
+    }
+    const SamplesView rest = run.rest.View();
+    for (size_t i = 0; i < rest.size; ++i) {
+      if (!expired.HasAll(format::PartitionOf(rest.times[i]))) to.rest.Append(tail.type, rest, i, 1);
+    }
+    kept->samples += to.samples();
+    kept->memory_bytes += to.MemoryBytes();
+  }
+  return kept;
+}
+
 std::string TailRecordOf(const FrozenTag& frozen, const std::vector<TailRun>& left) {
   record::v1::TailRecord record;
   for (size_t i = 0; i < left.size(); ++i) {
@@ -92,7 +112,7 @@ std::pair<std::string, std::string> RecordOf(const Checkpoint& checkpoint) {
 }
 
 absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
-                                      const PartitionTable& partitions,
+                                      const PartitionTable& partitions, const ExpiredTable& expired,
                                       const std::vector<std::pair<std::string, uint64_t>>& producers,
                                       const std::vector<FrozenTag>& frozen, bool everything) {
   SealOutcome outcome;
@@ -100,7 +120,11 @@ absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before
   std::vector<PlannedBlock> blocks;
   size_t runs_max = 1;
   for (size_t i = 0; i < frozen.size(); ++i) {
-    outcome.left.push_back(PlanTag(frozen[i], before.next_seal, everything, &blocks));
+    FrozenTag kept = frozen[i];
+    if (const Expired* const of_tag = expired.Of(kept.tag); of_tag != nullptr) {
+      kept.tail = WithoutExpired(*kept.tail, *of_tag);
+    }
+    outcome.left.push_back(PlanTag(kept, before.next_seal, everything, &blocks));
     runs_max = std::max(runs_max, frozen[i].tail->runs.size());
   }
   outcome.checkpoint.next_seal += runs_max;

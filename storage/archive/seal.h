@@ -56,7 +56,7 @@ struct SealOutcome {
 // last seal, with journal_position already that of this one. producers: those whose sequence changed. On
 // error nothing has changed.
 absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
-                                      const PartitionTable& partitions,
+                                      const PartitionTable& partitions, const ExpiredTable& expired,
                                       const std::vector<std::pair<std::string, uint64_t>>& producers,
                                       const std::vector<FrozenTag>& frozen, bool everything);
 

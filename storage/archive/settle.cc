@@ -74,6 +74,9 @@ class Output {
   absl::Status AddRollup(TagId tag, const format::Rollup& rollup) {
     std::string bytes;
     format::EncodeRollup(rollup, &bytes);
+    return AddRollup(tag, bytes);
+  }
+  absl::Status AddRollup(TagId tag, absl::string_view bytes) {
     settled_.state.bytes += bytes.size();
     return rollups_->Add(format::RollupKey({settled_.partition, tag}), bytes);
   }
@@ -85,6 +88,12 @@ class Output {
     record.set_payload(PayloadOf(block.pages));
     settled_.superseded_samples += head.count();
     return superseded_->Add(format::HeadKey(block.id), record.SerializeAsString());
+  }
+
+  // Those there are go.
+  absl::Status ReplaceSuperseded() {
+    return superseded_->Replace(format::PartitionPrefix(settled_.partition),
+                                format::PartitionPrefix(settled_.partition + 1));
   }
 
   SettledPartition Finish() {
@@ -110,15 +119,25 @@ struct Extent {
 // Rewrites the blocks of one tag.
 class TagSettler {
  public:
-  TagSettler(PageCache& no_cache, TagId tag, ValueType type, const Extent& extent,
+  TagSettler(PageCache& no_cache, TagId tag, ValueType type, Keep keep, const Extent& extent,
              const KeepGoing& keep_going, Output* output)
-      : tag_(tag), type_(type), pages_reader_(no_cache), keep_going_(keep_going), output_(*output) {
+      : tag_(tag),
+        type_(type),
+        rollups_only_(keep == Keep::kRollups),
+        pages_reader_(no_cache),
+        keep_going_(keep_going),
+        output_(*output) {
     rollup_.type = type;
     for (const uint64_t slot_ns : format::kSlotNs) {
       const uint64_t slots = static_cast<uint64_t>(format::SlotOf(extent.last, slot_ns) -
                                                    format::SlotOf(extent.first, slot_ns)) +
                              1;
-      if (extent.samples / slots >= format::kPageSamples) rollup_.levels.push_back({slot_ns, {}});
+      // When nothing else will tell of the samples, days always do, and hours with more than one.
+      const uint64_t worth = !rollups_only_                  ? format::kPageSamples
+                             : slot_ns == format::kSlotNs[2] ? 0
+                             : slot_ns == format::kSlotNs[1] ? 2
+                                                             : format::kPageSamples;
+      if (extent.samples / slots >= worth) rollup_.levels.push_back({slot_ns, {}});
     }
   }
 
@@ -139,7 +158,7 @@ class TagSettler {
     RETURN_IF_ERROR(WriteBlocks(/*all=*/true));
     for (size_t k = 1; k < rollup_.levels.size(); ++k) RollUp(rollup_.levels[k - 1], &rollup_.levels[k]);
     if (!rollup_.levels.empty()) RETURN_IF_ERROR(output_.AddRollup(tag_, rollup_));
-    return WriteSuperseded();
+    return rollups_only_ ? absl::OkStatus() : WriteSuperseded();
   }
 
  private:
@@ -252,6 +271,7 @@ class TagSettler {
 
   // Full blocks, or all that there is.
   absl::Status WriteBlocks(bool all) {
+    if (rollups_only_) pages_.clear();  // Their summaries are in the rollup.
     if (!all && pages_.size() < format::kBlockPagesMax) return absl::OkStatus();
     std::vector<PlannedBlock> blocks;
     PlanBlocks(tag_, type_, output_.seal(), std::exchange(pages_, {}), &blocks);
@@ -280,6 +300,7 @@ class TagSettler {
 
   const TagId tag_;
   const ValueType type_;
+  const bool rollups_only_;
   PageReader pages_reader_;
   const KeepGoing& keep_going_;
   Output& output_;
@@ -335,39 +356,110 @@ class HeadWalk {
   bool fresh_ = true;  // The cursor's place was not handed out yet.
 };
 
+// Walks the partition's rollups, beside the heads.
+class RollupWalk {
+ public:
+  RollupWalk(kv::Store& store, int32_t partition)
+      : cursor_(store.NewCursor(kv::Space::kRollups)),
+        partition_(partition),
+        end_(format::PartitionPrefix(partition + 1)) {
+    cursor_->Seek(format::PartitionPrefix(partition));
+  }
+
+  // Copies the rollups of tags below `tag`, but for those of which nothing is kept.
+  absl::Status CopyUntil(TagId tag, absl::FunctionRef<Keep(TagId)> keep, Output* output) {
+    for (; cursor_->Valid() && cursor_->key() < end_; cursor_->Next()) {
+      ASSIGN_OR_RETURN(const format::RollupId id, format::ParseRollupKey(cursor_->key()));
+      if (id.tag >= tag) return absl::OkStatus();
+      if (keep(id.tag) != Keep::kNothing) RETURN_IF_ERROR(output->AddRollup(id.tag, cursor_->value()));
+    }
+    return cursor_->status();
+  }
+
+  // It stands at the rollup of the tag.
+  bool at(TagId tag) const {
+    return cursor_->Valid() && cursor_->key() == format::RollupKey({partition_, tag});
+  }
+  // Leaves out the tag's, if it stands there.
+  void Pass(TagId tag) {
+    if (at(tag)) cursor_->Next();
+  }
+
+ private:
+  const std::unique_ptr<kv::Cursor> cursor_;
+  const int32_t partition_;
+  const std::string end_;
+};
+
 }  // namespace
 
-absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t seal,
+absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled,
+                                                 uint64_t seal,
                                                  absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
+                                                 absl::FunctionRef<Keep(TagId)> keep,
                                                  const KeepGoing& keep_going) {
   Output output(store, partition, seal);
   PageCache no_cache(store, 0);  // Each page is read once.
   RETURN_IF_ERROR(output.Begin());
-  // One walk ahead to know what a tag has in all, one behind to rewrite it.
+  // One walk ahead to know what a tag has in all, one behind to rewrite it; and rollups of tags of which
+  // nothing else is left.
   HeadWalk ahead(store, partition, 0, seal), behind(store, partition, 0, seal);
+  RollupWalk rollups(store, partition);
   StoredHead next, head;
   ASSIGN_OR_RETURN(bool more, ahead.Next(&next));
   while (more) {
     const TagId tag = next.id.tag;
     Extent extent{0, next.head.first_time(), next.head.last_time()};
-    uint64_t blocks = 0;
+    uint64_t blocks = 0, first_seal = next.id.seal;
     while (more && next.id.tag == tag) {
       extent.samples += next.head.count();
       extent.last = std::max(extent.last, next.head.last_time());
+      first_seal = std::min(first_seal, next.id.seal);
       ++blocks;
       ASSIGN_OR_RETURN(more, ahead.Next(&next));
     }
     const std::optional<ValueType> type = type_of(tag);
     if (!type.has_value()) return absl::DataLossError(absl::StrCat("tag ", tag, " has blocks but no record"));
-    TagSettler settler(no_cache, tag, *type, extent, keep_going, &output);
+    RETURN_IF_ERROR(rollups.CopyUntil(tag, keep, &output));
+    Keep of_tag = keep(tag);
+    if (of_tag == Keep::kRollups && first_seal > settled && rollups.at(tag)) {
+      // It was left with its rollups before: samples that were on their way at that time come too late.
+      RETURN_IF_ERROR(rollups.CopyUntil(tag + 1, keep, &output));
+      of_tag = Keep::kNothing;
+    }
+    rollups.Pass(tag);
+    TagSettler settler(no_cache, tag, *type, of_tag, extent, keep_going, &output);
     for (; blocks > 0; --blocks) {
       ASSIGN_OR_RETURN(const bool found, behind.Next(&head));
       HISTORIAN_CHECK(found && head.id.tag == tag);  // Both walks see the same moment or a later, larger one.
-      RETURN_IF_ERROR(settler.Add(std::move(head)));
+      if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Add(std::move(head)));
     }
-    RETURN_IF_ERROR(settler.Finish());
+    if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Finish());
   }
+  RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, keep, &output));
   return output.Finish();
+}
+
+absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {
+  Output output(store, partition, seal);
+  RETURN_IF_ERROR(output.Begin());
+  RETURN_IF_ERROR(output.ReplaceSuperseded());
+  return output.Finish();
+}
+
+absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep) {
+  const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kSuperseded);
+  const std::string end = format::PartitionPrefix(partition + 1);
+  for (cursor->Seek(format::PartitionPrefix(partition)); cursor->Valid() && cursor->key() < end;) {
+    ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor->key()));
+    const std::string behind = format::HeadPrefix(partition, id.tag + 1);
+    if (keep(id.tag) != Keep::kAll) {
+      RETURN_IF_ERROR(
+          store.DeleteRange(kv::Space::kSuperseded, format::HeadPrefix(partition, id.tag), behind));
+    }
+    cursor->Seek(behind);
+  }
+  return cursor->status();
 }
 
 absl::Status KeepNewerBlocks(kv::Store& store, const PartitionState& now, SettledPartition* settled) {

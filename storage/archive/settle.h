@@ -35,12 +35,28 @@ struct SettledPartition {
   uint64_t superseded_samples = 0;  // Moved out of the way.
 };
 
+// What a rewritten partition keeps of a tag.
+enum class Keep {
+  kAll,
+  kRollups,  // Raw samples have expired: their summaries, by the hour and the day at least.
+  kNothing,
+};
+
 // Rewrites the blocks of the partition whose seal numbers are below `seal`, which no other block has or will
-// have. Damage stops it: DataLoss, and everything stays as it is. type_of: nothing when there is no such tag.
+// have; `settled` is the number of the settling before. Damage stops it: DataLoss, and everything stays as it
+// is. type_of: nothing when there is no such tag.
 // Threads: any; takes as long as reading and encoding all of it, memory for a few blocks of one tag.
-absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t seal,
+absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled,
+                                                 uint64_t seal,
                                                  absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
+                                                 absl::FunctionRef<Keep(TagId)> keep,
                                                  const KeepGoing& keep_going);
+
+// What takes the place of the partition when nothing of it is kept: nothing.
+absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal);
+
+// Deletes the superseded statements of tags of which raw samples are not kept.
+absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep);
 
 // Adds what was sealed into the partition since the settling began (blocks with numbers above settled->seal),
 // so that taking in settled->runs loses nothing. `now` is the partition's present state. Nothing may be

@@ -18,7 +18,7 @@ Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
 absl::StatusOr<std::shared_ptr<const PartitionView>> TagReader::View(int32_t partition) {
   if (view_ != nullptr && view_partition_ == partition) return view_;
   if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-  const bool expired = sources_.HasExpired(partition);
+  const bool expired = sources_.HasAllExpired(partition);
   std::shared_ptr<const StoredHeads> heads = std::make_shared<const StoredHeads>();
   if (!expired) {
     ASSIGN_OR_RETURN(heads, heads_.Get(partition, sources_.tag));
@@ -104,6 +104,11 @@ absl::Status TagReader::Read(const Position& position, std::shared_ptr<const Sam
 
 absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition) {
   const std::shared_ptr<const format::Rollup> none;
+  if (sources_.HasAllExpired(partition)) return none;
+  if (sources_.HasExpired(partition)) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
+    if (view->clusters() == 0) return heads_.Rollup(partition, sources_.tag);  // All there is.
+  }
   const PartitionState state = partitions_.Get(partition);
   if (state.settled == 0 || state.dirty()) return none;
   if (sources_.tail != nullptr &&
@@ -134,6 +139,15 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
   return absl::OkStatus();
 }
 
+absl::Status TagReader::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "tag ", sources_.tag, " has only rollups of ", absl::FormatDuration(absl::Nanoseconds(slot_ns)),
+      " from ", FormatTimestamp(format::PartitionStart(partition)), " to ",
+      FormatTimestamp(format::PartitionStart(partition + 1)),
+      ", its raw samples have expired: ask for intervals that begin and end on whole multiples of that "
+      "(UTC)"));
+}
+
 absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition,
                                   Timestamp from, Timestamp to, IntervalFold* fold) {
   const std::vector<Summary>& slots = rollup.levels[level].slots;
@@ -144,6 +158,10 @@ absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, in
     if (first >= from && last < to && fold->FitsOneInterval(first, last)) {
       fold->AddSummary(*slot);
       continue;
+    }
+    if (level == 0 && sources_.HasExpired(partition)) {
+      ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
+      if (view->clusters() == 0) return OnlyRollups(rollup.levels[0].slot_ns, partition);
     }
     const Timestamp part_from = std::max(from, first), part_to = std::min(to, last + 1);
     RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, partition, part_from, part_to, fold)

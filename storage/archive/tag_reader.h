@@ -29,10 +29,14 @@ struct TagSources {
   Timestamp newest = -1;
   std::shared_ptr<const ExpiredTable> expired;
 
-  // Readers see no samples of the partition.
+  // Readers see no samples of the partition; nor do folds.
   bool HasExpired(int32_t partition) const {
     const Expired* const of_tag = expired->Of(tag);
     return of_tag != nullptr && of_tag->HasRaw(partition);
+  }
+  bool HasAllExpired(int32_t partition) const {
+    const Expired* const of_tag = expired->Of(tag);
+    return of_tag != nullptr && of_tag->HasAll(partition);
   }
 };
 
@@ -93,6 +97,8 @@ class TagReader {
   // Fold what lies in [from, to), which is within the partition and the fold's edges.
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
                          Timestamp to, IntervalFold* fold);
+  // What to say when an interval cuts a slot of which nothing else is left.
+  absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
   absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold);
 
   absl::Status Forward(Position* position, int32_t partition);

@@ -1,0 +1,432 @@
+// Retention over a whole archive: what has expired is seen by nobody, from that moment and for good, its
+// space comes back, and everything else stays as it was, whenever the power fails.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/archive/archive.h"
+#include "storage/archive/archive_model.h"
+#include "storage/format/key.h"
+#include "storage/kv/faulty_store.h"
+#include "storage/kv/memory_store.h"
+#include "storage/kv/rocksdb_store.h"
+
+namespace historian {
+namespace {
+
+using format::PartitionOf;
+using format::PartitionStart;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Action = RetentionResult::Action;
+
+constexpr int64_t kSecond = kNanosPerSecond;
+constexpr int64_t kHour = 3600 * kSecond;
+constexpr int64_t kDay = 24 * kHour;
+constexpr int64_t kWeek = 7 * kDay;
+constexpr int32_t kFirstWeek = 2800;
+constexpr int kWeeks = 10;
+constexpr Timestamp kStart = PartitionStart(kFirstWeek);
+constexpr Timestamp kEnd = PartitionStart(kFirstWeek + kWeeks);
+constexpr ValueType kType = ValueType::kFloat64;
+
+class ArchiveRetentionTest : public testing::Test {
+ protected:
+  ArchiveRetentionTest() : disk_(std::make_shared<kv::MemoryDisk>()), clock_(kEnd + kHour) {
+    options_.shards = 2;
+    Reopen();
+  }
+
+  void Reopen() {
+    producer_.reset();
+    archive_.reset();
+    faults_ = std::make_shared<kv::Faults>();
+    absl::StatusOr<std::unique_ptr<Archive>> archive =
+        Archive::Open(kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_), options_, clock_);
+    ASSERT_TRUE(archive.ok()) << archive.status();
+    archive_ = *std::move(archive);
+    producer_ = *archive_->OpenProducer("test");
+    sequence_ = archive_->DurableSequence("test");
+  }
+
+  TagId MakeTag(const std::string& name) {
+    auto created = archive_->tags().Create({Tag{.name = name, .type = kType}});
+    EXPECT_TRUE(created[0].ok()) << created[0].status();
+    return (*created[0])->id;
+  }
+
+  WriteResult Write(TagId tag, Samples samples) {
+    Frame frame{.sequence = ++sequence_};
+    frame.columns.push_back({.tag = tag, .type = kType, .samples = std::move(samples)});
+    const Frame copy = frame;
+    absl::StatusOr<WriteResult> result = absl::UnknownError("");
+    absl::Notification done;
+    archive_->Write(producer_, std::move(frame), [&](absl::StatusOr<WriteResult> r) {
+      result = std::move(r);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    EXPECT_TRUE(result.ok()) << result.status();
+    if (!result.ok()) return WriteResult();
+    if (result->rejected == 0) model_.Apply(copy);
+    return *std::move(result);
+  }
+
+  // Samples every ten minutes, sometimes none.
+  void Fill(TagId tag, Timestamp from, Timestamp to, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    Samples samples;
+    for (Timestamp t = from; t < to; t += 600 * kSecond) {
+      if (random() % 10 == 0) continue;
+      samples.Add(t, BitsOfFloat64(static_cast<double>(random() % 10000) / 100),
+                  random() % 50 == 0 ? kUncertain : kGood);
+    }
+    EXPECT_EQ(Write(tag, std::move(samples)).rejected, 0);
+  }
+
+  void Keep(const std::string& pattern, int64_t raw_ns, int64_t rollups_ns) {
+    const auto set = archive_->retention().SetRule({.name = pattern,
+                                                    .pattern = pattern,
+                                                    .keep_raw = absl::Nanoseconds(raw_ns),
+                                                    .keep_rollups = absl::Nanoseconds(rollups_ns)});
+    ASSERT_TRUE(set.ok()) << set.status();
+  }
+  void Keep(const std::string& pattern, int64_t keep_ns) { Keep(pattern, keep_ns, keep_ns); }
+
+  RetentionResult Apply(bool dry_run = false) {
+    const absl::StatusOr<RetentionResult> result = archive_->ApplyRetention(dry_run);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *result : RetentionResult();
+  }
+
+  Samples ReadAll(TagId tag) {
+    auto reader = archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1});
+    Samples all, batch;
+    absl::StatusOr<bool> more = true;
+    while ((more = (*reader)->Next(&batch)).ok() && *more) all.Append(kType, batch.View());
+    EXPECT_TRUE(more.ok()) << more.status();
+    return all;
+  }
+
+  // The tag answers as if it had only samples in [from, to).
+  void ExpectOnly(TagId tag, Timestamp from, Timestamp to, const std::string& where) {
+    SCOPED_TRACE(absl::StrCat(where, ", tag ", tag));
+    const Samples expected = model_.Raw(tag, kType, from, to), actual = ReadAll(tag);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      ASSERT_TRUE(SameSample(kType, actual.View(), i, expected.View(), i))
+          << FormatTimestamp(actual.times[i]);
+    }
+    const std::optional<LatestSample> latest = archive_->ReadLatest({&tag, 1})[0];
+    ASSERT_EQ(latest.has_value(), !expected.empty());
+    if (expected.empty()) return;
+    EXPECT_EQ(latest->sample.time, expected.times.back());
+    std::vector<Timestamp> edges;
+    for (Timestamp t = kStart - kDay; t <= kEnd + kDay; t += 5 * kHour) edges.push_back(t);
+    IntervalFold fold(kType, Interpolation::kSloped, edges, kAllParts);
+    fold.Add(expected.View());
+    const std::vector<Interval> folded = fold.Finish();
+    const auto intervals = archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts);
+    ASSERT_TRUE(intervals.ok()) << intervals.status();
+    for (size_t i = 0; i < folded.size(); ++i) {
+      ASSERT_EQ((*intervals)[i].samples, folded[i].samples) << FormatTimestamp(edges[i]);
+      ASSERT_EQ((*intervals)[i].good_ns, folded[i].good_ns) << FormatTimestamp(edges[i]);
+      ASSERT_EQ((*intervals)[i].area, folded[i].area) << FormatTimestamp(edges[i]);
+    }
+  }
+
+  uint64_t PagesBytes() {
+    return archive_->Stats().store.spaces[static_cast<int>(kv::Space::kPages)].bytes_on_disk;
+  }
+
+  std::shared_ptr<kv::MemoryDisk> disk_;
+  std::shared_ptr<kv::Faults> faults_;
+  SimulatedClock clock_;
+  ArchiveOptions options_;
+  std::unique_ptr<Archive> archive_;
+  std::shared_ptr<Producer> producer_;
+  uint64_t sequence_ = 0;
+  ArchiveModel model_;
+};
+
+TEST_F(ArchiveRetentionTest, WeeksThatExpiredOfAllTagsAreDropped) {
+  for (const bool settled : {false, true}) {
+    SCOPED_TRACE(settled);
+    const TagId a = MakeTag(absl::StrCat("a", settled)), b = MakeTag(absl::StrCat("b", settled));
+    clock_.Set(kEnd + kHour);
+    Fill(a, PartitionStart(kFirstWeek + 4) + (settled ? kWeek : 0), kEnd, 1);
+    Fill(b, PartitionStart(kFirstWeek + 4) + (settled ? kWeek : 0), kEnd, 2);
+    ASSERT_TRUE(archive_->Seal(settled).ok());
+    const uint64_t before = PagesBytes();
+    Keep("*", 5 * kWeek - (settled ? kWeek : 0));
+    const RetentionResult trial = Apply(/*dry_run=*/true), result = Apply();
+    for (const RetentionResult& r : {trial, result}) {
+      ASSERT_THAT(r.partitions, SizeIs(1));
+      EXPECT_EQ(r.partitions[0].action, Action::kDrop);
+      EXPECT_GT(r.samples, 1000);
+      EXPECT_GT(r.bytes, 1000);
+    }
+    const Timestamp from = PartitionStart(kFirstWeek + 5 + (settled ? 1 : 0));
+    for (const char* when : {"applied", "reopened"}) {
+      ExpectOnly(a, from, kEnd, when);
+      ExpectOnly(b, from, kEnd, when);
+      EXPECT_LT(PagesBytes(), before);
+      EXPECT_EQ(archive_->StorageOf(a)->first_time, ReadAll(a).times.front());
+      EXPECT_THAT(Apply().partitions, IsEmpty()) << "nothing left to do";
+      Reopen();
+    }
+  }
+}
+
+TEST_F(ArchiveRetentionTest, MonthsGoByWeekByWeek) {
+  const TagId a = MakeTag("a"), b = MakeTag("b");
+  Fill(a, kStart, kEnd, 1);
+  Fill(b, kStart, kEnd, 2);
+  ASSERT_TRUE(archive_->Seal(true).ok());
+  Keep("*", 4 * kWeek);
+  clock_.Set(kStart + kDay);
+  for (int week = 0; week < kWeeks + 6; ++week) {
+    clock_.Advance(kWeek);
+    Apply();
+    const Timestamp from = PartitionStart(PartitionOf(clock_.Now() - 4 * kWeek));
+    ExpectOnly(a, from, kEnd, absl::StrCat("week ", week));
+    ExpectOnly(b, from, kEnd, absl::StrCat("week ", week));
+    if (week % 5 == 0) Reopen();
+  }
+  EXPECT_EQ(PagesBytes(), 0);
+  EXPECT_EQ(archive_->Stats().samples_sealed, 0);
+}
+
+TEST_F(ArchiveRetentionTest, OneTagOfManyWaitsAndAGoodPartIsRewrittenAway) {
+  std::vector<TagId> tags;
+  for (int i = 0; i < 6; ++i) {
+    tags.push_back(MakeTag(absl::StrCat(i)));
+    Fill(tags.back(), kStart, kStart + 2 * kWeek, i);
+  }
+  ASSERT_TRUE(archive_->Seal().ok());
+  Keep("0", 2 * kWeek);
+  RetentionResult result = Apply();
+  ASSERT_THAT(result.partitions, SizeIs(2));
+  EXPECT_EQ(result.partitions[0].action, Action::kWait);
+  EXPECT_EQ(result.samples, 0);
+  ExpectOnly(tags[0], 0, 0, "waiting");
+  const uint64_t before = PagesBytes();
+  Keep("[12]", 2 * kWeek);
+  result = Apply();
+  ASSERT_THAT(result.partitions, SizeIs(2));
+  EXPECT_EQ(result.partitions[0].action, Action::kRewrite);
+  for (const char* when : {"applied", "reopened"}) {
+    for (int i = 0; i < 6; ++i) ExpectOnly(tags[i], i <= 2 ? kEnd : kStart, kEnd, when);
+    EXPECT_LT(PagesBytes(), before * 6 / 10);
+    Reopen();
+  }
+  Keep("*", 2 * kWeek);
+  EXPECT_EQ(Apply().partitions[0].action, Action::kDrop);
+  EXPECT_EQ(PagesBytes(), 0);
+}
+
+TEST_F(ArchiveRetentionTest, ALegalHoldKeepsItsWeeksAndNoOthers) {
+  const TagId a = MakeTag("a"), b = MakeTag("b");
+  Fill(a, kStart, kEnd - 3 * kWeek, 1);
+  Fill(b, kStart, kEnd - 3 * kWeek, 2);
+  ASSERT_TRUE(archive_->Seal().ok());
+  const Timestamp from = PartitionStart(kFirstWeek + 2), to = PartitionStart(kFirstWeek + 3);
+  const auto hold = archive_->retention().PlaceHold(
+      {.name = "h", .pattern = "a", .start = from + kDay, .end = to - kDay, .reason = "r", .placed_by = "p"});
+  ASSERT_TRUE(hold.ok());
+  Keep("*", kWeek);
+  for (int i = 0; i < 2; ++i) {
+    Apply();
+    ExpectOnly(a, from, to, "held");
+    ExpectOnly(b, 0, 0, "not held");
+    Reopen();
+  }
+  ASSERT_TRUE(archive_->retention().ReleaseHold(hold->id, {.reason = "r", .by = "p"}).ok());
+  Apply();
+  ExpectOnly(a, 0, 0, "released");
+  EXPECT_EQ(PagesBytes(), 0);
+}
+
+TEST_F(ArchiveRetentionTest, WhatHasExpiredIsRejectedAndOpenSamplesGoToo) {
+  const TagId tag = MakeTag("a");
+  Samples few;
+  for (int i = 0; i < 3; ++i) few.Add(kStart + i, 1);
+  Write(tag, few);
+  Keep("*", kWeek);
+  Apply();
+  ExpectOnly(tag, 0, 0, "open samples");
+  EXPECT_EQ(archive_->Stats().samples_open, 0);
+  Samples late;
+  late.Add(kStart + 5, 1);
+  late.Add(kEnd - kDay, 2);
+  const WriteResult result = Write(tag, late);
+  EXPECT_EQ(result.stored, 1);
+  ASSERT_THAT(result.rejections, SizeIs(1));
+  EXPECT_EQ(result.rejections[0].reason, RejectionReason::kExpired);
+  EXPECT_THAT(result.rejections[0].message, HasSubstr("older than the retention"));
+  EXPECT_THAT(ReadAll(tag).times, testing::ElementsAre(kEnd - kDay));
+}
+
+TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
+  const TagId a = MakeTag("a"), other = MakeTag("other"), slow = MakeTag("slow");
+  Fill(a, kStart, kStart + 2 * kWeek, 1);
+  Fill(other, kStart, kStart + 2 * kWeek, 2);
+  Samples few;
+  for (int day = 0; day < 14; ++day) few.Add(kStart + day * kDay + day * kHour, BitsOfFloat64(day));
+  Write(slow, few);
+  ASSERT_TRUE(archive_->Seal().ok());
+  Keep("a", kWeek, 50 * kWeek);
+  Keep("slow", kWeek, 50 * kWeek);
+  std::vector<Timestamp> hours, days;
+  for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kHour) hours.push_back(t);
+  for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kDay) days.push_back(t);
+  const auto by_hour = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  const auto slow_by_day = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
+  ASSERT_TRUE(by_hour.ok() && slow_by_day.ok());
+  EXPECT_EQ(Apply().partitions[0].action, Action::kRewrite);
+  for (const char* when : {"applied", "reopened", "rewritten again"}) {
+    SCOPED_TRACE(when);
+    EXPECT_THAT(ReadAll(a).times, IsEmpty());
+    EXPECT_FALSE(archive_->ReadLatest({&a, 1})[0].has_value());
+    const auto again = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+    ASSERT_TRUE(again.ok()) << again.status();
+    for (size_t i = 0; i < by_hour->size(); ++i) {
+      ASSERT_EQ((*again)[i].samples, (*by_hour)[i].samples) << FormatTimestamp(hours[i]);
+      ASSERT_EQ((*again)[i].area, (*by_hour)[i].area) << FormatTimestamp(hours[i]);
+    }
+    const auto slow_again = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
+    ASSERT_TRUE(slow_again.ok()) << slow_again.status();
+    for (size_t i = 0; i < slow_again->size(); ++i) {
+      ASSERT_EQ((*slow_again)[i].samples, (*slow_by_day)[i].samples) << FormatTimestamp(days[i]);
+    }
+    const std::vector<Timestamp> odd = {kStart, kStart + kHour / 2 + 1, kStart + kHour};
+    const absl::Status cut = archive_->Fold(a, odd, Interpolation::kSloped, kAllParts).status();
+    EXPECT_EQ(cut.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(cut.message()), HasSubstr("only rollups of 1h"));
+    ExpectOnly(other, kStart, kEnd, when);
+    if (std::string(when) == "applied") Reopen();
+    if (std::string(when) == "reopened") {
+      Samples late;
+      late.Add(kStart + 1, BitsOfFloat64(7));
+      Write(other, late);
+      ASSERT_TRUE(archive_->Seal(true).ok());
+    }
+  }
+  clock_.Advance(60 * kWeek);
+  Apply();
+  const auto gone = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  ASSERT_TRUE(gone.ok());
+  for (const Interval& interval : *gone) ASSERT_EQ(interval.samples.count, 0);
+}
+
+TEST_F(ArchiveRetentionTest, AReaderUnderWayMeetsAnEndAndNoError) {
+  const TagId tag = MakeTag("a");
+  Fill(tag, kStart, kEnd, 1);
+  ASSERT_TRUE(archive_->Seal(true).ok());
+  auto reader = archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax});
+  Samples batch;
+  ASSERT_TRUE(*(*reader)->Next(&batch));
+  Keep("*", kWeek);
+  Apply();
+  absl::StatusOr<bool> more = true;
+  while ((more = (*reader)->Next(&batch)).ok() && *more) {
+  }
+  EXPECT_TRUE(more.ok()) << more.status();
+  reader->reset();
+  ExpectOnly(tag, kEnd - kWeek, kEnd, "a new reader");
+}
+
+TEST_F(ArchiveRetentionTest, PowerFailsAtAnyMomentOfIt) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  const TagId a = MakeTag("a"), b = MakeTag("b"), c = MakeTag("c");
+  Keep("[ab]", 4 * kWeek);
+  Keep("c", 6 * kWeek, 100 * kWeek);
+  clock_.Set(kStart);
+  for (const TagId tag : {a, b, c}) Fill(tag, kStart - kWeek, kStart, seed + tag);
+  for (int week = 0; week < 3 * kWeeks; ++week) {
+    SCOPED_TRACE(absl::StrCat("week ", week));
+    const Timestamp now = clock_.Now();
+    clock_.Advance(kWeek);
+    for (const TagId tag : {a, b, c}) Fill(tag, now, now + kWeek, seed + week * 10 + tag);
+    ASSERT_TRUE(archive_->Seal(week % 2 == 0).ok());
+    faults_->CrashNth(1 + week % 12);
+    (void)archive_->ApplyRetention(false);
+    if (!faults_->crashed()) faults_->Crash();
+    Reopen();
+    if (week % 3 != 0) Apply();
+    if (week % 3 == 0) continue;
+    const Timestamp from = PartitionStart(PartitionOf(clock_.Now() - 4 * kWeek));
+    for (const TagId tag : {a, b}) {
+      const Samples expected = model_.Raw(tag, kType, from, clock_.Now()), actual = ReadAll(tag);
+      ASSERT_EQ(actual.times, expected.times);
+      ASSERT_EQ(actual.values, expected.values);
+    }
+    const Timestamp from_c = PartitionStart(PartitionOf(clock_.Now() - 6 * kWeek));
+    ASSERT_EQ(ReadAll(c).times, model_.Raw(c, kType, from_c, clock_.Now()).times);
+    std::vector<Timestamp> days;
+    for (Timestamp t = kStart - kWeek; t <= clock_.Now(); t += kDay) days.push_back(t);
+    const auto folded = archive_->Fold(c, days, Interpolation::kSloped, kAllParts);
+    ASSERT_TRUE(folded.ok()) << folded.status();
+    const std::vector<Interval> expected = model_.Fold(c, kType, days, Interpolation::kSloped);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ((*folded)[i].samples, expected[i].samples) << FormatTimestamp(days[i]);
+    }
+  }
+}
+
+TEST_F(ArchiveRetentionTest, RocksDbReturnsTheSpace) {
+  const char* scratch = std::getenv("TEST_TMPDIR");
+  const std::string path = absl::StrCat(scratch == nullptr ? "/tmp" : scratch, "/retention.", getpid());
+  std::filesystem::remove_all(path);
+  const auto open = [&] {
+    producer_.reset();
+    archive_.reset();
+    auto store = kv::OpenRocksDbStore({.path = path});
+    ASSERT_TRUE(store.ok()) << store.status();
+    archive_ = *Archive::Open(*std::move(store), options_, clock_);
+    producer_ = *archive_->OpenProducer("test");
+    sequence_ = archive_->DurableSequence("test");
+  };
+  open();
+  std::vector<TagId> tags;
+  for (int i = 0; i < 20; ++i) {
+    tags.push_back(MakeTag(absl::StrCat(i)));
+    Fill(tags.back(), kStart, kEnd, i);
+  }
+  ASSERT_TRUE(archive_->Seal(true).ok());
+  const auto bytes = [this] {
+    uint64_t sum = 0;
+    for (const kv::Space space : {kv::Space::kHeads, kv::Space::kPages, kv::Space::kRollups}) {
+      sum += archive_->Stats().store.spaces[static_cast<int>(space)].bytes_on_disk;
+    }
+    return sum;
+  };
+  const uint64_t before = bytes(), pages_before = PagesBytes();
+  Keep("*", 2 * kWeek);
+  const absl::Time begin = absl::Now();
+  const RetentionResult result = Apply();
+  std::printf("%zu weeks of %zu tags dropped in %.1f ms; on disk %lu before, %lu after\n",
+              result.partitions.size(), tags.size(), absl::ToDoubleMilliseconds(absl::Now() - begin), before,
+              bytes());
+  EXPECT_THAT(result.partitions, SizeIs(kWeeks - 2));
+  EXPECT_LT(PagesBytes(), pages_before * 25 / 100);
+  EXPECT_LT(bytes(), before * 35 / 100);
+  for (const char* when : {"applied", "reopened"}) {
+    for (const TagId tag : tags) ExpectOnly(tag, kEnd - 2 * kWeek, kEnd, when);
+    open();
+  }
+  producer_.reset();
+  archive_.reset();
+  std::filesystem::remove_all(path);
+}
+
+}  // namespace
+}  // namespace historian
