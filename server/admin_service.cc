@@ -64,6 +64,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         } else {
           to->set_state(v1::GetStatusResponse::STATE_SERVING);
         }
+        if (to->message().empty()) to->set_message(std::string(stats.retention.message()));
         if (to->message().empty() && !stats.damage.empty()) {
           to->set_message(absl::StrCat("damage found: ", stats.damage.back()));
         }

@@ -166,6 +166,35 @@ void BM_ReadRawHour(benchmark::State& state) {
 }
 BENCHMARK(BM_ReadRawHour)->Arg(128)->Arg(21600)->Unit(benchmark::kMicrosecond);
 
+// The week in which all samples lie expires and is dropped.
+void BM_DropWeek(benchmark::State& state) {
+  const int seconds = static_cast<int>(state.range(0));
+  for (auto _ : state) {
+    state.PauseTiming();
+    ScratchArchive scratch(seconds);
+    Archive& archive = scratch.archive();
+    scratch.WriteAll(scratch.MakeFrames());
+    HISTORIAN_CHECK(archive.Seal(/*settle=*/true).ok());
+    HISTORIAN_CHECK(archive.retention()
+                        .SetRule({.name = "all",
+                                  .pattern = "*",
+                                  .keep_raw = absl::Hours(24),
+                                  .keep_rollups = absl::Hours(24)})
+                        .ok());
+    state.ResumeTiming();
+    const absl::StatusOr<RetentionResult> dropped = archive.ApplyRetention(/*dry_run=*/false);
+    state.PauseTiming();
+    HISTORIAN_CHECK(dropped.ok() && dropped->samples == scratch.samples());
+    const ArchiveStats stats = archive.Stats();
+    state.counters["samples"] = static_cast<double>(dropped->samples);
+    state.counters["bytes"] = static_cast<double>(dropped->bytes);
+    state.counters["pages_left"] =
+        static_cast<double>(stats.store.spaces[static_cast<int>(kv::Space::kPages)].bytes_on_disk);
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(BM_DropWeek)->Arg(128)->Arg(6400)->Unit(benchmark::kMillisecond)->UseRealTime();
+
 }  // namespace
 }  // namespace historian
 
