@@ -175,12 +175,11 @@ void BM_DropWeek(benchmark::State& state) {
     Archive& archive = scratch.archive();
     scratch.WriteAll(scratch.MakeFrames());
     HISTORIAN_CHECK(archive.Seal(/*settle=*/true).ok());
-    HISTORIAN_CHECK(archive.retention()
-                        .SetRule({.name = "all",
-                                  .pattern = "*",
-                                  .keep_raw = absl::Hours(24),
-                                  .keep_rollups = absl::Hours(24)})
-                        .ok());
+    HISTORIAN_CHECK(
+        archive.retention()
+            .SetRule(
+                {.name = "all", .pattern = "*", .keep_raw = absl::Hours(24), .keep_rollups = absl::Hours(24)})
+            .ok());
     state.ResumeTiming();
     const absl::StatusOr<RetentionResult> dropped = archive.ApplyRetention(/*dry_run=*/false);
     state.PauseTiming();

@@ -288,6 +288,9 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kHour) hours.push_back(t);
   for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kDay) days.push_back(t);
   const auto by_hour = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  // A range within, so that its neighbours are within too.
+  const std::vector<Timestamp> inner(hours.begin() + 60, hours.begin() + 260);
+  const auto by_inner = archive_->Fold(a, inner, Interpolation::kSloped, kAllParts);
   const auto slow_by_day = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
   ASSERT_TRUE(by_hour.ok() && slow_by_day.ok());
   EXPECT_EQ(Apply().partitions[0].action, Action::kRewrite);
@@ -300,6 +303,12 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
     for (size_t i = 0; i < by_hour->size(); ++i) {
       ASSERT_EQ((*again)[i].samples, (*by_hour)[i].samples) << FormatTimestamp(hours[i]);
       ASSERT_EQ((*again)[i].area, (*by_hour)[i].area) << FormatTimestamp(hours[i]);
+    }
+    const auto inner_again = archive_->Fold(a, inner, Interpolation::kSloped, kAllParts);
+    ASSERT_TRUE(inner_again.ok()) << inner_again.status();
+    for (size_t i = 0; i < by_inner->size(); ++i) {
+      ASSERT_EQ((*inner_again)[i].good_ns, (*by_inner)[i].good_ns) << FormatTimestamp(inner[i]);
+      ASSERT_EQ((*inner_again)[i].area, (*by_inner)[i].area) << FormatTimestamp(inner[i]);
     }
     const auto slow_again = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
     ASSERT_TRUE(slow_again.ok()) << slow_again.status();

@@ -170,6 +170,53 @@ absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, in
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<Sample>> TagReader::EndsOfRuns(int32_t partition) {
+  std::vector<Sample> ends;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
+  if (rollup != nullptr) {
+    for (const Summary& slot : rollup->levels.front().slots) {
+      ends.push_back(slot.first);
+      ends.push_back(slot.last);
+    }
+    return ends;
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
+  Samples samples;
+  for (size_t cluster = 0; cluster < view->clusters(); ++cluster) {
+    RETURN_IF_ERROR(view->Read(cluster, payloads_, &samples));
+    for (size_t i = 0; i < samples.size(); ++i) ends.push_back(SampleAt(sources_.type, samples.View(), i));
+  }
+  return ends;
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::NeighbourBefore(Timestamp t) {
+  ASSIGN_OR_RETURN(const std::optional<Sample> raw, SampleBefore(t));
+  if (sources_.expired->Of(sources_.tag) == nullptr || sources_.oldest > sources_.newest) return raw;
+  const int32_t first = format::PartitionOf(raw.has_value() ? raw->time : sources_.oldest);
+  for (int32_t p = format::PartitionOf(std::min(t, sources_.newest)); p >= first; --p) {
+    if (!sources_.HasExpired(p) || sources_.HasAllExpired(p)) continue;
+    ASSIGN_OR_RETURN(const std::vector<Sample> ends, EndsOfRuns(p));
+    const auto at =
+        std::partition_point(ends.begin(), ends.end(), [t](const Sample& s) { return s.time < t; });
+    if (at != ends.begin()) return std::optional<Sample>(*(at - 1));
+  }
+  return raw;
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::NeighbourAtOrAfter(Timestamp t) {
+  ASSIGN_OR_RETURN(const std::optional<Sample> raw, SampleAtOrAfter(t));
+  if (sources_.expired->Of(sources_.tag) == nullptr || sources_.oldest > sources_.newest) return raw;
+  const int32_t last = format::PartitionOf(raw.has_value() ? raw->time : sources_.newest);
+  for (int32_t p = format::PartitionOf(std::max(t, sources_.oldest)); p <= last; ++p) {
+    if (!sources_.HasExpired(p) || sources_.HasAllExpired(p)) continue;
+    ASSIGN_OR_RETURN(const std::vector<Sample> ends, EndsOfRuns(p));
+    const auto at =
+        std::partition_point(ends.begin(), ends.end(), [t](const Sample& s) { return s.time < t; });
+    if (at != ends.end()) return std::optional<Sample>(*at);
+  }
+  return raw;
+}
+
 absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp> edges,
                                                       Interpolation interpolation, uint32_t parts) {
   IntervalFold fold(sources_.type, interpolation, edges, parts);
@@ -177,7 +224,7 @@ absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp
   const auto add_neighbour = [&](const std::optional<Sample>& sample) {
     if (sample.has_value()) fold.Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
   };
-  ASSIGN_OR_RETURN(const std::optional<Sample> before, SampleBefore(start));
+  ASSIGN_OR_RETURN(const std::optional<Sample> before, NeighbourBefore(start));
   add_neighbour(before);
   if (sources_.oldest <= sources_.newest) {
     const Timestamp from = std::max(start, sources_.oldest), to = std::min(end, sources_.newest + 1);
@@ -191,7 +238,7 @@ absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp
                           : FoldSlots(*rollup, rollup->levels.size() - 1, p, part_from, part_to, &fold));
     }
   }
-  ASSIGN_OR_RETURN(const std::optional<Sample> behind, SampleAtOrAfter(end));
+  ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(end));
   add_neighbour(behind);
   RETURN_IF_ERROR(head_damage_);
   return fold.Finish();

@@ -97,6 +97,12 @@ class TagReader {
   // Fold what lies in [from, to), which is within the partition and the fold's edges.
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
                          Timestamp to, IntervalFold* fold);
+  // The tag's nearest samples outside a fold, which may be known only as the ends of runs that a rollup sums
+  // up.
+  absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t);
+  absl::StatusOr<std::optional<Sample>> NeighbourAtOrAfter(Timestamp t);
+  // Samples of a partition of which raw samples have expired that are known still, in order of time.
+  absl::StatusOr<std::vector<Sample>> EndsOfRuns(int32_t partition);
   // What to say when an interval cuts a slot of which nothing else is left.
   absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
   absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold);
