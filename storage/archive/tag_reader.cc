@@ -181,10 +181,10 @@ absl::StatusOr<std::vector<Sample>> TagReader::EndsOfRuns(int32_t partition) {
     return ends;
   }
   ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
-  Samples samples;
+  std::shared_ptr<const Samples> samples;
   for (size_t cluster = 0; cluster < view->clusters(); ++cluster) {
-    RETURN_IF_ERROR(view->Read(cluster, payloads_, &samples));
-    for (size_t i = 0; i < samples.size(); ++i) ends.push_back(SampleAt(sources_.type, samples.View(), i));
+    RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
+    for (size_t i = 0; i < samples->size(); ++i) ends.push_back(SampleAt(sources_.type, samples->View(), i));
   }
   return ends;
 }
