@@ -14,6 +14,9 @@ constexpr double kPowers[kPowerMax + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1
                                            1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                            1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+// Adding it rounds a number below 2^51 to an integer.
+constexpr double kShift = 6755399441055744.0;  // 1.5 x 2^52
+
 // Below this, doubling and rounding back are exact enough to print; the smallest numbers have no k up to 22.
 constexpr double kPrintedMin = 1e-7;
 constexpr double kPrintedMax = 1e22;
@@ -38,7 +41,11 @@ double PrintOne(Printing printing, double x) {
       printing.form == Printing::kDecimals ? printing.digits : printing.digits - 1 - MagnitudeOf(size);
   if (k < 0 || k > kPowerMax) return x;
   const double scaled = x * kPowers[k];
-  return (printing.form == Printing::kTruncated ? std::trunc(scaled) : std::nearbyint(scaled)) / kPowers[k];
+  // As std::nearbyint, which not every processor has an instruction for.
+  double whole = std::fabs(scaled);
+  whole = whole < 0x1p51 ? (whole + kShift) - kShift : std::nearbyint(whole);
+  if (printing.form == Printing::kTruncated && whole > std::fabs(scaled)) whole -= 1;
+  return std::copysign(whole / kPowers[k], x);
 }
 
 uint64_t Distance(double a, double b) {

@@ -121,6 +121,7 @@ TEST(Page, DensePagesAreSmallerAndNeverLarger) {
       {"drift_regular", 0.75},  {"drift_jittered", 0.85}, {"noise_regular", 0.96}, {"widened_real", 0.75},
       {"by_exception", 0.97},   {"totaliser", 0.85},      {"sequence", 1},         {"running", 1},
       {"noise_with_spikes", 1}, {"computed", 1},          {"counter", 1},          {"messages", 0.99},
+      {"printed_real", 0.45},   {"sum_of_decimals", 0.4}, {"scaled_counts", 0.8},  {"scaled_real", 0.8},
   };
   for (const auto& c : cases) {
     EXPECT_LE(static_cast<double>(PageBytesOf(c.kind, Density::kDense)),

@@ -1,5 +1,6 @@
 #include "storage/format/plant_samples.h"
 
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -128,6 +129,37 @@ Samples Computed(size_t size, uint64_t seed) {
   });
 }
 
+// A PLC's REAL, printed with 15 digits by a gateway and read again.
+Samples PrintedReal(size_t size, uint64_t seed) {
+  Random random(seed);
+  Drift drift;
+  return Regular(size, [&](size_t) {
+    const int64_t level = 100 * drift.Next(random) + static_cast<int64_t>(random() % 100);
+    const float real = static_cast<float>(static_cast<double>(level) / 700);
+    return BitsOfFloat64(static_cast<double>(std::llround(static_cast<double>(real) * 1e13)) / 1e13);
+  });
+}
+
+// The sum of three flows with two decimals, as a program adds doubles.
+Samples SumOfDecimals(size_t size, uint64_t seed) {
+  Random random(seed);
+  return Regular(size, [&](size_t) {
+    double sum = 0;
+    for (int i = 0; i < 3; ++i) sum += static_cast<double>(5000 + Noise(random, 200)) / 100;
+    return BitsOfFloat64(sum);
+  });
+}
+
+// A 12-bit converter's counts times what one is worth.
+Samples ScaledCounts(size_t size, uint64_t seed) {
+  Random random(seed);
+  int64_t counts = 2000;
+  return Regular(size, [&](size_t) {
+    counts += Noise(random, 12) - (counts - 2000) / 40;
+    return BitsOfFloat64(static_cast<double>(counts) * 0.0054);
+  });
+}
+
 // Seldom changed by the operator.
 Samples Setpoint(size_t size, uint64_t seed) {
   Random random(seed);
@@ -210,6 +242,9 @@ const std::vector<PlantKind>& PlantKinds() {
       {"noise_with_spikes", ValueType::kFloat64, NoiseWithSpikes},
       {"widened_real", ValueType::kFloat64, WidenedReal},
       {"computed", ValueType::kFloat64, Computed},
+      {"printed_real", ValueType::kFloat64, PrintedReal},
+      {"sum_of_decimals", ValueType::kFloat64, SumOfDecimals},
+      {"scaled_counts", ValueType::kFloat64, ScaledCounts},
       {"setpoint", ValueType::kFloat64, Setpoint},
       {"totaliser", ValueType::kFloat64, Totaliser},
       {"by_exception", ValueType::kFloat64, ByException},

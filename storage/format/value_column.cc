@@ -356,21 +356,25 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
   }
   uint8_t* const begin = out;
   const auto bits_per_value = [&] { return static_cast<size_t>(out - begin) * 8 / size; };
+  // What is not all decimals is seldom densest as it is: that takes its time only when nothing else will do.
+  bool is_postponed = false;
+  const bool narrow = kind == Kind::kNarrow;
+  uint64_t* mantissas = ThreadScratch<Owner, 10 * kLevel + 8, uint64_t>(size);
+  int decimals = -1;
+  size_t failed = size;
   if (kind == Kind::kInteger) {
     out = EncodeBits<kLevel>(kind, bits, size, density, out);
   } else {
-    const bool narrow = kind == Kind::kNarrow;
-    uint64_t* mantissas = ThreadScratch<Owner, 10 * kLevel + 8, uint64_t>(size);
-    int decimals = -1;
-    size_t failed = size;
     if (!(kind == Kind::kWide && hint->narrow))
       failed = FitDecimals(bits, size, narrow, hint, mantissas, &decimals);
     if (decimals >= 0 && failed * 8 <= size && (kLevel < kInnermost || failed == 0)) {
       hint->decimals = static_cast<int8_t>(decimals);
-      out = EncodeDecimals<kLevel>(kind, bits, size, failed, decimals, mantissas, density, out);
+      is_postponed = density == Density::kDense && failed > 0;
+      const Density first = is_postponed ? Density::kFast : density;
+      out = EncodeDecimals<kLevel>(kind, bits, size, failed, decimals, mantissas, first, out);
       if (bits_per_value() > (narrow ? 18 : 36)) {
         out = KeepShorter<10 * kLevel + 9>(
-            begin, out, size, [&](uint8_t* p) { return EncodeBits<kLevel>(kind, bits, size, density, p); });
+            begin, out, size, [&](uint8_t* p) { return EncodeBits<kLevel>(kind, bits, size, first, p); });
       }
     } else if (kind == Kind::kWide && AllNarrow(bits, size)) {
       uint64_t* narrowed = ThreadScratch<Owner, 100 + kLevel, uint64_t>(size);
@@ -384,7 +388,9 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
         return Encode<kLevel>(kind, bits, size, hint, density, out);
       }
       hint->decimals = EncodeHint::kNoDecimals;
-      out = EncodeBits<kLevel>(kind, bits, size, density, out);
+      is_postponed = density == Density::kDense;
+      decimals = -1;
+      out = EncodeBits<kLevel>(kind, bits, size, Density::kFast, out);
     }
   }
   if constexpr (kLevel == 0) {
@@ -402,8 +408,10 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
       });
     }
   }
-  // Decimals lie on a scale, too; it would only be found once more.
-  if (density == Density::kDense && kind != Kind::kInteger && (*begin & 15) != kDecimals &&
+  // Decimals lie on a scale, too, which would only be found once more; what was printed lies on none.
+  const bool is_done =
+      (*begin & 15) == kDecimals || ((*begin & 15) == kNear && *begin >> 4 != Printing::kAsIs);
+  if (density == Density::kDense && kind != Kind::kInteger && !is_done &&
       bits_per_value() >= kScaledBitsMin) {
     out = KeepShorter<145 + kLevel>(
         begin, out, size, [&](uint8_t* p) { return EncodeScaled<kLevel>(kind, bits, size, density, p); });
@@ -416,6 +424,12 @@ uint8_t* Encode(Kind kind, const uint64_t* bits, size_t size, EncodeHint* hint, 
         return EncodeDictionary<kLevel>(kind, bits, size, max_bytes, &none, density, p);
       });
     }
+  }
+  if (is_postponed && (*begin & 15) != kNear && (*begin & 15) != kScaled) {
+    out = KeepShorter<150 + kLevel>(begin, out, size, [&](uint8_t* p) {
+      return decimals < 0 ? EncodeBits<kLevel>(kind, bits, size, density, p)
+                          : EncodeDecimals<kLevel>(kind, bits, size, failed, decimals, mantissas, density, p);
+    });
   }
   return out;
 }
