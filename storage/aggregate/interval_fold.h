@@ -60,6 +60,9 @@ class IntervalFold {
   // no samples is ignored.
   void AddSummary(const Summary& summary);
 
+  // The parts of summaries that AddSummary uses.
+  uint32_t parts() const { return parts_; }
+
   // One Interval per pair of edges. Ends the fold.
   std::vector<Interval> Finish();
 

@@ -97,7 +97,8 @@ class ArchiveImpl : public Archive {
         options_(options),
         clock_(clock),
         heads_(*store_, options.memory_budget_bytes / 8),
-        pages_(*store_, options.memory_budget_bytes / 8) {}
+        pages_(*store_, options.memory_budget_bytes / 16),
+        folded_(options.memory_budget_bytes / 8) {}
   ~ArchiveImpl() override;
 
   absl::Status Init();
@@ -215,6 +216,7 @@ class ArchiveImpl : public Archive {
   // Synchronise themselves.
   HeadCache heads_;
   PageCache pages_;
+  FoldedPages folded_;
   PartitionTable partitions_;
   ReaderPins pins_;
   Completions completions_;
@@ -626,7 +628,7 @@ absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepG
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  return std::make_unique<TagReader>(heads_, pages_, partitions_, std::move(pin), SourcesOf(*tag),
+  return std::make_unique<TagReader>(heads_, pages_, folded_, partitions_, std::move(pin), SourcesOf(*tag),
                                      std::move(keep_going));
 }
 
@@ -1135,7 +1137,7 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.journal_commits = journal_->commits();
   stats.samples_open = OpenSamples();
   stats.tail_bytes = TailBytes();
-  stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes();
+  stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes() + folded_.size_bytes();
   stats.journal_bytes = journal_->size_bytes();
   stats.store = store_->Stats();
   const PartitionState totals = partitions_.Totals();

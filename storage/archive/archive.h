@@ -50,7 +50,8 @@ namespace historian {
 struct ArchiveOptions {
   // Shards of the tags, each with its own thread. 0: one per processor.
   int shards = 0;
-  // For open tails, frames on their way, cached heads (an eighth) and decoded pages (an eighth); the store's
+  // For open tails, frames on their way, cached heads (an eighth), pages decoded (a
+  // sixteenth) and folded (an eighth); the store's
   // own caches are its own. When tails take
   // more than half of it they are sealed early; when frames on their way take more than a quarter, writes
   // wait.

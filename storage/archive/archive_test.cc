@@ -491,7 +491,13 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
   void CheckFold(const SimulatedTag& tag, Timestamp a, Timestamp b, const std::string& where) {
     std::set<Timestamp> edges = {a, b};
     const size_t intervals = random_() % 20;
-    for (size_t i = 0; i < intervals; ++i) edges.insert(std::clamp(RandomTime(tag), a, b));
+    if (random_() % 2 == 0) {
+      for (size_t i = 0; i < intervals; ++i) edges.insert(std::clamp(RandomTime(tag), a, b));
+    } else {
+      // Equally long, but for the last.
+      const Timestamp step = std::max<Timestamp>(1, (b - a) / static_cast<Timestamp>(intervals + 1));
+      for (Timestamp t = a; t < b && edges.size() < 100; t += step) edges.insert(t);
+    }
     const std::vector<Timestamp> sorted(edges.begin(), edges.end());
     for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
       if (interpolation == Interpolation::kSloped && !IsNumeric(tag.type)) continue;

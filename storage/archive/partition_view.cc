@@ -83,6 +83,12 @@ const Summary* PartitionView::summary(size_t cluster) const {
   return page.open == nullptr ? nullptr : &page.open->summary;
 }
 
+PartitionView::BlockPage PartitionView::block_page(size_t cluster) const {
+  const Cluster& c = clusters_[cluster];
+  if (c.end - c.begin != 1) return {};
+  return {pages_[c.begin].block, pages_[c.begin].index};
+}
+
 size_t PartitionView::FirstEndingAtOrAfter(Timestamp t) const {
   return std::partition_point(clusters_.begin(), clusters_.end(),
                               [t](const Cluster& c) { return c.last < t; }) -

@@ -37,6 +37,13 @@ class PartitionView {
   // Of all its samples, all parts; null when the cluster must be read to know.
   const Summary* summary(size_t cluster) const;
 
+  // The page of a block that the cluster consists of; block is null when it is something else.
+  struct BlockPage {
+    const StoredHead* block = nullptr;
+    size_t index = 0;
+  };
+  BlockPage block_page(size_t cluster) const;
+
   // Index of the first cluster that ends at or after t; clusters() when there is none.
   size_t FirstEndingAtOrAfter(Timestamp t) const;
 

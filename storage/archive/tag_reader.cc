@@ -118,9 +118,11 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_
   return heads_.Rollup(partition, sources_.tag);
 }
 
-absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold) {
+absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, Folding* folding) {
+  IntervalFold* const fold = &folding->fold;
   ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
   std::shared_ptr<const Samples> samples;
+  Summary part;
   for (size_t cluster = view->FirstEndingAtOrAfter(from);
        cluster < view->clusters() && view->first_time(cluster) < to; ++cluster) {
     const Timestamp first = view->first_time(cluster), last = view->last_time(cluster);
@@ -130,6 +132,17 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
       continue;
     }
     if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
+    const PartitionView::BlockPage page = view->block_page(cluster);
+    if (page.block != nullptr && folding->grid.has_value() && first >= from && last < to &&
+        last < folding->grid_end && FoldedPages::IsWorthwhile(*folding->grid, *summary)) {
+      ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedPage> folded,
+                       folded_.Get(*page.block, page.index, *folding->grid, fold->parts(), pages_));
+      for (size_t i = 0; i < folded->size(); ++i) {
+        folded->Get(i, &part);
+        fold->AddSummary(part);
+      }
+      continue;
+    }
     RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
     const std::vector<Timestamp>& times = samples->times;
     const auto begin = first >= from ? times.begin() : std::lower_bound(times.begin(), times.end(), from);
@@ -149,7 +162,8 @@ absl::Status TagReader::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
 }
 
 absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition,
-                                  Timestamp from, Timestamp to, IntervalFold* fold) {
+                                  Timestamp from, Timestamp to, Folding* folding) {
+  IntervalFold* const fold = &folding->fold;
   const std::vector<Summary>& slots = rollup.levels[level].slots;
   auto slot = std::partition_point(slots.begin(), slots.end(),
                                    [from](const Summary& s) { return s.last.time < from; });
@@ -164,8 +178,8 @@ absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, in
       if (view->clusters() == 0) return OnlyRollups(rollup.levels[0].slot_ns, partition);
     }
     const Timestamp part_from = std::max(from, first), part_to = std::min(to, last + 1);
-    RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, partition, part_from, part_to, fold)
-                              : FoldClusters(partition, part_from, part_to, fold));
+    RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, partition, part_from, part_to, folding)
+                              : FoldClusters(partition, part_from, part_to, folding));
   }
   return absl::OkStatus();
 }
@@ -219,7 +233,9 @@ absl::StatusOr<std::optional<Sample>> TagReader::NeighbourAtOrAfter(Timestamp t)
 
 absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp> edges,
                                                       Interpolation interpolation, uint32_t parts) {
-  IntervalFold fold(sources_.type, interpolation, edges, parts);
+  Folding folding = {IntervalFold(sources_.type, interpolation, edges, parts), IntervalGrid::Of(edges), 0};
+  if (folding.grid.has_value()) folding.grid_end = edges[edges.size() - 2];
+  IntervalFold& fold = folding.fold;
   const Timestamp start = edges.front(), end = edges.back();
   const auto add_neighbour = [&](const std::optional<Sample>& sample) {
     if (sample.has_value()) fold.Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
@@ -234,8 +250,8 @@ absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp
       const Timestamp part_to = std::min(to, format::PartitionStart(p + 1));
       ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(p));
       RETURN_IF_ERROR(rollup == nullptr
-                          ? FoldClusters(p, part_from, part_to, &fold)
-                          : FoldSlots(*rollup, rollup->levels.size() - 1, p, part_from, part_to, &fold));
+                          ? FoldClusters(p, part_from, part_to, &folding)
+                          : FoldSlots(*rollup, rollup->levels.size() - 1, p, part_from, part_to, &folding));
     }
   }
   ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(end));

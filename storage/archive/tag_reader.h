@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "storage/archive/archive.h"
+#include "storage/archive/folded_pages.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/partition_view.h"
 #include "storage/archive/partitions.h"
@@ -44,9 +45,10 @@ struct TagSources {
 // sources: it keeps the blocks that may be read.
 class TagReader {
  public:
-  TagReader(HeadCache& heads, PageCache& pages, const PartitionTable& partitions, ReaderPins::Pin pin,
-            TagSources sources, KeepGoing keep_going)
+  TagReader(HeadCache& heads, PageCache& pages, FoldedPages& folded, const PartitionTable& partitions,
+            ReaderPins::Pin pin, TagSources sources, KeepGoing keep_going)
       : heads_(heads),
+        folded_(folded),
         partitions_(partitions),
         pin_(std::move(pin)),
         pages_(pages),
@@ -95,8 +97,14 @@ class TagReader {
   // The rollup that stands for all of the partition; null when there is none or something newer lies there.
   absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition);
   // Fold what lies in [from, to), which is within the partition and the fold's edges.
+  struct Folding {
+    IntervalFold fold;
+    std::optional<IntervalGrid> grid;
+    Timestamp grid_end = 0;  // Where its last whole interval ends.
+  };
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
-                         Timestamp to, IntervalFold* fold);
+                         Timestamp to, Folding* folding);
+  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, Folding* folding);
   // The tag's nearest samples outside a fold, which may be known only as the ends of runs that a rollup sums
   // up.
   absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t);
@@ -105,12 +113,12 @@ class TagReader {
   absl::StatusOr<std::vector<Sample>> EndsOfRuns(int32_t partition);
   // What to say when an interval cuts a slot of which nothing else is left.
   absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
-  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, IntervalFold* fold);
 
   absl::Status Forward(Position* position, int32_t partition);
   absl::Status Backward(Position* position, int32_t partition);
 
   HeadCache& heads_;
+  FoldedPages& folded_;
   const PartitionTable& partitions_;
   const ReaderPins::Pin pin_;
   PageReader pages_;
