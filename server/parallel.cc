@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace historian::server {
 namespace {
@@ -17,7 +20,9 @@ class SharedWork {
  public:
   SharedWork(size_t n, absl::FunctionRef<absl::Status(size_t)> work) : n_(n), work_(work) {}
 
-  void Help() {
+  // Until nothing is left to begin, or for so long, plus the call then running; whether something is left.
+  bool Help(absl::Duration turn) {
+    const absl::Time end = absl::Now() + turn;
     absl::MutexLock lock(&mu_);
     while (next_ < n_ && status_.ok()) {
       const size_t i = next_++;
@@ -27,7 +32,9 @@ class SharedWork {
       mu_.Lock();
       --running_;
       status_.Update(status);
+      if (absl::Now() >= end) break;
     }
+    return next_ < n_ && status_.ok();
   }
 
   // Requires that this thread has helped to the end.
@@ -47,6 +54,15 @@ class SharedWork {
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 };
 
+// A thread of the pool helps for so long at a time, then goes to the end of the pool's queue.
+constexpr absl::Duration kTurn = absl::Milliseconds(2);
+
+void PostHelper(boost::asio::thread_pool& pool, std::shared_ptr<SharedWork> shared) {
+  boost::asio::post(pool, [&pool, shared = std::move(shared)]() mutable {
+    if (shared->Help(kTurn)) PostHelper(pool, std::move(shared));
+  });
+}
+
 }  // namespace
 
 size_t ParallelWidth() { return std::max(1u, std::thread::hardware_concurrency()); }
@@ -57,9 +73,9 @@ absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
   if (n == 1) return work(0);
   const auto shared = std::make_shared<SharedWork>(n, work);
   for (size_t k = 1; k < std::min(n, ParallelWidth()); ++k) {
-    boost::asio::post(pool, [shared] { shared->Help(); });
+    PostHelper(pool, shared);
   }
-  shared->Help();
+  shared->Help(absl::InfiniteDuration());
   return shared->Wait();
 }
 

@@ -1,10 +1,13 @@
 #include "server/parallel.h"
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -61,6 +64,30 @@ TEST(ForEachInParallel, OtherThreadsHelp) {
                 while (both > 0) std::this_thread::yield();
                 return absl::OkStatus();
               }).ok());
+}
+
+TEST(ForEachInParallel, OthersHaveTheirTurnInThePool) {
+  if (ParallelWidth() < 2) GTEST_SKIP() << "one processor";
+  boost::asio::thread_pool pool(1);
+  const std::thread::id caller = std::this_thread::get_id();
+  absl::Notification other;
+  std::once_flag once;
+  std::atomic<int> calls{0};
+  constexpr int kCalls = 3000;  // Seconds of work.
+  const absl::Status status = ForEachInParallel(pool, kCalls, [&](size_t) {
+    ++calls;
+    if (std::this_thread::get_id() == caller) {
+      // Only the pool goes on, until what came later than this work has run.
+      other.WaitForNotification();
+      return absl::CancelledError("seen");
+    }
+    std::call_once(once, [&] { boost::asio::post(pool, [&] { other.Notify(); }); });
+    absl::SleepFor(absl::Milliseconds(1));
+    return absl::OkStatus();
+  });
+  pool.join();
+  EXPECT_EQ(status, absl::CancelledError("seen"));
+  EXPECT_LT(calls, kCalls);
 }
 
 }  // namespace
