@@ -62,8 +62,6 @@ constexpr absl::Duration kSettlePeriodMin = absl::Milliseconds(10);
 constexpr int kSettleNiceness = 10;
 // Small frames of one commit go through the shards together until they have so many samples.
 constexpr uint64_t kTogetherSamples = 8192;
-// How often the retention rules are applied; and how long a changed rule is left alone, to be thought over.
-constexpr absl::Duration kRetentionPeriod = absl::Minutes(10);
 // A clock that has moved farther than this since the rules were last applied is not believed: it may be
 // wrong, and what expires does not come back.
 constexpr absl::Duration kClockStepMax = absl::Hours(24 * 31);
@@ -888,7 +886,8 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
 void ArchiveImpl::SettleInBackground() {
   // Only this thread, and only as far as the system allows: work that waits for nobody yields to all other.
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kSettleNiceness);
-  const absl::Duration period = std::clamp(options_.settle_delay, kSettlePeriodMin, kSettlePeriod);
+  const absl::Duration period =
+      std::clamp(std::min(options_.settle_delay, options_.retention_period), kSettlePeriodMin, kSettlePeriod);
   const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return closing_ || settles_wanted_ != settles_served_ || retentions_wanted_ != retentions_served_;
   };
@@ -1013,13 +1012,13 @@ absl::Status ArchiveImpl::TakeIn(SettledPartition settled) {
 // ---- Retention
 
 bool ArchiveImpl::RetentionIsDue() {
-  if (absl::Now() - retention_tried_ < kRetentionPeriod) return false;
+  if (absl::Now() - retention_tried_ < options_.retention_period) return false;
   const Timestamp now = clock_.Now(), applied = retention_->applied();
   if (retention_->Rules().empty()) return false;
   const auto passed = [now](Timestamp since) {
     return since >= now ? absl::ZeroDuration() : TimeFromTimestamp(now) - TimeFromTimestamp(since);
   };
-  if (passed(retention_->rules_changed()) < kRetentionPeriod) return false;
+  if (passed(retention_->rules_changed()) < options_.retention_period) return false;
   if (applied == INT64_MIN || passed(applied) <= kClockStepMax) return true;
   retention_tried_ = absl::Now();
   absl::MutexLock lock(&state_mu_);

@@ -64,6 +64,8 @@ struct ArchiveOptions {
   // A partition into which nothing was sealed for so long is settled in the background when its time is over
   // or late samples are a quarter of it: late blocks are merged, rollups built, the densest encodings used.
   absl::Duration settle_delay = absl::Minutes(10);
+  // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
+  absl::Duration retention_period = absl::Minutes(10);
   // Samples farther ahead of the clock are rejected.
   absl::Duration future_limit = absl::Hours(1);
   // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
@@ -201,8 +203,7 @@ class Archive {
   virtual ~Archive() = default;
 
   virtual TagRegistry& tags() = 0;
-  // Rules and legal holds. The archive applies them every ten minutes, and not in the ten minutes after a
-  // rule was changed: time to think again.
+  // Rules and legal holds. The archive applies them every ArchiveOptions::retention_period.
   virtual Retention& retention() = 0;
 
   // ---- Writing

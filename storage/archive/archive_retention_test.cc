@@ -391,6 +391,32 @@ TEST_F(ArchiveRetentionTest, PowerFailsAtAnyMomentOfIt) {
   }
 }
 
+TEST_F(ArchiveRetentionTest, RulesAreAppliedByThemselvesUnlessTheClockIsNotToBeBelieved) {
+  options_.retention_period = absl::Milliseconds(20);
+  Reopen();
+  const auto eventually = [](const auto& condition) {
+    for (int i = 0; i < 1000 && !condition(); ++i) absl::SleepFor(absl::Milliseconds(10));
+    return condition();
+  };
+  const TagId tag = MakeTag("a");
+  Fill(tag, kStart, kEnd, 1);
+  ASSERT_TRUE(archive_->Seal().ok());
+  Keep("*", 3 * kWeek);
+  clock_.Advance(kSecond);  // The rule is no longer fresh.
+  const Timestamp from = kEnd - 3 * kWeek;
+  EXPECT_TRUE(eventually([&] { return ReadAll(tag).times.front() >= from; }));
+  const uint64_t kept = model_.Raw(tag, kType, from, kEnd).size();
+  EXPECT_TRUE(eventually([&] { return archive_->Stats().samples_sealed == kept; }));
+
+  clock_.Advance(8 * kWeek);
+  EXPECT_TRUE(eventually([&] { return !archive_->Stats().retention.ok(); }));
+  EXPECT_THAT(std::string(archive_->Stats().retention.message()), HasSubstr("histctl retention apply"));
+  ExpectOnly(tag, from, kEnd, "the clock has jumped");
+  Apply();
+  ExpectOnly(tag, 0, 0, "somebody has looked at it");
+  EXPECT_TRUE(archive_->Stats().retention.ok());
+}
+
 TEST_F(ArchiveRetentionTest, RocksDbReturnsTheSpace) {
   const char* scratch = std::getenv("TEST_TMPDIR");
   const std::string path = absl::StrCat(scratch == nullptr ? "/tmp" : scratch, "/retention.", getpid());

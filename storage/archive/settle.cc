@@ -90,12 +90,6 @@ class Output {
     return superseded_->Add(format::HeadKey(block.id), record.SerializeAsString());
   }
 
-  // Those there are go.
-  absl::Status ReplaceSuperseded() {
-    return superseded_->Replace(format::PartitionPrefix(settled_.partition),
-                                format::PartitionPrefix(settled_.partition + 1));
-  }
-
   SettledPartition Finish() {
     for (std::unique_ptr<kv::RunBuilder>* run : {&pages_, &heads_, &rollups_, &superseded_}) {
       if (*run != nullptr) settled_.runs.push_back(std::move(*run));
@@ -441,10 +435,22 @@ absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t parti
 }
 
 absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {
-  Output output(store, partition, seal);
-  RETURN_IF_ERROR(output.Begin());
-  RETURN_IF_ERROR(output.ReplaceSuperseded());
-  return output.Finish();
+  SettledPartition dropped;
+  dropped.partition = partition;
+  dropped.seal = seal;
+  dropped.state.settled = dropped.state.last_seal = seal;
+  dropped.state.garbage = true;
+  const std::string begin = format::PartitionPrefix(partition), end = format::PartitionPrefix(partition + 1);
+  for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
+    const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(space);
+    cursor->Seek(begin);
+    RETURN_IF_ERROR(cursor->status());
+    if (!cursor->Valid() || cursor->key() >= end) continue;  // A run is a file and a sync.
+    ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(space));
+    RETURN_IF_ERROR(run->Replace(begin, end));
+    dropped.runs.push_back(std::move(run));
+  }
+  return dropped;
 }
 
 absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep) {
