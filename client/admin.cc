@@ -73,4 +73,20 @@ absl::StatusOr<v1::ReadBlockResponse> Admin::ReadBlock(const v1::BlockKey& key) 
   return response;
 }
 
+absl::StatusOr<v1::VerifyResponse> Admin::Verify(
+    const v1::VerifyRequest& request, const std::function<bool(const v1::VerifyResponse&)>& on_answer) const {
+  grpc::ClientContext context;
+  const auto stub = v1::Admin::NewStub(connection_.channel());
+  const auto stream = stub->Verify(&context, request);
+  v1::VerifyResponse answer;
+  while (stream->Read(&answer)) {
+    if (on_answer(answer)) continue;
+    context.TryCancel();
+    stream->Finish().ok();  // Whatever it is: nobody wants it any more.
+    return answer;
+  }
+  RETURN_IF_ERROR(FromGrpc(stream->Finish(), "verifying"));
+  return answer;
+}
+
 }  // namespace historian::client

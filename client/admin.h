@@ -7,6 +7,7 @@
 #ifndef HISTORIAN_CLIENT_ADMIN_H_
 #define HISTORIAN_CLIENT_ADMIN_H_
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,12 @@ class Admin {
   // The blocks of a tag that have samples in [start, end), in time order.
   absl::StatusOr<std::vector<v1::BlockInfo>> ListBlocks(const TagKey& tag, Timestamp start,
                                                         Timestamp end) const;
+  // Reads and checks everything the request speaks of (proto/historian/v1/admin.proto); each answer goes to
+  // on_answer, which may return false to end it early. The last answer, with `done` set; without, it was
+  // ended. Takes as long as it takes.
+  absl::StatusOr<v1::VerifyResponse> Verify(
+      const v1::VerifyRequest& request,
+      const std::function<bool(const v1::VerifyResponse&)>& on_answer) const;
   // The stored bytes of one block. Errors: NotFound; DataLoss.
   absl::StatusOr<v1::ReadBlockResponse> ReadBlock(const v1::BlockKey& key) const;
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/selection.h"
+#include "server/verify_source.h"
 #include "server/wire.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
@@ -168,6 +169,38 @@ grpc::ServerUnaryReactor* AdminService::ReadBlock(grpc::CallbackServerContext* c
         to->set_payload(std::move(block.payload));
         to->set_type(ValueTypeToWire(block.type));
         return absl::OkStatus();
+      });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::Verify(grpc::CallbackServerContext* context,
+                                                                 const grpc::ByteBuffer* bytes) {
+  auto request = std::make_shared<v1::VerifyRequest>();
+  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
+    return RefuseStream(env_, context, Method::kVerify, status);
+  }
+  return ServeStream(
+      env_, context, Method::kVerify, /*is_query=*/false, Run::kOnPool,
+      [this, request](const KeepGoing&, CallRecord&) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
+        VerifyOptions options{.bytes_per_second = request->bytes_per_second()};
+        if (request->has_tags()) {
+          ASSIGN_OR_RETURN(SelectedTags selected,
+                           SelectTags(env_.archive.tags(), request->tags(), env_.config.limits.query_tags));
+          options.tags = std::move(selected.ids);
+          if (options.tags.empty()) return absl::NotFoundError("no tag matches");
+        }
+        if (request->start() != 0 || request->end() != 0) {
+          options.start = std::clamp(request->start(), kTimestampMin, kTimestampMax + 1);
+          options.end = std::clamp(request->end(), kTimestampMin, kTimestampMax + 1);
+        }
+        if (options.start >= options.end) {
+          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request->start()),
+                                                         " is not before end ",
+                                                         FormatTimestamp(request->end())));
+        }
+        if (verifying_.exchange(true)) {
+          return absl::ResourceExhaustedError("a verification is running; there is one at a time");
+        }
+        return std::make_unique<VerifySource>(env_.archive, std::move(options), verifying_, stopping_);
       });
 }
 

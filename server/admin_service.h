@@ -12,15 +12,16 @@
 
 namespace historian::server {
 
-using RawAdmin = v1::Admin::WithRawCallbackMethod_GetStatus<v1::Admin::WithRawCallbackMethod_GetStorage<
-    v1::Admin::WithRawCallbackMethod_Seal<v1::Admin::WithRawCallbackMethod_ListBlocks<
-        v1::Admin::WithRawCallbackMethod_ReadBlock<v1::Admin::Service>>>>>;
+using RawAdmin = v1::Admin::WithRawCallbackMethod_GetStatus<
+    v1::Admin::WithRawCallbackMethod_GetStorage<v1::Admin::WithRawCallbackMethod_Seal<
+        v1::Admin::WithRawCallbackMethod_ListBlocks<v1::Admin::WithRawCallbackMethod_ReadBlock<
+            v1::Admin::WithRawCallbackMethod_Verify<v1::Admin::Service>>>>>>;
 
 class AdminService final : public RawAdmin {
  public:
   explicit AdminService(ServiceEnv& env) : env_(env), started_(env.clock.Now()) {}
 
-  // GetStatus says so from now on.
+  // GetStatus says so from now on, and a verification ends.
   void Stop() { stopping_.store(true); }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
@@ -33,11 +34,14 @@ class AdminService final : public RawAdmin {
                                                          const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* ReadBlock(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                       grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Verify(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request) override;
 
  private:
   ServiceEnv& env_;
   const Timestamp started_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> verifying_{false};
 };
 
 }  // namespace historian::server

@@ -160,6 +160,8 @@ const char* MethodName(Method method) {
       return "ApplyRetention";
     case Method::kWhatIsKept:
       return "WhatIsKept";
+    case Method::kVerify:
+      return "Verify";
   }
   return "";
 }

@@ -50,8 +50,9 @@ enum class Method {
   kReleaseHold,
   kApplyRetention,
   kWhatIsKept,
+  kVerify,
 };
-inline constexpr int kMethods = static_cast<int>(Method::kWhatIsKept) + 1;
+inline constexpr int kMethods = static_cast<int>(Method::kVerify) + 1;
 const char* MethodName(Method method);
 
 class Metrics {

@@ -19,6 +19,8 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "server/test_server.h"
+#include "storage/format/key.h"
+#include "storage/kv/faulty_store.h"
 
 namespace historian::server {
 namespace {
@@ -185,6 +187,53 @@ TEST(AdminServiceTest, SealTurnsOpenSamplesIntoBlocksThatCanBeRead) {
   read.mutable_key()->set_seal(99);
   grpc::ClientContext context;
   EXPECT_EQ(server.admin().ReadBlock(&context, read, &bytes).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST(AdminServiceTest, VerifyReadsEverythingAndNamesWhatIsDamaged) {
+  auto faults = std::make_shared<kv::Faults>();
+  TestServer server(Config(), [&](std::unique_ptr<kv::Store> store) {
+    return kv::NewFaultyStore(std::move(store), faults);
+  });
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, {{kNow - 20, 1}, {kNow - 10, 2}});
+  {
+    grpc::ClientContext context;
+    v1::SealResponse sealed;
+    ASSERT_TRUE(server.admin().Seal(&context, {}, &sealed).ok());
+  }
+  const auto verify = [&](const v1::VerifyRequest& request, std::vector<v1::Damage>* damages) {
+    grpc::ClientContext context;
+    const auto stream = server.admin().Verify(&context, request);
+    v1::VerifyResponse answer, last;
+    while (stream->Read(&answer)) {
+      damages->insert(damages->end(), answer.damage().begin(), answer.damage().end());
+      last = answer;
+    }
+    EXPECT_TRUE(stream->Finish().ok());
+    EXPECT_TRUE(last.done());
+    return last;
+  };
+  std::vector<v1::Damage> damages;
+  v1::VerifyResponse last = verify({}, &damages);
+  EXPECT_EQ(last.blocks(), 1);
+  EXPECT_EQ(last.damages(), 0);
+  const std::string key = format::PagesKey({format::PartitionOf(kNow - 20), tag, kNow - 20, /*seal=*/1});
+  ASSERT_TRUE(faults->DamageValue(kv::Space::kPages, key, 3).ok());
+  last = verify({}, &damages);
+  EXPECT_EQ(last.damages(), 1);
+  ASSERT_EQ(damages.size(), 1);
+  EXPECT_EQ(damages[0].tag_name(), "plant/flow");
+  EXPECT_EQ(damages[0].where(), v1::Damage::WHERE_PAGE);
+  EXPECT_EQ(damages[0].first_time(), kNow - 20);
+  EXPECT_EQ(damages[0].last_time(), kNow - 10);
+
+  v1::VerifyRequest other;
+  other.mutable_tags()->add_names("plant/none");
+  grpc::ClientContext context;
+  v1::VerifyResponse answer;
+  const auto stream = server.admin().Verify(&context, other);
+  EXPECT_FALSE(stream->Read(&answer));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
 // ---- Health

@@ -619,4 +619,43 @@ void RetentionResultToWire(const RetentionResult& from, v1::ApplyRetentionRespon
   }
 }
 
+void DamageToWire(const Damage& from, const TagRegistry& tags, v1::Damage* to) {
+  const auto where = [&from] {
+    switch (from.part) {
+      case StoredPart::kBlock:
+        return v1::Damage::WHERE_BLOCK;
+      case StoredPart::kPage:
+        return v1::Damage::WHERE_PAGE;
+      case StoredPart::kRollup:
+        return v1::Damage::WHERE_ROLLUP;
+      case StoredPart::kSuperseded:
+        return v1::Damage::WHERE_SUPERSEDED;
+      case StoredPart::kTail:
+        return v1::Damage::WHERE_OPEN_SAMPLES;
+      case StoredPart::kRecord:
+        return v1::Damage::WHERE_RECORD;
+      case StoredPart::kJournal:
+        return v1::Damage::WHERE_JOURNAL;
+    }
+    return v1::Damage::WHERE_UNSPECIFIED;
+  };
+  to->set_where(where());
+  to->set_tag_id(from.tag);
+  if (const std::shared_ptr<const Tag> tag = tags.Find(from.tag); tag != nullptr) to->set_tag_name(tag->name);
+  to->set_first_time(from.first_time);
+  to->set_last_time(from.last_time);
+  to->set_message(from.what);
+}
+
+void VerifyCountsToWire(const VerifyCounts& from, v1::VerifyResponse* to) {
+  to->set_tags(from.tags);
+  to->set_blocks(from.blocks);
+  to->set_pages(from.pages);
+  to->set_samples(from.samples);
+  to->set_rollups(from.rollups);
+  to->set_records(from.records);
+  to->set_bytes(from.bytes);
+  to->set_damages(from.damages);
+}
+
 }  // namespace historian::server

@@ -79,6 +79,8 @@ void BlockIdToWire(const format::BlockId& from, v1::BlockKey* to);
 format::BlockId BlockIdFromWire(const v1::BlockKey& from);
 void BlockInfoToWire(const BlockInfo& from, v1::BlockInfo* to);
 void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to);
+void DamageToWire(const Damage& from, const TagRegistry& tags, v1::Damage* to);
+void VerifyCountsToWire(const VerifyCounts& from, v1::VerifyResponse* to);
 
 // ---- Retention. What is none is left to the engine, which says so.
 

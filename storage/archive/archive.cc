@@ -1,9 +1,5 @@
 #include "storage/archive/archive.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -32,6 +28,7 @@
 #include "storage/archive/validate.h"
 #include "storage/format/block.h"
 #include "storage/journal/journal.h"
+#include "storage/model/background.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
@@ -59,7 +56,6 @@ constexpr size_t kTailRecordsAtOnce = 512;
 // to other threads.
 constexpr absl::Duration kSettlePeriod = absl::Seconds(1);
 constexpr absl::Duration kSettlePeriodMin = absl::Milliseconds(10);
-constexpr int kSettleNiceness = 10;
 // Small frames of one commit go through the shards together until they have so many samples.
 constexpr uint64_t kTogetherSamples = 8192;
 // A clock that has moved farther than this since the rules were last applied is not believed: it may be
@@ -122,6 +118,7 @@ class ArchiveImpl : public Archive {
   ArchiveStats Stats() override;
   absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
   absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
+  absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
 
  private:
@@ -884,8 +881,7 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
 // ---- Settling
 
 void ArchiveImpl::SettleInBackground() {
-  // Only this thread, and only as far as the system allows: work that waits for nobody yields to all other.
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kSettleNiceness);
+  YieldToAllOther();
   const absl::Duration period =
       std::clamp(std::min(options_.settle_delay, options_.retention_period), kSettlePeriodMin, kSettlePeriod);
   const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -1215,6 +1211,18 @@ absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timesta
   std::stable_sort(blocks.begin(), blocks.end(),
                    [](const BlockInfo& a, const BlockInfo& b) { return a.first_time < b.first_time; });
   return blocks;
+}
+
+absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,
+                                                 const VerifyObserver& observer) {
+  VerifyObserver noting = observer;
+  noting.on_damage = [&](const Damage& damage) {
+    NoteDamage(
+        absl::DataLossError(absl::StrCat("tag ", damage.tag, ", from ", FormatTimestamp(damage.first_time),
+                                         " to ", FormatTimestamp(damage.last_time), ": ", damage.what)));
+    if (observer.on_damage != nullptr) observer.on_damage(damage);
+  };
+  return historian::Verify({*store_, *tags_, partitions_, *journal_}, options, noting);
 }
 
 absl::StatusOr<BlockBytes> ArchiveImpl::ReadBlock(const format::BlockId& id) {

@@ -39,6 +39,7 @@
 #include "storage/archive/frame.h"
 #include "storage/archive/retention.h"
 #include "storage/archive/tag_registry.h"
+#include "storage/archive/verify.h"
 #include "storage/format/key.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
@@ -257,6 +258,9 @@ class Archive {
   virtual ArchiveStats Stats() = 0;
   virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
   virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;
+  // Reads all that is stored and checks it (verify.h); what is damaged is in Stats too from then on. Runs on the
+  // calling thread, which should be one that waits for nobody.
+  virtual absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) = 0;
   // NotFound: no such block.
   virtual absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) = 0;
 };

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "storage/checksum/checksum.h"
 #include "storage/format/bytes.h"
 #include "storage/model/check.h"
@@ -75,20 +76,11 @@ absl::StatusOr<std::optional<uint64_t>> FindHeader(LogReader& reader, uint64_t f
   return std::nullopt;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, uint64_t from,
-                                                       const ReplayRecord& replay, JournalReplay* report,
-                                                       std::function<void()> after_commit) {
-  ASSIGN_OR_RETURN(std::unique_ptr<kv::Log> log, store.OpenLog(kLogName));
-  LogReader reader(*log);
-  const uint64_t end = log->end();
-  uint64_t position = std::max(from, log->begin());
-  if (from > end) {
-    return absl::DataLossError(absl::StrCat("the journal ends at ", end,
-                                            ", but the archive was sealed up to ", from,
-                                            ": part of the journal is missing"));
-  }
+// Gives the records of all whole batches in [position, end) to `replay`; the position behind the last of
+// them. What is broken in between is in *report.
+absl::StatusOr<uint64_t> ReadBatches(const kv::Log& log, uint64_t position, uint64_t end,
+                                     const Journal::ReplayRecord& replay, JournalReplay* report) {
+  LogReader reader(log);
   while (position < end) {
     ASSIGN_OR_RETURN(const absl::string_view head, reader.Read(position, kHeaderBytes));
     const std::optional<size_t> length = ParseHeader(head, position);
@@ -120,6 +112,23 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, uint64_
       ++report->records;
     }
   }
+  return position;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, uint64_t from,
+                                                       const ReplayRecord& replay, JournalReplay* report,
+                                                       std::function<void()> after_commit) {
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::Log> log, store.OpenLog(kLogName));
+  const uint64_t end = log->end();
+  if (from > end) {
+    return absl::DataLossError(absl::StrCat("the journal ends at ", end,
+                                            ", but the archive was sealed up to ", from,
+                                            ": part of the journal is missing"));
+  }
+  ASSIGN_OR_RETURN(const uint64_t position,
+                   ReadBatches(*log, std::max(from, log->begin()), end, replay, report));
   report->torn_bytes = end - position;
   if (position < end)
     RETURN_IF_ERROR(Annotate(log->Truncate(position), "cutting the torn end of the journal"));
@@ -148,6 +157,22 @@ void Journal::AtBoundary(absl::AnyInvocable<void(uint64_t)> task) {
 }
 
 absl::Status Journal::Trim(uint64_t position) { return log_->Trim(position); }
+
+absl::Status Journal::Check(uint64_t from, const ReplayRecord& replay, JournalReplay* report) {
+  uint64_t end = 0;
+  absl::Notification known;
+  AtBoundary([&](uint64_t next_position) {
+    end = next_position;
+    known.Notify();
+  });
+  known.WaitForNotification();
+  if (from < log_->begin()) return absl::OkStatus();  // Trimmed: sealed since the caller looked.
+  const absl::StatusOr<uint64_t> position = ReadBatches(*log_, from, end, replay, report);
+  if (absl::IsOutOfRange(position.status())) return absl::OkStatus();  // Trimmed just now.
+  RETURN_IF_ERROR(position.status());
+  if (*position < end) report->damage.push_back({*position, end});
+  return absl::OkStatus();
+}
 
 void Journal::Run() {
   std::vector<Entry> entries;

@@ -73,6 +73,10 @@ class Journal {
 
   absl::Status Trim(uint64_t position);
 
+  // Reads what is durable now again, from the batch at `from`, as Open does, while it goes on being written.
+  // What is trimmed meanwhile is passed over. Damage is reported, a torn end too: there may be none.
+  absl::Status Check(uint64_t from, const ReplayRecord& replay, JournalReplay* report);
+
   uint64_t size_bytes() const { return log_->end() - log_->begin(); }
   uint64_t commits() const { return commits_.load(std::memory_order_relaxed); }
 

@@ -27,6 +27,9 @@ absl::Status UsageError(absl::string_view message) {
 absl::Status LocalFileError(absl::string_view message) {
   return Marked(absl::UnknownError(message), kExitLocalFile);
 }
+absl::Status DamagedError(absl::string_view message) {
+  return Marked(absl::DataLossError(message), kExitDamaged);
+}
 absl::Status InterruptedError(absl::string_view message) {
   return Marked(absl::CancelledError(message), kExitInterrupted);
 }

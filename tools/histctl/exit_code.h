@@ -18,6 +18,7 @@ enum ExitCode : int {
   kExitUnreachable = 4,    // The server does not answer, or not in time.
   kExitRefused = 5,        // The server refused for another reason.
   kExitLocalFile = 6,      // A file on this machine cannot be read or written, or is not what it should be.
+  kExitDamaged = 7,        // `verify` found stored bytes that are not what they should be.
   kExitInterrupted = 130,  // Ctrl-C.
 };
 
@@ -30,6 +31,7 @@ inline constexpr absl::string_view kExitCodesHelp =
     "  4    the server does not answer\n"
     "  5    the server refused\n"
     "  6    a local file cannot be read or written\n"
+    "  7    verify found damage\n"
     "  130  interrupted\n";
 
 // Errors that are known to be of one kind where they arise; ExitCodeOf finds it again, through Annotate too
@@ -37,6 +39,7 @@ inline constexpr absl::string_view kExitCodesHelp =
 absl::Status UsageError(absl::string_view message);
 absl::Status LocalFileError(absl::string_view message);
 absl::Status InterruptedError(absl::string_view message);
+absl::Status DamagedError(absl::string_view message);
 // Ended early because items failed: kExitSomeFailed.
 absl::Status StoppedError(absl::string_view message);
 

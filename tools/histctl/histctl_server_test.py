@@ -267,6 +267,19 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('retention', 'remove', 'short')
         self.run_ok('retention', 'remove', 'short', code=3)
 
+    def test_verify_reads_everything(self):
+        self.run_ok('import', self.file('verify.csv', 'time,verify/a\n' + ''.join(
+            '%d,%d.5\n' % (1600000000 + i, i % 10) for i in range(3000))))
+        self.run_ok('seal')
+        summary = self.rows('verify')[-1]
+        self.assertEqual((summary['where'], summary['damages']), ('summary', 0))
+        self.assertGreaterEqual(summary['samples'], 3000)
+        summary = self.rows('verify', '--tags', 'verify/*', '--from', '2020-09-13', '--to', '2020-09-14')[-1]
+        self.assertEqual((summary['tags'], summary['samples'], summary['records']), (1, 3000, 0))
+        self.assertIn('all was read', self.run_ok('verify', '--rate-limit', '1000'))
+        self.run_ok('verify', '--tags', 'verify/none', code=3)
+        self.run_ok('verify', '--from', '2020-09-14', '--to', '2020-09-13', code=2)
+
     # Imports and exports.
 
     def test_broken_rows_are_told_and_the_rest_is_stored(self):
@@ -444,7 +457,7 @@ class HistctlTest(unittest.TestCase):
         self.assertIn('Exit codes', self.run_ok('--help'))
         self.assertIn('histctl ', self.run_ok('version'))
         words = ['tag', 'put', 'get', 'latest', 'at', 'aggregate', 'plot', 'import', 'export', 'status', 'storage',
-                 'seal', 'block', 'completion', 'version']
+                 'seal', 'verify', 'block', 'completion', 'version']
         for word in words:
             self.assertIn('Example', self.run_ok(*([word, 'list'] if word in ('tag', 'block') else [word]), '--help'))
         for shell in ('bash', 'zsh', 'fish'):

@@ -1,0 +1,82 @@
+#include "server/verify_source.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "proto/historian/v1/admin.pb.h"
+#include "server/wire.h"
+#include "storage/model/background.h"
+
+namespace historian::server {
+namespace {
+
+// Held for a client that is slow; in one answer at most as many.
+constexpr size_t kDamagesHeldMax = 500;
+constexpr absl::Duration kLookPeriod = absl::Milliseconds(50);
+
+}  // namespace
+
+VerifySource::VerifySource(Archive& archive, VerifyOptions options, std::atomic<bool>& running,
+                           const std::atomic<bool>& stopping)
+    : archive_(archive), running_(running), stopping_(stopping), begin_(absl::Now()) {
+  thread_ = std::thread([this, options = std::move(options)] { Run(options); });
+}
+
+VerifySource::~VerifySource() {
+  abandoned_.store(true);
+  thread_.join();
+  running_.store(false);
+}
+
+void VerifySource::Run(const VerifyOptions& options) {
+  YieldToAllOther();
+  const auto keep_going = [this] {
+    if (abandoned_.load()) return absl::CancelledError("the client is gone");
+    if (stopping_.load()) return absl::UnavailableError("the server is stopping");
+    return absl::OkStatus();
+  };
+  const auto on_damage = [this, &keep_going](const Damage& damage) {
+    absl::MutexLock lock(&mu_);
+    const auto has_room = [this]()
+                              ABSL_NO_THREAD_SAFETY_ANALYSIS { return damages_.size() < kDamagesHeldMax; };
+    while (keep_going().ok() && !mu_.AwaitWithTimeout(absl::Condition(&has_room), kLookPeriod)) {
+    }
+    damages_.push_back(damage);
+  };
+  const auto on_progress = [this](const VerifyCounts& counts) {
+    absl::MutexLock lock(&mu_);
+    counts_ = counts;
+    progress_ = true;
+  };
+  absl::StatusOr<VerifyCounts> counts = archive_.Verify(
+      options, {.on_damage = on_damage, .on_progress = on_progress, .keep_going = keep_going});
+  absl::MutexLock lock(&mu_);
+  if (counts.ok()) counts_ = *counts;
+  ended_ = counts.status();
+}
+
+absl::StatusOr<FrameSource::Step> VerifySource::Next(grpc::ByteBuffer* frame) {
+  v1::VerifyResponse response;
+  VerifyCounts counts;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto has_news = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return progress_ || !damages_.empty() || ended_.has_value();
+    };
+    mu_.AwaitWithTimeout(absl::Condition(&has_news), absl::Seconds(1));
+    if (ended_.has_value() && !ended_->ok()) return *ended_;
+    for (const Damage& damage : damages_) DamageToWire(damage, archive_.tags(), response.add_damage());
+    damages_.clear();
+    progress_ = false;
+    counts = counts_;
+    response.set_done(ended_.has_value());
+  }
+  VerifyCountsToWire(counts, &response);
+  response.set_seconds(absl::ToDoubleSeconds(absl::Now() - begin_));
+  *frame = SerializeMessage(response);
+  return response.done() ? Step::kLastFrame : Step::kFrame;
+}
+
+}  // namespace historian::server
