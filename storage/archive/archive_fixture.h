@@ -31,8 +31,9 @@ class ArchiveTest : public testing::Test {
     producer_.reset();
     archive_.reset();
     faults_ = std::make_shared<kv::Faults>();
-    absl::StatusOr<std::unique_ptr<Archive>> archive =
-        Archive::Open(kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_), options_, clock_);
+    std::unique_ptr<kv::Store> store = kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_);
+    store_ = store.get();
+    absl::StatusOr<std::unique_ptr<Archive>> archive = Archive::Open(std::move(store), options_, clock_);
     ASSERT_TRUE(archive.ok()) << archive.status();
     archive_ = *std::move(archive);
     producer_ = *archive_->OpenProducer("test");
@@ -86,6 +87,7 @@ class ArchiveTest : public testing::Test {
   SimulatedClock clock_;
   ArchiveOptions options_;
   std::unique_ptr<Archive> archive_;
+  kv::Store* store_ = nullptr;  // The archive's.
   std::shared_ptr<Producer> producer_;
   uint64_t sequence_ = 0;
 };

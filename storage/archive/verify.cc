@@ -215,7 +215,10 @@ class Verifier {
       if (key == kRetentionRulesKey) return Parses<record::v1::RetentionRulesRecord>(value);
       if (key == kExpiredKey) return Parses<record::v1::ExpiredRecord>(value);
       if (is(kLegalHoldKeyPrefix)) return Parses<record::v1::LegalHoldRecord>(value);
-      return !is(kTagKeyPrefix) || Parses<record::v1::TagRecord>(value);
+      if (!is(kTagKeyPrefix)) return true;
+      record::v1::TagRecord tag;
+      return tag.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
+             key.size() == kTagKeyPrefix.size() + 4 && tag.id() == IdOfKey(key, kTagKeyPrefix);
     }
     if (key == kCheckpointKey) return Parses<record::v1::CheckpointRecord>(value);
     if (is(kProducerKeyPrefix)) return Parses<record::v1::ProducerRecord>(value);

@@ -64,28 +64,18 @@ class VerifyTest : public ArchiveTest {
   }
 
   std::vector<std::string> Keys(kv::Space space) {
-    const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);
-    const std::unique_ptr<kv::Cursor> cursor = store->NewCursor(space);
+    const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(space);
     std::vector<std::string> keys;
     for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) keys.emplace_back(cursor->key());
     return keys;
   }
-
-  // Replaces what is stored under the key while no archive is open.
+  std::string Stored(kv::Space space, const std::string& key) { return **store_->Get(space, key); }
+  // Replaces what is stored under the key, behind the archive's back.
   void Overwrite(kv::Space space, const std::string& key, const std::string& value) {
-    const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);
     std::vector<std::unique_ptr<kv::RunBuilder>> runs;
-    runs.push_back(*store->NewRun(space));
+    runs.push_back(*store_->NewRun(space));
     ASSERT_TRUE(runs.back()->Add(key, value).ok());
-    ASSERT_TRUE(store->Ingest(std::move(runs)).ok());
-  }
-  std::string Stored(kv::Space space, const std::string& key) {
-    return **kv::OpenMemoryStore(disk_)->Get(space, key);
-  }
-
-  void CloseArchive() {
-    producer_.reset();
-    archive_.reset();
+    ASSERT_TRUE(store_->Ingest(std::move(runs)).ok());
   }
 
   // Everything that can be stored: settled and not, late, replaced and open, of all kinds of types.
@@ -117,7 +107,6 @@ TEST_F(VerifyTest, AnIntactArchiveHasNoDamage) {
   Fill();
   const Found found = VerifyAll();
   EXPECT_THAT(found.damages, testing::IsEmpty()) << (found.damages.empty() ? "" : found.damages.front().what);
-  EXPECT_EQ(found.counts.tags, Keys(kv::Space::kHeads).empty() ? 0 : found.counts.tags);
   EXPECT_EQ(found.counts.blocks, Keys(kv::Space::kHeads).size());
   EXPECT_EQ(found.counts.rollups, Keys(kv::Space::kRollups).size());
   EXPECT_GT(found.counts.rollups, 0);
@@ -189,7 +178,6 @@ TEST_F(VerifyTest, DamagedOpenSamplesRecordsAndJournalAreFound) {
 
 TEST_F(VerifyTest, AHeadThatContradictsItsPageIsFoundFieldByField) {
   Fill();
-  CloseArchive();
   const std::vector<std::string> keys = Keys(kv::Space::kHeads);
   std::string key;
   for (const std::string& k : keys) {
@@ -212,21 +200,17 @@ TEST_F(VerifyTest, AHeadThatContradictsItsPageIsFoundFieldByField) {
     std::string bytes;
     format::EncodeBlockHead(head, &bytes);
     Overwrite(kv::Space::kHeads, key, bytes);
-    Reopen();
     const Found found = VerifyAll();
     ASSERT_EQ(found.damages.size(), 1) << c.field;
     EXPECT_EQ(found.damages[0].tag, tags_[0]);
     EXPECT_EQ(found.damages[0].part, StoredPart::kPage);
     EXPECT_EQ(found.damages[0].first_time, head.pages[0].summary.first.time);
     EXPECT_THAT(found.damages[0].what, HasSubstr(c.field));
-    CloseArchive();
   }
-  Reopen();
 }
 
 TEST_F(VerifyTest, ABlockUnderAnotherKeyAndBlocksWithoutATagAreFound) {
   Fill();
-  CloseArchive();
   const std::string key = Keys(kv::Space::kHeads).front();
   format::BlockId id = *format::ParseHeadKey(key);
   const std::string head = Stored(kv::Space::kHeads, key);
@@ -237,7 +221,6 @@ TEST_F(VerifyTest, ABlockUnderAnotherKeyAndBlocksWithoutATagAreFound) {
   id.tag = tags_[0];
   id.first_time += 1;
   Overwrite(kv::Space::kHeads, format::HeadKey(id), head);
-  Reopen();
   const Found found = VerifyAll();
   ASSERT_EQ(found.damages.size(), 2);
   EXPECT_THAT(found.damages[0].what, HasSubstr("not where its key says"));
@@ -291,9 +274,12 @@ TEST_F(VerifyTest, EndsWhenToldTo) {
 // Damage beneath the store, where its own checksums find it: files of RocksDB's with a byte changed.
 TEST_F(VerifyTest, DamagedFilesOfTheStoreAreFound) {
   const std::string directory = std::string(getenv("TEST_TMPDIR")) + "/damaged";
-  const auto open = [&] {
+  const auto close = [&] {
     producer_.reset();
     archive_.reset();
+  };
+  const auto open = [&] {
+    close();
     absl::StatusOr<std::unique_ptr<kv::Store>> store =
         kv::OpenRocksDbStore({.path = directory, .block_cache_bytes = 1 << 20});
     ASSERT_TRUE(store.ok()) << store.status();
@@ -314,7 +300,7 @@ TEST_F(VerifyTest, DamagedFilesOfTheStoreAreFound) {
   }
   ASSERT_TRUE(archive_->Seal().ok());
   EXPECT_THAT(VerifyAll().damages, testing::IsEmpty());
-  CloseArchive();
+  close();
 
   std::filesystem::path largest;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
@@ -336,8 +322,6 @@ TEST_F(VerifyTest, DamagedFilesOfTheStoreAreFound) {
   EXPECT_LT(found.tags.size(), 5) << "one damaged place in a file is not all of it";
   EXPECT_EQ(found.counts.blocks, tags.size());
   for (const Damage& damage : found.damages) EXPECT_THAT(damage.what, testing::Not(testing::IsEmpty()));
-  CloseArchive();
-  Reopen();
 }
 
 }  // namespace

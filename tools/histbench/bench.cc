@@ -13,37 +13,15 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "client/admin.h"
-#include "client/tags.h"
 #include "storage/model/status_macros.h"
 #include "tools/histbench/server_process.h"
+#include "tools/histbench/test_bed.h"
 
 namespace historian::histbench {
 namespace {
 
 // How much is written around the kill: enough that the kill comes in its midst.
 constexpr int64_t kKillSamples = 4'000'000;
-
-template <typename... Args>
-void Say(const absl::FormatSpec<Args...>& format, const Args&... args) {
-  std::fprintf(stderr, "%s\n", absl::StrFormat(format, args...).c_str());
-}
-
-absl::StatusOr<client::Connection> Connect(const std::string& target) {
-  ASSIGN_OR_RETURN(client::Connection connection, client::Connection::Open({.target = target,
-                                                                            .deadline = absl::Minutes(2),
-                                                                            .client_name = "histbench",
-                                                                            .message_bytes_max = 64 << 20}));
-  RETURN_IF_ERROR(connection.WaitUntilConnected(absl::Seconds(30)));
-  return connection;
-}
-
-absl::Status MakeTags(const client::Connection& connection, Workload* workload) {
-  std::vector<Tag> tags;
-  for (const plant::Sensor& sensor : workload->sensors()) tags.push_back(sensor.tag);
-  ASSIGN_OR_RETURN(tags, client::Tags(connection).Ensure(tags));
-  workload->SetTags(tags);
-  return absl::OkStatus();
-}
 
 // Writes on behind the workload's end, kills the server when about half of that is acknowledged, starts it
 // again on the same port, lets the writers find it, and counts everything.
@@ -145,12 +123,20 @@ absl::StatusOr<RunResult> RunBench(const BenchOptions& options, std::string* ver
   result.seal_seconds = absl::ToDoubleSeconds(absl::Now() - seal_begin);
   if (pid >= 0) {
     ASSIGN_OR_RETURN(const double cpu_end, CpuSeconds(pid));
-    result.settled_cpu_seconds = cpu_end - cpu_begin;
+    result.sealed_cpu_seconds = cpu_end - cpu_begin;
   }
   ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, admin.Storage());
   result.samples_sealed = storage.samples_sealed();
   result.block_bytes = storage.block_bytes();
   result.bytes_on_disk = storage.bytes_on_disk();
+  Say("  settling");
+  const absl::Time settle_begin = absl::Now();
+  RETURN_IF_ERROR(admin.Seal(/*settle=*/true, absl::Hours(1)).status());
+  result.settle_seconds = absl::ToDoubleSeconds(absl::Now() - settle_begin);
+  ASSIGN_OR_RETURN(const v1::GetStorageResponse settled, admin.Storage());
+  result.samples_settled = settled.samples_sealed();
+  result.settled_block_bytes = settled.block_bytes();
+  result.settled_bytes_on_disk = settled.bytes_on_disk();
   if (server != nullptr)
     result.directory_bytes = static_cast<int64_t>(DirectoryBytes(server_options.data_dir));
 
@@ -158,6 +144,7 @@ absl::StatusOr<RunResult> RunBench(const BenchOptions& options, std::string* ver
   ASSIGN_OR_RETURN(result.verification,
                    Verify(connection, workload, options.workload.seconds, options.compared_max));
   Say("  %d lost, %d duplicated; asking", result.verification.lost, result.verification.duplicated);
+  if (!result.verification.first_difference.empty()) Say("  %s", result.verification.first_difference);
   ASSIGN_OR_RETURN(result.queries, RunQueries(connection, workload, options.repetitions));
   if (pid >= 0) {
     ASSIGN_OR_RETURN(const uint64_t peak, PeakMemoryBytes(pid));

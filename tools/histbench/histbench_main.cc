@@ -14,7 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "storage/model/status_macros.h"
+#include "storage/model/version.h"
 #include "tools/histbench/bench.h"
+#include "tools/histbench/json.h"
+#include "tools/histbench/measure.h"
 #include "tools/histbench/report.h"
 #include "tools/histbench/server_process.h"
 
@@ -38,6 +42,16 @@ Workloads, all with one sample a second and tag:
          0.1 % of the samples are not Good. Frames of about 16,384 samples in columns.
   late   the same, 5 % of the samples up to an hour late, in random order.
   wide   100,000 tags x 3 min in snapshots, up to 16,384 tags a frame.
+  small  1,000 tags x 15 min in snapshots of 20 tags.
+
+Measures of their own, always with a server of their own:
+  year      a year of one tag: written, settled; the year and a day of it in 2,000 buckets, warm and cold
+            (server restarted, files out of the system's cache); all of it through one stream.
+  backfill  a week of 1,000 tags at 0.1 Hz that is older than everything, while current data come in at a
+            tenth of the highest rate; then the same samples in order, to compare.
+  idle      1,000,000 tags with one sample each: resident bytes a tag; kill -9 with a full journal, restart.
+  soak      --minutes at --share of the highest rate, with queries: memory every 10 s, latencies, stalls and
+            what the disk did at the time.
 
 What is timed: frames are made and encoded before the clock starts; it runs from the first frame
 sent to the last acknowledgement (which means: on disk). Client and server share the machine; what
@@ -45,6 +59,32 @@ the client costs is in the report. Latency of an acknowledgement counts from han
 gRPC, with --in-flight frames on their way on every connection.
 
 Exit codes: 0 done; 1 failed; 2 mistake on the command line; 3 samples were lost or duplicated.)";
+
+using Measure = absl::Status (*)(const MeasureOptions&, Json*, std::string*);
+
+absl::Status RunMeasure(Measure run, const MeasureOptions& options, const Report& report,
+                        const std::string& json_file) {
+  Json json;
+  json.Open("");
+  json.Open("workload");
+  json.Text("name", report.workload);
+  json.Number("seed", static_cast<double>(options.seed));
+  json.Close();
+  EnvironmentToJson(report, &json);
+  std::string table;
+  json.Open(report.workload);
+  RETURN_IF_ERROR(run(options, &json, &table));
+  json.Close();
+  json.Close();
+  std::fprintf(stdout, "%s; server %s\n%s, %d processors, %s\n\n%s", report.workload.c_str(),
+               report.server_version.c_str(), report.processor.c_str(), report.processors,
+               report.date.c_str(), table.c_str());
+  if (json_file.empty()) return absl::OkStatus();
+  std::ofstream file(json_file);
+  file << json.Take();
+  file.close();
+  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", json_file));
+}
 
 int Main(int argc, char** argv) {
   CLI::App app{kDescription};
@@ -55,10 +95,12 @@ int Main(int argc, char** argv) {
   double hours = 0;
   std::vector<size_t> connections;
   BenchOptions options;
+  MeasureOptions measure;
+  size_t frames_in_flight = 0;
   std::vector<std::string> flags;
   int server_pid = -1;
-  app.add_option("--workload", workload, "plant, late or wide")
-      ->check(CLI::IsMember({"plant", "late", "wide"}))
+  app.add_option("--workload", workload, "plant, late, wide or small; year, backfill, idle or soak")
+      ->check(CLI::IsMember({"plant", "late", "wide", "small", "year", "backfill", "idle", "soak"}))
       ->capture_default_str();
   app.add_flag("--self-contained", self_contained,
                "Start a server in a scratch directory (the default without --target)");
@@ -71,15 +113,22 @@ int Main(int argc, char** argv) {
   app.add_option("--scratch", scratch,
                  "Where the servers' directories go; default: a new one in $TMPDIR or /tmp");
   app.add_flag("--keep", keep, "Leave the scratch directory behind");
-  app.add_option("--tags", tags, "Default 1,000; wide: 100,000")->check(CLI::Range(1, 10'000'000));
-  app.add_option("--hours", hours, "Of plant time; default 6; wide: 0.05")
+  app.add_option("--tags", tags, "Default 1,000; wide: 100,000; year: 1; idle: 1,000,000")
+      ->check(CLI::Range(1, 10'000'000));
+  app.add_option("--hours", hours,
+                 "Of plant time; default 6; wide: 0.05; small: 0.25; year: 8,760; backfill: 168")
       ->check(CLI::Range(0.001, 100'000.0));
-  app.add_option("--connections", connections, "One run for each; default 1 4")
+  app.add_option("--connections", connections, "One run for each; default 1 4; measures: 4")
       ->delimiter(',')
       ->check(CLI::Range(1, 64));
   app.add_option("--seed", seed, "Same seed, same samples")->capture_default_str();
-  app.add_option("--in-flight", options.frames_in_flight, "Frames on their way a connection")
-      ->check(CLI::Range(1, 1000))
+  app.add_option("--in-flight", frames_in_flight, "Frames on their way a connection; default 4; small: 128")
+      ->check(CLI::Range(1, 1000));
+  app.add_option("--minutes", measure.minutes, "soak: how long")
+      ->check(CLI::Range(0.1, 100'000.0))
+      ->capture_default_str();
+  app.add_option("--share", measure.share, "soak: of the highest rate")
+      ->check(CLI::Range(0.01, 1.0))
       ->capture_default_str();
   app.add_option("--memory", options.memory_bytes,
                  "Bytes of frames made at a time; more go in pieces with pauses")
@@ -97,20 +146,32 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
 
-  const std::map<std::string, WorkloadKind> kinds = {
-      {"plant", WorkloadKind::kPlant}, {"late", WorkloadKind::kLate}, {"wide", WorkloadKind::kWide}};
-  options.workload.kind = kinds.at(workload);
-  const bool wide = options.workload.kind == WorkloadKind::kWide;
+  const std::map<std::string, Measure> measures = {
+      {"year", MeasureYear}, {"backfill", MeasureBackfill}, {"idle", MeasureIdle}, {"soak", MeasureSoak}};
+  const bool is_measure = measures.contains(workload);
+  if (is_measure && !target.empty()) {
+    std::fprintf(stderr, "%s always has a server of its own: not with --target\n", workload.c_str());
+    return 2;
+  }
+  struct Kind {
+    WorkloadKind kind;
+    size_t tags;
+    double hours;
+    size_t frames_in_flight;
+  };
+  const std::map<std::string, Kind> kinds = {{"plant", {WorkloadKind::kPlant, 1000, 6, 4}},
+                                             {"late", {WorkloadKind::kLate, 1000, 6, 4}},
+                                             {"wide", {WorkloadKind::kWide, 100'000, 0.05, 4}},
+                                             {"small", {WorkloadKind::kSmall, 1000, 0.25, 128}}};
+  const Kind& kind = kinds.at(is_measure ? "plant" : workload);
+  options.workload.kind = kind.kind;
   options.workload.seed = seed;
-  options.workload.tags = tags > 0 ? tags : wide ? 100'000 : 1000;
-  options.workload.seconds = std::max<int64_t>(16, std::llround((hours > 0 ? hours
-                                                                 : wide    ? 0.05
-                                                                           : 6) *
-                                                                3600));
+  options.workload.tags = tags > 0 ? tags : kind.tags;
+  options.workload.seconds = std::max<int64_t>(16, std::llround((hours > 0 ? hours : kind.hours) * 3600));
+  options.frames_in_flight = frames_in_flight > 0 ? frames_in_flight : kind.frames_in_flight;
   options.target = target;
   options.server_pid = server_pid;
   options.server_flags = flags;
-  if (connections.empty()) connections = {1, 4};
 
   const bool own_scratch = target.empty() && scratch.empty();
   if (target.empty()) {
@@ -138,6 +199,26 @@ int Main(int argc, char** argv) {
   report.tags = options.workload.tags;
   report.seconds = options.workload.seconds;
   report.seed = seed;
+  if (is_measure) {
+    measure.bed = {options.server_binary, options.server_flags, scratch};
+    measure.seed = seed;
+    measure.tags = tags;
+    measure.hours = hours;
+    if (!connections.empty()) measure.connections = connections.back();
+    measure.frames_in_flight = options.frames_in_flight;
+    measure.repetitions = options.repetitions;
+    report.server_version = kVersion;
+    const absl::Status status = RunMeasure(measures.at(workload), measure, report, json_file);
+    if (own_scratch && !keep && status.ok()) {
+      std::error_code error;
+      std::filesystem::remove_all(scratch, error);
+    }
+    if (status.ok()) return 0;
+    std::fprintf(stderr, "histbench: %s\nthe server's log: below %s\n", status.ToString().c_str(),
+                 scratch.c_str());
+    return 1;
+  }
+  if (connections.empty()) connections = {1, 4};
   bool exact = true;
   int code = 0;
   for (const size_t count : connections) {

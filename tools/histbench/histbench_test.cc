@@ -3,10 +3,12 @@
 #include <memory>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "client/fake_server.h"
 #include "client/wire.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tools/histbench/endless.h"
 #include "tools/histbench/ingest.h"
 #include "tools/histbench/report.h"
 #include "tools/histbench/workload.h"
@@ -74,10 +76,10 @@ TEST(Workload, FramesHoldEverySampleOnce) {
     WorkloadKind kind;
     size_t tags;
     int64_t seconds;
-  } cases[] = {{WorkloadKind::kPlant, 40, 5000}, {WorkloadKind::kPlant, 3, 100},
-               {WorkloadKind::kPlant, 999, 131}, {WorkloadKind::kPlant, 40'000, 3},
-               {WorkloadKind::kLate, 40, 5000},  {WorkloadKind::kLate, 500, 333},
-               {WorkloadKind::kWide, 300, 200},  {WorkloadKind::kWide, 40'000, 16}};
+  } cases[] = {
+      {WorkloadKind::kPlant, 40, 5000},  {WorkloadKind::kPlant, 3, 100},   {WorkloadKind::kPlant, 999, 131},
+      {WorkloadKind::kPlant, 40'000, 3}, {WorkloadKind::kLate, 40, 5000},  {WorkloadKind::kLate, 500, 333},
+      {WorkloadKind::kWide, 300, 200},   {WorkloadKind::kSmall, 300, 200}, {WorkloadKind::kWide, 40'000, 16}};
   for (const auto& c : cases) {
     const Workload workload = MakeWorkload(c.kind, c.tags, c.seconds);
     for (const size_t connections : {1, 3}) {
@@ -109,6 +111,59 @@ TEST(Workload, LateSamplesComeLate) {
     }
   }
   EXPECT_NEAR(static_cast<double>(late) / static_cast<double>(all), 0.05, 0.01);
+}
+
+TEST(Workload, PeriodsAndBeginsAreThoseAskedFor) {
+  for (const WorkloadKind kind : {WorkloadKind::kPlant, WorkloadKind::kSmall}) {
+    Workload workload(
+        {.kind = kind, .tags = 50, .seconds = 200, .first_second = 1'000'000'000, .period_seconds = 10});
+    std::vector<Tag> named;
+    for (size_t i = 0; i < 50; ++i) named.push_back({.id = static_cast<TagId>(i + 1)});
+    workload.SetTags(named);
+    ExpectComplete(workload, 2, size_t{1} << 30);
+    Samples expected;
+    workload.Expected(0, 200, &expected);
+    EXPECT_NEAR(static_cast<double>(expected.times.front()), 1e18, 1e7);
+    EXPECT_NEAR(static_cast<double>(expected.times.back()), 1e18 + 1990e9, 1e7);
+    EXPECT_LT(expected.times.back(), workload.EndOf(200));
+  }
+}
+
+TEST(Endless, FramesMoveInTimeAndKeepAllElse) {
+  const Workload workload = MakeWorkload(WorkloadKind::kPlant, 40, 500);
+  Workload::Source source(workload, 1, 0, 500);
+  std::vector<std::vector<EncodedFrame>> lanes;
+  constexpr int64_t kLater = 123'456'789'000;
+  while (source.Next(size_t{1} << 30, &lanes)) {
+    for (EncodedFrame& encoded : lanes[0]) {
+      v1::Frame before, after;
+      ASSERT_TRUE(before.ParseFromString(encoded.bytes));
+      const absl::StatusOr<MovableFrame> movable = MakeMovable(std::move(encoded));
+      ASSERT_TRUE(movable.ok()) << movable.status();
+      ASSERT_TRUE(after.ParseFromString(movable->Moved(kLater)));
+      ASSERT_EQ(before.columns_size(), after.columns_size());
+      for (int c = 0; c < before.columns_size(); ++c) {
+        const auto a = client::FromWire(before.columns(c)), b = client::FromWire(after.columns(c));
+        ASSERT_TRUE(a.ok() && b.ok());
+        ASSERT_EQ(a->samples.values, b->samples.values);
+        for (size_t i = 0; i < a->samples.size(); ++i)
+          ASSERT_EQ(a->samples.times[i] + kLater, b->samples.times[i]);
+      }
+    }
+  }
+}
+
+TEST(Endless, SendsUntilToldToEnd) {
+  client::FakeServer server;
+  const Workload workload = MakeWorkload(WorkloadKind::kPlant, 20, 300);
+  auto writer =
+      EndlessWriter::Begin(workload, {.target = absl::StrCat("127.0.0.1:", server.port()), .connections = 2});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  while ((*writer)->acknowledged() < 30'000) absl::SleepFor(absl::Milliseconds(1));
+  ASSERT_TRUE((*writer)->End().ok());
+  EXPECT_EQ((*writer)->acknowledged(), server.stored_samples());
+  EXPECT_GT((*writer)->sent_until(), workload.EndOf(300));
+  EXPECT_FALSE((*writer)->TakeAcks().empty());
 }
 
 TEST(Ingest, SendsEverythingAndTimesEveryFrame) {

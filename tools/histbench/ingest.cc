@@ -38,6 +38,10 @@ struct Lane {
   absl::Mutex mutex;
   std::vector<double> ack_ms ABSL_GUARDED_BY(mutex);
   absl::Status status;
+  // Sent.
+  uint64_t samples = 0;
+  uint64_t frames = 0;
+  uint64_t bytes = 0;
 };
 
 }  // namespace
@@ -87,13 +91,6 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
     result.make_seconds += absl::ToDoubleSeconds(absl::Now() - make_begin);
     if (!more) break;
     ++result.pieces;
-    for (const std::vector<EncodedFrame>& lane : frames) {
-      result.frames += lane.size();
-      for (const EncodedFrame& frame : lane) {
-        result.samples += frame.samples;
-        result.bytes += frame.bytes.size();
-      }
-    }
     std::vector<std::thread> threads;
     // Two barriers: the clock starts when all threads stand at the line.
     auto* const ready = new absl::Barrier(static_cast<int>(lanes.size()) + 1);
@@ -103,10 +100,21 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
         if (ready->Block()) delete ready;
         if (go->Block()) delete go;
         Lane& lane = *lanes[c];
+        uint64_t sent = 0;
+        const absl::Time start = absl::Now();
         for (EncodedFrame& frame : frames[c]) {
+          if (options.stop != nullptr && options.stop->load()) break;
+          if (options.samples_per_second > 0) {
+            const double share = options.samples_per_second / static_cast<double>(options.connections);
+            absl::SleepFor(start + absl::Seconds(static_cast<double>(sent) / share) - absl::Now());
+          }
+          sent += frame.samples;
+          ++lane.frames;
+          lane.bytes += frame.bytes.size();
           lane.status = lane.writer->WriteEncodedFrame(std::move(frame.bytes), frame.samples);
           if (!lane.status.ok()) return;
         }
+        lane.samples += sent;
         lane.status = lane.writer->Flush(kFlushTimeout);
       });
     }
@@ -131,6 +139,9 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
   for (const std::unique_ptr<Lane>& lane : lanes) {
     RETURN_IF_ERROR(lane->writer->Close(kFlushTimeout));
     const client::WriterCounters counters = lane->writer->counters();
+    result.samples += lane->samples;
+    result.frames += lane->frames;
+    result.bytes += lane->bytes;
     result.rejected += counters.samples_rejected;
     result.reconnects += counters.connects - 1;
     absl::MutexLock lock(&lane->mutex);

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,9 @@ struct IngestOptions {
   size_t frames_in_flight = 4;            // A connection.
   size_t memory_bytes = size_t{1} << 30;  // Of encoded frames.
   pid_t server_pid = -1;                  // For its CPU time; -1: not known.
+  double samples_per_second = 0;          // Sends no faster, evenly. 0: as fast as it can.
+  // Set: what was not sent yet stays unsent.
+  const std::atomic<bool>* stop = nullptr;
   // Called with the samples acknowledged so far; by several threads.
   std::function<void(uint64_t)> on_progress;
 };

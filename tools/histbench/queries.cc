@@ -22,6 +22,32 @@ double Quantile(std::vector<double>& values, double q) {
   return values[static_cast<size_t>(std::max(1.0, rank)) - 1];
 }
 
+uint64_t CountValues(const std::vector<client::ProcessedSeries>& series) {
+  uint64_t values = 0;
+  for (const client::ProcessedSeries& s : series) {
+    for (const client::ProcessedColumn& column : s.columns) values += column.size();
+  }
+  return values;
+}
+
+absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n,
+                                      const std::function<absl::StatusOr<uint64_t>()>& ask) {
+  std::vector<double> took_ms;
+  QueryResult result{.name = std::string(name), .repetitions = n};
+  const size_t warm_up = n / 10 + 1;
+  for (size_t i = 0; i < warm_up + n; ++i) {
+    const absl::Time begin = absl::Now();
+    ASSIGN_OR_RETURN(const uint64_t answers, ask());
+    if (i < warm_up) continue;
+    took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+    result.answers += answers;
+  }
+  result.p50_ms = Quantile(took_ms, 0.5);
+  result.p99_ms = Quantile(took_ms, 0.99);
+  result.max_ms = took_ms.back();
+  return result;
+}
+
 absl::StatusOr<std::vector<QueryResult>> RunQueries(const client::Connection& connection,
                                                     const Workload& workload, size_t repetitions) {
   const client::Reader reader(connection);
@@ -33,21 +59,13 @@ absl::StatusOr<std::vector<QueryResult>> RunQueries(const client::Connection& co
   client::TagSelection all;
   for (const plant::Sensor& sensor : sensors) all.ids.push_back(sensor.tag.id);
 
-  // Of a processed answer: all its values.
-  const auto count = [](const std::vector<client::ProcessedSeries>& series) {
-    uint64_t values = 0;
-    for (const client::ProcessedSeries& s : series) {
-      for (const client::ProcessedColumn& column : s.columns) values += column.size();
-    }
-    return values;
-  };
   const auto processed = [&](client::TagSelection tags, absl::Duration interval,
                              std::vector<Aggregate> aggregates) -> absl::StatusOr<uint64_t> {
     ASSIGN_OR_RETURN(
         const auto series,
         reader.Processed(
             tags, {.start = start, .end = end, .interval = interval, .aggregates = std::move(aggregates)}));
-    return count(series);
+    return CountValues(series);
   };
 
   const struct {
@@ -91,20 +109,8 @@ absl::StatusOr<std::vector<QueryResult>> RunQueries(const client::Connection& co
   for (const auto& query : queries) {
     std::mt19937_64 random(workload.options().seed);
     const size_t n = std::max<size_t>(20, query.wide ? repetitions / 5 : repetitions);
-    const size_t warm_up = n / 10 + 1;
-    std::vector<double> took_ms;
-    QueryResult result{.name = query.name, .repetitions = n};
-    for (size_t i = 0; i < warm_up + n; ++i) {
-      const size_t k = random() % sensors.size();
-      const absl::Time begin = absl::Now();
-      ASSIGN_OR_RETURN(const uint64_t answers, query.ask(k));
-      if (i < warm_up) continue;
-      took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
-      result.answers += answers;
-    }
-    result.p50_ms = Quantile(took_ms, 0.5);
-    result.p99_ms = Quantile(took_ms, 0.99);
-    result.max_ms = took_ms.back();
+    ASSIGN_OR_RETURN(QueryResult result,
+                     TimeQuery(query.name, n, [&] { return query.ask(random() % sensors.size()); }));
     results.push_back(std::move(result));
   }
   return results;

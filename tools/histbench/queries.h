@@ -12,11 +12,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/connection.h"
+#include "client/reader.h"
 #include "tools/histbench/workload.h"
 
 namespace historian::histbench {
@@ -32,6 +35,12 @@ struct QueryResult {
 
 // The q-quantile, nearest rank; 0 of none. Sorts.
 double Quantile(std::vector<double>& values, double q);
+
+// Asks `n` times after a warm-up of a tenth; `ask` gives how many samples or values the answer has.
+absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n,
+                                      const std::function<absl::StatusOr<uint64_t>()>& ask);
+// All values of a processed answer.
+uint64_t CountValues(const std::vector<client::ProcessedSeries>& series);
 
 // Each query `repetitions` times (the wide ones a fifth of it), with tags drawn by the workload's seed, after
 // a warm-up of a tenth.

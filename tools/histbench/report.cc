@@ -14,60 +14,10 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tools/histbench/json.h"
 
 namespace historian::histbench {
 namespace {
-
-// Writes nested objects; a number that was not measured is null.
-class Json {
- public:
-  void Open(absl::string_view key) { Begin(key), text_ += '{', ++depth_, first_ = true; }
-  void OpenList(absl::string_view key) { Begin(key), text_ += '[', ++depth_, first_ = true; }
-  void Close() { End('}'); }
-  void CloseList() { End(']'); }
-  void Number(absl::string_view key, double value) {
-    Begin(key);
-    if (std::isfinite(value) && value >= 0) {
-      absl::StrAppend(&text_, value == std::floor(value) && value < 1e15 ? absl::StrFormat("%.0f", value)
-                                                                         : absl::StrFormat("%.6g", value));
-    } else {
-      text_ += "null";
-    }
-  }
-  void Bool(absl::string_view key, bool value) { Begin(key), text_ += value ? "true" : "false"; }
-  void Text(absl::string_view key, absl::string_view value) {
-    Begin(key);
-    text_ += '"';
-    for (const char c : value) {
-      if (c == '"' || c == '\\') text_ += '\\';
-      if (static_cast<unsigned char>(c) < 0x20) {
-        absl::StrAppend(&text_, absl::StrFormat("\\u%04x", static_cast<unsigned char>(c)));
-      } else {
-        text_ += c;
-      }
-    }
-    text_ += '"';
-  }
-  std::string Take() { return std::move(text_) + "\n"; }
-
- private:
-  void Begin(absl::string_view key) {
-    if (!first_) text_ += ',';
-    if (depth_ > 0) text_ += '\n', text_.append(static_cast<size_t>(2 * depth_), ' ');
-    if (!key.empty()) absl::StrAppend(&text_, "\"", key, "\": ");
-    first_ = false;
-  }
-  void End(char c) {
-    --depth_;
-    if (!first_) text_ += '\n', text_.append(static_cast<size_t>(2 * depth_), ' ');
-    text_ += c;
-    first_ = false;
-  }
-
-  std::string text_;
-  int depth_ = 0;
-  bool first_ = true;
-};
 
 double PerSample(double bytes, uint64_t samples) {
   return samples == 0 || bytes < 0 ? -1 : bytes / static_cast<double>(samples);
@@ -86,7 +36,7 @@ void Fields(const RunResult& run, Json* json) {
   json->Number("ack_p50_ms", Quantile(ack_ms, 0.5));
   json->Number("ack_p99_ms", Quantile(ack_ms, 0.99));
   json->Number("server_cpu_seconds_per_million", PerMillion(ingest.server_cpu_seconds, ingest.samples));
-  json->Number("server_cpu_seconds_per_million_sealed", PerMillion(run.settled_cpu_seconds, ingest.samples));
+  json->Number("server_cpu_seconds_per_million_sealed", PerMillion(run.sealed_cpu_seconds, ingest.samples));
   json->Number("client_cpu_seconds_per_million", PerMillion(ingest.client_cpu_seconds, ingest.samples));
   json->Number("lost", static_cast<double>(run.verification.lost));
   json->Number("duplicated", static_cast<double>(run.verification.duplicated));
@@ -101,15 +51,22 @@ void Fields(const RunResult& run, Json* json) {
   json->Number("peak_bytes", static_cast<double>(run.peak_memory_bytes));
   json->Close();
   json->Open("storage");
-  json->Number("bytes_per_sample", PerSample(static_cast<double>(run.bytes_on_disk), run.samples_sealed));
-  json->Number("block_bytes_per_sample", PerSample(static_cast<double>(run.block_bytes), run.samples_sealed));
+  json->Number("sealed_bytes_per_sample",
+               PerSample(static_cast<double>(run.bytes_on_disk), run.samples_sealed));
+  json->Number("sealed_block_bytes_per_sample",
+               PerSample(static_cast<double>(run.block_bytes), run.samples_sealed));
+  json->Number("bytes_per_sample",
+               PerSample(static_cast<double>(run.settled_bytes_on_disk), run.samples_settled));
+  json->Number("block_bytes_per_sample",
+               PerSample(static_cast<double>(run.settled_block_bytes), run.samples_settled));
   json->Number("directory_bytes_per_sample",
-               PerSample(static_cast<double>(run.directory_bytes), run.samples_sealed));
+               PerSample(static_cast<double>(run.directory_bytes), run.samples_settled));
   json->Number("bytes_on_disk", static_cast<double>(run.bytes_on_disk));
   json->Number("block_bytes", static_cast<double>(run.block_bytes));
   json->Number("directory_bytes", static_cast<double>(run.directory_bytes));
   json->Number("samples_sealed", static_cast<double>(run.samples_sealed));
   json->Number("seal_seconds", run.seal_seconds);
+  json->Number("settle_seconds", run.settle_seconds);
   json->Close();
   json->Open("queries");
   for (const QueryResult& query : run.queries) {
@@ -155,6 +112,17 @@ void DescribeMachine(Report* report) {
   }
 }
 
+void EnvironmentToJson(const Report& report, Json* json) {
+  json->Open("environment");
+  json->Text("date", report.date);
+  json->Text("processor", report.processor);
+  json->Number("processors", report.processors);
+  json->Number("memory_bytes", static_cast<double>(report.machine_memory_bytes));
+  json->Text("server_version", report.server_version);
+  json->Text("command", report.command);
+  json->Close();
+}
+
 std::string ToJson(const Report& report) {
   Json json;
   json.Open("");
@@ -164,14 +132,7 @@ std::string ToJson(const Report& report) {
   json.Number("seconds", static_cast<double>(report.seconds));
   json.Number("seed", static_cast<double>(report.seed));
   json.Close();
-  json.Open("environment");
-  json.Text("date", report.date);
-  json.Text("processor", report.processor);
-  json.Number("processors", report.processors);
-  json.Number("memory_bytes", static_cast<double>(report.machine_memory_bytes));
-  json.Text("server_version", report.server_version);
-  json.Text("command", report.command);
-  json.Close();
+  EnvironmentToJson(report, &json);
   if (!report.runs.empty()) {
     json.Number("connections", static_cast<double>(report.connections[Top(report)]));
     Fields(report.runs[Top(report)], &json);
@@ -229,7 +190,7 @@ std::string ToTable(const Report& report) {
       [](const RunResult& r) { return PerMillion(r.ingest.server_cpu_seconds, r.ingest.samples); }, "small");
   row(
       "server CPU s per million, sealed",
-      [](const RunResult& r) { return PerMillion(r.settled_cpu_seconds, r.ingest.samples); }, "small");
+      [](const RunResult& r) { return PerMillion(r.sealed_cpu_seconds, r.ingest.samples); }, "small");
   row(
       "client CPU s per million",
       [](const RunResult& r) { return PerMillion(r.ingest.client_cpu_seconds, r.ingest.samples); }, "small");
@@ -251,15 +212,29 @@ std::string ToTable(const Report& report) {
       [](const RunResult& r) { return PerSample(static_cast<double>(r.bytes_on_disk), r.samples_sealed); },
       "small");
   row(
-      "bytes/sample in blocks",
+      "bytes/sample in blocks, sealed",
       [](const RunResult& r) { return PerSample(static_cast<double>(r.block_bytes), r.samples_sealed); },
       "small");
   row(
+      "bytes/sample on disk, settled",
+      [](const RunResult& r) {
+        return PerSample(static_cast<double>(r.settled_bytes_on_disk), r.samples_settled);
+      },
+      "small");
+  row(
+      "bytes/sample in blocks and rollups, settled",
+      [](const RunResult& r) {
+        return PerSample(static_cast<double>(r.settled_block_bytes), r.samples_settled);
+      },
+      "small");
+  row(
       "bytes/sample of the directory, with du",
-      [](const RunResult& r) { return PerSample(static_cast<double>(r.directory_bytes), r.samples_sealed); },
+      [](const RunResult& r) { return PerSample(static_cast<double>(r.directory_bytes), r.samples_settled); },
       "small");
   row(
       "seal, s", [](const RunResult& r) { return r.seal_seconds; }, "ms");
+  row(
+      "settle, s", [](const RunResult& r) { return r.settle_seconds; }, "ms");
   table += "queries, warm, ms\n";
   const auto query = [](size_t q, double QueryResult::*figure) {
     return [q, figure](const RunResult& r) { return q < r.queries.size() ? r.queries[q].*figure : -1.0; };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tools/histbench/ingest.h"
+#include "tools/histbench/json.h"
 #include "tools/histbench/queries.h"
 #include "tools/histbench/verify.h"
 
@@ -19,12 +20,17 @@ namespace historian::histbench {
 struct RunResult {
   IngestResult ingest;
   Verification verification;
-  double settled_cpu_seconds = -1;  // Server CPU from the first frame until everything is sealed.
+  double sealed_cpu_seconds = -1;  // Server CPU from the first frame until everything is sealed.
   double seal_seconds = 0;
   int64_t peak_memory_bytes = -1;
   uint64_t samples_sealed = 0;
   uint64_t block_bytes = 0;
   uint64_t bytes_on_disk = 0;
+  // The same when late samples are merged, rollups built and everything is encoded for good.
+  double settle_seconds = 0;
+  uint64_t samples_settled = 0;
+  uint64_t settled_block_bytes = 0;
+  uint64_t settled_bytes_on_disk = 0;
   int64_t directory_bytes = -1;
   std::vector<QueryResult> queries;
 
@@ -51,6 +57,8 @@ struct Report {
 
 // Fills date, processor, processors and memory.
 void DescribeMachine(Report* report);
+// What DescribeMachine found, the server's version and the command, as the object "environment".
+void EnvironmentToJson(const Report& report, Json* json);
 
 // The run with the most connections is the one on top.
 std::string ToTable(const Report& report);

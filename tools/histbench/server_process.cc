@@ -32,6 +32,20 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
+// The number behind `name` in a file of /proc/PID, times `unit`.
+absl::StatusOr<uint64_t> ProcNumber(pid_t pid, absl::string_view file, absl::string_view name,
+                                    uint64_t unit) {
+  absl::StatusOr<std::string> text = ReadFile(absl::StrCat("/proc/", pid, "/", file));
+  if (!text.ok()) return text.status();
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+    uint64_t number = 0;
+    if (!absl::ConsumePrefix(&line, name)) continue;
+    absl::ConsumeSuffix(&line, "kB");
+    if (absl::SimpleAtoi(line, &number)) return number * unit;
+  }
+  return absl::InternalError(absl::StrCat("/proc/", pid, "/", file, " has no ", name));
+}
+
 // HOST:PORT of a complete port file; empty: not yet.
 std::string GrpcTarget(const std::string& port_file) {
   const absl::StatusOr<std::string> text = ReadFile(port_file);
@@ -131,17 +145,20 @@ absl::StatusOr<double> CpuSeconds(pid_t pid) {
   return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-absl::StatusOr<uint64_t> PeakMemoryBytes(pid_t pid) {
-  absl::StatusOr<std::string> text = ReadFile(absl::StrCat("/proc/", pid, "/status"));
-  if (!text.ok()) return text.status();
-  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
-    uint64_t kib = 0;
-    if (absl::ConsumePrefix(&line, "VmHWM:") && absl::ConsumeSuffix(&line, "kB") &&
-        absl::SimpleAtoi(line, &kib)) {
-      return kib * 1024;
-    }
+absl::StatusOr<uint64_t> PeakMemoryBytes(pid_t pid) { return ProcNumber(pid, "status", "VmHWM:", 1024); }
+absl::StatusOr<uint64_t> ResidentBytes(pid_t pid) { return ProcNumber(pid, "status", "VmRSS:", 1024); }
+absl::StatusOr<uint64_t> WrittenBytes(pid_t pid) { return ProcNumber(pid, "io", "write_bytes:", 1); }
+
+void ForgetCachedFiles(const std::string& directory) {
+  std::error_code error;
+  for (auto it = std::filesystem::recursive_directory_iterator(directory, error);
+       !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
+    const int file = open(it->path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    fdatasync(file);  // Only what is clean can be forgotten.
+    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    close(file);
   }
-  return absl::InternalError(absl::StrCat("/proc/", pid, "/status has no VmHWM"));
 }
 
 uint64_t DirectoryBytes(const std::string& directory) {

@@ -52,6 +52,13 @@ class ServerProcess {
 absl::StatusOr<double> CpuSeconds(pid_t pid);
 // The most memory it ever had resident.
 absl::StatusOr<uint64_t> PeakMemoryBytes(pid_t pid);
+// What it has resident now.
+absl::StatusOr<uint64_t> ResidentBytes(pid_t pid);
+// What it caused to be written to disks so far.
+absl::StatusOr<uint64_t> WrittenBytes(pid_t pid);
+// Takes the files of a directory out of the system's cache, so that the next read is the disk's. Needs no
+// rights beyond those on the files.
+void ForgetCachedFiles(const std::string& directory);
 // What a directory takes on the disk.
 uint64_t DirectoryBytes(const std::string& directory);
 

@@ -11,6 +11,7 @@ namespace historian::histbench {
 namespace {
 
 constexpr int64_t kFrameSamples = 16'384;
+constexpr int64_t kSmallFrameSamples = 20;
 constexpr int64_t kWindowMax = 1024;
 constexpr double kLateShare = 0.05;
 constexpr int64_t kLateSecondsMax = 3600;
@@ -24,7 +25,8 @@ Workload::Workload(WorkloadOptions options)
     : options_(std::move(options)), sensors_(plant::BenchPlant(options_.seed, options_.tags)) {
   for (size_t i = 0; i < sensors_.size(); ++i) {
     sensors_[i].tag.name = absl::StrFormat("%s/%06d", options_.prefix, i);
-    if (options_.kind == WorkloadKind::kWide) sensors_[i].jitter = 0;  // A snapshot has one time.
+    sensors_[i].period = options_.period_seconds * kNanosPerSecond;
+    if (IsSnapshots()) sensors_[i].jitter = 0;  // A snapshot has one time.
   }
 }
 
@@ -35,12 +37,12 @@ void Workload::SetTags(const std::vector<Tag>& tags) {
 
 void Workload::Expected(size_t sensor, int64_t seconds, Samples* out) const {
   out->Clear();
-  plant::MakeSamples(sensors_[sensor], kFirstSecond, static_cast<size_t>(seconds), out);
+  plant::MakeSamples(sensors_[sensor], FirstSample(), static_cast<size_t>(seconds), out);
 }
 
 Workload::Source::Source(const Workload& workload, size_t connections, int64_t begin, int64_t end)
     : workload_(workload), connections_(connections), end_(end), at_(begin) {
-  if (workload.options_.kind != WorkloadKind::kWide) {
+  if (!workload.IsSnapshots()) {
     const int64_t tags = std::max<int64_t>(1, static_cast<int64_t>(workload.options_.tags / connections));
     window_ = static_cast<int64_t>(
         std::bit_floor(static_cast<uint64_t>(std::clamp<int64_t>(kFrameSamples / tags, 1, kWindowMax))));
@@ -79,13 +81,13 @@ void Workload::Source::MakePiece(int64_t begin, int64_t end, std::vector<std::ve
   piece_first_ = begin;
   for (size_t i = 0; i < samples_.size(); ++i) {
     samples_[i].Clear();
-    plant::MakeSamples(workload_.sensors_[i], kFirstSecond + begin, static_cast<size_t>(end - begin),
-                       &samples_[i]);
+    plant::MakeSamples(workload_.sensors_[i], workload_.FirstSample() + begin,
+                       static_cast<size_t>(end - begin), &samples_[i]);
     if (!late_.empty()) SetAsideLate(i);
     used_[i] = 0;
   }
   for (size_t c = 0; c < connections_; ++c) {
-    if (workload_.options_.kind == WorkloadKind::kWide) {
+    if (workload_.IsSnapshots()) {
       for (int64_t second = begin; second < end; ++second) Snapshots(c, second, &(*frames)[c]);
     } else {
       for (int64_t window = begin / window_; window * window_ < end; ++window)
@@ -161,22 +163,23 @@ void Workload::Source::Snapshots(size_t connection, int64_t second, std::vector<
   client::FrameEncoder encoder;
   const size_t at = static_cast<size_t>(second - piece_first_);
   const size_t last = FirstOf(connection + 1);
-  for (size_t begin = FirstOf(connection); begin < last; begin += kFrameSamples) {
-    const size_t end = std::min<size_t>(last, begin + kFrameSamples);
+  const size_t tags = workload_.options_.kind == WorkloadKind::kSmall ? kSmallFrameSamples : kFrameSamples;
+  for (size_t begin = FirstOf(connection); begin < last; begin += tags) {
+    const size_t end = std::min<size_t>(last, begin + tags);
     for (const ValueType type : {ValueType::kFloat64, ValueType::kDigital}) {
-      std::vector<TagId> tags;
+      std::vector<TagId> ids;
       std::vector<ValueBits> values;
       std::vector<Quality> qualities;
       for (size_t i = begin; i < end; ++i) {
         const plant::Sensor& sensor = workload_.sensors_[i];
         if (sensor.tag.type != type) continue;
-        tags.push_back(sensor.tag.id);
+        ids.push_back(sensor.tag.id);
         values.push_back(samples_[i].values[at]);
         qualities.push_back(samples_[i].View().QualityAt(at));
       }
-      if (!tags.empty()) {
-        encoder.AddSnapshot((kFirstSecond + second) * kNanosPerSecond, type, tags, values, qualities,
-                            nullptr);
+      if (!ids.empty()) {
+        encoder.AddSnapshot(workload_.start() + second * workload_.options_.period_seconds * kNanosPerSecond,
+                            type, ids, values, qualities, nullptr);
       }
     }
     EncodedFrame& frame = frames->emplace_back();

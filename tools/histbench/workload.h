@@ -8,6 +8,7 @@
 //   which they
 //          arrive, in front of their tag's samples of that window.
 //   wide   snapshots: all tags of a connection at one second, up to 16,384 tags a frame.
+//   small  snapshots of 20 tags.
 //
 // A connection has a contiguous part of the tags; kinds of sensors alternate, so all connections carry the
 // same mixture.
@@ -26,7 +27,7 @@
 
 namespace historian::histbench {
 
-enum class WorkloadKind : uint8_t { kPlant, kLate, kWide };
+enum class WorkloadKind : uint8_t { kPlant, kLate, kWide, kSmall };
 
 // Monday, 2024-01-01T00:00:00Z: always in the past, and the same in every run.
 inline constexpr int64_t kFirstSecond = 1'704'067'200;
@@ -35,8 +36,10 @@ struct WorkloadOptions {
   WorkloadKind kind = WorkloadKind::kPlant;
   uint64_t seed = 1;
   size_t tags = 1000;
-  int64_t seconds = 6 * 3600;
-  std::string prefix = "bench";  // Of the tags' names.
+  int64_t seconds = 6 * 3600;           // Samples of each tag: seconds of the plant, at one sample a second.
+  int64_t first_second = kFirstSecond;  // A multiple of period_seconds.
+  int64_t period_seconds = 1;           // One sample of each tag in so many seconds.
+  std::string prefix = "bench";         // Of the tags' names.
 };
 
 struct EncodedFrame {
@@ -54,10 +57,12 @@ class Workload {
   const std::vector<plant::Sensor>& sensors() const { return sensors_; }
   void SetTags(const std::vector<Tag>& tags);
 
-  Timestamp start() const { return kFirstSecond * kNanosPerSecond; }
-  // Behind the last sample of [0, seconds), jitter included.
+  Timestamp start() const { return options_.first_second * kNanosPerSecond; }
+  // Behind the last sample of [0, seconds), jitter included. Here and below a second is the time of a sample
+  // when period_seconds is not 1.
   Timestamp EndOf(int64_t seconds) const {
-    return (kFirstSecond + seconds) * kNanosPerSecond - kNanosPerSecond / 2;
+    return (options_.first_second + seconds * options_.period_seconds) * kNanosPerSecond -
+           kNanosPerSecond / 2;
   }
   uint64_t samples() const { return static_cast<uint64_t>(options_.seconds) * options_.tags; }
 
@@ -99,6 +104,12 @@ class Workload {
   };
 
  private:
+  // Of sample 0 of the workload, counted from 1970.
+  int64_t FirstSample() const { return options_.first_second / options_.period_seconds; }
+  bool IsSnapshots() const {
+    return options_.kind == WorkloadKind::kWide || options_.kind == WorkloadKind::kSmall;
+  }
+
   const WorkloadOptions options_;
   std::vector<plant::Sensor> sensors_;
 };
