@@ -167,7 +167,7 @@ TEST_F(VerifyTest, DamagedOpenSamplesRecordsAndJournalAreFound) {
   WriteRun(tags_[0], ValueType::kFloat64, 50'000, 100);
   WriteRun(tags_[0], ValueType::kFloat64, 51'000, 100);
   uint64_t damaged = 0;
-  for (uint64_t position = 0; position < 100'000 && damaged == 0; position += 40) {
+  for (uint64_t position = 0; position < 10'000'000 && damaged == 0; position += 40) {
     if (!faults_->DamageLog("journal", position).ok()) continue;
     for (const Damage& damage : VerifyAll().damages) damaged += damage.part == StoredPart::kJournal;
     ASSERT_TRUE(faults_->DamageLog("journal", position).ok());

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <thread>
+#include <utility>
 
+#include "absl/synchronization/barrier.h"
 #include "absl/time/clock.h"
 #include "storage/model/status_macros.h"
 #include "tools/histbench/ingest.h"
@@ -20,7 +23,7 @@ constexpr int64_t kBeforeSeconds = 3600;
 constexpr double kCurrentShare = 0.1;
 constexpr double kAloneSeconds = 5;
 // Of current data made ahead: how long a backfill may take at most.
-constexpr double kFlowSecondsMax = 60;
+constexpr double kFlowSecondsMax = 30;
 
 struct Stored {
   double bytes_per_sample = 0;  // Blocks and rollups, settled.
@@ -58,7 +61,9 @@ absl::Status MeasureBackfill(const MeasureOptions& options, Json* json, std::str
                  .prefix = "backfill"});
   Workload current({.seed = options.seed, .tags = tags, .seconds = kBeforeSeconds, .prefix = "backfill"});
   const auto write = [&options](const TestBed& bed, const Workload& workload, int64_t begin, int64_t end,
-                                absl::string_view producer, double pace, const std::atomic<bool>* stop) {
+                                absl::string_view producer, double pace = 0,
+                                const std::atomic<bool>* stop = nullptr,
+                                std::function<void()> on_ready = nullptr) {
     return Ingest(workload, begin, end,
                   {.target = bed.target(),
                    .producer = std::string(producer),
@@ -66,6 +71,7 @@ absl::Status MeasureBackfill(const MeasureOptions& options, Json* json, std::str
                    .frames_in_flight = options.frames_in_flight,
                    .memory_bytes = options.memory_bytes,
                    .samples_per_second = pace,
+                   .on_ready = std::move(on_ready),
                    .stop = stop});
   };
 
@@ -76,22 +82,27 @@ absl::Status MeasureBackfill(const MeasureOptions& options, Json* json, std::str
   RETURN_IF_ERROR(MakeTags(bed->connection(), &week));
   RETURN_IF_ERROR(MakeTags(bed->connection(), &current));
   Say("backfill: %d current samples", current.samples());
-  ASSIGN_OR_RETURN(const IngestResult before, write(*bed, current, 0, kBeforeSeconds, "current", 0, nullptr));
+  ASSIGN_OR_RETURN(const IngestResult before, write(*bed, current, 0, kBeforeSeconds, "current"));
   const double pace = before.rate() * kCurrentShare;
   const auto seconds_of = [&](double length) {
     return std::max<int64_t>(64, static_cast<int64_t>(pace * length / static_cast<double>(tags)));
   };
   const int64_t alone_end = kBeforeSeconds + seconds_of(kAloneSeconds);
   Say("  current data alone, at %.2f M samples/s", pace * 1e-6);
-  ASSIGN_OR_RETURN(IngestResult alone,
-                   write(*bed, current, kBeforeSeconds, alone_end, "current", pace, nullptr));
+  ASSIGN_OR_RETURN(IngestResult alone, write(*bed, current, kBeforeSeconds, alone_end, "current", pace));
   Say("  the same, and %d samples that are older", week.samples());
   std::atomic<bool> done{false};
   absl::StatusOr<IngestResult> beside = absl::UnknownError("not run");
+  auto* const barrier = new absl::Barrier(2);
+  const auto both_ready = [barrier] {
+    if (barrier->Block()) delete barrier;
+  };
   std::thread flowing([&] {
-    beside = write(*bed, current, alone_end, alone_end + seconds_of(kFlowSecondsMax), "current", pace, &done);
+    beside = write(*bed, current, alone_end, alone_end + seconds_of(kFlowSecondsMax), "current", pace, &done,
+                   both_ready);
   });
-  absl::StatusOr<IngestResult> backfill = write(*bed, week, 0, week_samples, "backfill", 0, nullptr);
+  absl::StatusOr<IngestResult> backfill =
+      write(*bed, week, 0, week_samples, "backfill", 0, nullptr, both_ready);
   done.store(true);
   flowing.join();
   RETURN_IF_ERROR(backfill.status());
@@ -107,10 +118,10 @@ absl::Status MeasureBackfill(const MeasureOptions& options, Json* json, std::str
   RETURN_IF_ERROR(MakeTags(bed->connection(), &week));
   RETURN_IF_ERROR(MakeTags(bed->connection(), &current));
   Say("  the same samples in order");
-  ASSIGN_OR_RETURN(const IngestResult in_order, write(*bed, week, 0, week_samples, "week", 0, nullptr));
+  ASSIGN_OR_RETURN(const IngestResult in_order, write(*bed, week, 0, week_samples, "week"));
   const int64_t current_seconds =
       alone_end + static_cast<int64_t>(beside->samples / static_cast<uint64_t>(tags));
-  RETURN_IF_ERROR(write(*bed, current, 0, current_seconds, "current", 0, nullptr).status());
+  RETURN_IF_ERROR(write(*bed, current, 0, current_seconds, "current").status());
   ASSIGN_OR_RETURN(const Stored ordered, Settle(*bed));
   RETURN_IF_ERROR(bed->Stop());
 

@@ -90,7 +90,7 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
     const bool more = source.Next(options.memory_bytes, &frames);
     result.make_seconds += absl::ToDoubleSeconds(absl::Now() - make_begin);
     if (!more) break;
-    ++result.pieces;
+    if (++result.pieces == 1 && options.on_ready) options.on_ready();
     std::vector<std::thread> threads;
     // Two barriers: the clock starts when all threads stand at the line.
     auto* const ready = new absl::Barrier(static_cast<int>(lanes.size()) + 1);

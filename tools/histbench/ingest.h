@@ -29,6 +29,8 @@ struct IngestOptions {
   size_t memory_bytes = size_t{1} << 30;  // Of encoded frames.
   pid_t server_pid = -1;                  // For its CPU time; -1: not known.
   double samples_per_second = 0;          // Sends no faster, evenly. 0: as fast as it can.
+  // Called when the frames are made and the clock is about to start, the first time; may wait.
+  std::function<void()> on_ready;
   // Set: what was not sent yet stays unsent.
   const std::atomic<bool>* stop = nullptr;
   // Called with the samples acknowledged so far; by several threads.
