@@ -7,8 +7,9 @@
 namespace historian {
 namespace {
 
-// An interval's summary takes as much memory as ten samples; an interval with this many is worth one.
-constexpr uint64_t kSamplesWorthASummary = 16;
+// A summary takes as much memory as ten samples, and making it costs as much as folding them: intervals with
+// fewer samples than this are folded anew each time.
+constexpr uint64_t kSamplesWorthASummary = 32;
 
 // The same for all times of an interval, and rising.
 uint64_t IntervalOf(Timestamp t, const IntervalGrid& grid) {
