@@ -211,7 +211,7 @@ class ArchiveImpl : public Archive {
   // Synchronise themselves.
   HeadCache heads_;
   PageCache pages_;
-  FoldedPages folded_;
+  FoldedRuns folded_;
   PartitionTable partitions_;
   ReaderPins pins_;
   Completions completions_;
@@ -999,8 +999,9 @@ absl::Status ArchiveImpl::TakeIn(SettledPartition settled) {
   }
   settled.runs.push_back(std::move(records));
   RETURN_IF_ERROR(store_->Ingest(std::move(settled.runs)));
-  partitions_.Set({{settled.partition, settled.state}});
+  // First what is cached, then what says which rollups are in force.
   heads_.InvalidatePartition(settled.partition);
+  partitions_.Set({{settled.partition, settled.state}});
   garbage_.push_back({settled.partition, settled.seal, pins_.Turn()});
   return absl::OkStatus();
 }

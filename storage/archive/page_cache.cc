@@ -8,6 +8,12 @@
 #include "storage/model/status_macros.h"
 
 namespace historian {
+namespace {
+
+// A week of one tag with a few samples a second.
+constexpr size_t kAheadBytesMax = size_t{4} << 20;
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead& head, size_t i) {
   using Loaded = LruCache<PageCache::Key, Samples>::Loaded;
@@ -20,6 +26,21 @@ absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead
   });
 }
 
+void PageReader::FetchAhead(int32_t partition, TagId tag, uint64_t seal) {
+  ahead_.clear();
+  ahead_seal_ = seal;
+  size_t bytes = 0;
+  const std::unique_ptr<kv::Cursor> cursor = cache_.store_.NewCursor(kv::Space::kPages);
+  // An error here shows again where the block is read by itself.
+  for (cursor->Seek(format::PagesPrefix(partition, seal, tag)); cursor->Valid(); cursor->Next()) {
+    const absl::StatusOr<format::BlockId> id = format::ParsePagesKey(cursor->key());
+    if (!id.ok() || id->partition != partition || id->seal != seal || id->tag != tag) break;
+    bytes += cursor->value().size();
+    if (bytes > kAheadBytesMax) break;
+    ahead_[id->first_time] = std::string(cursor->value());
+  }
+}
+
 absl::StatusOr<Samples> PageReader::Decode(const StoredHead& head, size_t i) {
   const Summary& summary = head.head.pages[i].summary;
   const auto damaged = [&](const absl::Status& status) {
@@ -29,11 +50,17 @@ absl::StatusOr<Samples> PageReader::Decode(const StoredHead& head, size_t i) {
   };
   if (payload_.empty() || !(block_ == head.id)) {
     payload_.clear();
-    absl::StatusOr<std::optional<std::string>> payload =
-        cache_.store_.Get(kv::Space::kPages, format::PagesKey(head.id));
-    if (!payload.ok()) return damaged(payload.status());
-    if (!payload->has_value()) return damaged(absl::DataLossError("the block's pages are missing"));
-    payload_ = *std::move(*payload);
+    const auto fetched = head.id.seal == ahead_seal_ ? ahead_.find(head.id.first_time) : ahead_.end();
+    if (fetched != ahead_.end()) {
+      payload_ = std::move(fetched->second);
+      ahead_.erase(fetched);
+    } else {
+      absl::StatusOr<std::optional<std::string>> payload =
+          cache_.store_.Get(kv::Space::kPages, format::PagesKey(head.id));
+      if (!payload.ok()) return damaged(payload.status());
+      if (!payload->has_value()) return damaged(absl::DataLossError("the block's pages are missing"));
+      payload_ = *std::move(*payload);
+    }
     block_ = head.id;
   }
   const absl::StatusOr<absl::string_view> page = format::PageBytes(head.head, payload_, i);

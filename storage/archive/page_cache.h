@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/archive/head_cache.h"
@@ -56,6 +57,11 @@ class PageReader {
   // head; names tag and times.
   absl::StatusOr<std::shared_ptr<const Samples>> Read(const StoredHead& head, size_t i);
 
+  // Fetches what the tag has in the partition under the seal number in one long read, as when most of its
+  // blocks will be asked for; until Forget(). Does nothing, or not all of it, when it is too much to hold.
+  void FetchAhead(int32_t partition, TagId tag, uint64_t seal);
+  void Forget() { ahead_.clear(); }
+
   // From now on pages that are not in the cache are not put there: for reading that is long, and once.
   void PassThrough() { pass_through_ = true; }
 
@@ -65,7 +71,9 @@ class PageReader {
   PageCache& cache_;
   bool pass_through_ = false;
   format::BlockId block_;
-  std::string payload_;  // Of block_; empty when none was fetched.
+  std::string payload_;                                // Of block_; empty when none was fetched.
+  absl::flat_hash_map<Timestamp, std::string> ahead_;  // Payloads by first time, of blocks of
+  uint64_t ahead_seal_ = 0;                            // this seal.
 };
 
 }  // namespace historian

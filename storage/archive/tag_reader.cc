@@ -102,8 +102,10 @@ absl::Status TagReader::Read(const Position& position, std::shared_ptr<const Sam
   return position.view_->Read(position.cluster_, pages_, samples);
 }
 
-absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition) {
+absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition,
+                                                                          uint64_t* settled) {
   const std::shared_ptr<const format::Rollup> none;
+  if (settled != nullptr) *settled = 0;
   if (sources_.HasAllExpired(partition)) return none;
   if (sources_.HasExpired(partition)) {
     ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
@@ -115,11 +117,13 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_
       sources_.tail->Reaches(format::PartitionStart(partition), format::PartitionStart(partition + 1) - 1)) {
     return none;
   }
+  if (settled != nullptr) *settled = state.settled;
   return heads_.Rollup(partition, sources_.tag);
 }
 
-absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, Folding* folding) {
-  IntervalFold* const fold = &folding->fold;
+template <typename Sink>
+absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+                                     Sink* sink) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
   std::shared_ptr<const Samples> samples;
   Summary part;
@@ -127,19 +131,26 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
        cluster < view->clusters() && view->first_time(cluster) < to; ++cluster) {
     const Timestamp first = view->first_time(cluster), last = view->last_time(cluster);
     const Summary* summary = view->summary(cluster);
-    if (summary != nullptr && first >= from && last < to && fold->FitsOneInterval(first, last)) {
-      fold->AddSummary(*summary);
+    if (summary != nullptr && first >= from && last < to && sink->FitsOneInterval(first, last)) {
+      sink->AddSummary(*summary);
       continue;
     }
     if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
     const PartitionView::BlockPage page = view->block_page(cluster);
-    if (page.block != nullptr && folding->grid.has_value() && first >= from && last < to &&
-        last < folding->grid_end && FoldedPages::IsWorthwhile(*folding->grid, *summary)) {
-      ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedPage> folded,
-                       folded_.Get(*page.block, page.index, *folding->grid, fold->parts(), pages_));
+    if (page.block != nullptr && kept != nullptr && first >= from && last < to && last < kept->end &&
+        FoldedRuns::IsWorthwhile(kept->grid, summary->count, first, last)) {
+      const FoldedRuns::Key key = {page.block->id, static_cast<uint32_t>(page.index), sink->parts(),
+                                   kept->grid};
+      ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedRun> folded,
+                       folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
+                         RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
+                         GridFold grid_fold(sources_.type, kept->grid, sink->parts());
+                         grid_fold.Add(samples->View());
+                         return grid_fold.Finish();
+                       }));
       for (size_t i = 0; i < folded->size(); ++i) {
         folded->Get(i, &part);
-        fold->AddSummary(part);
+        sink->AddSummary(part);
       }
       continue;
     }
@@ -147,7 +158,7 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
     const std::vector<Timestamp>& times = samples->times;
     const auto begin = first >= from ? times.begin() : std::lower_bound(times.begin(), times.end(), from);
     const auto end = last < to ? times.end() : std::lower_bound(begin, times.end(), to);
-    fold->Add(samples->View().Slice(begin - times.begin(), end - begin));
+    sink->Add(samples->View().Slice(begin - times.begin(), end - begin));
   }
   return absl::OkStatus();
 }
@@ -161,16 +172,16 @@ absl::Status TagReader::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
       "(UTC)"));
 }
 
+template <typename Sink>
 absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition,
-                                  Timestamp from, Timestamp to, Folding* folding) {
-  IntervalFold* const fold = &folding->fold;
+                                  Timestamp from, Timestamp to, const KeptGrid* kept, Sink* sink) {
   const std::vector<Summary>& slots = rollup.levels[level].slots;
   auto slot = std::partition_point(slots.begin(), slots.end(),
                                    [from](const Summary& s) { return s.last.time < from; });
   for (; slot != slots.end() && slot->first.time < to; ++slot) {
     const Timestamp first = slot->first.time, last = slot->last.time;
-    if (first >= from && last < to && fold->FitsOneInterval(first, last)) {
-      fold->AddSummary(*slot);
+    if (first >= from && last < to && sink->FitsOneInterval(first, last)) {
+      sink->AddSummary(*slot);
       continue;
     }
     if (level == 0 && sources_.HasExpired(partition)) {
@@ -178,8 +189,41 @@ absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, in
       if (view->clusters() == 0) return OnlyRollups(rollup.levels[0].slot_ns, partition);
     }
     const Timestamp part_from = std::max(from, first), part_to = std::min(to, last + 1);
-    RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, partition, part_from, part_to, folding)
-                              : FoldClusters(partition, part_from, part_to, folding));
+    RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, partition, part_from, part_to, kept, sink)
+                              : FoldClusters(partition, part_from, part_to, kept, sink));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+                                      IntervalFold* fold) {
+  uint64_t settled = 0;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition, &settled));
+  if (rollup == nullptr) return FoldClusters(partition, from, to, kept, fold);
+  const size_t coarsest = rollup->levels.size() - 1;
+  const Timestamp start = format::PartitionStart(partition), end = format::PartitionStart(partition + 1);
+  const bool whole = from <= rollup->levels[coarsest].slots.front().first.time &&
+                     to > rollup->levels[coarsest].slots.back().last.time;
+  if (kept == nullptr || settled == 0 || !whole || end > kept->end ||
+      kept->grid.step < rollup->levels[0].slot_ns) {
+    return FoldSlots(*rollup, coarsest, partition, from, to, kept, fold);
+  }
+  const FoldedRuns::Key key = {
+      {partition, sources_.tag, 0, settled}, FoldedRuns::kWholePartition, fold->parts(), kept->grid};
+  ASSIGN_OR_RETURN(
+      const std::shared_ptr<const FoldedRun> folded, folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
+        // Each edge of an interval cuts a page, and there are about as many as blocks.
+        pages_.FetchAhead(partition, sources_.tag, settled);
+        GridFold grid_fold(sources_.type, kept->grid, fold->parts());
+        const absl::Status status = FoldSlots(*rollup, coarsest, partition, start, end, nullptr, &grid_fold);
+        pages_.Forget();
+        RETURN_IF_ERROR(status);
+        return grid_fold.Finish();
+      }));
+  Summary part;
+  for (size_t i = 0; i < folded->size(); ++i) {
+    folded->Get(i, &part);
+    fold->AddSummary(part);
   }
   return absl::OkStatus();
 }
@@ -233,9 +277,9 @@ absl::StatusOr<std::optional<Sample>> TagReader::NeighbourAtOrAfter(Timestamp t)
 
 absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp> edges,
                                                       Interpolation interpolation, uint32_t parts) {
-  Folding folding = {IntervalFold(sources_.type, interpolation, edges, parts), IntervalGrid::Of(edges), 0};
-  if (folding.grid.has_value()) folding.grid_end = edges[edges.size() - 2];
-  IntervalFold& fold = folding.fold;
+  IntervalFold fold(sources_.type, interpolation, edges, parts);
+  const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
+  const KeptGrid kept = {grid.value_or(IntervalGrid()), grid.has_value() ? edges[edges.size() - 2] : 0};
   const Timestamp start = edges.front(), end = edges.back();
   const auto add_neighbour = [&](const std::optional<Sample>& sample) {
     if (sample.has_value()) fold.Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
@@ -248,10 +292,7 @@ absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
       const Timestamp part_from = std::max(from, format::PartitionStart(p));
       const Timestamp part_to = std::min(to, format::PartitionStart(p + 1));
-      ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(p));
-      RETURN_IF_ERROR(rollup == nullptr
-                          ? FoldClusters(p, part_from, part_to, &folding)
-                          : FoldSlots(*rollup, rollup->levels.size() - 1, p, part_from, part_to, &folding));
+      RETURN_IF_ERROR(FoldPartition(p, part_from, part_to, grid.has_value() ? &kept : nullptr, &fold));
     }
   }
   ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(end));

@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "storage/archive/archive.h"
-#include "storage/archive/folded_pages.h"
+#include "storage/archive/folded_runs.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/partition_view.h"
 #include "storage/archive/partitions.h"
@@ -45,7 +45,7 @@ struct TagSources {
 // sources: it keeps the blocks that may be read.
 class TagReader {
  public:
-  TagReader(HeadCache& heads, PageCache& pages, FoldedPages& folded, const PartitionTable& partitions,
+  TagReader(HeadCache& heads, PageCache& pages, FoldedRuns& folded, const PartitionTable& partitions,
             ReaderPins::Pin pin, TagSources sources, KeepGoing keep_going)
       : heads_(heads),
         folded_(folded),
@@ -95,16 +95,24 @@ class TagReader {
  private:
   absl::StatusOr<std::shared_ptr<const PartitionView>> View(int32_t partition);
   // The rollup that stands for all of the partition; null when there is none or something newer lies there.
-  absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition);
-  // Fold what lies in [from, to), which is within the partition and the fold's edges.
-  struct Folding {
-    IntervalFold fold;
-    std::optional<IntervalGrid> grid;
-    Timestamp grid_end = 0;  // Where its last whole interval ends.
+  // With *settled, also the seal number of what it stands for, 0 when that is gone.
+  absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition,
+                                                                 uint64_t* settled = nullptr);
+  // Fold what lies in [from, to), which is within the partition, into a fold or a grid. Pages that are folded
+  // into `kept` intervals are kept so.
+  struct KeptGrid {
+    IntervalGrid grid;
+    Timestamp end = 0;  // Where its last whole interval ends.
   };
+  template <typename Sink>
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
-                         Timestamp to, Folding* folding);
-  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, Folding* folding);
+                         Timestamp to, const KeptGrid* kept, Sink* sink);
+  template <typename Sink>
+  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+                            Sink* sink);
+  // Folds [from, to) of the partition by the shortest way.
+  absl::Status FoldPartition(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+                             IntervalFold* fold);
   // The tag's nearest samples outside a fold, which may be known only as the ends of runs that a rollup sums
   // up.
   absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t);
@@ -118,7 +126,7 @@ class TagReader {
   absl::Status Backward(Position* position, int32_t partition);
 
   HeadCache& heads_;
-  FoldedPages& folded_;
+  FoldedRuns& folded_;
   const PartitionTable& partitions_;
   const ReaderPins::Pin pin_;
   PageReader pages_;

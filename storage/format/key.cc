@@ -83,6 +83,12 @@ std::string PagesPrefix(int32_t partition, uint64_t seal) {
   return key;
 }
 
+std::string PagesPrefix(int32_t partition, uint64_t seal, TagId tag) {
+  std::string key = PagesPrefix(partition, seal);
+  PutBigEndian(tag, &key);
+  return key;
+}
+
 absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key) {
   RollupId id;
   if (key.size() != sizeof(id.partition) + sizeof(id.tag)) {

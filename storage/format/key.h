@@ -64,6 +64,8 @@ absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key);
 // all pages keys of seals before `seal` lie before PagesPrefix.
 std::string PartitionPrefix(int32_t partition);
 std::string PagesPrefix(int32_t partition, uint64_t seal);
+// Those of one tag have this prefix.
+std::string PagesPrefix(int32_t partition, uint64_t seal, TagId tag);
 
 }  // namespace historian::format
 
