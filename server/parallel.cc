@@ -65,7 +65,8 @@ void PostHelper(boost::asio::thread_pool& pool, std::shared_ptr<SharedWork> shar
 
 }  // namespace
 
-size_t ParallelWidth() { return std::max(1u, std::thread::hardware_concurrency()); }
+// More than there are processors, for what is not cached waits for the disk.
+size_t ParallelWidth() { return std::max(4u, std::thread::hardware_concurrency()); }
 
 absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
                                absl::FunctionRef<absl::Status(size_t)> work) {

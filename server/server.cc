@@ -36,7 +36,7 @@ namespace historian::server {
 namespace {
 
 // Queries mostly compute, a few wait for the disk or for a seal.
-int PoolThreads() { return std::max(3u, std::thread::hardware_concurrency()); }
+int PoolThreads() { return std::max(6u, 2 * std::thread::hardware_concurrency()); }
 
 constexpr absl::Duration kLookInterval = absl::Seconds(2);
 
