@@ -207,15 +207,24 @@ bool Tail::AppendPlain(const SamplesView& samples) {
 void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
   Rest& rest = Unfold();
   Samples& waiting = rest.in_order.rest;
-  const bool in_order = (!has_frontier_ || samples.times[0] > frontier_) &&
-                        (waiting.empty() || samples.times[0] > waiting.times.back());
-  if (in_order) {
-    if (!has_latest_ || samples.times[0] < oldest_) oldest_ = samples.times[0];
-    NoteNewest(samples, samples.size - 1);
-    waiting.Append(type_, samples);
-    rest.samples += samples.size;
-  } else {
-    for (size_t i = 0; i < samples.size; ++i) AppendOne(samples, i, superseded);
+  // What is not after the frontier is late, and what is newer than all that is in order here follows it, each
+  // as one run; only between them samples are looked at singly.
+  const Timestamp* const times_end = samples.times + samples.size;
+  const size_t late =
+      has_frontier_ ? std::upper_bound(samples.times, times_end, frontier_) - samples.times : 0;
+  if (late > 0) AddLate(samples.Slice(0, late));
+  size_t in_order = late;
+  if (has_frontier_ || !waiting.empty()) {
+    const Timestamp newest = waiting.empty() ? frontier_ : waiting.times.back();
+    in_order = std::upper_bound(samples.times + late, times_end, newest) - samples.times;
+  }
+  for (size_t i = late; i < in_order; ++i) AppendOne(samples, i, superseded);
+  if (in_order < samples.size) {
+    const SamplesView run = samples.Slice(in_order, samples.size - in_order);
+    if (!has_latest_ || run.times[0] < oldest_) oldest_ = run.times[0];
+    NoteNewest(run, run.size - 1);
+    waiting.Append(type_, run);
+    rest.samples += run.size;
   }
   if (waiting.size() >= format::kPageSamples || waiting.strings.MemoryBytes() > kPageTextBytes ||
       (!waiting.empty() &&
@@ -241,46 +250,39 @@ void Tail::CutPages() {
 void Tail::AppendOne(const SamplesView& samples, size_t i, Superseded* superseded) {
   const Timestamp time = samples.times[i];
   Samples& rest = rest_->in_order.rest;
-  if (!has_frontier_ || time > frontier_) {
-    const size_t at = std::lower_bound(rest.times.begin(), rest.times.end(), time) - rest.times.begin();
-    if (at == rest.size()) {
-      if (!has_latest_ || time < oldest_) oldest_ = time;
-      NoteNewest(samples, i);
-      rest.Append(type_, samples, i, 1);
-      ++rest_->samples;
-      return;
+  const size_t at = std::lower_bound(rest.times.begin(), rest.times.end(), time) - rest.times.begin();
+  if (rest.times[at] != time) {
+    if (time < oldest_) oldest_ = time;
+    // To its end, and from there to its place.
+    rest.Append(type_, samples, i, 1);
+    std::rotate(rest.times.begin() + at, rest.times.end() - 1, rest.times.end());
+    std::rotate(rest.values.begin() + at, rest.values.end() - 1, rest.values.end());
+    if (!rest.qualities.empty()) {
+      std::rotate(rest.qualities.begin() + at, rest.qualities.end() - 1, rest.qualities.end());
     }
-    if (rest.times[at] != time) {
-      if (time < oldest_) oldest_ = time;
-      Samples moved;
-      moved.Append(type_, rest.View(), 0, at);
-      moved.Append(type_, samples, i, 1);
-      moved.Append(type_, rest.View(), at, rest.size() - at);
-      rest = std::move(moved);
-      ++rest_->samples;
-      return;
-    }
-    // Repeats what is there: nothing new, unless a later statement of this time stands among the late ones.
-    const Samples& late = rest_->late;
-    const bool restated =
-        std::find(late.times.begin(), late.times.end(), time) != late.times.end() ||
-        std::any_of(rest_->late_runs.begin(), rest_->late_runs.end(),
-                    [&](const TailRun& run) { return run.first_time() <= time && time <= run.last_time(); });
-    if (!restated && SameSample(type_, samples, i, rest.View(), at)) {
-      ++superseded->duplicates;
-      return;
-    }
-    ++superseded->replaced;
+    ++rest_->samples;
+    return;
   }
-  AddLate(samples, i);
+  // Repeats what is there: nothing new, unless a later statement of this time stands among the late ones.
+  const Samples& late = rest_->late;
+  const bool restated =
+      std::find(late.times.begin(), late.times.end(), time) != late.times.end() ||
+      std::any_of(rest_->late_runs.begin(), rest_->late_runs.end(),
+                  [&](const TailRun& run) { return run.first_time() <= time && time <= run.last_time(); });
+  if (!restated && SameSample(type_, samples, i, rest.View(), at)) {
+    ++superseded->duplicates;
+    return;
+  }
+  ++superseded->replaced;
+  AddLate(samples.Slice(i, 1));
 }
 
-void Tail::AddLate(const SamplesView& samples, size_t i) {
+void Tail::AddLate(const SamplesView& samples) {
   // A late sample at the newest time restates it.
-  if (!has_latest_ || samples.times[i] < oldest_) oldest_ = samples.times[i];
-  NoteNewest(samples, i);
-  rest_->late.Append(type_, samples, i, 1);
-  ++rest_->samples;
+  if (!has_latest_ || samples.times[0] < oldest_) oldest_ = samples.times[0];
+  NoteNewest(samples, samples.size - 1);
+  rest_->late.Append(type_, samples);
+  rest_->samples += samples.size;
 }
 
 void Tail::NoteNewest(const SamplesView& samples, size_t i) {
@@ -295,23 +297,28 @@ void Tail::NoteNewest(const SamplesView& samples, size_t i) {
 void Tail::SettleLate() {
   Samples& late = rest_->late;
   std::vector<TailRun>& late_runs = rest_->late_runs;
-  // Layer k gets the k-th statement of each time, so that none is lost and each layer's times rise strictly.
-  std::vector<size_t> order(late.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return late.times[a] < late.times[b]; });
   std::vector<Samples> layers;
-  const SamplesView from = late.View();
-  size_t layer = 0;
-  for (size_t k = 0; k < order.size(); ++k) {
-    const bool again = k > 0 && late.times[order[k]] == late.times[order[k - 1]];
-    if (again && SameSample(type_, from, order[k], from, order[k - 1])) {
-      --rest_->samples;  // Said twice in a row.
-      continue;
+  if (IsStrictlyAscending(late.times.data(), late.size())) {
+    layers.push_back(std::move(late));
+  } else {
+    // Layer k gets the k-th statement of each time, so that none is lost and each layer's times rise
+    // strictly.
+    std::vector<size_t> order(late.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return late.times[a] < late.times[b]; });
+    const SamplesView from = late.View();
+    size_t layer = 0;
+    for (size_t k = 0; k < order.size(); ++k) {
+      const bool again = k > 0 && late.times[order[k]] == late.times[order[k - 1]];
+      if (again && SameSample(type_, from, order[k], from, order[k - 1])) {
+        --rest_->samples;  // Said twice in a row.
+        continue;
+      }
+      layer = again ? layer + 1 : 0;
+      if (layer == layers.size()) layers.emplace_back();
+      layers[layer].Append(type_, from, order[k], 1);
     }
-    layer = again ? layer + 1 : 0;
-    if (layer == layers.size()) layers.emplace_back();
-    layers[layer].Append(type_, from, order[k], 1);
   }
   for (Samples& samples : layers) {
     // A backfill comes in order by itself: then it makes one long run instead of many short ones.

@@ -150,8 +150,9 @@ class alignas(64) Tail {
   // Adds what is in order, Good and numbers; false when the samples are not.
   bool AppendPlain(const SamplesView& samples);
   void AppendAny(const SamplesView& samples, Superseded* superseded);
+  // A sample after the frontier, and not after all that is in order.
   void AppendOne(const SamplesView& samples, size_t i, Superseded* superseded);
-  void AddLate(const SamplesView& samples, size_t i);
+  void AddLate(const SamplesView& samples);
   void NoteNewest(const SamplesView& samples, size_t i);
   void CutPages();
   // Sorts rest_->late into rest_->late_runs.
