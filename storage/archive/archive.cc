@@ -92,7 +92,7 @@ class ArchiveImpl : public Archive {
         clock_(clock),
         heads_(*store_, options.memory_budget_bytes / 8),
         pages_(*store_, options.memory_budget_bytes / 16),
-        folded_(options.memory_budget_bytes / 8) {}
+        folded_(options.memory_budget_bytes / 4) {}
   ~ArchiveImpl() override;
 
   absl::Status Init();

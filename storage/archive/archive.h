@@ -52,7 +52,7 @@ struct ArchiveOptions {
   // Shards of the tags, each with its own thread. 0: one per processor.
   int shards = 0;
   // For open tails, frames on their way, cached heads (an eighth), pages decoded (a
-  // sixteenth) and folded (an eighth); the store's
+  // sixteenth) and folded (a quarter); the store's
   // own caches are its own. When tails take
   // more than half of it they are sealed early; when frames on their way take more than a quarter, writes
   // wait.
@@ -258,9 +258,10 @@ class Archive {
   virtual ArchiveStats Stats() = 0;
   virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
   virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;
-  // Reads all that is stored and checks it (verify.h); what is damaged is in Stats too from then on. Runs on the
-  // calling thread, which should be one that waits for nobody.
-  virtual absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) = 0;
+  // Reads all that is stored and checks it (verify.h); what is damaged is in Stats too from then on. Runs on
+  // the calling thread, which should be one that waits for nobody.
+  virtual absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options,
+                                              const VerifyObserver& observer) = 0;
   // NotFound: no such block.
   virtual absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) = 0;
 };

@@ -9,7 +9,7 @@ namespace {
 
 // A summary takes as much memory as ten samples, and making it costs as much as folding them: intervals with
 // fewer samples than this are folded anew each time.
-constexpr uint64_t kSamplesWorthASummary = 32;
+constexpr uint64_t kSamplesWorthASummary = 16;
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // File: storage/archive/folded_runs.h
 //
-// Runs of stored samples - pages of blocks, settled partitions - folded into intervals of equal length: for
+// Runs of stored samples - pages, blocks, settled partitions - folded into intervals of equal length: for
 // each interval that a run touches, the summary of its samples there. A screen that is refreshed asks for the
 // same intervals of the same runs again and again; merging a few summaries is then all there is to do.
 // Summaries merge exactly, so answers are those of the samples; what is stored under one seal number never
@@ -100,8 +100,8 @@ class FoldedRuns {
   // Whether so many samples from `first` to `last` are worth keeping folded: intervals hold many each.
   static bool IsWorthwhile(const IntervalGrid& grid, uint64_t samples, Timestamp first, Timestamp last);
 
-  // A page of a block; or, with kWholePartition, what a tag has in a partition that was settled under the
-  // seal number (first_time is then 0).
+  // A page of a block, or with kWholeBlock all of it; or, with kWholePartition, what a tag has in a partition
+  // that was settled under the seal number (first_time is then 0).
   struct Key {
     format::BlockId block;
     uint32_t page = 0;
@@ -116,6 +116,7 @@ class FoldedRuns {
     }
   };
   static constexpr uint32_t kWholePartition = UINT32_MAX;
+  static constexpr uint32_t kWholeBlock = UINT32_MAX - 1;
 
   absl::StatusOr<std::shared_ptr<const FoldedRun>> Get(const Key& key,
                                                        absl::FunctionRef<absl::StatusOr<FoldedRun>()> fold);

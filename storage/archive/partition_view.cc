@@ -89,6 +89,16 @@ PartitionView::BlockPage PartitionView::block_page(size_t cluster) const {
   return {pages_[c.begin].block, pages_[c.begin].index};
 }
 
+size_t PartitionView::whole_block(size_t cluster) const {
+  const BlockPage first = block_page(cluster);
+  if (first.block == nullptr || first.index != 0) return 0;
+  const size_t pages = first.block->head.pages.size();
+  if (cluster + pages > clusters_.size()) return 0;
+  // Pages are in order of time: were anything between them, the last would stand further on.
+  const BlockPage last = block_page(cluster + pages - 1);
+  return last.block == first.block && last.index + 1 == pages ? pages : 0;
+}
+
 size_t PartitionView::FirstEndingAtOrAfter(Timestamp t) const {
   return std::partition_point(clusters_.begin(), clusters_.end(),
                               [t](const Cluster& c) { return c.last < t; }) -

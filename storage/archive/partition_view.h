@@ -43,6 +43,9 @@ class PartitionView {
     size_t index = 0;
   };
   BlockPage block_page(size_t cluster) const;
+  // The number of clusters from this one on that are, one by one, all pages of one block; 0 when they are
+  // not.
+  size_t whole_block(size_t cluster) const;
 
   // Index of the first cluster that ends at or after t; clusters() when there is none.
   size_t FirstEndingAtOrAfter(Timestamp t) const;

@@ -122,11 +122,51 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_
 }
 
 template <typename Sink>
+absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t cluster, Timestamp to,
+                                           const KeptGrid& kept, Sink* sink) {
+  const PartitionView::BlockPage page = view.block_page(cluster);
+  if (page.block == nullptr) return 0;
+  const format::BlockHead& head = page.block->head;
+  size_t count = view.whole_block(cluster);
+  if (count > 0 && (head.last_time() >= to || head.last_time() >= kept.end)) count = 0;
+  FoldedRuns::Key key = {page.block->id, FoldedRuns::kWholeBlock, sink->parts(), kept.grid};
+  if (count == 0) {
+    count = 1;
+    key.page = static_cast<uint32_t>(page.index);
+  }
+  const Summary& first = head.pages[page.index].summary;
+  const Summary& last = head.pages[page.index + count - 1].summary;
+  uint64_t size = 0;
+  for (size_t i = 0; i < count; ++i) size += head.pages[page.index + i].summary.count;
+  if (!FoldedRuns::IsWorthwhile(kept.grid, size, first.first.time, last.last.time)) return 0;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedRun> folded,
+                   folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
+                     GridFold grid_fold(sources_.type, kept.grid, sink->parts());
+                     std::shared_ptr<const Samples> samples;
+                     for (size_t i = 0; i < count; ++i) {
+                       const Summary& summary = head.pages[page.index + i].summary;
+                       if (grid_fold.FitsOneInterval(summary.first.time, summary.last.time)) {
+                         grid_fold.AddSummary(summary);
+                         continue;
+                       }
+                       RETURN_IF_ERROR(view.Read(cluster + i, pages_, &samples));
+                       grid_fold.Add(samples->View());
+                     }
+                     return grid_fold.Finish();
+                   }));
+  Summary part;
+  for (size_t i = 0; i < folded->size(); ++i) {
+    folded->Get(i, &part);
+    sink->AddSummary(part);
+  }
+  return count;
+}
+
+template <typename Sink>
 absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
                                      Sink* sink) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
   std::shared_ptr<const Samples> samples;
-  Summary part;
   for (size_t cluster = view->FirstEndingAtOrAfter(from);
        cluster < view->clusters() && view->first_time(cluster) < to; ++cluster) {
     const Timestamp first = view->first_time(cluster), last = view->last_time(cluster);
@@ -136,23 +176,12 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
       continue;
     }
     if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-    const PartitionView::BlockPage page = view->block_page(cluster);
-    if (page.block != nullptr && kept != nullptr && first >= from && last < to && last < kept->end &&
-        FoldedRuns::IsWorthwhile(kept->grid, summary->count, first, last)) {
-      const FoldedRuns::Key key = {page.block->id, static_cast<uint32_t>(page.index), sink->parts(),
-                                   kept->grid};
-      ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedRun> folded,
-                       folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
-                         RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
-                         GridFold grid_fold(sources_.type, kept->grid, sink->parts());
-                         grid_fold.Add(samples->View());
-                         return grid_fold.Finish();
-                       }));
-      for (size_t i = 0; i < folded->size(); ++i) {
-        folded->Get(i, &part);
-        sink->AddSummary(part);
+    if (kept != nullptr && first >= from && last < to && last < kept->end) {
+      ASSIGN_OR_RETURN(const size_t folded, FoldKept(*view, cluster, to, *kept, sink));
+      if (folded > 0) {
+        cluster += folded - 1;
+        continue;
       }
-      continue;
     }
     RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
     const std::vector<Timestamp>& times = samples->times;
@@ -199,13 +228,15 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
                                       IntervalFold* fold) {
   uint64_t settled = 0;
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition, &settled));
-  if (rollup == nullptr) return FoldClusters(partition, from, to, kept, fold);
+  // Intervals shorter than all slots have nothing from them.
+  if (rollup == nullptr || (kept != nullptr && settled != 0 && kept->grid.step < rollup->levels[0].slot_ns)) {
+    return FoldClusters(partition, from, to, kept, fold);
+  }
   const size_t coarsest = rollup->levels.size() - 1;
   const Timestamp start = format::PartitionStart(partition), end = format::PartitionStart(partition + 1);
   const bool whole = from <= rollup->levels[coarsest].slots.front().first.time &&
                      to > rollup->levels[coarsest].slots.back().last.time;
-  if (kept == nullptr || settled == 0 || !whole || end > kept->end ||
-      kept->grid.step < rollup->levels[0].slot_ns) {
+  if (kept == nullptr || settled == 0 || !whole || end > kept->end) {
     return FoldSlots(*rollup, coarsest, partition, from, to, kept, fold);
   }
   const FoldedRuns::Key key = {
@@ -279,7 +310,11 @@ absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp
                                                       Interpolation interpolation, uint32_t parts) {
   IntervalFold fold(sources_.type, interpolation, edges, parts);
   const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
-  const KeptGrid kept = {grid.value_or(IntervalGrid()), grid.has_value() ? edges[edges.size() - 2] : 0};
+  KeptGrid kept;
+  if (grid.has_value()) {
+    const bool last_is_whole = Elapsed(edges[edges.size() - 2], edges.back()) == grid->step;
+    kept = {*grid, last_is_whole ? edges.back() : edges[edges.size() - 2]};
+  }
   const Timestamp start = edges.front(), end = edges.back();
   const auto add_neighbour = [&](const std::optional<Sample>& sample) {
     if (sample.has_value()) fold.Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});

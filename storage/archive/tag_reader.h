@@ -110,6 +110,11 @@ class TagReader {
   template <typename Sink>
   absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
                             Sink* sink);
+  // Folds the block, or else the page, that begins at the cluster, if it is worth keeping so; returns how
+  // many clusters that was.
+  template <typename Sink>
+  absl::StatusOr<size_t> FoldKept(const PartitionView& view, size_t cluster, Timestamp to,
+                                  const KeptGrid& kept, Sink* sink);
   // Folds [from, to) of the partition by the shortest way.
   absl::Status FoldPartition(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
                              IntervalFold* fold);
