@@ -66,7 +66,8 @@ class RawSource final : public FrameSource {
     left_ -= count;
     if (left_ > 0) {
       *frame = SerializeMessage(frame_);
-      return Step::kFrame;
+      // The status then travels with the frame, which spares a short answer a second one.
+      return next_ == batch_.size() && reader_->AtEnd() ? Step::kLastFrame : Step::kFrame;
     }
     // The limit ended it; only if something follows is there a way to go on.
     bool more = next_ < batch_.size();

@@ -637,6 +637,7 @@ class NotingRawReader : public RawReader {
     if (!more.ok()) note_(more.status());
     return more;
   }
+  bool AtEnd() const override { return reader_->AtEnd(); }
 
  private:
   const std::unique_ptr<RawReader> reader_;

@@ -104,6 +104,8 @@ class RawReader {
   // damaged page does not end the read: what can be read is delivered, and DataLoss comes in place of the
   // end.
   virtual absl::StatusOr<bool> Next(Samples* batch) = 0;
+  // True when it is already known that Next() would only say that this was all.
+  virtual bool AtEnd() const = 0;
 };
 inline constexpr size_t kRawBatchMax = 16384;
 

@@ -498,6 +498,11 @@ class ClusterRawReader : public RawReader {
     return false;
   }
 
+  bool AtEnd() const override {
+    return started_ && at_ == end_ && (!position_.valid() || Passed()) && damage_.ok() &&
+           reader_->head_damage().ok();
+  }
+
  private:
   ValueType type() const { return reader_->sources().type; }
 
