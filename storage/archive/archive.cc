@@ -1,5 +1,7 @@
 #include "storage/archive/archive.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -52,6 +54,8 @@ constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 // What recovery holds in memory at once: so many parts of frames, or so many times so many tail records.
 constexpr int kReplayTasksMax = 64;
 constexpr size_t kTailRecordsAtOnce = 512;
+// A seal of so many tags takes memory worth giving back.
+constexpr size_t kManyTags = 50'000;
 // How often the settling thread looks for work (more often when it is not to wait so long), and how it yields
 // to other threads.
 constexpr absl::Duration kSettlePeriod = absl::Seconds(1);
@@ -857,6 +861,13 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     ++seals_;
     last_seal_ = clock_.Now();
     dirty_since_ = in_flight_bytes_ > 0 || OpenSamples() > 0 ? cut : absl::InfiniteFuture();
+  }
+  // What so many tails and records took lies scattered; the allocator gives it back only when told to.
+  if (frozen.size() >= kManyTags) {
+    frozen = {};
+    frozen_by_shard = {};
+    outcome->left = {};
+    ::malloc_trim(0);
   }
   RETURN_IF_ERROR(Annotate(journal_->Trim(checkpoint_.journal_position), "trimming the journal"));
   return outcome->result;
