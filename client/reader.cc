@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/wire.h"
+#include "google/protobuf/arena.h"
 #include "grpcpp/client_context.h"
 #include "proto/historian/v1/query.grpc.pb.h"
 #include "storage/model/status_macros.h"
@@ -62,9 +63,12 @@ absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Fr
                                                   grpc::ClientContext* context, absl::string_view asked) {
   std::vector<Series> all;
   absl::Status malformed;
-  Frame frame;
-  while (malformed.ok() && stream.Read(&frame)) {
-    for (const auto& wire : frame.series()) {
+  while (malformed.ok()) {
+    // In one piece of memory: a series may have thousands of small messages, such as runs of qualities.
+    google::protobuf::Arena arena;
+    Frame* const frame = google::protobuf::Arena::CreateMessage<Frame>(&arena);
+    if (!stream.Read(frame)) break;
+    for (const auto& wire : frame->series()) {
       absl::StatusOr<Series> series = FromWire(wire);
       if (!series.ok()) {
         malformed = Annotate(series.status(), asked);

@@ -66,7 +66,10 @@ void PostHelper(boost::asio::thread_pool& pool, std::shared_ptr<SharedWork> shar
 }  // namespace
 
 // More than there are processors, for what is not cached waits for the disk.
-size_t ParallelWidth() { return std::max(4u, std::thread::hardware_concurrency()); }
+size_t ParallelWidth() {
+  static const size_t width = std::max(4u, std::thread::hardware_concurrency());  // Asks the file system.
+  return width;
+}
 
 absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
                                absl::FunctionRef<absl::Status(size_t)> work) {

@@ -8,6 +8,12 @@
 #include "server/wire.h"
 
 namespace historian::server {
+namespace {
+
+// Three megabytes of tallies.
+constexpr size_t kColumnsAtOnce = 16'384;
+
+}  // namespace
 
 absl::StatusOr<PlotPlan> PlanPlot(const v1::PlotRequest& request, const LimitsConfig& limits) {
   RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
@@ -50,8 +56,7 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const
       samples.Add(sample.time, sample.value, sample.quality);
   };
   if (before.has_value()) add(*before);
-  const auto take = [&](size_t i, const Interval& interval) {
-    const Tally& tally = interval.samples;
+  const auto add_column = [&](size_t column, const Tally& tally) {
     if (tally.count == 0) return;
     add(tally.first);
     if (tally.good > 0) {
@@ -60,10 +65,18 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const
       add(min_first ? tally.max : tally.min);
     }
     add(tally.last);
-    if (tally.good < tally.count) series->add_not_good_columns(plan.columns[i]);
+    if (tally.good < tally.count) series->add_not_good_columns(plan.columns[column]);
   };
-  RETURN_IF_ERROR(FoldInPieces(env, tag, plan.edges, InterpolationFor(traits, std::nullopt), kExtremes,
-                               keep_going, take));
+  // They come in any order: so many at a time are held.
+  const absl::Span<const Timestamp> edges = plan.edges;
+  std::vector<Tally> tallies(std::min(kColumnsAtOnce, plan.columns.size()));
+  for (size_t first = 0; first < plan.columns.size(); first += tallies.size()) {
+    const size_t count = std::min(tallies.size(), plan.columns.size() - first);
+    RETURN_IF_ERROR(FoldInParallel(
+        env, tag, edges.subspan(first, count + 1), InterpolationFor(traits, std::nullopt), kExtremes,
+        keep_going, [&](size_t i, const Interval& interval) { tallies[i] = interval.samples; }));
+    for (size_t i = 0; i < count; ++i) add_column(first + i, tallies[i]);
+  }
   if (after.has_value()) add(*after);
   ColumnToWire(tag, traits.type, samples.View(), series->mutable_samples());
   return absl::OkStatus();

@@ -83,7 +83,9 @@ std::optional<int64_t> IntegerOf(v1::Aggregate aggregate, const Interval& interv
   return IsTime(aggregate) ? sample->time : Int64OfBits(sample->value);
 }
 
-std::optional<double> FloatOf(v1::Aggregate aggregate, ValueType type, const Interval& interval) {
+// Not inlined, as it answers in registers: an optional that is put together in memory is waited for.
+[[gnu::noinline]] std::optional<double> FloatOf(v1::Aggregate aggregate, ValueType type,
+                                                const Interval& interval) {
   switch (aggregate) {
     case v1::AGGREGATE_SUM:
       return SumOf(interval);
@@ -202,28 +204,20 @@ absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
   return absl::OkStatus();
 }
 
-absl::Status FoldInPieces(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
-                          Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
-                          absl::FunctionRef<void(size_t, const Interval&)> take) {
-  // A megabyte of intervals at a time; fewer when they are so long that folding them is worth a thread.
-  constexpr size_t kPieceMax = 4096;
+absl::Status FoldInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
+                            Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
+                            absl::FunctionRef<void(size_t, const Interval&)> take) {
+  // So long that folding it is worth a thread.
   constexpr uint64_t kLongNs = uint64_t{28} * 86'400 * kNanosPerSecond;
   const size_t size = edges.size() - 1, width = ParallelWidth();
   const bool is_long = Elapsed(edges.front(), edges.back()) >= kLongNs;
-  const size_t piece = is_long ? std::min(kPieceMax, (size + width - 1) / width) : kPieceMax;
-  std::vector<std::vector<Interval>> pieces(width);
-  for (size_t first = 0; first < size; first += piece * width) {
-    const size_t count = std::min(width, (size - first + piece - 1) / piece);
-    RETURN_IF_ERROR(ForEachInParallel(env.pool, count, [&](size_t k) -> absl::Status {
-      ASSIGN_OR_RETURN(pieces[k], env.archive.Fold(tag, edges.subspan(first + k * piece, piece + 1),
-                                                   interpolation, parts, keep_going));
-      return absl::OkStatus();
-    }));
-    for (size_t k = 0; k < count; ++k) {
-      for (size_t i = 0; i < pieces[k].size(); ++i) take(first + k * piece + i, pieces[k][i]);
-    }
-  }
-  return absl::OkStatus();
+  const size_t piece = is_long ? (size + width - 1) / width : size;
+  return ForEachInParallel(env.pool, (size + piece - 1) / piece, [&](size_t k) {
+    const size_t first = k * piece;
+    return env.archive.Fold(
+        tag, edges.subspan(first, piece + 1), interpolation, parts,
+        [&take, first](size_t i, const Interval& interval) { take(first + i, interval); }, keep_going);
+  });
 }
 
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
@@ -231,20 +225,20 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
   const size_t size = plan.edges.size() - 1;
   series->set_tag_id(tag);
 
-  // Interval by interval, all aggregates of each: an Interval is large, and passing over all of them once for
-  // every aggregate costs more than computing it.
+  // Interval by interval, all aggregates of each, while it is at hand.
   struct Output {
     v1::Aggregate aggregate;
     v1::ProcessedColumn* column;
     int64_t* integers = nullptr;
     double* floats = nullptr;
-    std::vector<Quality> statuses;  // Only where they differ from the intervals'.
+    std::vector<Quality> statuses;
   };
   std::vector<Output> outputs;
   for (const v1::Aggregate aggregate : plan.aggregates) {
     v1::ProcessedColumn* column = series->add_columns();
     column->set_aggregate(aggregate);
     Output output{.aggregate = aggregate, .column = column};
+    output.statuses.resize(size);
     if (IsTime(aggregate) || IsCount(aggregate) || (IsValue(aggregate) && !IsFloat(traits.type))) {
       auto* values = column->mutable_integers()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
@@ -256,10 +250,9 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
     }
     outputs.push_back(std::move(output));
   }
-  std::vector<Quality> statuses(size);
   const auto take = [&](size_t i, const Interval& interval) {
-    statuses[i] = StatusOf(interval);
-    if (plan.last_is_cut && i + 1 == size) statuses[i] |= kInfoPartial;
+    Quality status = StatusOf(interval);
+    if (plan.last_is_cut && i + 1 == size) status |= kInfoPartial;
     for (Output& output : outputs) {
       bool has_value = false;
       if (output.integers != nullptr) {
@@ -271,20 +264,13 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
         has_value = value.has_value();
         if (has_value) output.floats[i] = *value;
       }
-      if (!has_value && output.statuses.empty()) {
-        output.statuses.assign(size, kGood);
-        std::copy(statuses.begin(), statuses.begin() + i, output.statuses.begin());
-      }
-      if (!output.statuses.empty()) {
-        output.statuses[i] = has_value ? statuses[i] : WithoutValue(statuses[i], interval);
-      }
+      output.statuses[i] = has_value ? status : WithoutValue(status, interval);
     }
   };
-  RETURN_IF_ERROR(FoldInPieces(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation), plan.parts,
-                               keep_going, take));
+  RETURN_IF_ERROR(FoldInParallel(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
+                                 plan.parts, keep_going, take));
   for (Output& output : outputs) {
-    QualitiesToWire(output.statuses.empty() ? statuses.data() : output.statuses.data(), size,
-                    output.column->mutable_status());
+    QualitiesToWire(output.statuses.data(), size, output.column->mutable_status());
   }
   return absl::OkStatus();
 }

@@ -48,11 +48,11 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
 absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
                              const SelectedTags& selected);
 
-// Folds as Archive::Fold does, and gives the intervals in order with their index, without holding all of
-// them: a million would take a quarter of a gigabyte. Long ranges are folded on several threads.
-absl::Status FoldInPieces(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
-                          Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
-                          absl::FunctionRef<void(size_t, const Interval&)> take);
+// Folds as Archive::Fold does; long ranges on several threads, so `take` may be called for several intervals
+// at once, in any order.
+absl::Status FoldInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
+                            Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
+                            absl::FunctionRef<void(size_t, const Interval&)> take);
 
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series);

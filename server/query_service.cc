@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/arena.h"
 #include "server/call.h"
 #include "server/continuation.h"
 #include "server/parallel.h"
@@ -22,6 +23,8 @@ namespace {
 // Frames of answers end when they have reached so much: large enough to be cheap, small enough to be on their
 // way soon.
 constexpr size_t kFrameBytes = 256 * 1024;
+// The same for frames of series, which all processors make together.
+constexpr size_t kSeriesFrameBytes = 1024 * 1024;
 // Answers of one message hold no more: a client could not take much more either.
 constexpr size_t kAnswerBytesMax = size_t{64} << 20;
 // Newest samples are asked for in so many tags at once, so that long strings are noticed before they are too
@@ -246,20 +249,22 @@ class SeriesSource final : public FrameSource {
   SeriesSource(ServiceEnv& env, SelectedTags selected, size_t series_bytes, Compute compute)
       : env_(env),
         selected_(std::move(selected)),
-        series_of_frame_(std::max<size_t>(1, kFrameBytes / (series_bytes + 1))),
+        series_of_frame_(std::max<size_t>(1, kSeriesFrameBytes / (series_bytes + 1))),
         compute_(std::move(compute)) {}
 
   absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
     if (next_ == selected_.ids.size()) return Step::kEnd;
-    frame_.Clear();
+    // In one piece of memory: a series may have thousands of small messages, such as runs of qualities.
+    google::protobuf::Arena arena;
+    Frame& made = *google::protobuf::Arena::CreateMessage<Frame>(&arena);
     const size_t count = std::min(series_of_frame_, selected_.ids.size() - next_);
-    for (size_t k = 0; k < count; ++k) frame_.add_series();
-    RETURN_IF_ERROR(ForEachInParallel(env_.pool, count, [this](size_t k) {
+    for (size_t k = 0; k < count; ++k) made.add_series();
+    RETURN_IF_ERROR(ForEachInParallel(env_.pool, count, [&](size_t k) {
       return compute_(selected_.ids[next_ + k], selected_.traits[next_ + k],
-                      frame_.mutable_series(static_cast<int>(k)));
+                      made.mutable_series(static_cast<int>(k)));
     }));
     next_ += count;
-    *frame = SerializeMessage(frame_);
+    *frame = SerializeMessage(made);
     return next_ == selected_.ids.size() ? Step::kLastFrame : Step::kFrame;
   }
 
@@ -269,7 +274,6 @@ class SeriesSource final : public FrameSource {
   const size_t series_of_frame_;
   Compute compute_;
   size_t next_ = 0;
-  Frame frame_;
 };
 
 template <class Frame, class Compute>

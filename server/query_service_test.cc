@@ -520,7 +520,7 @@ TEST(ReadProcessedTest, ManyTagsComeInOrderAndInSeveralFrames) {
   TestServer server;
   std::vector<uint32_t> tags;
   v1::Frame frame;
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 100; ++i) {
     tags.push_back(server.Create(absl::StrCat("tag", i)));
     AddColumn(tags.back(), {{kNow - 1000 * kSecond, i}, {kNow, i}}, &frame);
   }

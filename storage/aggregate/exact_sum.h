@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/container/inlined_vector.h"
@@ -76,10 +77,17 @@ class ExactSum {
   void AddAllSquares(const int64_t* values, size_t size);
   void AddAllProducts(const int64_t* values, const uint64_t* weights, size_t size);
 
+  void Clear() { limbs_.Clear(); }
   void Negate();
   void Halve();
   // The product, itself exact. For a variance: n * Sum(x^2) - Sum(x)^2. Not to be stored (see ParseFrom).
   static ExactSum Product(const ExactSum& a, const ExactSum& b);
+
+  // The sum in units of 2^(64 * base); nothing when it is no whole number of them, or of 2^127 and more.
+  std::optional<__int128> Units(int base) const;
+  static ExactSum OfUnits(__int128 units, int base);
+  // The highest base of which the sum is a whole number of units. Of zero any.
+  int LowestBase() const { return limbs_.base(); }
 
   bool IsZero() const { return limbs_.empty(); }
   // -1, 0 or 1.
@@ -149,6 +157,27 @@ inline bool ExactSum::AddTwo(uint64_t low, uint64_t high, int base) {
   if (low == 0 || sum_high == static_cast<int64_t>(low) >> 63) return false;
   limbs_.AssignTwo(low, static_cast<uint64_t>(sum_high), base);
   return true;
+}
+
+inline std::optional<__int128> ExactSum::Units(int base) const {
+  if (limbs_.empty()) return 0;
+  const int above = limbs_.base() - base;
+  if (above < 0 || above + limbs_.size() > 2) return std::nullopt;
+  if (limbs_.size() == 2) {
+    return static_cast<__int128>(static_cast<unsigned __int128>(limbs_[1]) << 64 | limbs_[0]);
+  }
+  return static_cast<__int128>(static_cast<int64_t>(limbs_[0])) * (above == 0 ? 1 : __int128{1} << 64);
+}
+
+inline ExactSum ExactSum::OfUnits(__int128 units, int base) {
+  ExactSum sum;
+  const uint64_t low = static_cast<uint64_t>(units), high = static_cast<uint64_t>(units >> 64);
+  if (!sum.AddTwo(low, high, base) && units != 0) {
+    // One limb is enough.
+    sum.limbs_.PushHighest(low != 0 ? low : high);
+    sum.limbs_.set_base(low != 0 ? base : base + 1);
+  }
+  return sum;
 }
 
 }  // namespace historian

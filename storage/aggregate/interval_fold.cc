@@ -5,44 +5,11 @@
 #include <utility>
 
 #include "storage/aggregate/at_time.h"
+#include "storage/aggregate/run_end.h"
 #include "storage/model/check.h"
 
 namespace historian {
 namespace {
-
-// The first of the ascending [from, to) that is not before t. Steps double from the front, as it is mostly
-// near.
-const Timestamp* Gallop(const Timestamp* from, const Timestamp* to, Timestamp t) {
-  size_t step = 1;
-  while (step < static_cast<size_t>(to - from) && from[step - 1] < t) {
-    from += step;
-    step *= 2;
-  }
-  return std::lower_bound(from, from + std::min<size_t>(step, to - from), t);
-}
-
-// The same when it is times[guess] or a neighbour of that, else null. Requires guess > 0.
-const Timestamp* Near(const Timestamp* times, size_t size, Timestamp t, size_t guess) {
-  if (guess + 2 > size) return nullptr;
-  // Without a branch that depends on which.
-  const Timestamp* const found = times + guess - 1 + (times[guess - 1] < t) + (times[guess] < t);
-  const bool is_first = found == times || found[-1] < t;
-  return is_first && *found >= t ? found : nullptr;
-}
-
-// The same for times about as far apart as the ones before. Requires that the first is before t.
-const Timestamp* EndOfRun(const Timestamp* times, size_t size, Timestamp t, size_t size_before) {
-  const Timestamp last = times[size - 1];
-  if (last < t) return times + size;
-  if (size_before > 0) {
-    if (const Timestamp* found = Near(times, size, t, size_before)) return found;
-  }
-  const double share =
-      static_cast<double>(Elapsed(times[0], t)) / static_cast<double>(Elapsed(times[0], last));
-  const size_t guess = 1 + static_cast<size_t>(share * static_cast<double>(size - 1));
-  if (const Timestamp* found = Near(times, size, t, guess)) return found;
-  return Gallop(times, times + size, t);
-}
 
 uint32_t PartsFor(ValueType type, Interpolation interpolation, uint32_t parts) {
   if (!IsNumeric(type)) return kCounts;
@@ -68,20 +35,29 @@ double DeviationOf(const Tally& tally, uint64_t divisor) {
 
 }  // namespace
 
+void Interval::Clear() {
+  start = end = 0;
+  samples.Clear();
+  good_ns = uncertain_ns = bad_ns = 0;
+  area.Clear();
+}
+
+IntervalSink AppendTo(std::vector<Interval>* intervals) {
+  return [intervals](size_t, const Interval& interval) { intervals->push_back(interval); };
+}
+
 IntervalFold::IntervalFold(ValueType type, Interpolation interpolation, absl::Span<const Timestamp> edges,
-                           uint32_t parts)
+                           uint32_t parts, IntervalSink sink)
     : type_(type),
       interpolation_(interpolation),
       edges_(edges),
       parts_(PartsFor(type, interpolation, parts)),
+      sink_(std::move(sink)),
       fold_(type, parts_) {
   HISTORIAN_CHECK(edges.size() >= 2);
-  intervals_.resize(edges.size() - 1);
-  for (size_t i = 0; i < intervals_.size(); ++i) {
-    HISTORIAN_CHECK(edges[i] < edges[i + 1]);
-    intervals_[i].start = edges[i];
-    intervals_[i].end = edges[i + 1];
-  }
+  for (size_t i = 0; i + 1 < edges.size(); ++i) HISTORIAN_CHECK(edges[i] < edges[i + 1]);
+  open_.start = edges[0];
+  open_.end = edges[1];
 }
 
 void IntervalFold::Add(const SamplesView& samples) {
@@ -104,22 +80,21 @@ void IntervalFold::Add(const SamplesView& samples) {
     const Timestamp* const end = EndOfRun(times + next, samples.size - next, edges_[i + 1], run_size_);
     run_size_ = end - (times + next);
     Enter(i, sample_at(next));
-    Interval& interval = intervals_[i];
-    const uint64_t known_ns = interval.good_ns + interval.uncertain_ns;
-    fold_.Add(samples.Slice(next, run_size_), &interval.samples,
-              {.good_ns = &interval.good_ns,
-               .uncertain_ns = &interval.uncertain_ns,
-               .area_stepped = &interval.area,
-               .area_sloped = &interval.area});
-    interval.bad_ns += Elapsed(times[next], end[-1]) - (interval.good_ns + interval.uncertain_ns - known_ns);
+    const uint64_t known_ns = open_.good_ns + open_.uncertain_ns;
+    fold_.Add(samples.Slice(next, run_size_), &open_.samples,
+              {.good_ns = &open_.good_ns,
+               .uncertain_ns = &open_.uncertain_ns,
+               .area_stepped = &open_.area,
+               .area_sloped = &open_.area});
+    open_.bad_ns += Elapsed(times[next], end[-1]) - (open_.good_ns + open_.uncertain_ns - known_ns);
     next = end - times;
-    SetLast(interval.samples.last);
+    SetLast(open_.samples.last);
   }
 }
 
 bool IntervalFold::FitsOneInterval(Timestamp first, Timestamp last) const {
   if (first < edges_.front() || last >= edges_.back()) return false;
-  if (first >= edges_[current_]) return last < edges_[IntervalOf(first) + 1];
+  if (first >= open_.start) return last < edges_[IntervalOf(first) + 1];
   return *std::upper_bound(edges_.begin(), edges_.end(), first) > last;
 }
 
@@ -129,17 +104,40 @@ void IntervalFold::AddSummary(const Summary& summary) {
   const size_t i = IntervalOf(summary.first.time);
   HISTORIAN_CHECK(summary.last.time < edges_[i + 1]);
   Enter(i, summary.first);
-  Interval& interval = intervals_[i];
-  MergeTally(type_, summary, &interval.samples, parts_);
-  interval.good_ns += summary.good_ns;
-  interval.uncertain_ns += summary.uncertain_ns;
-  interval.bad_ns += summary.bad_ns();
-  if ((parts_ & kAreaStepped) != 0) interval.area.Add(summary.area_stepped);
-  if ((parts_ & kAreaSloped) != 0) interval.area.Add(summary.area_sloped);
+  MergeTally(type_, summary, &open_.samples, parts_);
+  open_.good_ns += summary.good_ns;
+  open_.uncertain_ns += summary.uncertain_ns;
+  open_.bad_ns += summary.bad_ns();
+  if ((parts_ & kAreaStepped) != 0) open_.area.Add(summary.area_stepped);
+  if ((parts_ & kAreaSloped) != 0) open_.area.Add(summary.area_sloped);
   SetLast(summary.last);
 }
 
-std::vector<Interval> IntervalFold::Finish() { return std::move(intervals_); }
+void IntervalFold::AddFolded(const FoldedRun& folded, Timestamp from, Timestamp to) {
+  for (size_t i = folded.FirstAtOrAfter(from); i < folded.size(); ++i) {
+    const Sample first = folded.first(i);
+    if (first.time >= to) return;
+    Enter(IntervalOf(first.time), first);
+    if (open_.samples.count == 0) {
+      folded.GetTally(i, &open_.samples);
+    } else {
+      Tally part;
+      folded.GetTally(i, &part);
+      MergeTally(type_, part, &open_.samples, parts_);
+    }
+    const Sample last = open_.samples.last;
+    HISTORIAN_CHECK(first.time >= open_.start && last.time < open_.end);
+    const uint64_t good_ns = folded.good_ns(i), uncertain_ns = folded.uncertain_ns(i);
+    open_.good_ns += good_ns;
+    open_.uncertain_ns += uncertain_ns;
+    open_.bad_ns += Elapsed(first.time, last.time) - good_ns - uncertain_ns;
+    if ((parts_ & kAreaStepped) != 0) open_.area.Add(folded.area_stepped(i));
+    if ((parts_ & kAreaSloped) != 0) open_.area.Add(folded.area_sloped(i));
+    SetLast(last);
+  }
+}
+
+void IntervalFold::Finish() { Advance(edges_.size() - 1); }
 
 size_t IntervalFold::LaterIntervalOf(Timestamp t) const {
   // Mostly the next.
@@ -149,9 +147,19 @@ size_t IntervalFold::LaterIntervalOf(Timestamp t) const {
   return end - edges_.data() - 1;
 }
 
+void IntervalFold::Advance(size_t i) {
+  while (current_ < i) {
+    sink_(current_, open_);
+    if (++current_ + 1 == edges_.size()) return;
+    open_.Clear();
+    open_.start = edges_[current_];
+    open_.end = edges_[current_ + 1];
+  }
+}
+
 void IntervalFold::Enter(size_t i, const Sample& first) {
   if (has_last_) AddSegment(first);
-  current_ = i;
+  Advance(i);
 }
 
 void IntervalFold::SetLast(const Sample& last) {
@@ -167,13 +175,15 @@ void IntervalFold::AddSegment(const Sample& next) {
   uint64_t Interval::*const ns_of = last_usable_                 ? &Interval::good_ns
                                     : IsUncertain(last_.quality) ? &Interval::uncertain_ns
                                                                  : &Interval::bad_ns;
-  Timestamp from = std::max(last_.time, edges_[current_]);
-  for (size_t i = current_; from < next.time && i < intervals_.size(); ++i) {
-    Interval& interval = intervals_[i];
-    const Timestamp to = std::min(next.time, interval.end);
-    interval.*ns_of += Elapsed(from, to);
-    if (has_area) AddPart(next, sloped, from, to, &interval.area);
+  Timestamp from = std::max(last_.time, open_.start);
+  while (from < next.time) {
+    const Timestamp to = std::min(next.time, open_.end);
+    open_.*ns_of += Elapsed(from, to);
+    if (has_area) AddPart(next, sloped, from, to, &open_.area);
     from = to;
+    if (from < open_.end) return;
+    Advance(current_ + 1);
+    if (current_ + 1 == edges_.size()) return;
   }
 }
 

@@ -17,11 +17,14 @@
 #ifndef HISTORIAN_STORAGE_AGGREGATE_INTERVAL_FOLD_H_
 #define HISTORIAN_STORAGE_AGGREGATE_INTERVAL_FOLD_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/aggregate/folded_run.h"
 #include "storage/aggregate/run_fold.h"
 #include "storage/aggregate/summary.h"
 #include "storage/model/tag.h"
@@ -40,14 +43,24 @@ struct Interval {
   ExactSum area;  // Of the Good time, in value x nanoseconds, stepped or sloped as asked. Zero for strings.
 
   uint64_t no_data_ns() const { return Elapsed(start, end) - good_ns - uncertain_ns - bad_ns; }
+
+  // As new. Cheaper than a new one, of which most is cleared for nothing.
+  void Clear();
 };
+
+// Where the intervals of a fold go: the one of edges[index] to edges[index + 1], which is gone after the
+// call.
+using IntervalSink = std::function<void(size_t index, const Interval& interval)>;
+// Appends them to *intervals, which must outlive the sink.
+IntervalSink AppendTo(std::vector<Interval>* intervals);
 
 class IntervalFold {
  public:
   // Requires at least two edges, strictly ascending; they must outlive the fold. `parts` (SummaryParts) says
   // what the intervals shall have; for kAreas only the area that `interpolation` asks for is computed.
-  IntervalFold(ValueType type, Interpolation interpolation, absl::Span<const Timestamp> edges,
-               uint32_t parts);
+  // Each interval is given to the sink as soon as it is complete: in order, once, at the latest by Finish().
+  IntervalFold(ValueType type, Interpolation interpolation, absl::Span<const Timestamp> edges, uint32_t parts,
+               IntervalSink sink);
 
   // Feed in time order, once each: the newest sample before the first edge if there is one, everything
   // inside, and the first sample at or after the last edge if there is one. Samples farther outside are
@@ -59,17 +72,21 @@ class IntervalFold {
   // Requires FitsOneInterval(summary.first.time, summary.last.time) and the asked parts in it. A summary of
   // no samples is ignored.
   void AddSummary(const Summary& summary);
+  // Adds the parts that begin in [from, to). Requires that each of these fits.
+  void AddFolded(const FoldedRun& folded, Timestamp from = kTimestampMin, Timestamp to = kTimestampMax + 1);
 
   // The parts of summaries that AddSummary uses.
   uint32_t parts() const { return parts_; }
 
-  // One Interval per pair of edges. Ends the fold.
-  std::vector<Interval> Finish();
+  // Ends the fold.
+  void Finish();
 
  private:
   // Requires a t inside, not before what was fed.
   size_t IntervalOf(Timestamp t) const { return t < edges_[current_ + 1] ? current_ : LaterIntervalOf(t); }
   size_t LaterIntervalOf(Timestamp t) const;
+  // Gives the intervals before i to the sink, and begins i.
+  void Advance(size_t i);
   // Makes ready for a run in interval i that begins with `first`.
   void Enter(size_t i, const Sample& first);
   void SetLast(const Sample& last);
@@ -83,9 +100,10 @@ class IntervalFold {
   const Interpolation interpolation_;
   const absl::Span<const Timestamp> edges_;
   const uint32_t parts_;
+  const IntervalSink sink_;
   RunFold fold_;
-  std::vector<Interval> intervals_;
-  size_t current_ = 0;     // The interval of the newest sample inside.
+  size_t current_ = 0;  // The interval that is not complete, that of the newest sample inside; or past all.
+  Interval open_;       // That interval.
   bool has_last_ = false;  // Whether there is a newest sample fed, and whether it is usable.
   bool last_usable_ = false;
   bool past_ = false;  // A sample at or after the last edge was fed: nothing more matters.

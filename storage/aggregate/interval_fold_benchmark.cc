@@ -89,12 +89,14 @@ void FoldTrend(benchmark::State& state, ValueType type, Data data, uint32_t part
   }
   Checksum checksum;
   for (auto _ : state) {
-    IntervalFold fold(type, Interpolation::kSloped, edges, parts);
+    checksum.Clear();
+    IntervalFold fold(type, Interpolation::kSloped, edges, parts, [&](size_t, const Interval& interval) {
+      AddFigures(type, interval, parts, &checksum);
+    });
     for (size_t begin = 0; begin < samples.size(); begin += kPage) {
       fold.Add(samples.View().Slice(begin, std::min(kPage, samples.size() - begin)));
     }
-    checksum.Clear();
-    for (const Interval& interval : fold.Finish()) AddFigures(type, interval, parts, &checksum);
+    fold.Finish();
   }
   Report(state, "ns_per_interval", intervals, checksum);
 }
@@ -115,13 +117,15 @@ void MergePages(benchmark::State& state, uint32_t parts) {
   }
   Checksum checksum;
   for (auto _ : state) {
-    IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, parts);
+    checksum.Clear();
+    IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, parts,
+                      [&](size_t, const Interval& interval) {
+                        AddFigures(ValueType::kFloat64, interval, parts, &checksum);
+                      });
     for (const Summary& page : pages) {
       if (fold.FitsOneInterval(page.first.time, page.last.time)) fold.AddSummary(page);
     }
-    checksum.Clear();
-    for (const Interval& interval : fold.Finish())
-      AddFigures(ValueType::kFloat64, interval, parts, &checksum);
+    fold.Finish();
   }
   Report(state, "ns_per_page", kYearPages, checksum);
 }
@@ -134,11 +138,13 @@ void SplitPages(benchmark::State& state, uint32_t parts) {
   for (size_t i = 0; i < kPages; ++i) edges.push_back(samples.times[i * kPage + (i * 389) % kPage] + 1);
   Checksum checksum;
   for (auto _ : state) {
-    IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, parts);
-    for (size_t i = 0; i < kPages; ++i) fold.Add(samples.View().Slice(i * kPage, kPage));
     checksum.Clear();
-    for (const Interval& interval : fold.Finish())
-      AddFigures(ValueType::kFloat64, interval, parts, &checksum);
+    IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, parts,
+                      [&](size_t, const Interval& interval) {
+                        AddFigures(ValueType::kFloat64, interval, parts, &checksum);
+                      });
+    for (size_t i = 0; i < kPages; ++i) fold.Add(samples.View().Slice(i * kPage, kPage));
+    fold.Finish();
   }
   Report(state, "ns_per_page", kPages, checksum);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "storage/aggregate/grid_fold.h"
 #include "storage/aggregate/random_samples.h"
 
 namespace historian {
@@ -119,7 +120,8 @@ TEST(IntervalFold, AnyMixtureOfSamplesAndSummariesEqualsTheReference) {
     const uint32_t parts = choices[random.Below(std::size(choices))];
     SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type) << " parts " << parts);
 
-    IntervalFold fold(type, interpolation, edges, parts);
+    std::vector<Interval> intervals;
+    IntervalFold fold(type, interpolation, edges, parts, AppendTo(&intervals));
     // Everything, or only what the contract asks for.
     size_t begin = 0;
     size_t end = run.size();
@@ -140,7 +142,7 @@ TEST(IntervalFold, AnyMixtureOfSamplesAndSummariesEqualsTheReference) {
       }
       begin += size;
     }
-    const std::vector<Interval> intervals = fold.Finish();
+    fold.Finish();
     ASSERT_EQ(intervals.size(), edges.size() - 1);
     for (size_t i = 0; i < intervals.size(); ++i) {
       SCOPED_TRACE(i);
@@ -178,13 +180,27 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
     const uint32_t choices[] = {kAllParts, kCounts, kExtremes, kSums, kExtremes | kSums, kAreas};
     const uint32_t parts = choices[random.Below(std::size(choices))];
     SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type) << " parts " << parts);
-    IntervalFold fold(type, interpolation, edges, parts);
+    std::vector<Interval> intervals;
+    IntervalFold fold(type, interpolation, edges, parts, AppendTo(&intervals));
     for (size_t begin = 0; begin < run.size();) {
       const size_t size = 1 + random.Below(run.size() - begin);
-      fold.Add(run.View().Slice(begin, size));
+      const SamplesView view = run.View().Slice(begin, size);
+      const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
+      if (grid.has_value() && view.times[0] >= edges.front() && view.times[size - 1] < edges.back() &&
+          random.Below(2) == 0) {
+        GridFold grid_fold(type, *grid, fold.parts());
+        grid_fold.Add(view);
+        // In two parts, split anywhere.
+        const FoldedRun folded = grid_fold.Finish();
+        const Timestamp split = view.times[random.Below(size)];
+        fold.AddFolded(folded, kTimestampMin, split);
+        fold.AddFolded(folded, split);
+      } else {
+        fold.Add(view);
+      }
       begin += size;
     }
-    const std::vector<Interval> intervals = fold.Finish();
+    fold.Finish();
     for (size_t i = 0; i < intervals.size(); ++i) {
       SCOPED_TRACE(i);
       ExpectEqual(intervals[i], Reference(type, interpolation, run.View(), edges[i], edges[i + 1], parts));
@@ -195,7 +211,8 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
 
 TEST(IntervalFold, RunsInOneIntervalFit) {
   const std::vector<Timestamp> edges = {10, 20, 21, 40};
-  const IntervalFold fold(ValueType::kFloat64, Interpolation::kStepped, edges, kAllParts);
+  const IntervalFold fold(ValueType::kFloat64, Interpolation::kStepped, edges, kAllParts,
+                          [](size_t, const Interval&) {});
   const struct {
     Timestamp first;
     Timestamp last;
@@ -247,10 +264,11 @@ TEST(IntervalFold, HandComputedExample) {
   };
   for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
     const bool sloped = interpolation == Interpolation::kSloped;
-    IntervalFold fold(ValueType::kFloat64, interpolation, edges, kAllParts);
+    std::vector<Interval> intervals;
+    IntervalFold fold(ValueType::kFloat64, interpolation, edges, kAllParts, AppendTo(&intervals));
     const Samples run = Example();
     fold.Add(run.View());
-    const std::vector<Interval> intervals = fold.Finish();
+    fold.Finish();
     for (size_t i = 0; i < intervals.size(); ++i) {
       SCOPED_TRACE(testing::Message() << "interval " << i << (sloped ? " sloped" : " stepped"));
       const Interval& interval = intervals[i];
@@ -280,9 +298,11 @@ TEST(IntervalFold, AGapCostsOneStepPerInterval) {
   run.Add(-kSecond, BitsOfFloat64(7.3));
   run.Add(20'000 * kSecond, BitsOfFloat64(7.3));
   for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
-    IntervalFold fold(ValueType::kFloat64, interpolation, edges, kAllParts);
+    std::vector<Interval> intervals;
+    IntervalFold fold(ValueType::kFloat64, interpolation, edges, kAllParts, AppendTo(&intervals));
     fold.Add(run.View());
-    for (const Interval& interval : fold.Finish()) {
+    fold.Finish();
+    for (const Interval& interval : intervals) {
       ASSERT_EQ(interval.good_ns, kSecond);
       ASSERT_EQ(TimeWeightedAverageOf(interval), 7.3) << "a constant's average is the constant";
       ASSERT_EQ(StatusOf(interval), kGood | kInfoCalculated);
@@ -295,9 +315,11 @@ Interval OfValues(const std::vector<double>& values) {
   Samples run;
   for (size_t i = 0; i < values.size(); ++i) run.Add(static_cast<Timestamp>(i), BitsOfFloat64(values[i]));
   const std::vector<Timestamp> edges = {0, 1'000'000};
-  IntervalFold fold(ValueType::kFloat64, Interpolation::kStepped, edges, kAllParts);
+  std::vector<Interval> intervals;
+  IntervalFold fold(ValueType::kFloat64, Interpolation::kStepped, edges, kAllParts, AppendTo(&intervals));
   fold.Add(run.View());
-  return fold.Finish().front();
+  fold.Finish();
+  return intervals.front();
 }
 
 TEST(Figures, SmallExamples) {
@@ -347,9 +369,11 @@ TEST(Figures, TheRangeOfIntegersIsExactAtTheirLimits) {
   run.Add(0, BitsOfInt64(std::numeric_limits<int64_t>::min()));
   run.Add(1, BitsOfInt64(std::numeric_limits<int64_t>::max()));
   const std::vector<Timestamp> edges = {0, 10};
-  IntervalFold fold(ValueType::kInt64, Interpolation::kStepped, edges, kExtremes);
+  std::vector<Interval> intervals;
+  IntervalFold fold(ValueType::kInt64, Interpolation::kStepped, edges, kExtremes, AppendTo(&intervals));
   fold.Add(run.View());
-  EXPECT_EQ(RangeOf(ValueType::kInt64, fold.Finish().front()), 0x1p64);
+  fold.Finish();
+  EXPECT_EQ(RangeOf(ValueType::kInt64, intervals.front()), 0x1p64);
 }
 
 TEST(Figures, StatusOfATagsOnlySampleIsItsOwn) {

@@ -70,6 +70,7 @@ class SumLimbs {
     for (size_t i = size_; i < size; ++i) limbs[i] = fill;
     size_ = static_cast<uint16_t>(size);
   }
+  void Clear() { size_ = 0; }
   void PushHighest(uint64_t limb) { Resize(size_ + 1, limb); }
   // The base stays as it is in both.
   void PushLowestZeros(size_t count) {

@@ -44,6 +44,17 @@ struct Tally {
 
   uint64_t bad() const { return count - good - uncertain; }
 
+  void Clear() {
+    count = good = uncertain = 0;
+    // One by one: copied from each other they would be read while being written.
+    first = Sample();
+    last = Sample();
+    min = Sample();
+    max = Sample();
+    sum.Clear();
+    sum_of_squares.Clear();
+  }
+
   friend bool operator==(const Tally&, const Tally&) = default;
 };
 

@@ -112,9 +112,8 @@ class ArchiveImpl : public Archive {
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
                                       KeepGoing keep_going) override;
-  absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
-                                             Interpolation interpolation, uint32_t parts,
-                                             KeepGoing keep_going) override;
+  absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+                    IntervalSink sink, KeepGoing keep_going) override;
   absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
   absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
   absl::StatusOr<SealResult> Seal(bool settle) override;
@@ -714,16 +713,17 @@ absl::StatusOr<Samples> ArchiveImpl::ReadAtTimes(TagId tag, absl::Span<const Tim
   return Noting(reader->AtTimes(times, interpolation, uncertain_as_bad));
 }
 
-absl::StatusOr<std::vector<Interval>> ArchiveImpl::Fold(TagId tag, absl::Span<const Timestamp> edges,
-                                                        Interpolation interpolation, uint32_t parts,
-                                                        KeepGoing keep_going) {
+absl::Status ArchiveImpl::Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                               uint32_t parts, IntervalSink sink, KeepGoing keep_going) {
   if (edges.size() < 2 || edges.front() < kTimestampMin || edges.back() > kTimestampMax + 1 ||
       !IsStrictlyAscending(edges.data(), edges.size())) {
     return absl::InvalidArgumentError(
         "intervals need two or more ascending edges within 1900-01-01 to 2200-01-01");
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
-  return Noting(reader->Fold(edges, interpolation, parts));
+  absl::Status status = reader->Fold(edges, interpolation, parts, std::move(sink));
+  if (!status.ok()) NoteDamage(status);
+  return status;
 }
 
 absl::StatusOr<std::optional<Sample>> ArchiveImpl::SampleBefore(TagId tag, Timestamp t) {

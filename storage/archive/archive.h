@@ -240,10 +240,18 @@ class Archive {
                                               Interpolation interpolation, bool uncertain_as_bad,
                                               KeepGoing keep_going = nullptr) = 0;
 
-  // Folds the tag's samples into the intervals between consecutive edges (ascending, two at least).
-  virtual absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
-                                                     Interpolation interpolation, uint32_t parts,
-                                                     KeepGoing keep_going = nullptr) = 0;
+  // Folds the tag's samples into the intervals between consecutive edges (ascending, two at least), which the
+  // sink is given; after an error it may have had some.
+  virtual absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                            uint32_t parts, IntervalSink sink, KeepGoing keep_going = nullptr) = 0;
+  // The same, gathered.
+  absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
+                                             Interpolation interpolation, uint32_t parts) {
+    std::vector<Interval> intervals;
+    absl::Status status = Fold(tag, edges, interpolation, parts, AppendTo(&intervals));
+    if (!status.ok()) return status;
+    return intervals;
+  }
 
   // The newest visible sample before t, and the first at or after it.
   virtual absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) = 0;

@@ -57,10 +57,12 @@ class ArchiveModel {
   // The fold over the raw samples.
   std::vector<Interval> Fold(TagId tag, ValueType type, const std::vector<Timestamp>& edges,
                              Interpolation interpolation) {
-    IntervalFold fold(type, interpolation, edges, kAllParts);
+    std::vector<Interval> intervals;
+    IntervalFold fold(type, interpolation, edges, kAllParts, AppendTo(&intervals));
     const Samples all = Raw(tag, type, kTimestampMin, kTimestampMax);
     for (size_t i = 0; i < all.size(); ++i) fold.Add(all.View().Slice(i, 1));
-    return fold.Finish();
+    fold.Finish();
+    return intervals;
   }
 
  private:

@@ -130,9 +130,10 @@ class ArchiveRetentionTest : public testing::Test {
     EXPECT_EQ(latest->sample.time, expected.times.back());
     std::vector<Timestamp> edges;
     for (Timestamp t = kStart - kDay; t <= kEnd + kDay; t += 5 * kHour) edges.push_back(t);
-    IntervalFold fold(kType, Interpolation::kSloped, edges, kAllParts);
+    std::vector<Interval> folded;
+    IntervalFold fold(kType, Interpolation::kSloped, edges, kAllParts, AppendTo(&folded));
     fold.Add(expected.View());
-    const std::vector<Interval> folded = fold.Finish();
+    fold.Finish();
     const auto intervals = archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(intervals.ok()) << intervals.status();
     for (size_t i = 0; i < folded.size(); ++i) {

@@ -10,87 +10,16 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
-#include "storage/aggregate/summary.h"
+#include "storage/aggregate/folded_run.h"
+#include "storage/aggregate/grid_fold.h"
 #include "storage/archive/lru_cache.h"
 #include "storage/format/key.h"
 
 namespace historian {
-
-// Intervals of equal length: [phase + k * step, phase + (k + 1) * step) for whole k, counted from the
-// earliest time of all; 0 <= phase < step.
-struct IntervalGrid {
-  uint64_t step = 0;
-  uint64_t phase = 0;
-
-  // The grid of all edges but the last; nothing when they are not equally far apart, or fewer than three.
-  static std::optional<IntervalGrid> Of(absl::Span<const Timestamp> edges);
-
-  // The same for all times of an interval, and rising.
-  uint64_t IntervalOf(Timestamp t) const { return (Elapsed(kTimestampMin, t) + (step - phase)) / step; }
-
-  friend bool operator==(const IntervalGrid&, const IntervalGrid&) = default;
-};
-
-// The summaries of one run's samples by interval, in order; of their parts only those that were asked for.
-// Immutable.
-class FoldedRun {
- public:
-  FoldedRun(const std::vector<Summary>& summaries, uint32_t parts);
-
-  size_t size() const { return runs_.size(); }
-  // Overwrites what this holds of a summary; the rest must be zero.
-  void Get(size_t i, Summary* summary) const;
-  size_t MemoryBytes() const;
-
- private:
-  struct Run {
-    Sample first;
-    Sample last;
-    uint64_t good_ns = 0;
-    uint64_t uncertain_ns = 0;
-    uint64_t count = 0;
-    uint64_t good = 0;
-    uint64_t uncertain = 0;
-  };
-  struct Extremes {
-    Sample min;
-    Sample max;
-  };
-  std::vector<Run> runs_;
-  // As long as runs_, or empty.
-  std::vector<Extremes> extremes_;
-  std::vector<ExactSum> sums_, squares_, stepped_, sloped_;
-};
-
-// Makes a FoldedRun of samples and summaries of them, fed in order of time.
-class GridFold {
- public:
-  GridFold(ValueType type, const IntervalGrid& grid, uint32_t parts)
-      : type_(type), grid_(grid), parts_(parts) {}
-
-  uint32_t parts() const { return parts_; }
-  bool FitsOneInterval(Timestamp first, Timestamp last) const {
-    return grid_.IntervalOf(first) == grid_.IntervalOf(last);
-  }
-  // Requires that it fits.
-  void AddSummary(const Summary& summary);
-  void Add(const SamplesView& samples);
-
-  FoldedRun Finish() const { return FoldedRun(summaries_, parts_); }
-
- private:
-  const ValueType type_;
-  const IntervalGrid grid_;
-  const uint32_t parts_;
-  std::vector<Summary> summaries_;
-};
 
 // Threads: any number.
 class FoldedRuns {

@@ -86,9 +86,10 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
   std::vector<Timestamp> edges;
   for (int day = 0; day <= 12; ++day) edges.push_back(start + day * 86400 * kSecond);
-  IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, kAllParts);
+  std::vector<Interval> expected;
+  IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, kAllParts, AppendTo(&expected));
   fold.Add(samples.View());
-  const std::vector<Interval> expected = fold.Finish();
+  fold.Finish();
   // All payloads are gone.
   {
     archive_.reset();

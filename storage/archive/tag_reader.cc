@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
+#include <utility>
 
 #include "storage/format/key.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
 namespace {
+
+// A partition of so few intervals is folded as a whole also when only some are asked for: the others are
+// mostly asked for by the next piece of a long range.
+constexpr uint64_t kIntervalsWorthAll = 64;
 
 Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
   return {samples.times[i], type == ValueType::kString ? 0 : samples.values[i], samples.QualityAt(i)};
@@ -121,15 +127,14 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_
   return heads_.Rollup(partition, sources_.tag);
 }
 
-template <typename Sink>
 absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t cluster, Timestamp to,
-                                           const KeptGrid& kept, Sink* sink) {
+                                           const KeptGrid& kept, IntervalFold* fold) {
   const PartitionView::BlockPage page = view.block_page(cluster);
   if (page.block == nullptr) return 0;
   const format::BlockHead& head = page.block->head;
   size_t count = view.whole_block(cluster);
   if (count > 0 && (head.last_time() >= to || head.last_time() >= kept.end)) count = 0;
-  FoldedRuns::Key key = {page.block->id, FoldedRuns::kWholeBlock, sink->parts(), kept.grid};
+  FoldedRuns::Key key = {page.block->id, FoldedRuns::kWholeBlock, fold->parts(), kept.grid};
   if (count == 0) {
     count = 1;
     key.page = static_cast<uint32_t>(page.index);
@@ -141,7 +146,7 @@ absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t clu
   if (!FoldedRuns::IsWorthwhile(kept.grid, size, first.first.time, last.last.time)) return 0;
   ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedRun> folded,
                    folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
-                     GridFold grid_fold(sources_.type, kept.grid, sink->parts());
+                     GridFold grid_fold(sources_.type, kept.grid, fold->parts());
                      std::shared_ptr<const Samples> samples;
                      for (size_t i = 0; i < count; ++i) {
                        const Summary& summary = head.pages[page.index + i].summary;
@@ -154,11 +159,7 @@ absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t clu
                      }
                      return grid_fold.Finish();
                    }));
-  Summary part;
-  for (size_t i = 0; i < folded->size(); ++i) {
-    folded->Get(i, &part);
-    sink->AddSummary(part);
-  }
+  fold->AddFolded(*folded);
   return count;
 }
 
@@ -176,11 +177,13 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
       continue;
     }
     if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-    if (kept != nullptr && first >= from && last < to && last < kept->end) {
-      ASSIGN_OR_RETURN(const size_t folded, FoldKept(*view, cluster, to, *kept, sink));
-      if (folded > 0) {
-        cluster += folded - 1;
-        continue;
+    if constexpr (std::is_same_v<Sink, IntervalFold>) {  // A grid is made to be kept.
+      if (kept != nullptr && first >= from && last < to && last < kept->end) {
+        ASSIGN_OR_RETURN(const size_t folded, FoldKept(*view, cluster, to, *kept, sink));
+        if (folded > 0) {
+          cluster += folded - 1;
+          continue;
+        }
       }
     }
     RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
@@ -236,7 +239,8 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
   const Timestamp start = format::PartitionStart(partition), end = format::PartitionStart(partition + 1);
   const bool whole = from <= rollup->levels[coarsest].slots.front().first.time &&
                      to > rollup->levels[coarsest].slots.back().last.time;
-  if (kept == nullptr || settled == 0 || !whole || end > kept->end) {
+  const bool few = kept != nullptr && kept->grid.step >= format::kPartitionNanos / kIntervalsWorthAll;
+  if (kept == nullptr || settled == 0 || (!whole && !few) || end > kept->end) {
     return FoldSlots(*rollup, coarsest, partition, from, to, kept, fold);
   }
   const FoldedRuns::Key key = {
@@ -251,11 +255,7 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
         RETURN_IF_ERROR(status);
         return grid_fold.Finish();
       }));
-  Summary part;
-  for (size_t i = 0; i < folded->size(); ++i) {
-    folded->Get(i, &part);
-    fold->AddSummary(part);
-  }
+  fold->AddFolded(*folded, from, to);
   return absl::OkStatus();
 }
 
@@ -306,14 +306,14 @@ absl::StatusOr<std::optional<Sample>> TagReader::NeighbourAtOrAfter(Timestamp t)
   return raw;
 }
 
-absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp> edges,
-                                                      Interpolation interpolation, uint32_t parts) {
-  IntervalFold fold(sources_.type, interpolation, edges, parts);
+absl::Status TagReader::Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+                             IntervalSink sink) {
+  IntervalFold fold(sources_.type, interpolation, edges, parts, std::move(sink));
   const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
   KeptGrid kept;
   if (grid.has_value()) {
     const bool last_is_whole = Elapsed(edges[edges.size() - 2], edges.back()) == grid->step;
-    kept = {*grid, last_is_whole ? edges.back() : edges[edges.size() - 2]};
+    kept = {*grid, last_is_whole ? kTimestampMax + 1 : edges[edges.size() - 2]};
   }
   const Timestamp start = edges.front(), end = edges.back();
   const auto add_neighbour = [&](const std::optional<Sample>& sample) {
@@ -333,7 +333,8 @@ absl::StatusOr<std::vector<Interval>> TagReader::Fold(absl::Span<const Timestamp
   ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(end));
   add_neighbour(behind);
   RETURN_IF_ERROR(head_damage_);
-  return fold.Finish();
+  fold.Finish();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {

@@ -57,8 +57,8 @@ class TagReader {
 
   const TagSources& sources() const { return sources_; }
 
-  absl::StatusOr<std::vector<Interval>> Fold(absl::Span<const Timestamp> edges, Interpolation interpolation,
-                                             uint32_t parts);
+  absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+                    IntervalSink sink);
   absl::StatusOr<Samples> AtTimes(absl::Span<const Timestamp> times, Interpolation interpolation,
                                   bool uncertain_as_bad);
   absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t);
@@ -102,7 +102,7 @@ class TagReader {
   // into `kept` intervals are kept so.
   struct KeptGrid {
     IntervalGrid grid;
-    Timestamp end = 0;  // Where its last whole interval ends.
+    Timestamp end = 0;  // Where the intervals asked for leave it: the last may be shorter.
   };
   template <typename Sink>
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
@@ -112,9 +112,8 @@ class TagReader {
                             Sink* sink);
   // Folds the block, or else the page, that begins at the cluster, if it is worth keeping so; returns how
   // many clusters that was.
-  template <typename Sink>
   absl::StatusOr<size_t> FoldKept(const PartitionView& view, size_t cluster, Timestamp to,
-                                  const KeptGrid& kept, Sink* sink);
+                                  const KeptGrid& kept, IntervalFold* fold);
   // Folds [from, to) of the partition by the shortest way.
   absl::Status FoldPartition(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
                              IntervalFold* fold);

@@ -30,11 +30,10 @@ uint64_t CountValues(const std::vector<client::ProcessedSeries>& series) {
   return values;
 }
 
-absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n,
+absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n, size_t warm_up,
                                       const std::function<absl::StatusOr<uint64_t>()>& ask) {
   std::vector<double> took_ms;
   QueryResult result{.name = std::string(name), .repetitions = n};
-  const size_t warm_up = n / 10 + 1;
   for (size_t i = 0; i < warm_up + n; ++i) {
     const absl::Time begin = absl::Now();
     ASSIGN_OR_RETURN(const uint64_t answers, ask());
@@ -107,11 +106,15 @@ absl::StatusOr<std::vector<QueryResult>> RunQueries(const client::Connection& co
 
   std::vector<QueryResult> results;
   for (const auto& query : queries) {
-    std::mt19937_64 random(workload.options().seed);
     const size_t n = std::max<size_t>(20, query.wide ? repetitions / 5 : repetitions);
-    ASSIGN_OR_RETURN(QueryResult result,
-                     TimeQuery(query.name, n, [&] { return query.ask(random() % sensors.size()); }));
-    results.push_back(std::move(result));
+    QueryResult results_of[2];
+    for (QueryResult& result : results_of) {
+      std::mt19937_64 random(workload.options().seed);
+      ASSIGN_OR_RETURN(result, TimeQuery(query.name, n, /*warm_up=*/0,
+                                         [&] { return query.ask(random() % sensors.size()); }));
+    }
+    results_of[1].first_p50_ms = results_of[0].p50_ms;
+    results.push_back(std::move(results_of[1]));
   }
   return results;
 }

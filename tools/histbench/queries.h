@@ -27,6 +27,7 @@ namespace historian::histbench {
 struct QueryResult {
   std::string name;
   size_t repetitions = 0;
+  double first_p50_ms = 0;  // Of first visits, where they are told apart.
   double p50_ms = 0;
   double p99_ms = 0;
   double max_ms = 0;
@@ -36,14 +37,14 @@ struct QueryResult {
 // The q-quantile, nearest rank; 0 of none. Sorts.
 double Quantile(std::vector<double>& values, double q);
 
-// Asks `n` times after a warm-up of a tenth; `ask` gives how many samples or values the answer has.
-absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n,
+// Asks `n` times after a warm-up of so many; `ask` gives how many samples or values the answer has.
+absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n, size_t warm_up,
                                       const std::function<absl::StatusOr<uint64_t>()>& ask);
 // All values of a processed answer.
 uint64_t CountValues(const std::vector<client::ProcessedSeries>& series);
 
-// Each query `repetitions` times (the wide ones a fifth of it), with tags drawn by the workload's seed, after
-// a warm-up of a tenth.
+// Each query `repetitions` times (the wide ones a fifth of it), with tags drawn by the workload's seed; then
+// the same again, as a screen is refreshed, which is what the other figures are of.
 absl::StatusOr<std::vector<QueryResult>> RunQueries(const client::Connection& connection,
                                                     const Workload& workload, size_t repetitions);
 

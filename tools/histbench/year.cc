@@ -72,8 +72,10 @@ absl::Status MeasureYear(const MeasureOptions& options, Json* json, std::string*
   const int64_t a_day = std::min<int64_t>(86'400, seconds);
   const auto day = [&] { return ask(start + (seconds - a_day) / 2 * kNanosPerSecond, a_day); };
   Say("  asking");
-  ASSIGN_OR_RETURN(const QueryResult warm_year, TimeQuery("year", options.repetitions, year));
-  ASSIGN_OR_RETURN(const QueryResult warm_day, TimeQuery("day", options.repetitions, day));
+  ASSIGN_OR_RETURN(const QueryResult warm_year,
+                   TimeQuery("year", options.repetitions, options.repetitions / 10, year));
+  ASSIGN_OR_RETURN(const QueryResult warm_day,
+                   TimeQuery("day", options.repetitions, options.repetitions / 10, day));
   Figure("year_p50_ms", warm_year.p50_ms, "the whole range in 2,000 buckets min/max/avg, warm p50, ms", json,
          table);
   Figure("year_p99_ms", warm_year.p99_ms, "  p99", json, table);
