@@ -20,6 +20,7 @@
 #include "storage/archive/expiry.h"
 #include "storage/archive/frame_record.h"
 #include "storage/archive/head_cache.h"
+#include "storage/archive/load_tails.h"
 #include "storage/archive/partitions.h"
 #include "storage/archive/record_keys.h"
 #include "storage/archive/seal.h"
@@ -53,7 +54,6 @@ constexpr size_t kDamageListedMax = 100;
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 // What recovery holds in memory at once: so many parts of frames, or so many times so many tail records.
 constexpr int kReplayTasksMax = 64;
-constexpr size_t kTailRecordsAtOnce = 512;
 // A seal of so many tags takes memory worth giving back.
 constexpr size_t kManyTags = 50'000;
 // How often the settling thread looks for work (more often when it is not to wait so long), and how it yields
@@ -150,7 +150,6 @@ class ArchiveImpl : public Archive {
 
   absl::Status CheckVersion();
   absl::Status LoadCheckpoint();
-  absl::Status RestoreTail(TagId id, absl::string_view record);
   absl::Status Replay(JournalReplay* report);
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
 
@@ -292,8 +291,6 @@ absl::Status ArchiveImpl::CheckVersion() {
   return absl::OkStatus();
 }
 
-// This thread reads, the shards' threads decode what is theirs; so it is with the journal after it: a restart
-// is as fast as the processors allow.
 absl::Status ArchiveImpl::LoadCheckpoint() {
   {
     absl::MutexLock lock(&seal_mu_);
@@ -304,50 +301,23 @@ absl::Status ArchiveImpl::LoadCheckpoint() {
       if (state.garbage) garbage_.push_back({partition, state.settled, {}});
     }
   }
-  using TailRecords = std::vector<std::pair<TagId, std::string>>;
-  std::vector<TailRecords> records(shards_.size());
-  ShardWork work(kReplayTasksMax);
-  const auto hand_over = [&](size_t s) {
-    return work.Post(*shards_[s], [this, some = std::exchange(records[s], TailRecords())]() -> absl::Status {
-      for (const auto& [id, record] : some) RETURN_IF_ERROR(RestoreTail(id, record));
-      return absl::OkStatus();
-    });
-  };
   const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kCheckpoint);
   for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
     const absl::string_view key = cursor->key();
-    if (key.substr(0, 1) == kProducerKeyPrefix) {
-      record::v1::ProducerRecord record;
-      if (!record.ParseFromArray(cursor->value().data(), cursor->value().size())) {
-        return absl::DataLossError(absl::StrCat("the record of producer '", key.substr(1), "' is damaged"));
-      }
-      absl::MutexLock lock(&producers_mu_);
-      ProducerState& state = producers_[std::string(key.substr(1))];
-      state.journaled = state.durable = record.sequence();
-    } else if (key.substr(0, 1) == kTailKeyPrefix && key.size() == 5) {
-      const TagId id = IdOfKey(key, kTailKeyPrefix);
-      const size_t s = id % shards_.size();
-      records[s].emplace_back(id, std::string(cursor->value()));
-      if (records[s].size() == kTailRecordsAtOnce) RETURN_IF_ERROR(hand_over(s));
+    if (key.substr(0, 1) != kProducerKeyPrefix) break;
+    record::v1::ProducerRecord record;
+    if (!record.ParseFromArray(cursor->value().data(), cursor->value().size())) {
+      return absl::DataLossError(absl::StrCat("the record of producer '", key.substr(1), "' is damaged"));
     }
+    absl::MutexLock lock(&producers_mu_);
+    ProducerState& state = producers_[std::string(key.substr(1))];
+    state.journaled = state.durable = record.sequence();
   }
-  for (size_t s = 0; s < shards_.size(); ++s) RETURN_IF_ERROR(hand_over(s));
-  RETURN_IF_ERROR(work.Finish());
-  return cursor->status();
+  RETURN_IF_ERROR(cursor->status());
+  return LoadTails(*store_, *tags_, shards_);
 }
 
-absl::Status ArchiveImpl::RestoreTail(TagId id, absl::string_view record) {
-  TagTraits traits;
-  tags_->GetTraits(&id, 1, &traits);
-  if (!traits.exists) return absl::DataLossError(absl::StrCat("tag ", id, " has samples but no record"));
-  absl::StatusOr<std::unique_ptr<Tail>> tail = ReadTailRecord(traits.type, record);
-  if (!tail.ok()) {
-    return Annotate(tail.status(), absl::StrCat("open samples of tag '", tags_->Find(id)->name, "'"));
-  }
-  ShardOf(id).Restore(id, *std::move(tail));
-  return absl::OkStatus();
-}
-
+// This thread reads, the shards' threads decode what is theirs.
 absl::Status ArchiveImpl::Replay(JournalReplay* report) {
   ShardWork work(kReplayTasksMax);
   const auto replay = [&](uint64_t position, absl::string_view bytes) -> absl::Status {

@@ -200,7 +200,7 @@ absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before
   return outcome;
 }
 
-absl::StatusOr<std::unique_ptr<Tail>> ReadTailRecord(ValueType type, absl::string_view bytes) {
+absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes) {
   record::v1::TailRecord record;
   if (!record.ParseFromArray(bytes.data(), bytes.size()))
     return absl::DataLossError("tail record: not readable");
@@ -229,10 +229,10 @@ absl::StatusOr<std::unique_ptr<Tail>> ReadTailRecord(ValueType type, absl::strin
     latest->sample = {record.latest_time(), record.latest_value(), record.latest_quality()};
     latest->text = record.latest_text();
   }
-  auto tail = std::make_unique<Tail>(type);
-  tail->Restore(std::move(runs),
-                record.has_frontier() ? std::optional<Timestamp>(record.frontier()) : std::nullopt,
-                std::move(latest), record.oldest_time());
+  Tail tail(type);
+  tail.Restore(std::move(runs),
+               record.has_frontier() ? std::optional<Timestamp>(record.frontier()) : std::nullopt,
+               std::move(latest), record.oldest_time());
   return tail;
 }
 

@@ -61,7 +61,7 @@ absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before
                                       const std::vector<FrozenTag>& frozen, bool everything);
 
 // Reads back what WriteSeal wrote down of a tag (the value of its tail record).
-absl::StatusOr<std::unique_ptr<Tail>> ReadTailRecord(ValueType type, absl::string_view record);
+absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view record);
 
 // Key and value of the record in kCheckpoint.
 std::pair<std::string, std::string> RecordOf(const Checkpoint& checkpoint);

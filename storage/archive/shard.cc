@@ -96,10 +96,15 @@ void Shard::Apply(const Frame& frame) {
   duplicates_.fetch_add(superseded.duplicates, std::memory_order_relaxed);
 }
 
-void Shard::Restore(TagId tag, std::unique_ptr<Tail> tail) {
+void Shard::Restore(std::vector<std::pair<TagId, Tail>> tails) {
   absl::MutexLock lock(&mu_);
-  Count({static_cast<int64_t>(tail->samples()), static_cast<int64_t>(tail->MemoryBytes())});
-  Slot(tag) = std::move(*tail);
+  Tail::Change change;
+  for (auto& [tag, tail] : tails) {
+    change.samples += static_cast<int64_t>(tail.samples());
+    change.memory_bytes += static_cast<int64_t>(tail.MemoryBytes());
+    Slot(tag) = std::move(tail);
+  }
+  Count(change);
 }
 
 void Shard::FreezeOne(TagId tag, std::vector<FrozenTag>* frozen) {

@@ -41,7 +41,7 @@ class Shard {
   void Apply(const Frame& frame) ABSL_LOCKS_EXCLUDED(mu_);
 
   // For recovery.
-  void Restore(TagId tag, std::unique_ptr<Tail> tail) ABSL_LOCKS_EXCLUDED(mu_);
+  void Restore(std::vector<std::pair<TagId, Tail>> tails) ABSL_LOCKS_EXCLUDED(mu_);
 
   // On the shard's thread: freezes the tails that changed since the last freeze; with `all` also those that
   // merely have open samples. Readers get in between.

@@ -4,8 +4,12 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "proto/record/v1/records.pb.h"
+#include "storage/archive/id_ranges.h"
 #include "storage/archive/record_keys.h"
 #include "storage/format/bytes.h"
 #include "storage/model/check.h"
@@ -67,6 +71,24 @@ std::string DetailsOf(record::v1::TagRecord record) {
   return record.SerializeAsString();
 }
 
+// The same of the record as it is stored, where id and name come first: mostly a copy of the rest. Spoils
+// *record.
+void TakeDetails(absl::string_view stored, record::v1::TagRecord* record, std::string* details) {
+  using google::protobuf::internal::WireFormatLite;
+  using google::protobuf::io::CodedInputStream;
+  CodedInputStream in(reinterpret_cast<const uint8_t*>(stored.data()), static_cast<int>(stored.size()));
+  uint32_t id = 0, name_size = 0;
+  if (in.ReadTag() == WireFormatLite::MakeTag(1, WireFormatLite::WIRETYPE_VARINT) && in.ReadVarint32(&id) &&
+      in.ReadTag() == WireFormatLite::MakeTag(2, WireFormatLite::WIRETYPE_LENGTH_DELIMITED) &&
+      in.ReadVarint32(&name_size) && in.Skip(static_cast<int>(name_size))) {
+    details->assign(stored.data() + in.CurrentPosition(), stored.size() - in.CurrentPosition());
+    return;
+  }
+  record->clear_id();
+  record->clear_name();
+  record->SerializeToString(details);
+}
+
 // Room for one more, an eighth at a time: doubling would leave up to half of it unused.
 template <typename T>
 void GrowTo(size_t size, std::vector<T>* v) {
@@ -76,6 +98,12 @@ void GrowTo(size_t size, std::vector<T>* v) {
 
 // Tags created together are written together, up to so many at once.
 constexpr size_t kCreateBatch = 1000;
+// Tags loaded are made known so many at a time.
+constexpr size_t kLoadedAtOnce = 256;
+
+bool IsTagKey(absl::string_view key) {
+  return key.size() == kTagKeyPrefix.size() + sizeof(TagId) && absl::StartsWith(key, kTagKeyPrefix);
+}
 
 }  // namespace
 
@@ -119,30 +147,62 @@ absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store,
 }
 
 absl::Status TagRegistry::Load() {
-  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+  TagId last = 0;
+  {
+    const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+    cursor->SeekForPrev(TagKey(~TagId{0}));
+    RETURN_IF_ERROR(cursor->status());
+    if (cursor->Valid() && IsTagKey(cursor->key())) last = IdOfKey(cursor->key(), kTagKeyPrefix);
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    GrowTo(last, &names_);
+    GrowTo(last, &details_);
+    GrowTo(last, &traits_);
+    by_name_.reserve(last);
+  }
+  return ForEachIdRange(last, [this](uint64_t begin, uint64_t end) { return LoadRange(begin, end); });
+}
+
+absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
+  struct Loaded {
+    TagId id;
+    TagTraits traits;
+    std::string name;
+    std::string details;
+  };
+  std::vector<Loaded> loaded(kLoadedAtOnce);
+  size_t size = 0;
+  const auto publish = [&] {
+    absl::MutexLock lock(&mu_);
+    for (size_t i = 0; i < size; ++i) {
+      Publish(loaded[i].id, loaded[i].name, loaded[i].traits, loaded[i].details);
+    }
+    size = 0;
+  };
   record::v1::TagRecord record;
-  std::string details, name;
-  for (cursor->Seek(kTagKeyPrefix); cursor->Valid(); cursor->Next()) {
-    if (cursor->key().substr(0, kTagKeyPrefix.size()) != kTagKeyPrefix) break;
-    if (!record.ParseFromArray(cursor->value().data(), cursor->value().size()) || record.id() == 0 ||
-        TagKey(record.id()) != cursor->key() || !IsKnownValueType(record.type())) {
+  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+  for (cursor->Seek(TagKey(static_cast<TagId>(begin))); cursor->Valid(); cursor->Next()) {
+    if (!IsTagKey(cursor->key()) || IdOfKey(cursor->key(), kTagKeyPrefix) >= end) break;
+    if (!record.ParseFromArray(cursor->value().data(), cursor->value().size()) ||
+        record.id() != IdOfKey(cursor->key(), kTagKeyPrefix) || record.id() == 0 ||
+        !IsKnownValueType(record.type())) {
       return absl::DataLossError(absl::StrCat("the record of tag '", record.name(), "' is damaged"));
     }
-    const TagId id = record.id();
-    const TagTraits traits = {static_cast<ValueType>(record.type()),
-                              static_cast<Interpolation>(record.interpolation()), record.retired(), true};
-    name = record.name();
-    record.clear_id();
-    record.clear_name();
-    record.SerializeToString(&details);
-    Publish(id, name, traits, details);
+    Loaded& one = loaded[size++];
+    one.id = record.id();
+    one.traits = {static_cast<ValueType>(record.type()), static_cast<Interpolation>(record.interpolation()),
+                  record.retired(), true};
+    one.name = record.name();
+    TakeDetails(cursor->value(), &record, &one.details);
+    if (size == loaded.size()) publish();
   }
+  publish();
   return cursor->status();
 }
 
 void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& traits,
                           absl::string_view details) {
-  absl::MutexLock lock(&mu_);
   GrowTo(id, &names_);
   GrowTo(id, &details_);
   GrowTo(id, &traits_);
@@ -154,15 +214,13 @@ void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& tra
     by_name_.insert(id);
   } else {
     details_bytes_ -= ByteShelf::At(details_[id - 1]).size();
-  }
-  details_[id - 1] = details_shelf_.Put(details);
-  details_bytes_ += details.size();
-  traits_[id - 1] = traits;
-  {
     absl::MutexLock recent_lock(&recent_mu_);
     std::shared_ptr<const Tag>& recent = recent_[id % kRecent];
     if (recent != nullptr && recent->id == id) recent.reset();
   }
+  details_[id - 1] = details_shelf_.Put(details);
+  details_bytes_ += details.size();
+  traits_[id - 1] = traits;
   if (details_shelf_.size_bytes() < kSweepMin || details_shelf_.size_bytes() < 3 * details_bytes_) return;
   ByteShelf swept;
   for (const char*& one : details_) {
@@ -201,6 +259,7 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
     for (size_t i : pending) {
       if (status.ok()) {
         const Tag& tag = **results[i];
+        absl::MutexLock lock(&mu_);
         Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
       } else {
         results[i] = Annotate(status, absl::StrCat("creating tag '", tags[i].name, "'"));
@@ -246,7 +305,10 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(Tag tag) {
   kv::Batch batch;
   batch.Put(TagKey(tag.id), ToRecord(tag).SerializeAsString());
   RETURN_IF_ERROR(Annotate(store_.Write(batch), absl::StrCat("changing tag '", tag.name, "'")));
-  Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
+  {
+    absl::MutexLock lock(&mu_);
+    Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
+  }
   return std::make_shared<const Tag>(std::move(tag));
 }
 

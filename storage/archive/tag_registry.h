@@ -118,10 +118,11 @@ class TagRegistry {
 
   TagRegistry(kv::Store& store, const Clock& clock);
   absl::Status Load();
+  absl::Status LoadRange(uint64_t begin, uint64_t end);
   absl::StatusOr<std::shared_ptr<const Tag>> Replace(Tag tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
   // A new tag, or the new details of one that is there.
   void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
-      ABSL_LOCKS_EXCLUDED(mu_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<const Tag> Make(TagId id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void SortNames() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(sort_mu_) ABSL_LOCKS_EXCLUDED(mu_);
 
