@@ -42,7 +42,7 @@ namespace fs = std::filesystem;
 constexpr uint64_t kReserveForBatchesBytes = uint64_t{2} << 20;
 constexpr uint64_t kReserveForRunsBytes = uint64_t{4} << 20;
 // What a walk over payloads reads at once: several times what the kernel would.
-constexpr size_t kPagesReadAheadBytes = size_t{512} << 10;
+constexpr size_t kReadAheadBytes = size_t{512} << 10;
 // How often a growing run asks whether there is still room.
 constexpr uint64_t kRoomCheckBytes = uint64_t{1} << 20;
 
@@ -77,8 +77,11 @@ class RocksDbCursor : public Cursor {
  private:
   static rocksdb::ReadOptions OptionsFor(Space space) {
     rocksdb::ReadOptions options;
-    // Who walks payloads wants many of them.
-    if (space == Space::kPages) options.readahead_size = kPagesReadAheadBytes;
+    // Who walks payloads or records wants many of them, and once; heads are walked again and again.
+    if (space != Space::kHeads) {
+      options.readahead_size = kReadAheadBytes;
+      options.fill_cache = false;
+    }
     return options;
   }
 
