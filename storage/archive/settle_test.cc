@@ -1,6 +1,7 @@
 // What settling promises: the same answers, from less; nothing that was stated is lost, nobody is disturbed.
 #include "storage/archive/settle.h"
 
+#include <climits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -109,6 +110,39 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   edges[3] += 1;
   EXPECT_EQ(archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts).status().code(),
             absl::StatusCode::kDataLoss);
+}
+
+// So that a client who goes away, or whose deadline passes, costs no more than a few pages.
+TEST_F(SettleTest, AFoldAsksAtEveryPageAndPartitionAndEndsWhenItIsTold) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  Samples samples;
+  for (size_t i = 0; i < 200'000; ++i) {
+    samples.Add(kStart + static_cast<Timestamp>(i) * 60 * kSecond,
+                BitsOfFloat64(static_cast<double>(i % 777)));
+  }
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+  std::vector<Timestamp> edges;
+  for (int i = 0; i <= 1000; ++i) edges.push_back(kStart + i * 11'999'999'999'989);
+  for (const bool settled : {false, true}) {
+    ASSERT_TRUE(archive_->Seal(settled).ok());
+    int asked = 0;
+    const auto fold = [&](int answers) {
+      asked = 0;
+      return archive_->Fold(
+          tag, edges, Interpolation::kSloped, kExtremes | kSums, [](size_t, const Interval&) {},
+          [&asked, answers]() -> absl::Status {
+            return asked++ < answers ? absl::OkStatus() : absl::CancelledError("told to end");
+          });
+    };
+    ASSERT_TRUE(fold(INT_MAX).ok());
+    ASSERT_TRUE(fold(INT_MAX).ok());  // As all that follow: some of it is remembered.
+    const int of_all = asked;
+    EXPECT_GE(of_all, 20) << "a time for each week";
+    for (const int answers : {0, 1, of_all / 2, of_all - 1}) {
+      EXPECT_EQ(fold(answers).code(), absl::StatusCode::kCancelled) << answers << " of " << of_all;
+      EXPECT_EQ(asked, answers + 1) << "went on after it was told";
+    }
+  }
 }
 
 TEST_F(SettleTest, AReaderGoesOnOverWhatItBeganWithWhileThatIsSettled) {
