@@ -5,50 +5,39 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <map>
 #include <thread>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "proto/record/v1/records.pb.h"
+#include "storage/archive/block_list.h"
 #include "storage/archive/completions.h"
 #include "storage/archive/encode_hints.h"
-#include "storage/archive/expiry.h"
+#include "storage/archive/errand.h"
 #include "storage/archive/frame_record.h"
 #include "storage/archive/head_cache.h"
+#include "storage/archive/housekeeping.h"
 #include "storage/archive/load_tails.h"
 #include "storage/archive/partitions.h"
+#include "storage/archive/producers.h"
 #include "storage/archive/record_keys.h"
 #include "storage/archive/seal.h"
-#include "storage/archive/settle.h"
 #include "storage/archive/shard.h"
 #include "storage/archive/shard_work.h"
 #include "storage/archive/tag_reader.h"
 #include "storage/archive/validate.h"
 #include "storage/format/block.h"
 #include "storage/journal/journal.h"
-#include "storage/model/background.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
 
-class Producer {
- public:
-  std::string name;
-  uint64_t generation = 0;
-  uint64_t durable_at_open = 0;
-  uint64_t journal_epoch = 0;
-  uint64_t last_sequence = 0;  // Of the calls on this handle; they come from one thread at a time.
-};
-
 namespace {
 
 constexpr uint32_t kArchiveVersion = 1;
-constexpr size_t kProducerNameBytesMax = 128;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
@@ -56,37 +45,14 @@ constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 constexpr int kReplayTasksMax = 64;
 // A seal of so many tags takes memory worth giving back.
 constexpr size_t kManyTags = 50'000;
-// How often the settling thread looks for work (more often when it is not to wait so long), and how it yields
-// to other threads.
-constexpr absl::Duration kSettlePeriod = absl::Seconds(1);
-constexpr absl::Duration kSettlePeriodMin = absl::Milliseconds(10);
 // Small frames of one commit go through the shards together until they have so many samples.
 constexpr uint64_t kTogetherSamples = 8192;
-// A clock that has moved farther than this since the rules were last applied is not believed: it may be
-// wrong, and what expires does not come back.
-constexpr absl::Duration kClockStepMax = absl::Hours(24 * 31);
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
 // How long a write waits for memory before it is refused.
 constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
-
-absl::Status CheckSize(const Frame& frame) {
-  size_t samples = 0, text_bytes = 0;
-  for (const FrameColumn& column : frame.columns) {
-    samples += column.samples.size();
-    text_bytes += column.samples.strings.TextBytes();
-  }
-  for (const FrameSnapshot& snapshot : frame.snapshots) {
-    samples += snapshot.tags.size();
-    text_bytes += snapshot.strings.TextBytes();
-  }
-  if (samples <= kFrameSamplesMax && text_bytes <= kFrameTextBytesMax) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("frame ", frame.sequence, " has ", samples, " samples and ",
-                                                 text_bytes, " bytes of text; the limits are ",
-                                                 kFrameSamplesMax, " and ", kFrameTextBytesMax));
-}
 
 class ArchiveImpl : public Archive {
  public:
@@ -104,7 +70,7 @@ class ArchiveImpl : public Archive {
   TagRegistry& tags() override { return *tags_; }
   Retention& retention() override { return *retention_; }
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override;
-  uint64_t DurableSequence(absl::string_view producer) override;
+  uint64_t DurableSequence(absl::string_view producer) override { return producers_.Durable(producer); }
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override;
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override;
@@ -125,13 +91,6 @@ class ArchiveImpl : public Archive {
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
 
  private:
-  struct ProducerState {
-    uint64_t generation = 0;
-    uint64_t journaled = 0;  // Last number in the journal.
-    uint64_t durable = 0;    // Last number in the journal and visible.
-    int in_flight = 0;
-    bool changed = false;  // Since the last seal.
-  };
   // A frame on its way through the journal and the shards.
   struct Applying {
     Frame frame;
@@ -181,22 +140,7 @@ class ArchiveImpl : public Archive {
   void Maintain();
   void CheckRoom();
   bool SealIsDue() ABSL_LOCKS_EXCLUDED(state_mu_);
-  absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(seal_mu_);
-
-  // Of the settling thread.
-  void SettleInBackground();
-  bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(seal_mu_);
-  absl::StatusOr<uint64_t> SettleAll();
-  absl::Status SettleNow(int32_t partition) ABSL_LOCKS_EXCLUDED(seal_mu_);
-  absl::Status TakeIn(SettledPartition settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(seal_mu_);
-  bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(state_mu_);
-  absl::StatusOr<RetentionResult> ApplyRetentionNow() ABSL_LOCKS_EXCLUDED(seal_mu_);
-  // What is to be done on the disk when this has expired.
-  absl::StatusOr<RetentionResult> PlanRetention(const Retention::Outcome& outcome);
-  // Unless something was sealed into it since it was `judged`.
-  absl::Status DropNow(int32_t partition, const PartitionState& judged) ABSL_LOCKS_EXCLUDED(seal_mu_);
-  // Deletes what no reader can need any more.
-  void CollectGarbage() ABSL_LOCKS_EXCLUDED(seal_mu_);
+  absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu);
 
   // Constant after construction, or after Init.
   const std::unique_ptr<kv::Store> store_;
@@ -208,7 +152,6 @@ class ArchiveImpl : public Archive {
   std::unique_ptr<Journal> journal_;
   std::shared_ptr<Together> journaled_;  // Of the journal's thread: not given to the shards yet; may be null.
   std::thread maintenance_;
-  std::thread settler_;
 
   // Synchronise themselves.
   HeadCache heads_;
@@ -216,28 +159,13 @@ class ArchiveImpl : public Archive {
   FoldedRuns folded_;
   PartitionTable partitions_;
   ReaderPins pins_;
+  Producers producers_;
   Completions completions_;
   EncodeHints hints_;
   std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
 
-  absl::Mutex producers_mu_;
-  absl::flat_hash_map<std::string, ProducerState> producers_ ABSL_GUARDED_BY(producers_mu_);
-
-  // Held while a seal or the end of a settling changes the store.
-  absl::Mutex seal_mu_;
-  Checkpoint checkpoint_ ABSL_GUARDED_BY(seal_mu_);
-  // When something was last sealed into a partition, or settling it failed.
-  absl::flat_hash_map<int32_t, absl::Time> unsettled_since_ ABSL_GUARDED_BY(seal_mu_);
-  // Of the maintenance thread.
-  absl::Time last_seal_try_ = absl::InfinitePast();
-  // Payloads of the partition below the seal number, until the readers of that time are gone; in order.
-  struct Garbage {
-    int32_t partition = 0;
-    uint64_t seal = 0;
-    std::weak_ptr<const void> readers;
-  };
-  std::deque<Garbage> garbage_;               // Of the settling thread, once it runs.
-  absl::Time retention_tried_ = absl::Now();  // Likewise.
+  StoreSteps steps_;
+  absl::Time last_seal_try_ = absl::InfinitePast();  // Of the maintenance thread.
 
   mutable absl::Mutex state_mu_;
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
@@ -248,24 +176,15 @@ class ArchiveImpl : public Archive {
   absl::Time retry_at_ ABSL_GUARDED_BY(state_mu_) = absl::InfinitePast();
   uint64_t reserve_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
   uint64_t in_flight_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
-  uint64_t seals_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // Calls of Seal so far,
-  uint64_t seals_served_ ABSL_GUARDED_BY(state_mu_) = 0;  // and how many of them are answered,
-  absl::StatusOr<SealResult> seal_answer_ ABSL_GUARDED_BY(state_mu_) = absl::UnknownError("no seal yet");
-  uint64_t settles_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // As with seals.
-  uint64_t settles_served_ ABSL_GUARDED_BY(state_mu_) = 0;
-  absl::StatusOr<uint64_t> settle_answer_ ABSL_GUARDED_BY(state_mu_) = 0;
-  uint64_t retentions_wanted_ ABSL_GUARDED_BY(state_mu_) = 0;  // Likewise.
-  uint64_t retentions_served_ ABSL_GUARDED_BY(state_mu_) = 0;
-  absl::StatusOr<RetentionResult> retention_answer_ ABSL_GUARDED_BY(state_mu_) = RetentionResult();
-  absl::Status retention_halt_ ABSL_GUARDED_BY(state_mu_);  // Not OK: why rules are not applied.
-  std::atomic<bool> stopping_{false};                       // As closing_, for long work.
-  std::atomic<uint64_t> settles_{0}, settled_bytes_{0};
+  Errand<SealResult> seal_all_ ABSL_GUARDED_BY(state_mu_);
   uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
   Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
   absl::Time dirty_since_ ABSL_GUARDED_BY(state_mu_) = absl::InfiniteFuture();
 
   absl::Mutex damage_mu_;
   std::deque<std::string> damage_ ABSL_GUARDED_BY(damage_mu_);
+
+  std::unique_ptr<Housekeeping> housekeeping_;  // Works on what is above.
 };
 
 // ---- Opening and closing
@@ -293,27 +212,11 @@ absl::Status ArchiveImpl::CheckVersion() {
 
 absl::Status ArchiveImpl::LoadCheckpoint() {
   {
-    absl::MutexLock lock(&seal_mu_);
-    ASSIGN_OR_RETURN(checkpoint_, ReadCheckpoint(*store_));
-    RETURN_IF_ERROR(partitions_.Load(*store_));
-    for (const auto& [partition, state] : partitions_.All()) {
-      unsettled_since_[partition] = absl::Now();
-      if (state.garbage) garbage_.push_back({partition, state.settled, {}});
-    }
+    absl::MutexLock lock(&steps_.mu);
+    ASSIGN_OR_RETURN(steps_.checkpoint, ReadCheckpoint(*store_));
   }
-  const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kCheckpoint);
-  for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
-    const absl::string_view key = cursor->key();
-    if (key.substr(0, 1) != kProducerKeyPrefix) break;
-    record::v1::ProducerRecord record;
-    if (!record.ParseFromArray(cursor->value().data(), cursor->value().size())) {
-      return absl::DataLossError(absl::StrCat("the record of producer '", key.substr(1), "' is damaged"));
-    }
-    absl::MutexLock lock(&producers_mu_);
-    ProducerState& state = producers_[std::string(key.substr(1))];
-    state.journaled = state.durable = record.sequence();
-  }
-  RETURN_IF_ERROR(cursor->status());
+  RETURN_IF_ERROR(partitions_.Load(*store_));
+  RETURN_IF_ERROR(producers_.Load(*store_));
   return LoadTails(*store_, *tags_, shards_);
 }
 
@@ -323,12 +226,7 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
   const auto replay = [&](uint64_t position, absl::string_view bytes) -> absl::Status {
     absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
     if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", position));
-    {
-      absl::MutexLock lock(&producers_mu_);
-      ProducerState& state = producers_[head->producer];
-      state.journaled = state.durable = head->frame.sequence;
-      state.changed = true;
-    }
+    producers_.Replayed(head->producer, head->frame.sequence);
     const auto record = std::make_shared<const std::string>(bytes);
     for (size_t s = 0; s < shards_.size(); ++s) {
       RETURN_IF_ERROR(work.Post(*shards_[s], [this, s, position, record]() -> absl::Status {
@@ -343,8 +241,8 @@ absl::Status ArchiveImpl::Replay(JournalReplay* report) {
   };
   uint64_t position;
   {
-    absl::MutexLock lock(&seal_mu_);
-    position = checkpoint_.journal_position;
+    absl::MutexLock lock(&steps_.mu);
+    position = steps_.checkpoint.journal_position;
   }
   ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, position, replay, report, [this] { AfterCommit(); }));
   return work.Finish();
@@ -354,6 +252,18 @@ absl::Status ArchiveImpl::Init() {
   RETURN_IF_ERROR(CheckVersion());
   ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, clock_));
   ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, clock_));
+  housekeeping_ = std::make_unique<Housekeeping>(
+      Housekeeping::House{.store = *store_,
+                          .options = options_,
+                          .clock = clock_,
+                          .tags = *tags_,
+                          .retention = *retention_,
+                          .partitions = partitions_,
+                          .pins = pins_,
+                          .heads = heads_,
+                          .steps = steps_,
+                          .seal = [this] { return SealNow(/*everything=*/true).status(); },
+                          .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
@@ -372,7 +282,7 @@ absl::Status ArchiveImpl::Init() {
   }
   CheckRoom();
   maintenance_ = std::thread([this] { Maintain(); });
-  settler_ = std::thread([this] { SettleInBackground(); });
+  housekeeping_->Start();
   return absl::OkStatus();
 }
 
@@ -380,10 +290,10 @@ ArchiveImpl::~ArchiveImpl() {
   {
     absl::MutexLock lock(&state_mu_);
     closing_ = true;
-    stopping_ = true;
   }
+  if (housekeeping_ != nullptr) housekeeping_->Close();
   if (maintenance_.joinable()) maintenance_.join();
-  if (settler_.joinable()) settler_.join();
+  housekeeping_.reset();
   journal_.reset();  // Writes what is queued and hands it to the shards,
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();  // which finish it.
 }
@@ -391,33 +301,7 @@ ArchiveImpl::~ArchiveImpl() {
 // ---- Writing
 
 absl::StatusOr<std::shared_ptr<Producer>> ArchiveImpl::OpenProducer(absl::string_view name) {
-  if (name.empty() || name.size() > kProducerNameBytesMax || !IsValidUtf8(name)) {
-    return absl::InvalidArgumentError(absl::StrCat("a producer's name has 1 to ", kProducerNameBytesMax,
-                                                   " bytes of UTF-8; this one has ", name.size(), " bytes"));
-  }
-  auto producer = std::make_shared<Producer>();
-  producer->name = std::string(name);
-  absl::MutexLock lock(&producers_mu_);
-  const uint64_t generation = ++producers_[producer->name].generation;
-  // What an earlier handle has under way is settled first: only then is it known where the producer stands.
-  const auto settled = [this, &producer]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return producers_[producer->name].in_flight == 0;
-  };
-  producers_mu_.Await(absl::Condition(&settled));
-  const ProducerState& state = producers_[producer->name];
-  if (state.generation != generation) {
-    return absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time"));
-  }
-  producer->generation = generation;
-  producer->durable_at_open = state.durable;
-  producer->journal_epoch = journal_->epoch();
-  return producer;
-}
-
-uint64_t ArchiveImpl::DurableSequence(absl::string_view producer) {
-  absl::MutexLock lock(&producers_mu_);
-  const auto found = producers_.find(producer);
-  return found == producers_.end() ? 0 : found->second.durable;
+  return producers_.Open(name, [this] { return journal_->epoch(); });
 }
 
 absl::Status ArchiveImpl::RefuseWrites() {
@@ -457,7 +341,7 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
     done(WriteResult{.repeated = true});
     return;
   }
-  if (absl::Status size = CheckSize(frame); !size.ok()) {
+  if (absl::Status size = CheckFrameSize(frame); !size.ok()) {
     done(std::move(size));
     return;
   }
@@ -476,14 +360,7 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
     done(std::move(status));
     return;
   }
-  bool valid;
-  {
-    absl::MutexLock lock(&producers_mu_);
-    ProducerState& state = producers_[producer->name];
-    valid = state.generation == producer->generation;
-    if (valid) ++state.in_flight;
-  }
-  if (!valid) {
+  if (!producers_.Begin(*producer)) {
     ReleaseMemory(applying->bytes);
     done(absl::AbortedError(absl::StrCat("producer '", producer->name, "' was opened again elsewhere")));
     return;
@@ -535,13 +412,8 @@ void ArchiveImpl::AfterCommit() {
 
 void ArchiveImpl::ApplyJournaled() {
   const std::shared_ptr<Together> together = std::exchange(journaled_, nullptr);
-  {
-    absl::MutexLock lock(&producers_mu_);
-    for (const std::unique_ptr<Applying>& applying : together->frames) {
-      ProducerState& state = producers_[applying->producer];
-      state.journaled = applying->frame.sequence;
-      state.changed = true;
-    }
+  for (const std::unique_ptr<Applying>& applying : together->frames) {
+    producers_.Journaled(applying->producer, applying->frame.sequence);
   }
   // Every shard takes part, also one without samples here, so that frames are finished in order.
   together->shards_left.store(static_cast<int>(shards_.size()), std::memory_order_relaxed);
@@ -564,14 +436,9 @@ void ArchiveImpl::Finish(const std::shared_ptr<Together>& together, const absl::
   }
   completions_.Complete(together->ticket, [this, together, status] {
     size_t bytes = 0;
-    {
-      absl::MutexLock lock(&producers_mu_);
-      for (const std::unique_ptr<Applying>& applying : together->frames) {
-        ProducerState& state = producers_[applying->producer];
-        if (status.ok()) state.durable = applying->frame.sequence;
-        --state.in_flight;
-        bytes += applying->bytes;
-      }
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      producers_.End(applying->producer, applying->frame.sequence, status.ok());
+      bytes += applying->bytes;
     }
     ReleaseMemory(bytes);
     for (const std::unique_ptr<Applying>& applying : together->frames) {
@@ -752,17 +619,15 @@ bool ArchiveImpl::SealIsDue() {
 }
 
 void ArchiveImpl::Maintain() {
-  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return closing_ || seals_wanted_ != seals_served_;
-  };
+  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return closing_ || seal_all_.is_asked(); };
   while (true) {
-    uint64_t serve;
+    uint64_t begun;
     bool explicitly;
     {
       absl::MutexLock lock(&state_mu_);
       state_mu_.AwaitWithTimeout(absl::Condition(&wanted), kMaintenancePeriod);
-      serve = seals_wanted_;
-      explicitly = seals_wanted_ != seals_served_;
+      begun = seal_all_.Begin();
+      explicitly = seal_all_.is_asked();
       if (closing_ && !explicitly) return;
     }
     CheckRoom();
@@ -773,8 +638,7 @@ void ArchiveImpl::Maintain() {
     if (!result.ok()) NoteDamage(result.status());
     if (explicitly) {
       absl::MutexLock lock(&state_mu_);
-      seal_answer_ = std::move(result);
-      seals_served_ = serve;
+      seal_all_.Answer(begun, std::move(result));
     }
   }
 }
@@ -782,22 +646,15 @@ void ArchiveImpl::Maintain() {
 absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
   // it is not.
-  absl::MutexLock seal_lock(&seal_mu_);
-  Checkpoint checkpoint = checkpoint_;
-  std::vector<std::pair<std::string, uint64_t>> producers;
+  absl::MutexLock step(&steps_.mu);
+  Checkpoint checkpoint = steps_.checkpoint;
+  std::vector<Producers::Position> producers;
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
   absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
   const absl::Time cut = absl::Now();
   journal_->AtBoundary([&](uint64_t next_position) {
     checkpoint.journal_position = next_position;
-    {
-      absl::MutexLock lock(&producers_mu_);
-      for (auto& [name, state] : producers_) {
-        if (!state.changed) continue;
-        producers.emplace_back(name, state.journaled);
-        state.changed = false;
-      }
-    }
+    producers = producers_.TakeChanged();
     for (size_t s = 0; s < shards_.size(); ++s) {
       shards_[s]->Post([&, s] {
         shards_[s]->Freeze(everything, &frozen_by_shard[s]);
@@ -814,18 +671,17 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
       WriteSeal(*store_, checkpoint, partitions_, *retention_->expired(), producers, frozen, everything);
   if (outcome.ok()) {
     partitions_.Set(outcome->partitions);
-    for (const auto& [partition, state] : outcome->partitions) unsettled_since_[partition] = absl::Now();
+    housekeeping_->NoteSealed(outcome->partitions);
     heads_.Invalidate(outcome->changed);
   }
   for (size_t i = 0; i < frozen.size(); ++i) {
     ShardOf(frozen[i].tag).Thaw(frozen[i].tag, outcome.ok() ? &outcome->left[i] : nullptr);
   }
   if (!outcome.ok()) {
-    absl::MutexLock lock(&producers_mu_);
-    for (const auto& [name, sequence] : producers) producers_[name].changed = true;
+    producers_.PutBack(producers);
     return Annotate(outcome.status(), "sealing");
   }
-  checkpoint_ = outcome->checkpoint;
+  steps_.checkpoint = outcome->checkpoint;
   {
     absl::MutexLock lock(&state_mu_);
     ++seals_;
@@ -839,270 +695,27 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     outcome->left = {};
     ::malloc_trim(0);
   }
-  RETURN_IF_ERROR(Annotate(journal_->Trim(checkpoint_.journal_position), "trimming the journal"));
+  RETURN_IF_ERROR(Annotate(journal_->Trim(steps_.checkpoint.journal_position), "trimming the journal"));
   return outcome->result;
 }
 
 absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
-  absl::MutexLock lock(&state_mu_);
-  if (closing_) return absl::UnavailableError("the archive is closing");
-  const uint64_t my_seal = ++seals_wanted_;
-  const auto sealed = [this, my_seal]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return seals_served_ >= my_seal; };
-  state_mu_.Await(absl::Condition(&sealed));
-  ASSIGN_OR_RETURN(SealResult result, seal_answer_);
-  if (!settle) return result;
-  if (closing_) return absl::UnavailableError("the archive is closing");
-  const uint64_t my_settle = ++settles_wanted_;
-  const auto settled = [this, my_settle]()
-                           ABSL_NO_THREAD_SAFETY_ANALYSIS { return settles_served_ >= my_settle; };
-  state_mu_.Await(absl::Condition(&settled));
-  ASSIGN_OR_RETURN(result.partitions_settled, settle_answer_);
+  SealResult result;
+  {
+    absl::MutexLock lock(&state_mu_);
+    if (closing_) return absl::UnavailableError("the archive is closing");
+    ASSIGN_OR_RETURN(result, seal_all_.Ask(&state_mu_));
+  }
+  if (settle) {
+    ASSIGN_OR_RETURN(result.partitions_settled, housekeeping_->SettleAll());
+  }
   return result;
 }
 
-// ---- Settling
-
-void ArchiveImpl::SettleInBackground() {
-  YieldToAllOther();
-  const absl::Duration period =
-      std::clamp(std::min(options_.settle_delay, options_.retention_period), kSettlePeriodMin, kSettlePeriod);
-  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return closing_ || settles_wanted_ != settles_served_ || retentions_wanted_ != retentions_served_;
-  };
-  while (true) {
-    uint64_t serve, serve_retention;
-    bool explicitly, retention_explicitly;
-    {
-      absl::MutexLock lock(&state_mu_);
-      state_mu_.AwaitWithTimeout(absl::Condition(&wanted), period);
-      serve = settles_wanted_;
-      explicitly = settles_wanted_ != settles_served_;
-      serve_retention = retentions_wanted_;
-      retention_explicitly = retentions_wanted_ != retentions_served_;
-      if (closing_ && !explicitly && !retention_explicitly) return;
-    }
-    CollectGarbage();
-    if (retention_explicitly || RetentionIsDue()) {
-      retention_tried_ = absl::Now();
-      absl::StatusOr<RetentionResult> answer = ApplyRetentionNow();
-      if (!answer.ok()) NoteDamage(answer.status());
-      absl::MutexLock lock(&state_mu_);
-      retention_halt_ = answer.status();
-      if (retention_explicitly) {
-        retention_answer_ = std::move(answer);
-        retentions_served_ = serve_retention;
-      }
-    }
-    if (explicitly) {
-      absl::StatusOr<uint64_t> answer = SettleAll();
-      CollectGarbage();
-      absl::MutexLock lock(&state_mu_);
-      settle_answer_ = std::move(answer);
-      settles_served_ = serve;
-      continue;
-    }
-    for (const PartitionTable::Partition& partition : partitions_.All()) {
-      if (!SettleIsDue(partition) || stopping_) continue;
-      if (const absl::Status status = SettleNow(partition.first); !status.ok()) NoteDamage(status);
-    }
-  }
-}
-
-bool ArchiveImpl::SettleIsDue(const PartitionTable::Partition& partition) {
-  const auto& [number, state] = partition;
-  if (!state.dirty()) return false;
-  {
-    absl::MutexLock lock(&seal_mu_);
-    if (absl::Now() - unsettled_since_[number] < options_.settle_delay) return false;
-  }
-  const bool over = format::PartitionStart(number + 1) <= clock_.Now();
-  return over || state.late_samples >= state.samples / 4;
-}
-
-absl::StatusOr<uint64_t> ArchiveImpl::SettleAll() {
-  uint64_t settled = 0;
-  for (const auto& [partition, state] : partitions_.All()) {
-    if (!state.dirty()) continue;
-    RETURN_IF_ERROR(SettleNow(partition));
-    ++settled;
-  }
-  return settled;
-}
-
-absl::Status ArchiveImpl::SettleNow(int32_t partition) {
-  uint64_t seal;
-  {
-    absl::MutexLock lock(&seal_mu_);
-    seal = checkpoint_.next_seal++;
-    unsettled_since_[partition] = absl::Now();  // Not at once again, if this fails.
-  }
-  const auto annotated = [partition](const absl::Status& status) {
-    return Annotate(
-        status, absl::StrCat("settling the week from ", FormatTimestamp(format::PartitionStart(partition))));
-  };
-  // The old blocks go only when the new ones are there.
-  const uint64_t needed = partitions_.Get(partition).bytes + options_.disk_reserve_bytes;
-  if (const uint64_t free = store_->Stats().free_bytes; free < needed) {
-    return annotated(absl::ResourceExhaustedError(
-        absl::StrCat("it takes ", needed >> 20, " MiB of free disk space, there are ", free >> 20)));
-  }
-  const auto type_of = [this](TagId id) -> std::optional<ValueType> {
-    const std::shared_ptr<const Tag> tag = tags_->Find(id);
-    return tag == nullptr ? std::nullopt : std::optional<ValueType>(tag->type);
-  };
-  const auto keep_going = [this] {
-    return stopping_ ? absl::UnavailableError("the archive is closing") : absl::OkStatus();
-  };
-  const std::shared_ptr<const ExpiredTable> expired = retention_->expired();
-  const auto keep = [&expired, partition](TagId id) {
-    const Expired* const of_tag = expired->Of(id);
-    if (of_tag == nullptr || !of_tag->HasRaw(partition)) return Keep::kAll;
-    return of_tag->HasAll(partition) ? Keep::kNothing : Keep::kRollups;
-  };
-  if (expired->HasAny(partition)) RETURN_IF_ERROR(annotated(DropSuperseded(*store_, partition, keep)));
-  absl::StatusOr<SettledPartition> settled = SettlePartition(
-      *store_, partition, partitions_.Get(partition).settled, seal, type_of, keep, keep_going);
-  if (!settled.ok()) return annotated(settled.status());
-  const uint64_t bytes = settled->state.bytes;
-
-  absl::MutexLock lock(&seal_mu_);
-  RETURN_IF_ERROR(annotated(KeepNewerBlocks(*store_, partitions_.Get(partition), &*settled)));
-  RETURN_IF_ERROR(annotated(TakeIn(*std::move(settled))));
-  ++settles_;
-  settled_bytes_ += bytes;
-  return absl::OkStatus();
-}
-
-absl::Status ArchiveImpl::TakeIn(SettledPartition settled) {
-  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> records, store_->NewRun(kv::Space::kCheckpoint));
-  for (const auto& [key, value] :
-       {RecordOf(checkpoint_), PartitionTable::RecordOf({settled.partition, settled.state})}) {
-    RETURN_IF_ERROR(records->Add(key, value));
-  }
-  settled.runs.push_back(std::move(records));
-  RETURN_IF_ERROR(store_->Ingest(std::move(settled.runs)));
-  // First what is cached, then what says which rollups are in force.
-  heads_.InvalidatePartition(settled.partition);
-  partitions_.Set({{settled.partition, settled.state}});
-  garbage_.push_back({settled.partition, settled.seal, pins_.Turn()});
-  return absl::OkStatus();
-}
-
-// ---- Retention
-
-bool ArchiveImpl::RetentionIsDue() {
-  if (absl::Now() - retention_tried_ < options_.retention_period) return false;
-  const Timestamp now = clock_.Now(), applied = retention_->applied();
-  if (retention_->Rules().empty()) return false;
-  const auto passed = [now](Timestamp since) {
-    return since >= now ? absl::ZeroDuration() : TimeFromTimestamp(now) - TimeFromTimestamp(since);
-  };
-  if (passed(retention_->rules_changed()) < options_.retention_period) return false;
-  if (applied == INT64_MIN || passed(applied) <= kClockStepMax) return true;
-  retention_tried_ = absl::Now();
-  absl::MutexLock lock(&state_mu_);
-  retention_halt_ = absl::FailedPreconditionError(absl::StrCat(
-      "the retention rules were last applied on ", FormatTimestamp(applied), " and the clock says ",
-      FormatTimestamp(now), ": nothing expires until somebody applies them (histctl retention apply)"));
-  return false;
-}
+// ---- Administration
 
 absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(bool dry_run) {
-  if (dry_run) {
-    ASSIGN_OR_RETURN(const Retention::Outcome outcome, retention_->Apply(*tags_, clock_.Now(), false));
-    return PlanRetention(outcome);
-  }
-  absl::MutexLock lock(&state_mu_);
-  if (closing_) return absl::UnavailableError("the archive is closing");
-  const uint64_t mine = ++retentions_wanted_;
-  const auto served = [this, mine]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return retentions_served_ >= mine; };
-  state_mu_.Await(absl::Condition(&served));
-  return retention_answer_;
-}
-
-absl::StatusOr<RetentionResult> ArchiveImpl::PlanRetention(const Retention::Outcome& outcome) {
-  RetentionResult result{.tags = outcome.tags};
-  for (const auto& [partition, state] : partitions_.All()) {
-    if (partition >= outcome.expired->end()) break;
-    if (stopping_) return absl::UnavailableError("the archive is closing");
-    ASSIGN_OR_RETURN(const std::optional<RetentionResult::Partition> judged,
-                     JudgePartition(*store_, partition, state, *outcome.expired, tags_->last_id()));
-    if (!judged.has_value()) continue;
-    result.partitions.push_back(*judged);
-    if (judged->action == RetentionResult::Action::kWait) continue;
-    result.samples += judged->samples;
-    result.bytes += judged->bytes;
-  }
-  return result;
-}
-
-absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetentionNow() {
-  ASSIGN_OR_RETURN(const Retention::Outcome outcome,
-                   retention_->Apply(*tags_, clock_.Now(), /*commit=*/true));
-  // What is open of it goes too, or into blocks from which rollups are made.
-  if (outcome.tags > 0) RETURN_IF_ERROR(SealNow(/*everything=*/true).status());
-  std::map<int32_t, PartitionState> states;
-  for (const auto& [partition, state] : partitions_.All()) states[partition] = state;
-  ASSIGN_OR_RETURN(RetentionResult result, PlanRetention(outcome));
-  // Whole partitions first: they need no room. One that cannot be rewritten (no room, damage) leaves the
-  // others to be done.
-  absl::Status failure;
-  for (const RetentionResult::Action action :
-       {RetentionResult::Action::kDrop, RetentionResult::Action::kRewrite}) {
-    for (const RetentionResult::Partition& partition : result.partitions) {
-      if (partition.action != action || stopping_) continue;
-      failure.Update(action == RetentionResult::Action::kDrop
-                         ? DropNow(partition.partition, states[partition.partition])
-                         : SettleNow(partition.partition));
-    }
-  }
-  CollectGarbage();
-  RETURN_IF_ERROR(failure);
-  return result;
-}
-
-absl::Status ArchiveImpl::DropNow(int32_t partition, const PartitionState& judged) {
-  absl::MutexLock lock(&seal_mu_);
-  if (partitions_.Get(partition).last_seal != judged.last_seal) return absl::OkStatus();  // Next time.
-  const uint64_t seal = checkpoint_.next_seal++;
-  absl::StatusOr<SettledPartition> nothing = DropPartition(*store_, partition, seal);
-  const absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing)) : nothing.status();
-  return Annotate(
-      status, absl::StrCat("dropping the week from ", FormatTimestamp(format::PartitionStart(partition))));
-}
-
-void ArchiveImpl::CollectGarbage() {
-  for (; !garbage_.empty() && garbage_.front().readers.expired(); garbage_.pop_front()) {
-    const Garbage& garbage = garbage_.front();
-    absl::Status status = store_->DeleteRange(kv::Space::kPages, format::PagesPrefix(garbage.partition, 0),
-                                              format::PagesPrefix(garbage.partition, garbage.seal));
-    if (status.ok()) {
-      absl::MutexLock lock(&seal_mu_);
-      PartitionState state = partitions_.Get(garbage.partition);
-      if (state.settled != garbage.seal) continue;  // There is newer garbage.
-      state.garbage = false;
-      // Of a partition that was dropped, files go at once that compaction would have to find.
-      for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
-        if (state.bytes > 0 || !status.ok()) break;
-        status = store_->DeleteRange(space, format::PartitionPrefix(garbage.partition),
-                                     format::PartitionPrefix(garbage.partition + 1));
-      }
-      const auto [key, value] = PartitionTable::RecordOf({garbage.partition, state});
-      absl::StatusOr<std::unique_ptr<kv::RunBuilder>> record = store_->NewRun(kv::Space::kCheckpoint);
-      status.Update(record.status());
-      if (status.ok()) status = (*record)->Add(key, value);
-      if (status.ok()) {
-        std::vector<std::unique_ptr<kv::RunBuilder>> runs;
-        runs.push_back(*std::move(record));
-        status = store_->Ingest(std::move(runs));
-      }
-      if (status.ok()) partitions_.Set({{garbage.partition, state}});
-    }
-    if (!status.ok()) {
-      NoteDamage(status);
-      return;  // Tried again.
-    }
-  }
+  return housekeeping_->ApplyRetention(dry_run);
 }
 
 ArchiveStats ArchiveImpl::Stats() {
@@ -1123,15 +736,16 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.samples_unsettled = totals.unsettled_samples;
   stats.blocks = totals.blocks;
   stats.block_bytes = totals.bytes;
-  stats.settles = settles_.load(std::memory_order_relaxed);
-  stats.settled_bytes = settled_bytes_.load(std::memory_order_relaxed);
+  const Housekeeping::Stats housekeeping = housekeeping_->GetStats();
+  stats.settles = housekeeping.settles;
+  stats.settled_bytes = housekeeping.settled_bytes;
+  stats.retention = housekeeping.retention;
   {
     absl::MutexLock lock(&state_mu_);
     stats.in_flight_bytes = in_flight_bytes_;
     stats.seals = seals_;
     stats.last_seal = last_seal_;
     stats.disk_reserve_bytes = reserve_bytes_;
-    stats.retention = retention_halt_;
     stats.ingest = closing_        ? absl::UnavailableError("the archive is closing")
                    : no_room_.ok() ? failure_
                                    : no_room_;
@@ -1157,43 +771,22 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
     storage.first_time = first.has_value() ? first->time : 0;
     storage.last_time = last.has_value() ? last->time : 0;
   }
-  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks, ListBlocks(id, sources.oldest, sources.newest + 1));
+  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks,
+                   historian::ListBlocks(heads_, sources, sources.oldest, sources.newest + 1));
   for (const BlockInfo& block : blocks) {
     ++storage.blocks;
     storage.samples += block.samples;
     storage.head_bytes += block.head_bytes;
     storage.payload_bytes += block.payload_bytes;
   }
-  for (int32_t p = format::PartitionOf(sources.oldest); p <= format::PartitionOf(sources.newest); ++p) {
-    ASSIGN_OR_RETURN(const std::optional<std::string> rollup,
-                     store_->Get(kv::Space::kRollups, format::RollupKey({p, id})));
-    if (rollup.has_value()) storage.rollup_bytes += rollup->size();
-  }
+  ASSIGN_OR_RETURN(storage.rollup_bytes, RollupBytes(*store_, sources));
   return storage;
 }
 
 absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timestamp start, Timestamp end) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
-  std::vector<BlockInfo> blocks;
-  const TagSources sources = SourcesOf(*tag);
-  start = std::max(start, sources.oldest);
-  end = std::min(end, sources.newest + 1);
-  if (start >= end) return blocks;
-  for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
-    if (sources.HasExpired(p)) continue;
-    ASSIGN_OR_RETURN(const std::shared_ptr<const StoredHeads> heads, heads_.Get(p, id));
-    RETURN_IF_ERROR(heads->damage);
-    for (const StoredHead& stored : heads->heads) {
-      if (stored.head.first_time() >= end || stored.head.last_time() < start) continue;
-      blocks.push_back({stored.id, stored.head.first_time(), stored.head.last_time(), stored.head.count(),
-                        static_cast<uint32_t>(stored.head.pages.size()), stored.head_bytes,
-                        stored.head.payload_size()});
-    }
-  }
-  std::stable_sort(blocks.begin(), blocks.end(),
-                   [](const BlockInfo& a, const BlockInfo& b) { return a.first_time < b.first_time; });
-  return blocks;
+  return historian::ListBlocks(heads_, SourcesOf(*tag), start, end);
 }
 
 absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,
@@ -1211,15 +804,7 @@ absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,
 absl::StatusOr<BlockBytes> ArchiveImpl::ReadBlock(const format::BlockId& id) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id.tag);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id.tag));
-  ASSIGN_OR_RETURN(std::optional<std::string> head, store_->Get(kv::Space::kHeads, format::HeadKey(id)));
-  ASSIGN_OR_RETURN(std::optional<std::string> payload, store_->Get(kv::Space::kPages, format::PagesKey(id)));
-  const std::shared_ptr<const ExpiredTable> table = retention_->expired();
-  const Expired* const expired = table->Of(id.tag);
-  if (!head.has_value() || !payload.has_value() || (expired != nullptr && expired->HasRaw(id.partition))) {
-    return absl::NotFoundError(absl::StrCat("tag ", id.tag, " has no block from ",
-                                            FormatTimestamp(id.first_time), " of seal ", id.seal));
-  }
-  return BlockBytes{*std::move(head), *std::move(payload), tag->type};
+  return ReadBlockBytes(*store_, *retention_->expired(), *tag, id);
 }
 
 }  // namespace

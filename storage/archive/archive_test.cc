@@ -325,6 +325,53 @@ TEST_F(ArchiveTest, ANewerFormatIsRefused) {
   EXPECT_THAT(std::string(opened.status().message()), HasSubstr("newer version"));
 }
 
+// So many that a start reads them with several threads.
+TEST_F(ArchiveTest, ManyTagsAreThereAgainAfterAStart) {
+  constexpr size_t kTags = 45'000;
+  std::vector<Tag> tags;
+  for (size_t i = 0; i < kTags; ++i) {
+    tags.push_back(
+        {.name = absl::StrCat("tag ", i), .type = ValueType::kInt64, .unit = i % 2 == 0 ? "bar" : ""});
+  }
+  for (const auto& created : archive_->tags().Create(tags)) ASSERT_TRUE(created.ok()) << created.status();
+  // A third of them is sealed, a third stays open, a third has no sample.
+  for (const TagId third : {1u, 2u}) {
+    Frame frame;
+    FrameSnapshot& snapshot = frame.snapshots.emplace_back();
+    snapshot.time = kStart + third * kSecond;
+    snapshot.type = ValueType::kInt64;
+    for (TagId id = third; id <= kTags; id += 3) {
+      snapshot.tags.push_back(id);
+      snapshot.values.push_back(BitsOfInt64(id * 7));
+    }
+    const auto result = Write(std::move(frame));
+    ASSERT_TRUE(result.ok()) << result.status();
+    ASSERT_EQ(result->stored, kTags / 3);
+    if (third == 1) {
+      ASSERT_TRUE(archive_->Seal().ok());
+    }
+  }
+  for (int starts = 0; starts < 2; ++starts) {
+    Reopen();
+    ASSERT_EQ(archive_->tags().size(), kTags);
+    std::vector<TagId> ids(kTags);
+    for (size_t i = 0; i < kTags; ++i) ids[i] = static_cast<TagId>(i + 1);
+    const std::vector<std::optional<LatestSample>> latest = archive_->ReadLatest(ids);
+    for (const TagId id : ids) {
+      const std::shared_ptr<const Tag> tag = archive_->tags().Find(id);
+      ASSERT_NE(tag, nullptr) << id;
+      ASSERT_EQ(tag->name, absl::StrCat("tag ", id - 1));
+      ASSERT_EQ(tag->unit, id % 2 == 1 ? "bar" : "");
+      ASSERT_EQ(archive_->tags().Find(tag->name), tag);
+      ASSERT_EQ(latest[id - 1].has_value(), id % 3 != 0) << id;
+      if (id % 3 == 0) continue;
+      ASSERT_EQ(latest[id - 1]->sample.time, kStart + (id % 3) * kSecond);
+      ASSERT_EQ(latest[id - 1]->sample.value, BitsOfInt64(id * 7));
+    }
+    ASSERT_TRUE(archive_->Seal().ok());  // Then there is no journal to replay.
+  }
+}
+
 TEST_F(ArchiveTest, ManyWritersAndReadersAndSealsAtOnce) {
   std::vector<TagId> tags;
   for (int i = 0; i < 8; ++i) tags.push_back(MakeTag(absl::StrCat("t", i), ValueType::kInt64));

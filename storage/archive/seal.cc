@@ -205,7 +205,7 @@ absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes) {
   if (!record.ParseFromArray(bytes.data(), bytes.size()))
     return absl::DataLossError("tail record: not readable");
   std::vector<TailRun> runs;
-  if (!record.has_in_order()) runs.emplace_back();
+  if (!record.has_in_order() && record.runs_size() > 0) runs.emplace_back();
   for (const record::v1::TailRecord::Run& stored : record.runs()) {
     ASSIGN_OR_RETURN(const format::BlockHead head, format::DecodeBlockHead(stored.head()));
     if (head.type != type) return absl::DataLossError("tail record: of another type than its tag");

@@ -411,11 +411,7 @@ void Tail::Thaw(const std::vector<TailRun>* left) {
 
 void Tail::Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
                    std::optional<LatestSample> latest, Timestamp oldest) {
-  HISTORIAN_CHECK(!runs.empty() && samples() == 0);
-  Rest& rest = Unfold();
-  for (const TailRun& run : runs) rest.samples += run.samples();
-  rest.in_order = std::move(runs.front());
-  rest.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
+  HISTORIAN_CHECK(rest_ == nullptr && samples() == 0);
   has_frontier_ = frontier.has_value();
   frontier_ = frontier.value_or(0);
   has_latest_ = latest.has_value();
@@ -423,9 +419,17 @@ void Tail::Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
     latest_time_ = latest->sample.time;
     latest_value_ = latest->sample.value;
     latest_quality_ = latest->sample.quality;
-    rest.latest_text = std::move(latest->text);
   }
   oldest_ = oldest;
+  // Most tags are idle: of them there is no more.
+  if (runs.empty() && type_ != ValueType::kString) return;
+  Rest& rest = Unfold();
+  if (latest.has_value()) rest.latest_text = std::move(latest->text);
+  if (!runs.empty()) {
+    for (const TailRun& run : runs) rest.samples += run.samples();
+    rest.in_order = std::move(runs.front());
+    rest.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
+  }
   Fold();
 }
 

@@ -133,7 +133,7 @@ class alignas(64) Tail {
   // null everything returns (the seal failed).
   void Thaw(const std::vector<TailRun>* left);
 
-  // For recovery: the state a seal wrote down.
+  // For recovery, of a new tail: the state a seal wrote down. Runs as in FrozenTail, or none.
   void Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
                std::optional<LatestSample> latest, Timestamp oldest);
 

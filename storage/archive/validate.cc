@@ -210,6 +210,22 @@ void FilterSnapshot(const TagRegistry& tags, const ExpiredTable& expired, Timest
 
 }  // namespace
 
+absl::Status CheckFrameSize(const Frame& frame) {
+  size_t samples = 0, text_bytes = 0;
+  for (const FrameColumn& column : frame.columns) {
+    samples += column.samples.size();
+    text_bytes += column.samples.strings.TextBytes();
+  }
+  for (const FrameSnapshot& snapshot : frame.snapshots) {
+    samples += snapshot.tags.size();
+    text_bytes += snapshot.strings.TextBytes();
+  }
+  if (samples <= kFrameSamplesMax && text_bytes <= kFrameTextBytesMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("frame ", frame.sequence, " has ", samples, " samples and ",
+                                                 text_bytes, " bytes of text; the limits are ",
+                                                 kFrameSamplesMax, " and ", kFrameTextBytesMax));
+}
+
 void ValidateFrame(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max, Frame* frame,
                    WriteResult* result) {
   Rejections rejections(frame->sequence, result);

@@ -4,12 +4,16 @@
 #ifndef HISTORIAN_STORAGE_ARCHIVE_VALIDATE_H_
 #define HISTORIAN_STORAGE_ARCHIVE_VALIDATE_H_
 
+#include "absl/status/status.h"
 #include "storage/archive/archive.h"
 #include "storage/archive/frame.h"
 #include "storage/archive/retention.h"
 #include "storage/archive/tag_registry.h"
 
 namespace historian {
+
+// InvalidArgument for a frame that is too large to be taken at all; names the limits.
+absl::Status CheckFrameSize(const Frame& frame);
 
 // Takes out of the frame what cannot be stored, and says so in *result (stored, rejected, rejections).
 // Afterwards every column is of an existing tag, of its type, with strictly ascending times from

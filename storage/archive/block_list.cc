@@ -1,0 +1,60 @@
+#include "storage/archive/block_list.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/format/key.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+
+absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const TagSources& sources,
+                                                  Timestamp start, Timestamp end) {
+  std::vector<BlockInfo> blocks;
+  start = std::max(start, sources.oldest);
+  end = std::min(end, sources.newest + 1);
+  if (start >= end) return blocks;
+  for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
+    if (sources.HasExpired(p)) continue;
+    ASSIGN_OR_RETURN(const std::shared_ptr<const StoredHeads> stored_heads, heads.Get(p, sources.tag));
+    RETURN_IF_ERROR(stored_heads->damage);
+    for (const StoredHead& stored : stored_heads->heads) {
+      if (stored.head.first_time() >= end || stored.head.last_time() < start) continue;
+      blocks.push_back({stored.id, stored.head.first_time(), stored.head.last_time(), stored.head.count(),
+                        static_cast<uint32_t>(stored.head.pages.size()), stored.head_bytes,
+                        stored.head.payload_size()});
+    }
+  }
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [](const BlockInfo& a, const BlockInfo& b) { return a.first_time < b.first_time; });
+  return blocks;
+}
+
+absl::StatusOr<uint64_t> RollupBytes(kv::Store& store, const TagSources& sources) {
+  uint64_t bytes = 0;
+  if (sources.oldest > sources.newest) return bytes;
+  for (int32_t p = format::PartitionOf(sources.oldest); p <= format::PartitionOf(sources.newest); ++p) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> rollup,
+                     store.Get(kv::Space::kRollups, format::RollupKey({p, sources.tag})));
+    if (rollup.has_value()) bytes += rollup->size();
+  }
+  return bytes;
+}
+
+absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& expired, const Tag& tag,
+                                          const format::BlockId& id) {
+  ASSIGN_OR_RETURN(std::optional<std::string> head, store.Get(kv::Space::kHeads, format::HeadKey(id)));
+  ASSIGN_OR_RETURN(std::optional<std::string> payload, store.Get(kv::Space::kPages, format::PagesKey(id)));
+  const Expired* const of_tag = expired.Of(id.tag);
+  if (!head.has_value() || !payload.has_value() || (of_tag != nullptr && of_tag->HasRaw(id.partition))) {
+    return absl::NotFoundError(absl::StrCat("tag ", id.tag, " has no block from ",
+                                            FormatTimestamp(id.first_time), " of seal ", id.seal));
+  }
+  return BlockBytes{*std::move(head), *std::move(payload), tag.type};
+}
+
+}  // namespace historian

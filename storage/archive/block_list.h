@@ -1,0 +1,32 @@
+// File: storage/archive/block_list.h
+//
+// The blocks of a tag, for administration: which there are, and the bytes of one.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_BLOCK_LIST_H_
+#define HISTORIAN_STORAGE_ARCHIVE_BLOCK_LIST_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/archive/archive.h"
+#include "storage/archive/head_cache.h"
+#include "storage/archive/retention.h"
+#include "storage/archive/tag_reader.h"
+#include "storage/kv/store.h"
+
+namespace historian {
+
+// Those with samples in [start, end), by their first times. DataLoss when a head is damaged.
+absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const TagSources& sources,
+                                                  Timestamp start, Timestamp end);
+
+// Of all the tag's rollups.
+absl::StatusOr<uint64_t> RollupBytes(kv::Store& store, const TagSources& sources);
+
+// NotFound when there is none, or its samples have expired.
+absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& expired, const Tag& tag,
+                                          const format::BlockId& id);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_BLOCK_LIST_H_
