@@ -336,6 +336,43 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   for (const Interval& interval : *gone) ASSERT_EQ(interval.samples.count, 0);
 }
 
+// Between the moment raw samples expire and the one their week is rewritten, here put off by a disk that fails.
+TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage) {
+  const TagId tag = MakeTag("a");
+  Samples samples;
+  for (Timestamp t = kStart; t < kStart + kWeek; t += 5 * kSecond) {
+    samples.Add(t, BitsOfFloat64(static_cast<double>(t / kSecond % 1000)));
+  }
+  Write(tag, samples);
+  ASSERT_TRUE(archive_->Seal().ok());
+  Keep("a", kWeek, 50 * kWeek);
+  for (int change = 1; !ReadAll(tag).empty(); ++change) {
+    faults_->FailNth(change, absl::InternalError("the disk fails"));
+    ASSERT_FALSE(archive_->ApplyRetention(false).ok()) << change;
+  }
+  // Intervals that hold no samples, so that only the neighbours tell of them: between two samples, before the
+  // first and behind the last.
+  for (const Timestamp from : {kStart + kDay + 2 * kSecond, kStart + 6 * kDay + kSecond, kStart - 2 * kSecond,
+                               kStart + kWeek - 4 * kSecond}) {
+    SCOPED_TRACE(FormatTimestamp(from));
+    const std::vector<Timestamp> edges = {from, from + 1, from + 2};
+    const std::vector<Interval> expected = model_.Fold(tag, kType, edges, Interpolation::kSloped);
+    int asked = 0;
+    std::vector<Interval> folded;
+    const absl::Status status = archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts,
+                                               AppendTo(&folded), [&asked] {
+                                                 ++asked;
+                                                 return absl::OkStatus();
+                                               });
+    ASSERT_TRUE(status.ok()) << status;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(folded[i].good_ns, expected[i].good_ns);
+      EXPECT_EQ(folded[i].area, expected[i].area);
+    }
+    EXPECT_LT(asked, 10) << "of " << samples.size() / 1024 << " pages";
+  }
+}
+
 TEST_F(ArchiveRetentionTest, AReaderUnderWayMeetsAnEndAndNoError) {
   const TagId tag = MakeTag("a");
   Fill(tag, kStart, kEnd, 1);

@@ -115,7 +115,8 @@ void Housekeeping::Run() {
     }
     for (const PartitionTable::Partition& partition : house_.partitions.All()) {
       if (closing_ || !SettleIsDue(partition)) continue;
-      if (const absl::Status status = Settle(partition.first); !status.ok()) house_.note_damage(status);
+      const absl::Status status = Settle(partition.first, Pace::kGivingWay);
+      if (!status.ok()) house_.note_damage(status);
     }
   }
 }
@@ -137,13 +138,13 @@ absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
   uint64_t settled = 0;
   for (const auto& [partition, state] : house_.partitions.All()) {
     if (!state.dirty()) continue;
-    RETURN_IF_ERROR(Settle(partition));
+    RETURN_IF_ERROR(Settle(partition, Pace::kSteady));
     ++settled;
   }
   return settled;
 }
 
-absl::Status Housekeeping::Settle(int32_t partition) {
+absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   uint64_t seal;
   {
     absl::MutexLock lock(&house_.steps.mu);
@@ -166,7 +167,11 @@ absl::Status Housekeeping::Settle(int32_t partition) {
     const std::shared_ptr<const Tag> tag = house_.tags.Find(id);
     return tag == nullptr ? std::nullopt : std::optional<ValueType>(tag->type);
   };
-  const auto keep_going = [this] { return closing_ ? Closing() : absl::OkStatus(); };
+  BackgroundPace background;
+  const auto keep_going = [this, pace, &background] {
+    if (pace == Pace::kGivingWay && !closing_) background.MayRest();
+    return closing_ ? Closing() : absl::OkStatus();
+  };
   const std::shared_ptr<const ExpiredTable> expired = house_.retention.expired();
   const auto keep = [&expired, partition](TagId id) {
     const Expired* const of_tag = expired->Of(id);
@@ -256,7 +261,7 @@ absl::StatusOr<RetentionResult> Housekeeping::Retain() {
       if (partition.action != action || closing_) continue;
       failure.Update(action == RetentionResult::Action::kDrop
                          ? Drop(partition.partition, states[partition.partition])
-                         : Settle(partition.partition));
+                         : Settle(partition.partition, Pace::kSteady));
     }
   }
   CollectGarbage();

@@ -86,7 +86,9 @@ class Housekeeping {
   void Run();
   bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<uint64_t> SettleDirty();
-  absl::Status Settle(int32_t partition);
+  // What nobody has asked for gives way when processors are short.
+  enum class Pace { kSteady, kGivingWay };
+  absl::Status Settle(int32_t partition, Pace pace);
   // Makes a settled partition the one in force.
   absl::Status TakeIn(SettledPartition settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu);
 

@@ -259,23 +259,39 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Sample>> TagReader::EndsOfRuns(int32_t partition) {
-  std::vector<Sample> ends;
+absl::StatusOr<std::optional<Sample>> TagReader::LastBeforeIn(int32_t partition, Timestamp t) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
   if (rollup != nullptr) {
-    for (const Summary& slot : rollup->levels.front().slots) {
-      ends.push_back(slot.first);
-      ends.push_back(slot.last);
-    }
-    return ends;
+    const std::vector<Summary>& slots = rollup->levels.front().slots;
+    const auto behind = std::partition_point(slots.begin(), slots.end(),
+                                             [t](const Summary& s) { return s.first.time < t; });
+    if (behind == slots.begin()) return std::optional<Sample>();
+    const Summary& slot = *(behind - 1);
+    return std::optional<Sample>(slot.last.time < t ? slot.last : slot.first);
   }
-  ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
-  std::shared_ptr<const Samples> samples;
-  for (size_t cluster = 0; cluster < view->clusters(); ++cluster) {
-    RETURN_IF_ERROR(view->Read(cluster, pages_, &samples));
-    for (size_t i = 0; i < samples->size(); ++i) ends.push_back(SampleAt(sources_.type, samples->View(), i));
+  Position position;
+  ASSIGN_OR_RETURN(position.view_, View(partition));
+  position.cluster_ = position.view_->FirstEndingAtOrAfter(t);
+  if (position.cluster_ == position.view_->clusters() || position.first_time() >= t) {
+    if (position.cluster_-- == 0) return std::optional<Sample>();
   }
-  return ends;
+  return LastBefore(position, t);
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::FirstAtOrAfterIn(int32_t partition, Timestamp t) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
+  if (rollup != nullptr) {
+    const std::vector<Summary>& slots = rollup->levels.front().slots;
+    const auto slot = std::partition_point(slots.begin(), slots.end(),
+                                           [t](const Summary& s) { return s.last.time < t; });
+    if (slot == slots.end()) return std::optional<Sample>();
+    return std::optional<Sample>(slot->first.time < t ? slot->last : slot->first);
+  }
+  Position position;
+  ASSIGN_OR_RETURN(position.view_, View(partition));
+  position.cluster_ = position.view_->FirstEndingAtOrAfter(t);
+  if (position.cluster_ == position.view_->clusters()) return std::optional<Sample>();
+  return FirstAtOrAfter(position, t);
 }
 
 absl::StatusOr<std::optional<Sample>> TagReader::NeighbourBefore(Timestamp t) {
@@ -284,10 +300,8 @@ absl::StatusOr<std::optional<Sample>> TagReader::NeighbourBefore(Timestamp t) {
   const int32_t first = format::PartitionOf(raw.has_value() ? raw->time : sources_.oldest);
   for (int32_t p = format::PartitionOf(std::min(t, sources_.newest)); p >= first; --p) {
     if (!sources_.HasExpired(p) || sources_.HasAllExpired(p)) continue;
-    ASSIGN_OR_RETURN(const std::vector<Sample> ends, EndsOfRuns(p));
-    const auto at =
-        std::partition_point(ends.begin(), ends.end(), [t](const Sample& s) { return s.time < t; });
-    if (at != ends.begin()) return std::optional<Sample>(*(at - 1));
+    ASSIGN_OR_RETURN(const std::optional<Sample> end, LastBeforeIn(p, t));
+    if (end.has_value()) return end;
   }
   return raw;
 }
@@ -298,10 +312,8 @@ absl::StatusOr<std::optional<Sample>> TagReader::NeighbourAtOrAfter(Timestamp t)
   const int32_t last = format::PartitionOf(raw.has_value() ? raw->time : sources_.newest);
   for (int32_t p = format::PartitionOf(std::max(t, sources_.oldest)); p <= last; ++p) {
     if (!sources_.HasExpired(p) || sources_.HasAllExpired(p)) continue;
-    ASSIGN_OR_RETURN(const std::vector<Sample> ends, EndsOfRuns(p));
-    const auto at =
-        std::partition_point(ends.begin(), ends.end(), [t](const Sample& s) { return s.time < t; });
-    if (at != ends.end()) return std::optional<Sample>(*at);
+    ASSIGN_OR_RETURN(const std::optional<Sample> end, FirstAtOrAfterIn(p, t));
+    if (end.has_value()) return end;
   }
   return raw;
 }
@@ -337,9 +349,7 @@ absl::Status TagReader::Fold(absl::Span<const Timestamp> edges, Interpolation in
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {
-  ASSIGN_OR_RETURN(const Position position, SeekBefore(t));
-  if (!position.valid()) return std::optional<Sample>();
+absl::StatusOr<std::optional<Sample>> TagReader::LastBefore(const Position& position, Timestamp t) {
   if (const Summary* summary = position.summary(); summary != nullptr && position.last_time() < t) {
     return std::optional<Sample>(summary->last);
   }
@@ -350,9 +360,7 @@ absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {
   return std::optional<Sample>(SampleAt(sources_.type, samples->View(), at - 1));
 }
 
-absl::StatusOr<std::optional<Sample>> TagReader::SampleAtOrAfter(Timestamp t) {
-  ASSIGN_OR_RETURN(const Position position, Seek(t));
-  if (!position.valid()) return std::optional<Sample>();
+absl::StatusOr<std::optional<Sample>> TagReader::FirstAtOrAfter(const Position& position, Timestamp t) {
   if (const Summary* summary = position.summary(); summary != nullptr && position.first_time() >= t) {
     return std::optional<Sample>(summary->first);
   }
@@ -361,6 +369,18 @@ absl::StatusOr<std::optional<Sample>> TagReader::SampleAtOrAfter(Timestamp t) {
   const std::vector<Timestamp>& times = samples->times;
   const size_t at = std::lower_bound(times.begin(), times.end(), t) - times.begin();
   return std::optional<Sample>(SampleAt(sources_.type, samples->View(), at));
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {
+  ASSIGN_OR_RETURN(const Position position, SeekBefore(t));
+  if (!position.valid()) return std::optional<Sample>();
+  return LastBefore(position, t);
+}
+
+absl::StatusOr<std::optional<Sample>> TagReader::SampleAtOrAfter(Timestamp t) {
+  ASSIGN_OR_RETURN(const Position position, Seek(t));
+  if (!position.valid()) return std::optional<Sample>();
+  return FirstAtOrAfter(position, t);
 }
 
 absl::StatusOr<Samples> TagReader::AtTimes(absl::Span<const Timestamp> times, Interpolation interpolation,

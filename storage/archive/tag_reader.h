@@ -121,8 +121,12 @@ class TagReader {
   // up.
   absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t);
   absl::StatusOr<std::optional<Sample>> NeighbourAtOrAfter(Timestamp t);
-  // Samples of a partition of which raw samples have expired that are known still, in order of time.
-  absl::StatusOr<std::vector<Sample>> EndsOfRuns(int32_t partition);
+  // The same in one partition of which raw samples have expired: of those that are known still.
+  absl::StatusOr<std::optional<Sample>> LastBeforeIn(int32_t partition, Timestamp t);
+  absl::StatusOr<std::optional<Sample>> FirstAtOrAfterIn(int32_t partition, Timestamp t);
+  // The same in the cluster at the position, which has one.
+  absl::StatusOr<std::optional<Sample>> LastBefore(const Position& position, Timestamp t);
+  absl::StatusOr<std::optional<Sample>> FirstAtOrAfter(const Position& position, Timestamp t);
   // What to say when an interval cuts a slot of which nothing else is left.
   absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
 
