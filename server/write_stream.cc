@@ -53,8 +53,13 @@ void WriteStream::EndLocked(const absl::Status& status) {
 
 void WriteStream::OnReadDone(bool ok) {
   absl::Status status;
+  bool ended;
+  {
+    absl::MutexLock lock(&mu_);
+    ended = end_.has_value();  // What comes now is not acknowledged any more.
+  }
   // False when the writer half-closed, or is gone: OnCancel tells.
-  if (ok) status = Take(incoming_);
+  if (ok && !ended) status = Take(incoming_);
   incoming_.Clear();
   absl::MutexLock lock(&mu_);
   reading_ = false;

@@ -175,6 +175,8 @@ absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
   size_t size = 0;
   const auto publish = [&] {
     absl::MutexLock lock(&mu_);
+    // Where names have their places is all over the set: all are asked for before the first is needed.
+    for (size_t i = 0; i < size; ++i) by_name_.prefetch(loaded[i].name);
     for (size_t i = 0; i < size; ++i) {
       Publish(loaded[i].id, loaded[i].name, loaded[i].traits, loaded[i].details);
     }

@@ -84,6 +84,10 @@ class RandomTail {
     Superseded superseded;
     const Tail::Change change = tail_.Append(samples.View(), &superseded);
     EXPECT_EQ(static_cast<int64_t>(tail_.samples() - before), change.samples);
+    // A tail notices only what repeats its newest sample, but nothing that is new.
+    size_t repeated = 0;
+    for (const Timestamp time : samples.times) repeated += all_.contains(time) ? 1 : 0;
+    EXPECT_LE(superseded.duplicates + superseded.replaced, repeated);
     Apply(type_, samples.View(), &all_);
   }
 
@@ -121,12 +125,9 @@ class RandomTail {
 
   void Check() {
     const TailView view = tail_.View(kTimestampMin, kTimestampMax);
-    Model seen = sealed_;
-    if (view.frozen != nullptr) {
-      for (const TailRun& run : view.frozen->runs) ASSERT_NO_FATAL_FAILURE(Apply(type_, run, &seen));
-    }
-    for (const TailRun& run : view.runs) ASSERT_NO_FATAL_FAILURE(Apply(type_, run, &seen));
+    const Model seen = Seen(view, sealed_);
     ASSERT_TRUE(seen == all_) << seen.size() << " samples, expected " << all_.size();
+    kept_.push_back({view, sealed_, all_});
     ASSERT_EQ(tail_.latest().has_value(), !all_.empty());
     if (all_.empty()) return;
     const LatestSample latest = *tail_.latest();
@@ -142,18 +143,35 @@ class RandomTail {
     if (all_.empty()) return;
     const Timestamp a = std::next(all_.begin(), Below(all_.size()))->first;
     const Timestamp b = std::next(all_.begin(), Below(all_.size()))->first;
-    const TailView view = tail_.View(std::min(a, b), std::max(a, b));
-    Model seen = sealed_;
-    if (view.frozen != nullptr) {
-      for (const TailRun& run : view.frozen->runs) ASSERT_NO_FATAL_FAILURE(Apply(type_, run, &seen));
-    }
-    for (const TailRun& run : view.runs) ASSERT_NO_FATAL_FAILURE(Apply(type_, run, &seen));
+    Model seen = Seen(tail_.View(std::min(a, b), std::max(a, b)), sealed_);
     for (auto at = all_.lower_bound(std::min(a, b)); at != all_.end() && at->first <= std::max(a, b); ++at) {
       ASSERT_TRUE(seen.contains(at->first) && seen[at->first] == at->second) << FormatTimestamp(at->first);
     }
   }
 
+  // Readers go on over the views they took, whatever came later.
+  void CheckKept() {
+    for (const Kept& kept : kept_) {
+      ASSERT_TRUE(Seen(kept.view, kept.sealed) == kept.all) << "a view changed";
+    }
+  }
+
  private:
+  struct Kept {
+    TailView view;
+    Model sealed;
+    Model all;
+  };
+
+  Model Seen(const TailView& view, const Model& sealed) const {
+    Model seen = sealed;
+    if (view.frozen != nullptr) {
+      for (const TailRun& run : view.frozen->runs) Apply(type_, run, &seen);
+    }
+    for (const TailRun& run : view.runs) Apply(type_, run, &seen);
+    return seen;
+  }
+
   std::mt19937_64 random_;
   ValueType type_ = ValueType::kFloat64;
   Tail tail_;
@@ -161,6 +179,7 @@ class RandomTail {
   Timestamp newest_ = kStart;
   Model all_;
   Model sealed_;  // What left the tail.
+  std::vector<Kept> kept_;
 };
 
 TEST(Tail, EveryStatementIsSeenWhereverItStands) {
@@ -179,6 +198,7 @@ TEST(Tail, EveryStatementIsSeenWhereverItStands) {
       if (step % 10 == 9) tail.Check();
       ASSERT_FALSE(testing::Test::HasFailure());
     }
+    tail.CheckKept();
   }
 }
 

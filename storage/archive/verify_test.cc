@@ -140,7 +140,8 @@ TEST_F(VerifyTest, EveryFlippedBitIsFoundAndNamedAndTheRestIsCheckedAllTheSame) 
       ASSERT_LE(found.damages.front().first_time, found.damages.front().last_time);
       ASSERT_GT(found.damages.front().first_time, 0);
       ASSERT_EQ(found.counts.blocks, intact.counts.blocks);
-      ASSERT_THAT(archive_->Stats().damage.back(), HasSubstr(found.damages.back().what));
+      // Not the newest when it was found before.
+      ASSERT_THAT(archive_->Stats().damage, testing::Contains(HasSubstr(found.damages.back().what)));
       ASSERT_TRUE(faults_->DamageValue(space, key, offset).ok());  // Flips it back.
     }
   }

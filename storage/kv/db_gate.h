@@ -51,6 +51,9 @@ struct OpenDb {
 
   std::shared_ptr<ErrorWatch> watch = std::make_shared<ErrorWatch>();
   std::vector<rocksdb::ColumnFamilyHandle*> families;  // By space; owned by db.
+  // Whether it compacts. It is opened so that it does not: nothing gains from it before something changes,
+  // and a start has better use for the processors and the disk.
+  std::atomic<bool> compacts{false};
   std::unique_ptr<rocksdb::DB> db;
 };
 
@@ -69,6 +72,12 @@ class DbGate {
     rocksdb::DB* operator->() const { return open_->db.get(); }
     rocksdb::DB* get() const { return open_->db.get(); }
     rocksdb::ColumnFamilyHandle* family(Space space) const { return open_->family(space); }
+    // From now on it compacts.
+    void LetCompact() const {
+      if (open_->compacts.exchange(true)) return;
+      // Tried again with the next change.
+      if (!open_->db->EnableAutoCompaction(open_->families).ok()) open_->compacts = false;
+    }
 
    private:
     friend class DbGate;

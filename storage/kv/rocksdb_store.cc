@@ -342,6 +342,7 @@ absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenSpaces() const {
   for (int i = 0; i < kSpaces; ++i) {
     const Space space = static_cast<Space>(i);
     descriptors.emplace_back(FamilyNameOf(space), FamilyOptionsOf(space, options_, cache_));
+    descriptors.back().options.disable_auto_compactions = true;  // Until something changes, see OpenDb.
   }
   rocksdb::DB* db = nullptr;
   RETURN_IF_ERROR(
@@ -359,6 +360,7 @@ absl::Status RocksDbStore::Mend() {
 
 absl::Status RocksDbStore::Change(const std::function<absl::Status()>& change) {
   if (gate_.stopped()) RETURN_IF_ERROR(Mend());
+  if (const absl::StatusOr<DbGate::Use> db = gate_.Enter(); db.ok()) db->LetCompact();
   const absl::Status status = change();
   if (status.ok() || !gate_.hampered()) return status;
   RETURN_IF_ERROR(Mend());

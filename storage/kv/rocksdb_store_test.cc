@@ -255,6 +255,25 @@ TEST(RocksDbStore, PagesAreOneFilePerRunAndStaySo) {
   EXPECT_EQ((*store)->Stats().spaces[static_cast<int>(Space::kPages)].files, 30);
 }
 
+// It is opened so that nothing is compacted before something changes.
+TEST(RocksDbStore, RepeatedStartsDoNotPileUpFiles) {
+  const TemporaryDirectory directory;
+  constexpr int kStarts = 40;
+  const auto files = [](Store& store) {
+    return store.Stats().spaces[static_cast<int>(Space::kCheckpoint)].files;
+  };
+  for (int i = 1; i <= kStarts; ++i) {
+    auto store = OpenRocksDbStore(SmallOptions(directory / "store"));
+    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_TRUE(Ingest(**store, Space::kCheckpoint, "a", absl::StrCat("value ", i)).ok());
+    if (i < kStarts) continue;
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (files(**store) > kStarts / 4 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
+    EXPECT_LE(files(**store), kStarts / 4);
+    EXPECT_EQ((*store)->Get(Space::kCheckpoint, "a")->value(), absl::StrCat("value ", kStarts));
+  }
+}
+
 TEST(RocksDbStore, RepeatedDeletionDoesNotPileUpFiles) {
   const TemporaryDirectory directory;
   auto store = OpenRocksDbStore(SmallOptions(directory / "store"));

@@ -28,5 +28,7 @@ extern "C" const char* __tsan_default_suppressions() {
          // gRPC's templates, compiled with our code.
          "race:grpc::internal::CallOpSet\n"
          "race:grpc::internal::CallbackWithSuccessTag::Set\n"
-         "race:grpc::internal::InterceptorBatchMethodsImpl\n";
+         "race:grpc::internal::InterceptorBatchMethodsImpl\n"
+         // Requests that arrive on another thread than the call was made ready on.
+         "race:grpc::internal::Callback*Handler<*::Deserialize\n";
 }
