@@ -60,19 +60,51 @@ void PartitionView::BuildClusters() {
   const auto by_time = [](const Page& a, const Page& b) { return a.first < b.first; };
   if (!std::is_sorted(pages_.begin(), pages_.end(), by_time))
     std::stable_sort(pages_.begin(), pages_.end(), by_time);
+  bool has_chain = false;
   for (size_t i = 0; i < pages_.size(); ++i) {
     if (clusters_.empty() || pages_[i].first > clusters_.back().last) {
       clusters_.push_back({pages_[i].first, pages_[i].last, i, i + 1});
-    } else {
-      clusters_.back().last = std::max(clusters_.back().last, pages_[i].last);
-      clusters_.back().end = i + 1;
+      continue;
     }
+    Cluster& c = clusters_.back();
+    c.last = std::max(c.last, pages_[i].last);
+    c.end = i + 1;
+    has_chain |= c.end - c.begin > kClusterPages;
   }
+  if (has_chain) CutChains();
   for (const Cluster& cluster : clusters_) {
     if (cluster.end - cluster.begin == 1) continue;
     std::stable_sort(pages_.begin() + cluster.begin, pages_.begin() + cluster.end,
                      [](const Page& a, const Page& b) { return a.rank < b.rank; });
   }
+}
+
+void PartitionView::CutChains() {
+  std::vector<Page> pages;
+  std::vector<Cluster> clusters;
+  pages.reserve(2 * pages_.size());
+  for (const Cluster& chain : clusters_) {
+    clusters.push_back({chain.first, chain.last, pages.size(), pages.size()});
+    size_t over = 0;  // Pages at the begin of the cluster that reach over from the one before.
+    for (size_t i = chain.begin; i < chain.end; ++i) {
+      const Page& page = pages_[i];
+      Cluster& c = clusters.back();
+      if (pages.size() - c.begin >= std::max(kClusterPages, over) + over && page.first > c.first) {
+        const Cluster next = {page.first, chain.last, pages.size(), pages.size()};
+        for (size_t k = c.begin; k < next.begin; ++k) {
+          if (pages[k].last >= page.first) pages.push_back(pages[k]);
+        }
+        over = pages.size() - next.begin;
+        c.last = page.first - 1;
+        c.end = next.begin;
+        clusters.push_back(next);
+      }
+      pages.push_back(page);
+    }
+    clusters.back().end = pages.size();
+  }
+  pages_ = std::move(pages);
+  clusters_ = std::move(clusters);
 }
 
 const Summary* PartitionView::summary(size_t cluster) const {
@@ -94,9 +126,10 @@ size_t PartitionView::whole_block(size_t cluster) const {
   if (first.block == nullptr || first.index != 0) return 0;
   const size_t pages = first.block->head.pages.size();
   if (cluster + pages > clusters_.size()) return 0;
-  // Pages are in order of time: were anything between them, the last would stand further on.
-  const BlockPage last = block_page(cluster + pages - 1);
-  return last.block == first.block && last.index + 1 == pages ? pages : 0;
+  for (size_t i = 1; i < pages; ++i) {
+    if (block_page(cluster + i).block != first.block) return 0;
+  }
+  return pages;
 }
 
 size_t PartitionView::FirstEndingAtOrAfter(Timestamp t) const {
@@ -118,14 +151,21 @@ absl::StatusOr<std::shared_ptr<const Samples>> PartitionView::ReadPage(const Pag
   return samples;
 }
 
+SamplesView PartitionView::PartOf(const Cluster& cluster, const SamplesView& page) {
+  const Timestamp* const end = page.times + page.size;
+  const Timestamp* const from = std::lower_bound(page.times, end, cluster.first);
+  return page.Slice(from - page.times, std::upper_bound(from, end, cluster.last) - from);
+}
+
 absl::StatusOr<std::vector<PartitionView::Layer>> PartitionView::ReadLayers(size_t cluster,
                                                                             PageReader& pages) const {
   const Cluster& c = clusters_[cluster];
   std::vector<Layer> layers;
   for (size_t i = c.begin; i < c.end; ++i) {
     HISTORIAN_CHECK(pages_[i].block != nullptr);
-    ASSIGN_OR_RETURN(std::shared_ptr<const Samples> samples, ReadPage(pages_[i], pages));
-    layers.push_back({pages_[i].block->id.seal, std::move(samples)});
+    ASSIGN_OR_RETURN(const std::shared_ptr<const Samples> page, ReadPage(pages_[i], pages));
+    const SamplesView samples = PartOf(c, page->View());
+    if (samples.size > 0) layers.push_back({pages_[i].block->id.seal, page, samples});
   }
   return layers;
 }
@@ -142,7 +182,7 @@ absl::Status PartitionView::Read(size_t cluster, PageReader& pages,
   auto merged = std::make_shared<Samples>();
   for (size_t i = c.begin; i < c.end; ++i) {
     if (const auto page = ReadPage(pages_[i], pages); page.ok()) {
-      merged->Append(type_, (*page)->View());
+      merged->Append(type_, PartOf(c, (*page)->View()));
     } else {
       damage = page.status();
     }

@@ -3,12 +3,13 @@
 // What is stored of one tag in one partition, put in order of time: pages of blocks, pages of the tail and
 // its raw rest, grouped into *clusters*. Pages whose times overlap share a cluster, and only there need
 // samples be merged; between clusters time rises. Nearly always a cluster is one page, and then its summary
-// stands for it.
+// stands for it. Where late pages make a chain of what overlaps, as a backfill does over a whole week, the
+// chain is cut where a page begins: pages that reach over the cut belong to both clusters, each with its part.
 //
-//   blocks, seal 7   |--page--||--page--|        |--page--|
-//   blocks, seal 9                 |page|
-//   tail                                                   |--page--||rest|
-//   clusters         |---0----||---1----|        |---2----||---3----||-4--|
+//   blocks, seal 7   |--page--||--page--|     |--page--||--page--||--page--||--page--||--page--|
+//   blocks, seal 9                 |page|        |-----------page------------||----page----|
+//   tail                                                                                         |--page--|
+//   clusters         |---0----||---1----|     |--------------2-----|---------3---------|----4--| |---5----|
 #ifndef HISTORIAN_STORAGE_ARCHIVE_PARTITION_VIEW_H_
 #define HISTORIAN_STORAGE_ARCHIVE_PARTITION_VIEW_H_
 
@@ -32,6 +33,7 @@ class PartitionView {
                 std::shared_ptr<const TailView> tail);
 
   size_t clusters() const { return clusters_.size(); }
+  // There is a sample at the first time. At the last as well, or the next cluster begins just behind it.
   Timestamp first_time(size_t cluster) const { return clusters_[cluster].first; }
   Timestamp last_time(size_t cluster) const { return clusters_[cluster].last; }
   // Of all its samples, all parts; null when the cluster must be read to know.
@@ -54,12 +56,13 @@ class PartitionView {
   // could be read is in *samples all the same.
   absl::Status Read(size_t cluster, PageReader& pages, std::shared_ptr<const Samples>* samples) const;
 
-  // One page of a cluster by itself, and the number of the seal that wrote it.
+  // A cluster's part of one page, and the number of the seal that wrote it.
   struct Layer {
     uint64_t seal = 0;
-    std::shared_ptr<const Samples> samples;
+    std::shared_ptr<const Samples> page;
+    SamplesView samples;  // In the page.
   };
-  // The cluster's pages, older statements first. Only for views without a tail.
+  // The cluster's layers, older statements first. Only for views without a tail.
   absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PageReader& pages) const;
 
  private:
@@ -79,8 +82,16 @@ class PartitionView {
     size_t begin = 0;  // In pages_, by rank.
     size_t end = 0;
   };
+  // A chain is cut before a page when so many, and as many as reach over from before, begin in the cluster:
+  // that bounds what is read for a few samples, and reading all of it to twice its pages.
+  static constexpr size_t kClusterPages = 4;
+
   void AddRuns(const std::vector<TailRun>& runs, int32_t partition, size_t* rank);
   void BuildClusters();
+  // Requires the pages in order of their first times.
+  void CutChains();
+  // The cluster's part of the page's samples.
+  static SamplesView PartOf(const Cluster& cluster, const SamplesView& page);
   absl::StatusOr<std::shared_ptr<const Samples>> ReadPage(const Page& page, PageReader& pages) const;
 
   TagId tag_;

@@ -168,12 +168,12 @@ class TagSettler {
       ASSIGN_OR_RETURN(const std::vector<PartitionView::Layer> layers,
                        view.ReadLayers(cluster, pages_reader_));
       if (layers.size() == 1) {
-        RETURN_IF_ERROR(Append(layers.front().samples->View()));
+        RETURN_IF_ERROR(Append(layers.front().samples));
         continue;
       }
       KeepSuperseded(layers);
       visible.Clear();
-      for (const PartitionView::Layer& layer : layers) visible.Append(type_, layer.samples->View());
+      for (const PartitionView::Layer& layer : layers) visible.Append(type_, layer.samples);
       SortAndKeepLast(type_, &visible);
       RETURN_IF_ERROR(Append(visible.View()));
     }
@@ -189,14 +189,14 @@ class TagSettler {
     };
     std::vector<Statement> statements;
     for (size_t layer = 0; layer < layers.size(); ++layer) {
-      const std::vector<Timestamp>& times = layers[layer].samples->times;
-      for (size_t i = 0; i < times.size(); ++i) statements.push_back({times[i], layer, i});
+      const SamplesView& samples = layers[layer].samples;
+      for (size_t i = 0; i < samples.size; ++i) statements.push_back({samples.times[i], layer, i});
     }
     std::stable_sort(statements.begin(), statements.end(),
                      [](const Statement& a, const Statement& b) { return a.time < b.time; });
     for (size_t k = 0; k + 1 < statements.size(); ++k) {
       const Statement &a = statements[k], &b = statements[k + 1];
-      const SamplesView of_a = layers[a.layer].samples->View(), of_b = layers[b.layer].samples->View();
+      const SamplesView &of_a = layers[a.layer].samples, &of_b = layers[b.layer].samples;
       if (a.time != b.time || SameSample(type_, of_a, a.i, of_b, b.i)) continue;
       superseded_[layers[a.layer].seal].Append(type_, of_a, a.i, 1);
     }

@@ -368,7 +368,13 @@ absl::StatusOr<std::optional<Sample>> TagReader::FirstAtOrAfter(const Position& 
   RETURN_IF_ERROR(Read(position, &samples));
   const std::vector<Timestamp>& times = samples->times;
   const size_t at = std::lower_bound(times.begin(), times.end(), t) - times.begin();
-  return std::optional<Sample>(SampleAt(sources_.type, samples->View(), at));
+  if (at < times.size()) return std::optional<Sample>(SampleAt(sources_.type, samples->View(), at));
+  // A cluster that was cut may have no sample up to the cut; the next begins with one.
+  Position next = position;
+  RETURN_IF_ERROR(Next(&next));
+  if (!next.valid()) return std::optional<Sample>();
+  RETURN_IF_ERROR(Read(next, &samples));
+  return std::optional<Sample>(SampleAt(sources_.type, samples->View(), 0));
 }
 
 absl::StatusOr<std::optional<Sample>> TagReader::SampleBefore(Timestamp t) {
