@@ -6,6 +6,8 @@
 //   2   a mistake in the configuration or on the command line: standard error lists all of them
 #include <malloc.h>
 #include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -133,6 +135,9 @@ void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 128 << 20);
   mallopt(M_TOP_PAD, 4 << 20);
+  // What threads take from arenas of their own stays scattered over all of them; by default there are eight
+  // for each processor.
+  mallopt(M_ARENA_MAX, static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
 }
 
 int Main(int argc, char** argv) {
