@@ -771,15 +771,7 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
     storage.first_time = first.has_value() ? first->time : 0;
     storage.last_time = last.has_value() ? last->time : 0;
   }
-  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks,
-                   historian::ListBlocks(heads_, sources, sources.oldest, sources.newest + 1));
-  for (const BlockInfo& block : blocks) {
-    ++storage.blocks;
-    storage.samples += block.samples;
-    storage.head_bytes += block.head_bytes;
-    storage.payload_bytes += block.payload_bytes;
-  }
-  ASSIGN_OR_RETURN(storage.rollup_bytes, RollupBytes(*store_, sources));
+  RETURN_IF_ERROR(AddSealed(*store_, heads_, sources, &storage));
   return storage;
 }
 

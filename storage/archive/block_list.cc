@@ -34,15 +34,22 @@ absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const TagSou
   return blocks;
 }
 
-absl::StatusOr<uint64_t> RollupBytes(kv::Store& store, const TagSources& sources) {
-  uint64_t bytes = 0;
-  if (sources.oldest > sources.newest) return bytes;
+absl::Status AddSealed(kv::Store& store, HeadCache& heads, const TagSources& sources, TagStorage* storage) {
+  if (sources.oldest > sources.newest) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks,
+                   ListBlocks(heads, sources, sources.oldest, sources.newest + 1));
+  for (const BlockInfo& block : blocks) {
+    ++storage->blocks;
+    storage->samples += block.samples;
+    storage->head_bytes += block.head_bytes;
+    storage->payload_bytes += block.payload_bytes;
+  }
   for (int32_t p = format::PartitionOf(sources.oldest); p <= format::PartitionOf(sources.newest); ++p) {
     ASSIGN_OR_RETURN(const std::optional<std::string> rollup,
                      store.Get(kv::Space::kRollups, format::RollupKey({p, sources.tag})));
-    if (rollup.has_value()) bytes += rollup->size();
+    if (rollup.has_value()) storage->rollup_bytes += rollup->size();
   }
-  return bytes;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& expired, const Tag& tag,

@@ -1,6 +1,6 @@
 // File: storage/archive/block_list.h
 //
-// The blocks of a tag, for administration: which there are, and the bytes of one.
+// The blocks of a tag, for administration: which there are, what they take, and the bytes of one.
 #ifndef HISTORIAN_STORAGE_ARCHIVE_BLOCK_LIST_H_
 #define HISTORIAN_STORAGE_ARCHIVE_BLOCK_LIST_H_
 
@@ -20,8 +20,8 @@ namespace historian {
 absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const TagSources& sources,
                                                   Timestamp start, Timestamp end);
 
-// Of all the tag's rollups.
-absl::StatusOr<uint64_t> RollupBytes(kv::Store& store, const TagSources& sources);
+// Adds what the tag has in blocks and rollups. Errors: those of ListBlocks.
+absl::Status AddSealed(kv::Store& store, HeadCache& heads, const TagSources& sources, TagStorage* storage);
 
 // NotFound when there is none, or its samples have expired.
 absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& expired, const Tag& tag,

@@ -66,6 +66,27 @@ absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp
   return absl::OkStatus();
 }
 
+// How many samples at the begin of the column came late: a short page would become as wide for all as those
+// are far from the rest, so they get one of their own.
+size_t LateAtBegin(const SamplesView& samples) {
+  constexpr size_t kWorthIt = 16;
+  constexpr uint64_t kFar = 8;  // Steps of the others.
+  if (samples.size < kWorthIt) return 0;
+  const Timestamp* const times = samples.times;
+  const size_t half = samples.size / 2;
+  const uint64_t of_others = Elapsed(times[half], times[samples.size - 1]);
+  if (Elapsed(times[0], times[half]) / kFar <= of_others) return 0;
+  const uint64_t far = kFar * (of_others / (samples.size - 1 - half) + 1);
+  size_t begin = half;
+  while (begin > 0 && Elapsed(times[begin - 1], times[begin]) < far) --begin;
+  return begin;
+}
+
+// The end of the page that begins there in a column of which so many samples came late.
+size_t EndOfPage(size_t begin, size_t late, size_t size) {
+  return std::min(begin + format::kPageSamplesMax, begin < late ? late : size);
+}
+
 }  // namespace
 
 std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
@@ -73,7 +94,9 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
   HISTORIAN_CHECK(hints->size() == frame.columns.size() + frame.snapshots.size());
   std::string out;
   std::string page;
-  const Timestamp origin = frame.columns.empty() ? 0 : frame.columns.front().samples.times.front();
+  std::vector<size_t> late(frame.columns.size());
+  for (size_t i = 0; i < late.size(); ++i) late[i] = LateAtBegin(frame.columns[i].samples.View());
+  const Timestamp origin = frame.columns.empty() ? 0 : frame.columns.front().samples.times[late.front()];
   const auto append_time = [&](Timestamp time) {
     uint8_t bytes[8];
     format::PutLittleEndian(bytes, static_cast<uint64_t>(time), 8);
@@ -103,15 +126,18 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
   AppendBytes(producer, &out);
   append_time(origin);
   uint64_t columns = 0;
-  for (const FrameColumn& column : frame.columns) columns += pieces(column.samples.size());
+  for (size_t i = 0; i < late.size(); ++i) {
+    columns += pieces(late[i]) + pieces(frame.columns[i].samples.size() - late[i]);
+  }
   AppendVarint(columns, &out);
   for (size_t i = 0; i < frame.columns.size(); ++i) {
     const FrameColumn& column = frame.columns[i];
     const SamplesView samples = column.samples.View();
-    for (size_t begin = 0; begin < samples.size; begin += format::kPageSamplesMax) {
+    for (size_t begin = 0; begin < samples.size;) {
+      const size_t end = EndOfPage(begin, late[i], samples.size);
       AppendVarint(column.tag, &out);
-      append_page(column.type, samples.Slice(begin, std::min(format::kPageSamplesMax, samples.size - begin)),
-                  origin, &(*hints)[i]);
+      append_page(column.type, samples.Slice(begin, end - begin), origin, &(*hints)[i]);
+      begin = end;
     }
   }
   uint64_t snapshots = 0;

@@ -1,6 +1,8 @@
 #include "storage/archive/frame_record.h"
 
+#include <map>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -67,6 +69,43 @@ TEST(FrameRecord, ComesBackWhateverIsKnownOfItsTags) {
   }
   EXPECT_EQ(hints[0].decimals, 1);
   EXPECT_EQ(sizes[1], sizes[2]);
+}
+
+// A gateway's frame: a minute of each tag, and what was held up for up to an hour.
+TEST(FrameRecord, LateSamplesDoNotWidenTheOthers) {
+  Frame punctual, mixed;
+  for (TagId tag = 1; tag <= 100; ++tag) {
+    for (Frame* frame : {&punctual, &mixed}) {
+      FrameColumn& column = frame->columns.emplace_back();
+      column.tag = tag;
+      const auto add = [&](int64_t second) {
+        column.samples.Add(kStart + second * kNanosPerSecond, BitsOfFloat64((second + tag) % 500 / 10.0));
+      };
+      if (frame == &mixed) {
+        for (const int64_t second : {-3000, -1800, -650}) add(second);
+      }
+      for (int64_t second = 0; second < 60; ++second) add(second);
+    }
+  }
+  size_t sizes[2];
+  for (Frame* frame : {&punctual, &mixed}) {
+    std::vector<format::EncodeHint> hints(frame->columns.size());
+    EncodeFrameRecord("gateway", *frame, &hints);
+    const std::string bytes = EncodeFrameRecord("gateway", *frame, &hints);
+    sizes[frame == &mixed] = bytes.size();
+    const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(bytes);
+    ASSERT_TRUE(back.ok()) << back.status();
+    std::map<TagId, Samples> samples;
+    for (const FrameColumn& column : back->frame.columns) {
+      samples[column.tag].Append(column.type, column.samples.View());
+    }
+    ASSERT_EQ(samples.size(), frame->columns.size());
+    for (const FrameColumn& column : frame->columns) {
+      EXPECT_EQ(samples[column.tag].times, column.samples.times);
+      EXPECT_EQ(samples[column.tag].values, column.samples.values);
+    }
+  }
+  EXPECT_LT(sizes[1] - sizes[0], 100 * 3 * 12) << sizes[0] << " without";
 }
 
 TEST(FrameRecord, UnwantedColumnsArePassedOver) {

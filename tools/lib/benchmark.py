@@ -107,7 +107,7 @@ class Bench:
         rates = {'plant': [], 'late': []}
         for _ in range(1 if self.options.quick else 3):
             for part, of_part in rates.items():
-                beside = self.workload(part, scratch, ['--connections', '4', '--repetitions', '1'])
+                beside = self.workload(part, scratch, ['--connections', '4', '--repetitions', '20'])
                 of_part.append(beside['ingest']['samples_per_second'])
         figures['beside'] = {part: statistics.median(of_part) for part, of_part in rates.items()}
         return figures
@@ -117,7 +117,8 @@ class Bench:
         whole = arguments or whole
         file = os.path.join(scratch, 'result.json')
         command = [self.program('tools/histbench/histbench'), '--workload', part, '--server-binary',
-                   self.program('server/historiand'), '--scratch', os.path.join(scratch, 'servers'), '--json', file]
+                   self.program('server/historiand'), '--scratch', tempfile.mkdtemp(prefix=part, dir=scratch), '--json',
+                   file]
         command += whole + (quick + ['--repetitions', '50'] if self.options.quick else [])
         timeout = TIMEOUT_S
         if part == 'soak':
