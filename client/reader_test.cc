@@ -128,10 +128,9 @@ TEST(Processed, ReadsBothKindsOfColumns) {
   average->set_aggregate(v1::AGGREGATE_AVERAGE);
   average->mutable_floats()->add_values(1.5);
   average->mutable_floats()->add_values(2.5);
-  v1::QualityRun* run = average->add_status();
-  run->set_first(1);
-  run->set_count(1);
-  run->set_quality(kBadNoData);
+  average->mutable_status()->add_first(1);
+  average->mutable_status()->add_count(1);
+  average->mutable_status()->add_quality(kBadNoData);
   v1::ProcessedColumn* count = series->add_columns();
   count->set_aggregate(v1::AGGREGATE_COUNT);
   count->mutable_integers()->add_values(3);

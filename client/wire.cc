@@ -235,16 +235,14 @@ void ValuesToWire(ValueType type, absl::Span<const ValueBits> values, const Stri
   }
 }
 
-void QualitiesToWire(const Quality* qualities, size_t size, RepeatedPtrField<v1::QualityRun>* wire) {
-  if (qualities == nullptr) return;
+void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* wire) {
   for (size_t i = 0; i < size;) {
     size_t end = i + 1;
     while (end < size && qualities[end] == qualities[i]) ++end;
     if (qualities[i] != kGood) {
-      v1::QualityRun* run = wire->Add();
-      run->set_first(static_cast<uint32_t>(i));
-      run->set_count(static_cast<uint32_t>(end - i));
-      run->set_quality(qualities[i]);
+      wire->add_first(static_cast<uint32_t>(i));
+      wire->add_count(static_cast<uint32_t>(end - i));
+      wire->add_quality(qualities[i]);
     }
     i = end;
   }
@@ -255,7 +253,9 @@ void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Col
   TimesToWire(absl::MakeConstSpan(samples.times, samples.size), wire->mutable_times());
   ValuesToWire(type, absl::MakeConstSpan(samples.values, samples.size), samples.strings,
                wire->mutable_values());
-  QualitiesToWire(samples.qualities, samples.size, wire->mutable_qualities());
+  if (samples.qualities != nullptr) {
+    QualitiesToWire(samples.qualities, samples.size, wire->mutable_qualities());
+  }
 }
 
 // --- Samples, from the wire
@@ -377,20 +377,24 @@ absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples) {
   return Malformed("values without a kind");
 }
 
-absl::Status QualitiesFromWire(const RepeatedPtrField<v1::QualityRun>& wire, size_t size,
-                               std::vector<Quality>* qualities) {
+absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities) {
   qualities->clear();
-  if (wire.empty()) return absl::OkStatus();
+  if (wire.count_size() != wire.first_size() || wire.quality_size() != wire.first_size()) {
+    return Malformed(absl::StrCat("quality runs with ", wire.first_size(), " begins, ", wire.count_size(),
+                                  " counts and ", wire.quality_size(), " qualities"));
+  }
+  if (wire.first_size() == 0) return absl::OkStatus();
   qualities->resize(size, kGood);
   uint64_t end = 0;
-  for (const v1::QualityRun& run : wire) {
-    const uint64_t run_end = uint64_t{run.first()} + run.count();
-    if (run.first() < end || run_end > size) {
-      return Malformed(absl::StrCat("quality run [", run.first(), ", ", run_end, ") after ", end, " of ",
-                                    size, " samples"));
+  for (int i = 0; i < wire.first_size(); ++i) {
+    const uint32_t first = wire.first(i);
+    const uint64_t run_end = uint64_t{first} + wire.count(i);
+    if (first < end || run_end > size) {
+      return Malformed(
+          absl::StrCat("quality run [", first, ", ", run_end, ") after ", end, " of ", size, " samples"));
     }
-    std::fill(qualities->begin() + run.first(), qualities->begin() + static_cast<ptrdiff_t>(run_end),
-              run.quality());
+    std::fill(qualities->begin() + first, qualities->begin() + static_cast<ptrdiff_t>(run_end),
+              wire.quality(i));
     end = run_end;
   }
   return absl::OkStatus();
@@ -399,9 +403,8 @@ absl::Status QualitiesFromWire(const RepeatedPtrField<v1::QualityRun>& wire, siz
 namespace {
 
 // Everything but the tag, into a batch that may have held others before.
-absl::Status SamplesFromWire(const v1::Times* times, const v1::Values& values,
-                             const RepeatedPtrField<v1::QualityRun>& qualities, ValueType* type,
-                             Samples* samples) {
+absl::Status SamplesFromWire(const v1::Times* times, const v1::Values& values, const v1::Qualities& qualities,
+                             ValueType* type, Samples* samples) {
   ASSIGN_OR_RETURN(const ValuesShape shape, ShapeOf(values));
   *type = shape.type;
   RETURN_IF_ERROR(ValuesFromWire(values, samples));
@@ -413,7 +416,7 @@ absl::Status SamplesFromWire(const v1::Times* times, const v1::Values& values,
 
 absl::Status FromWire(const v1::Column& wire, SampleBatch* batch) {
   batch->tag_id = wire.tag_id();
-  if (wire.values().kind_case() == v1::Values::KIND_NOT_SET && wire.qualities().empty()) {
+  if (wire.values().kind_case() == v1::Values::KIND_NOT_SET && wire.qualities().first().empty()) {
     batch->samples.Clear();
     return TimesFromWire(wire.times(), 0, &batch->samples.times);
   }
@@ -510,7 +513,7 @@ void FrameEncoder::AddSnapshot(Timestamp time, ValueType type, absl::Span<const 
   snapshot->set_time(time);
   Assign(tags.data(), tags.size(), snapshot->mutable_tag_ids());
   ValuesToWire(type, values, strings, snapshot->mutable_values());
-  QualitiesToWire(qualities.empty() ? nullptr : qualities.data(), tags.size(), snapshot->mutable_qualities());
+  if (!qualities.empty()) QualitiesToWire(qualities.data(), tags.size(), snapshot->mutable_qualities());
   Append(v1::Frame::kSnapshotsFieldNumber, *snapshot, tags.size());
 }
 

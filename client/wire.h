@@ -51,9 +51,7 @@ void TimesToWire(absl::Span<const Timestamp> times, v1::Times* wire);
 // `strings` only for strings.
 void ValuesToWire(ValueType type, absl::Span<const ValueBits> values, const StringColumn* strings,
                   v1::Values* wire);
-// Nothing when `qualities` is null.
-void QualitiesToWire(const Quality* qualities, size_t size,
-                     google::protobuf::RepeatedPtrField<v1::QualityRun>* wire);
+void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* wire);
 void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Column* wire);
 
 // How many values, of which type. Internal: no kind.
@@ -67,8 +65,7 @@ absl::StatusOr<ValuesShape> ShapeOf(const v1::Values& wire);
 absl::Status TimesFromWire(const v1::Times& wire, size_t size, std::vector<Timestamp>* times);
 absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples);
 // Empty when all are Good.
-absl::Status QualitiesFromWire(const google::protobuf::RepeatedPtrField<v1::QualityRun>& wire, size_t size,
-                               std::vector<Quality>* qualities);
+absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities);
 
 // A column without values (of a tag without samples) may have no kind: it is empty and float64.
 absl::StatusOr<SampleBatch> FromWire(const v1::Column& wire);

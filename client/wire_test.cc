@@ -114,15 +114,20 @@ TEST(Column, KeepsNanPayloadsAndSigns) {
 
 TEST(Qualities, AreRunsOfWhatIsNotGood) {
   const Quality qualities[] = {kGood, kBad, kBad, kUncertain, kGood, kBad};
-  google::protobuf::RepeatedPtrField<v1::QualityRun> wire;
+  v1::Qualities wire;
   QualitiesToWire(qualities, 6, &wire);
-  ASSERT_EQ(wire.size(), 3);
-  EXPECT_EQ(wire[0].first(), 1u);
-  EXPECT_EQ(wire[0].count(), 2u);
-  EXPECT_EQ(wire[2].quality(), kBad);
+  EXPECT_THAT(wire.first(), testing::ElementsAre(1, 3, 5));
+  EXPECT_THAT(wire.count(), testing::ElementsAre(2, 1, 1));
+  EXPECT_THAT(wire.quality(), testing::ElementsAre(kBad, kUncertain, kBad));
   std::vector<Quality> back;
   ASSERT_TRUE(QualitiesFromWire(wire, 6, &back).ok());
   EXPECT_THAT(back, testing::ElementsAreArray(qualities));
+}
+
+void AddQualityRun(uint32_t first, uint32_t count, v1::Column* column) {
+  column->mutable_qualities()->add_first(first);
+  column->mutable_qualities()->add_count(count);
+  column->mutable_qualities()->add_quality(kBad);
 }
 
 v1::Column TwoFloats() {
@@ -166,25 +171,16 @@ TEST(Column, MalformedOnesAreInternalAndSayWhatIsWrong) {
          offsets->add_offsets(0);
          offsets->add_offsets(4);  // Wraps around to the first.
        }},
+      {"quality run", [](v1::Column* c) { AddQualityRun(1, 2, c); }},
+      {"quality run", [](v1::Column* c) { AddQualityRun(0xffffffff, 0xffffffff, c); }},
       {"quality run",
        [](v1::Column* c) {
-         v1::QualityRun* run = c->add_qualities();
-         run->set_first(1);
-         run->set_count(2);
+         for (const uint32_t first : {1, 0}) AddQualityRun(first, 1, c);
        }},
-      {"quality run",
+      {"2 begins, 1 counts and 1 qualities",
        [](v1::Column* c) {
-         v1::QualityRun* run = c->add_qualities();
-         run->set_first(0xffffffff);
-         run->set_count(0xffffffff);
-       }},
-      {"quality run",
-       [](v1::Column* c) {
-         for (const uint32_t first : {1, 0}) {
-           v1::QualityRun* run = c->add_qualities();
-           run->set_first(first);
-           run->set_count(1);
-         }
+         AddQualityRun(1, 1, c);
+         c->mutable_qualities()->add_first(2);
        }},
       {"0 values",
        [](v1::Column* c) {

@@ -30,10 +30,10 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "server/server.h"
-#include "storage/model/version.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/version.h"
 
 namespace historian::server {
 namespace {
@@ -191,8 +191,8 @@ int Main(int argc, char** argv) {
   return Serve(loaded.config, loaded.warnings, port_file);
 }
 
-// The system's Abseil looks for deadlocks whenever a mutex is taken while another is held, in one graph for all
-// threads. That is for tests, which do; in operation it is a tenth of what a small frame costs.
+// The system's Abseil looks for deadlocks whenever a mutex is taken while another is held, in one graph for
+// all threads. That is for tests, which do; in operation it is a tenth of what a small frame costs.
 void LookForNoDeadlocks() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 }  // namespace

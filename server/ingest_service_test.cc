@@ -27,6 +27,12 @@ v1::WriteRequest RequestOf(const std::string& producer, uint64_t sequence) {
 
 // ---- What is wrong with a frame
 
+void AddQualityRun(uint32_t first, uint32_t count, uint32_t quality, v1::Column* column) {
+  column->mutable_qualities()->add_first(first);
+  column->mutable_qualities()->add_count(count);
+  column->mutable_qualities()->add_quality(quality);
+}
+
 struct BadFrame {
   const char* what;
   v1::RejectionReason reason;
@@ -88,10 +94,7 @@ const BadFrame kBadFrames[] = {
     {"UnknownQuality", v1::REJECTION_REASON_UNKNOWN_QUALITY, 1, 1, "",
      [](uint32_t tag, v1::Frame* frame) {
        AddColumn(tag, {{kNow, 1}, {kNow + 1, 2}}, frame);
-       auto* run = frame->mutable_columns(0)->add_qualities();
-       run->set_first(1);
-       run->set_count(1);
-       run->set_quality(0xC0000000);
+       AddQualityRun(1, 1, 0xC0000000, frame->mutable_columns(0));
      }},
     {"FewerValuesThanTimes", v1::REJECTION_REASON_LENGTH_MISMATCH, 1, 2,
      "column 0 of tag 1: 2 times and 1 values",
@@ -114,13 +117,20 @@ const BadFrame kBadFrames[] = {
      "quality run covers samples 0 to 2 of 1",
      [](uint32_t tag, v1::Frame* frame) {
        AddColumn(tag, {{kNow, 1}}, frame);
-       frame->mutable_columns(0)->add_qualities()->set_count(2);
+       AddQualityRun(0, 2, 0, frame->mutable_columns(0));
+     }},
+    {"QualityRunsOfUnequalLengths", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 1,
+     "1 begins, 2 counts and 1 qualities",
+     [](uint32_t tag, v1::Frame* frame) {
+       AddColumn(tag, {{kNow, 1}}, frame);
+       AddQualityRun(0, 1, 0, frame->mutable_columns(0));
+       frame->mutable_columns(0)->mutable_qualities()->add_count(1);
      }},
     {"QualityRunsThatOverlap", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 2, "overlaps",
      [](uint32_t tag, v1::Frame* frame) {
        AddColumn(tag, {{kNow, 1}, {kNow + 1, 1}}, frame);
-       frame->mutable_columns(0)->add_qualities()->set_count(2);
-       frame->mutable_columns(0)->add_qualities()->set_count(1);
+       AddQualityRun(0, 2, 0, frame->mutable_columns(0));
+       AddQualityRun(0, 1, 0, frame->mutable_columns(0));
      }},
     {"OffsetsWithoutUnit", v1::REJECTION_REASON_LENGTH_MISMATCH, 0, 1, "units of 0 ns",
      [](uint32_t tag, v1::Frame* frame) {

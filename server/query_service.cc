@@ -187,7 +187,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     to->mutable_times()->Add(group.samples.times.begin(), group.samples.times.end());
     const SamplesView view = group.samples.View();
     ValuesToWire(static_cast<ValueType>(type), view.values, view.size, view.strings, to->mutable_values());
-    QualitiesToWire(view.qualities, view.size, to->mutable_qualities());
+    SetQualities(view.qualities, view.size, to);
   }
   return absl::OkStatus();
 }
@@ -235,7 +235,7 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
       return AnswerTooLarge("the values of these tags at these times");
     }
     ValuesToWire(traits.type, view.values, view.size, view.strings, answers[i]->mutable_values());
-    QualitiesToWire(view.qualities, view.size, answers[i]->mutable_qualities());
+    SetQualities(view.qualities, view.size, answers[i]);
     return absl::OkStatus();
   });
 }

@@ -320,9 +320,8 @@ TEST(ReadLatestTest, GroupsByTypeInTheOrderOfTheSelection) {
   EXPECT_THAT(response.samples(0).tag_ids(), ElementsAre(b, a));
   EXPECT_THAT(response.samples(0).times(), ElementsAre(kNow - 7, kNow - 5));
   EXPECT_THAT(response.samples(0).values().float64().values(), ElementsAre(3, 2));
-  ASSERT_EQ(response.samples(0).qualities_size(), 1);
-  EXPECT_EQ(response.samples(0).qualities(0).quality(), 0x80000000u);
-  EXPECT_EQ(response.samples(0).qualities(0).count(), 1u);
+  EXPECT_THAT(response.samples(0).qualities().quality(), ElementsAre(0x80000000u));
+  EXPECT_THAT(response.samples(0).qualities().count(), ElementsAre(1u));
   EXPECT_THAT(response.samples(1).tag_ids(), ElementsAre(text));
   EXPECT_THAT(response.samples(1).values().string().values(), ElementsAre("batch 7"));
 }
@@ -498,9 +497,10 @@ TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
   // Of each interval: what a count of it, and a maximum, are worth.
   std::vector<uint32_t> counts(8), maxima(8);
   for (int column = 0; column < 2; ++column) {
-    for (const auto& run : series[0].columns(column).status()) {
-      for (uint32_t i = run.first(); i < run.first() + run.count(); ++i) {
-        (column == 0 ? counts : maxima)[i] = run.quality();
+    const v1::Qualities& status = series[0].columns(column).status();
+    for (int run = 0; run < status.first_size(); ++run) {
+      for (uint32_t i = 0; i < status.count(run); ++i) {
+        (column == 0 ? counts : maxima)[status.first(run) + i] = status.quality(run);
       }
     }
   }

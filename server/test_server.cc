@@ -82,9 +82,10 @@ void TestServer::Store(uint32_t tag, const std::vector<std::pair<Timestamp, doub
   v1::Frame frame;
   AddColumn(tag, samples, &frame);
   if (quality != 0) {
-    auto* run = frame.mutable_columns(0)->add_qualities();
-    run->set_count(static_cast<uint32_t>(samples.size()));
-    run->set_quality(quality);
+    auto* run = frame.mutable_columns(0)->mutable_qualities();
+    run->add_first(0);
+    run->add_count(static_cast<uint32_t>(samples.size()));
+    run->add_quality(quality);
   }
   const v1::WriteAck ack = WriteFrame(frame);
   EXPECT_EQ(ack.samples_stored(), samples.size()) << ack.ShortDebugString();

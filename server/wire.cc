@@ -157,20 +157,24 @@ ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringC
 
 // Empty when the runs ascend within `size` and do not overlap, else what is wrong. *to stays empty when all
 // are Good.
-std::string FillQualities(const google::protobuf::RepeatedPtrField<v1::QualityRun>& from, size_t size,
-                          std::vector<Quality>* to) {
+std::string FillQualities(const v1::Qualities& from, size_t size, std::vector<Quality>* to) {
+  if (from.count_size() != from.first_size() || from.quality_size() != from.first_size()) {
+    return absl::StrCat("quality runs have ", from.first_size(), " begins, ", from.count_size(),
+                        " counts and ", from.quality_size(), " qualities");
+  }
   uint64_t end = 0;
-  for (const v1::QualityRun& run : from) {
-    const uint64_t run_end = uint64_t{run.first()} + run.count();
-    if (run.first() < end)
-      return absl::StrCat("the quality run from ", run.first(), " overlaps or precedes the one before");
+  for (int i = 0; i < from.first_size(); ++i) {
+    const uint32_t first = from.first(i), count = from.count(i);
+    const uint64_t run_end = uint64_t{first} + count;
+    if (first < end)
+      return absl::StrCat("the quality run from ", first, " overlaps or precedes the one before");
     if (run_end > size) {
-      return absl::StrCat("a quality run covers samples ", run.first(), " to ", run_end, " of ", size);
+      return absl::StrCat("a quality run covers samples ", first, " to ", run_end, " of ", size);
     }
     end = run_end;
-    if (run.quality() == kGood || run.count() == 0) continue;
+    if (from.quality(i) == kGood || count == 0) continue;
     if (to->empty()) to->resize(size, kGood);
-    std::fill(to->begin() + run.first(), to->begin() + run_end, run.quality());
+    std::fill(to->begin() + first, to->begin() + static_cast<ptrdiff_t>(run_end), from.quality(i));
   }
   return "";
 }
@@ -220,7 +224,7 @@ class FrameReader {
     if (absl::string_view wrong = FillTimes(from.times(), values, &to->samples.times); !wrong.empty()) {
       return reject(std::string(wrong));
     }
-    if (!from.qualities().empty()) {
+    if (from.has_qualities()) {
       if (std::string wrong = FillQualities(from.qualities(), values, &to->samples.qualities);
           !wrong.empty()) {
         return reject(std::move(wrong));
@@ -392,18 +396,15 @@ void ValuesToWire(ValueType type, const ValueBits* values, size_t size, const St
   }
 }
 
-void QualitiesToWire(const Quality* qualities, size_t size,
-                     google::protobuf::RepeatedPtrField<v1::QualityRun>* to) {
+void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to) {
   to->Clear();
-  if (qualities == nullptr) return;
   for (size_t first = 0; first < size;) {
     size_t end = first + 1;
     while (end < size && qualities[end] == qualities[first]) ++end;
     if (qualities[first] != kGood) {
-      v1::QualityRun* run = to->Add();
-      run->set_first(static_cast<uint32_t>(first));
-      run->set_count(static_cast<uint32_t>(end - first));
-      run->set_quality(qualities[first]);
+      to->add_first(static_cast<uint32_t>(first));
+      to->add_count(static_cast<uint32_t>(end - first));
+      to->add_quality(qualities[first]);
     }
     first = end;
   }
@@ -413,7 +414,7 @@ void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Col
   to->set_tag_id(tag);
   TimesToWire(samples.times, samples.size, to->mutable_times());
   ValuesToWire(type, samples.values, samples.size, samples.strings, to->mutable_values());
-  QualitiesToWire(samples.qualities, samples.size, to->mutable_qualities());
+  SetQualities(samples.qualities, samples.size, to);
 }
 
 void RejectionToWire(const Rejection& from, v1::Rejection* to) {

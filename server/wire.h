@@ -52,9 +52,14 @@ void TimesToWire(const Timestamp* times, size_t size, v1::Times* to);
 // Strings are taken from *strings by the indexes in values; null for all other types.
 void ValuesToWire(ValueType type, const ValueBits* values, size_t size, const StringColumn* strings,
                   v1::Values* to);
-// Runs of equal quality; Good (0) ones are left out. Null: all Good. Ascending, as the contract asks.
-void QualitiesToWire(const Quality* qualities, size_t size,
-                     google::protobuf::RepeatedPtrField<v1::QualityRun>* to);
+// Runs of equal quality, ascending; Good (0) ones are left out.
+void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to);
+// Sets the qualities of a message that has some; null: all Good.
+template <class Message>
+void SetQualities(const Quality* qualities, size_t size, Message* to) {
+  if (qualities == nullptr) return to->clear_qualities();
+  QualitiesToWire(qualities, size, to->mutable_qualities());
+}
 void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Column* to);
 
 void RejectionToWire(const Rejection& from, v1::Rejection* to);

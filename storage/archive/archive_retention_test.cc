@@ -336,7 +336,8 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   for (const Interval& interval : *gone) ASSERT_EQ(interval.samples.count, 0);
 }
 
-// Between the moment raw samples expire and the one their week is rewritten, here put off by a disk that fails.
+// Between the moment raw samples expire and the one their week is rewritten, here put off by a disk that
+// fails.
 TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage) {
   const TagId tag = MakeTag("a");
   Samples samples;
@@ -359,11 +360,11 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
     const std::vector<Interval> expected = model_.Fold(tag, kType, edges, Interpolation::kSloped);
     int asked = 0;
     std::vector<Interval> folded;
-    const absl::Status status = archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts,
-                                               AppendTo(&folded), [&asked] {
-                                                 ++asked;
-                                                 return absl::OkStatus();
-                                               });
+    const absl::Status status =
+        archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts, AppendTo(&folded), [&asked] {
+          ++asked;
+          return absl::OkStatus();
+        });
     ASSERT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < expected.size(); ++i) {
       EXPECT_EQ(folded[i].good_ns, expected[i].good_ns);

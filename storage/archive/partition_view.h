@@ -4,7 +4,8 @@
 // its raw rest, grouped into *clusters*. Pages whose times overlap share a cluster, and only there need
 // samples be merged; between clusters time rises. Nearly always a cluster is one page, and then its summary
 // stands for it. Where late pages make a chain of what overlaps, as a backfill does over a whole week, the
-// chain is cut where a page begins: pages that reach over the cut belong to both clusters, each with its part.
+// chain is cut where a page begins: pages that reach over the cut belong to both clusters, each with its
+// part.
 //
 //   blocks, seal 7   |--page--||--page--|     |--page--||--page--||--page--||--page--||--page--|
 //   blocks, seal 9                 |page|        |-----------page------------||----page----|

@@ -153,8 +153,8 @@ TEST(PartitionView, AChainOfOverlapsIsReadInPieces) {
   ASSERT_NO_FATAL_FAILURE(ExpectAllInOrder(week));
 }
 
-// Late samples join two pages of a block to one cluster, and others stand by themselves in a gap behind it: as
-// many clusters as the block has pages, but they are not its pages.
+// Late samples join two pages of a block to one cluster, and others stand by themselves in a gap behind it:
+// as many clusters as the block has pages, but they are not its pages.
 TEST(PartitionView, ABlockIsWholeOnlyWhenEveryOneOfItsPagesStandsAlone) {
   Week week(1);
   ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart, kSecond, 100, 10));

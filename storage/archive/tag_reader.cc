@@ -263,8 +263,8 @@ absl::StatusOr<std::optional<Sample>> TagReader::LastBeforeIn(int32_t partition,
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
   if (rollup != nullptr) {
     const std::vector<Summary>& slots = rollup->levels.front().slots;
-    const auto behind = std::partition_point(slots.begin(), slots.end(),
-                                             [t](const Summary& s) { return s.first.time < t; });
+    const auto behind =
+        std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.first.time < t; });
     if (behind == slots.begin()) return std::optional<Sample>();
     const Summary& slot = *(behind - 1);
     return std::optional<Sample>(slot.last.time < t ? slot.last : slot.first);
@@ -282,8 +282,8 @@ absl::StatusOr<std::optional<Sample>> TagReader::FirstAtOrAfterIn(int32_t partit
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
   if (rollup != nullptr) {
     const std::vector<Summary>& slots = rollup->levels.front().slots;
-    const auto slot = std::partition_point(slots.begin(), slots.end(),
-                                           [t](const Summary& s) { return s.last.time < t; });
+    const auto slot =
+        std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.last.time < t; });
     if (slot == slots.end()) return std::optional<Sample>();
     return std::optional<Sample>(slot->first.time < t ? slot->last : slot->first);
   }

@@ -66,8 +66,7 @@ uint64_t BackgroundPace::RestNs(Usage since_last_rest) {
 void BackgroundPace::MayRest() {
   if (WorkedNs() - looked_.worked_ns < kLookNs) return;
   const Usage now = Now();
-  const uint64_t rest_ns =
-      RestNs({now.worked_ns - looked_.worked_ns, now.waited_ns - looked_.waited_ns});
+  const uint64_t rest_ns = RestNs({now.worked_ns - looked_.worked_ns, now.waited_ns - looked_.waited_ns});
   looked_ = now;
   if (rest_ns > 0) absl::SleepFor(absl::Nanoseconds(rest_ns));
 }
