@@ -18,6 +18,7 @@ extern "C" const char* __tsan_default_suppressions() {
          "race:libgrpc.so\n"
          "race:libgpr.so\n"
          "race:libupb.so\n"
+         "race:libcrypto.so\n"
          "race:libabsl_cord\n"
          "race:libabsl_status.so\n"
          "race:libabsl_str_format\n"
@@ -30,5 +31,9 @@ extern "C" const char* __tsan_default_suppressions() {
          "race:grpc::internal::CallbackWithSuccessTag::Set\n"
          "race:grpc::internal::InterceptorBatchMethodsImpl\n"
          // Requests that arrive on another thread than the call was made ready on.
-         "race:grpc::internal::Callback*Handler<*::Deserialize\n";
+         "race:grpc::internal::Callback*Handler<*::Deserialize\n"
+         "race:grpc::internal::RpcMethodHandler<*::Deserialize\n"
+         // A call's memory, freed on another thread than its last callback was looked at on.
+         "race_top:std::_Function_base::_M_empty\n"
+         "race_top:std::function<void (bool)>::operator()\n";
 }
