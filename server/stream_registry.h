@@ -24,6 +24,9 @@ class IdleStream {
 
 class StreamRegistry {
  public:
+  // After whoever is still leaving Remove.
+  ~StreamRegistry() { absl::MutexLock lock(&mu_); }
+
   void Add(const std::shared_ptr<IdleStream>& stream) {
     absl::MutexLock lock(&mu_);
     streams_[stream.get()] = stream;

@@ -21,6 +21,7 @@ extern "C" const char* __tsan_default_suppressions() {
          "race:libcrypto.so\n"
          "race:libabsl_cord\n"
          "race:libabsl_status.so\n"
+         "race:absl::*::Status::Unref\n"
          "race:libabsl_str_format\n"
          "race:libabsl_strings.so\n"
          "race:libabsl_time\n"
