@@ -243,6 +243,7 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   wire.set_start(request.start);
   wire.set_end(request.end);
   wire.set_interval_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(request.interval)));
+  wire.set_intervals_max(request.intervals_max);
   for (const Aggregate aggregate : request.aggregates)
     wire.add_aggregates(static_cast<v1::Aggregate>(aggregate));
   wire.set_interpolation(ToWire(request.interpolation));

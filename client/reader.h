@@ -184,6 +184,9 @@ struct ProcessedRequest {
   absl::Duration interval = absl::ZeroDuration();  // Whole nanoseconds. Zero: one interval, the whole range.
   std::vector<Aggregate> aggregates;               // 1 to 16.
   std::optional<Interpolation> interpolation;      // Unset: as each tag says.
+  // Instead of an interval, for a trend: at most so many, of a round length that the server chooses; the
+  // range is widened to whole multiples of it.
+  uint32_t intervals_max = 0;
 };
 
 // One aggregate of one tag over all intervals, in time order.
@@ -192,12 +195,12 @@ struct ProcessedColumn {
   // Times and counts are integers, as are minimum, maximum, first and last of int64, bool and digital tags.
   // Where there is no value: 0, or NaN, and the status is Bad.
   std::variant<std::vector<double>, std::vector<int64_t>> values;
-  std::vector<Quality> status;  // Empty: all Good. Else one per interval.
+  std::vector<Quality> status;  // Empty: all Good, Calculated. Else one per interval.
 
   size_t size() const {
     return std::visit([](const auto& v) { return v.size(); }, values);
   }
-  Quality StatusAt(size_t i) const { return status.empty() ? kGood : status[i]; }
+  Quality StatusAt(size_t i) const { return status.empty() ? kGood | kInfoCalculated : status[i]; }
   // Integers beyond 2^53 are rounded.
   double AsDouble(size_t i) const {
     return std::visit([i](const auto& v) { return static_cast<double>(v[i]); }, values);
@@ -207,6 +210,9 @@ struct ProcessedColumn {
 struct ProcessedSeries {
   TagId tag_id = 0;
   std::vector<ProcessedColumn> columns;  // In the order of the request.
+  // Interval k begins k intervals after this.
+  Timestamp start = 0;
+  uint64_t interval_ns = 0;
 };
 
 struct PlotSeries {

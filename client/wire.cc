@@ -377,14 +377,15 @@ absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples) {
   return Malformed("values without a kind");
 }
 
-absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities) {
+absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities,
+                               Quality usual) {
   qualities->clear();
   if (wire.count_size() != wire.first_size() || wire.quality_size() != wire.first_size()) {
     return Malformed(absl::StrCat("quality runs with ", wire.first_size(), " begins, ", wire.count_size(),
                                   " counts and ", wire.quality_size(), " qualities"));
   }
   if (wire.first_size() == 0) return absl::OkStatus();
-  qualities->resize(size, kGood);
+  qualities->resize(size, usual);
   uint64_t end = 0;
   for (int i = 0; i < wire.first_size(); ++i) {
     const uint32_t first = wire.first(i);
@@ -464,6 +465,8 @@ absl::StatusOr<SampleBatch> FromWire(const v1::AtTimes& wire, absl::Span<const T
 absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
   ProcessedSeries series;
   series.tag_id = wire.tag_id();
+  series.start = wire.start();
+  series.interval_ns = wire.interval_ns();
   for (const v1::ProcessedColumn& from : wire.columns()) {
     if (from.aggregate() < 1 || from.aggregate() > std::size(kAllAggregates)) {
       return Malformed(
@@ -482,7 +485,16 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
       case v1::ProcessedColumn::KIND_NOT_SET:
         return Malformed(absl::StrCat("tag ", wire.tag_id(), " has an aggregate without values"));
     }
-    RETURN_IF_ERROR(QualitiesFromWire(from.status(), column.size(), &column.status));
+    if (from.status_as_before()) {
+      if (series.columns.empty() || series.columns.back().size() != column.size()) {
+        return Malformed(
+            absl::StrCat("tag ", wire.tag_id(), " has an aggregate with the status of none before"));
+      }
+      column.status = series.columns.back().status;
+    } else {
+      RETURN_IF_ERROR(
+          QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
+    }
     series.columns.push_back(std::move(column));
   }
   return series;

@@ -64,8 +64,9 @@ absl::StatusOr<ValuesShape> ShapeOf(const v1::Values& wire);
 // These replace what was there. Times must match the values in number; a Samples' strings go with its values.
 absl::Status TimesFromWire(const v1::Times& wire, size_t size, std::vector<Timestamp>* times);
 absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples);
-// Empty when all are Good.
-absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities);
+// Those in no run are `usual`; empty when all are.
+absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities,
+                               Quality usual = kGood);
 
 // A column without values (of a tag without samples) may have no kind: it is empty and float64.
 absl::StatusOr<SampleBatch> FromWire(const v1::Column& wire);

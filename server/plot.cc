@@ -1,6 +1,7 @@
 #include "server/plot.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
@@ -10,8 +11,32 @@
 namespace historian::server {
 namespace {
 
-// Three megabytes of tallies.
+// Two megabytes of figures.
 constexpr size_t kColumnsAtOnce = 16'384;
+
+// What is drawn of a column, as figures: the state, then time and value of each of these samples, whose
+// quality is the status of both.
+constexpr ValueBits kHasSamples = 1, kHasUsable = 2, kHasOthers = 4;
+constexpr Sample Tally::*kDrawn[] = {&Tally::first, &Tally::min, &Tally::max, &Tally::last};
+constexpr size_t kFigures = 1 + 2 * std::size(kDrawn);
+
+FigureMaker PlotMaker() {
+  return {.id = "plot",
+          .columns = kFigures,
+          .parts = kExtremes,
+          .make = [](const Interval& interval, size_t i, FigureTable to) {
+            const Tally& tally = interval.samples;
+            to[0].values[i] = (tally.count > 0 ? kHasSamples : 0) | (tally.good > 0 ? kHasUsable : 0) |
+                              (tally.good < tally.count ? kHasOthers : 0);
+            to[0].statuses[i] = kGood;
+            for (size_t k = 0; k < std::size(kDrawn); ++k) {
+              const Sample& sample = tally.*kDrawn[k];
+              to[1 + 2 * k].values[i] = static_cast<ValueBits>(sample.time);
+              to[2 + 2 * k].values[i] = sample.value;
+              to[1 + 2 * k].statuses[i] = to[2 + 2 * k].statuses[i] = sample.quality;
+            }
+          }};
+}
 
 }  // namespace
 
@@ -56,26 +81,35 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const
       samples.Add(sample.time, sample.value, sample.quality);
   };
   if (before.has_value()) add(*before);
-  const auto add_column = [&](size_t column, const Tally& tally) {
-    if (tally.count == 0) return;
-    add(tally.first);
-    if (tally.good > 0) {
-      const bool min_first = tally.min.time <= tally.max.time;
-      add(min_first ? tally.min : tally.max);
-      add(min_first ? tally.max : tally.min);
-    }
-    add(tally.last);
-    if (tally.good < tally.count) series->add_not_good_columns(plan.columns[column]);
-  };
-  // They come in any order: so many at a time are held.
+  // So many at a time are held.
   const absl::Span<const Timestamp> edges = plan.edges;
-  std::vector<Tally> tallies(std::min(kColumnsAtOnce, plan.columns.size()));
-  for (size_t first = 0; first < plan.columns.size(); first += tallies.size()) {
-    const size_t count = std::min(tallies.size(), plan.columns.size() - first);
-    RETURN_IF_ERROR(FoldInParallel(
-        env, tag, edges.subspan(first, count + 1), InterpolationFor(traits, std::nullopt), kExtremes,
-        keep_going, [&](size_t i, const Interval& interval) { tallies[i] = interval.samples; }));
-    for (size_t i = 0; i < count; ++i) add_column(first + i, tallies[i]);
+  const size_t rows = std::min(kColumnsAtOnce, plan.columns.size());
+  std::vector<ValueBits> values(rows * kFigures);
+  std::vector<Quality> qualities(rows * kFigures);
+  std::vector<FigureColumn> table;
+  for (size_t k = 0; k < kFigures; ++k) table.push_back({&values[k * rows], &qualities[k * rows]});
+  const FigureMaker maker = PlotMaker();
+  for (size_t first = 0; first < plan.columns.size(); first += rows) {
+    const size_t count = std::min(rows, plan.columns.size() - first);
+    RETURN_IF_ERROR(FiguresInParallel(env, tag, edges.subspan(first, count + 1),
+                                      InterpolationFor(traits, std::nullopt), maker, table, keep_going));
+    for (size_t i = 0; i < count; ++i) {
+      const ValueBits state = table[0].values[i];
+      if ((state & kHasSamples) == 0) continue;
+      const auto drawn = [&](size_t k) {
+        return Sample{static_cast<Timestamp>(table[1 + 2 * k].values[i]), table[2 + 2 * k].values[i],
+                      table[2 + 2 * k].statuses[i]};
+      };
+      add(drawn(0));
+      if ((state & kHasUsable) != 0) {
+        const Sample min = drawn(1), max = drawn(2);
+        const bool min_first = min.time <= max.time;
+        add(min_first ? min : max);
+        add(min_first ? max : min);
+      }
+      add(drawn(3));
+      if ((state & kHasOthers) != 0) series->add_not_good_columns(plan.columns[first + i]);
+    }
   }
   if (after.has_value()) add(*after);
   ColumnToWire(tag, traits.type, samples.View(), series->mutable_samples());

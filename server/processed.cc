@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/parallel.h"
+#include "server/trend_interval.h"
 #include "server/wire.h"
 #include "storage/aggregate/interval_fold.h"
 
@@ -113,9 +114,7 @@ std::optional<int64_t> IntegerOf(v1::Aggregate aggregate, const Interval& interv
 // Calculated: there nothing was.)
 Quality WithoutValue(Quality status, const Interval& interval) {
   if (IsBad(status)) return status;
-  const Quality partial = status & kInfoPartial & ~kInfoCalculated;
-  const Quality without = interval.samples.count == 0 ? kBadNoData : kBad | kInfoCalculated;
-  return partial == 0 ? without : without | kInfoPartial;
+  return interval.samples.count == 0 ? kBadNoData : kBad | kInfoCalculated;
 }
 
 }  // namespace
@@ -159,17 +158,35 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
       return absl::InvalidArgumentError(absl::StrCat("aggregate ", aggregate, " is none"));
     }
     plan.aggregates.push_back(static_cast<v1::Aggregate>(aggregate));
-    plan.parts |= PartsOf(plan.aggregates.back());
   }
   ASSIGN_OR_RETURN(plan.interpolation, AskedInterpolation(request.interpolation()));
 
-  const uint64_t span = Elapsed(request.start(), request.end());
+  Timestamp start = request.start(), end = request.end();
   if (request.interval_ns() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
     return absl::InvalidArgumentError(
         absl::StrCat("interval_ns ", request.interval_ns(),
                      " is above 2^63 - 1 (a negative number?); 0 is one interval over all"));
   }
-  const uint64_t interval = request.interval_ns() == 0 ? span : request.interval_ns();
+  if (request.intervals_max() > 0) {
+    if (request.interval_ns() > 0) {
+      return absl::InvalidArgumentError("interval_ns and intervals_max: only one of them can be given");
+    }
+    if (request.intervals_max() == 1) {
+      return absl::InvalidArgumentError(
+          "intervals_max is 1: at least 2; for one interval over all give neither");
+    }
+    plan.interval_ns = TrendInterval(start, end, request.intervals_max());
+    if (!WidenToMultiples(plan.interval_ns, &start, &end)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          FormatTimestamp(start), " to ", FormatTimestamp(end), ", widened to whole intervals of ",
+          plan.interval_ns / 1'000'000'000,
+          " s, leaves the times samples may have, 1900-01-01 to 2200-01-01: ask for a shorter range, or "
+          "more intervals"));
+    }
+  } else {
+    plan.interval_ns = request.interval_ns() == 0 ? Elapsed(start, end) : request.interval_ns();
+  }
+  const uint64_t span = Elapsed(start, end), interval = plan.interval_ns;
   const uint64_t whole = span / interval;
   plan.last_is_cut = span % interval != 0;
   const uint64_t intervals = whole + (plan.last_is_cut ? 1 : 0);
@@ -183,9 +200,9 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
                              "values of a tag (intervals x aggregates)", "fixed"));
   plan.edges.reserve(intervals + 1);
   for (uint64_t i = 0; i <= whole; ++i) {
-    plan.edges.push_back(static_cast<Timestamp>(static_cast<uint64_t>(request.start()) + i * interval));
+    plan.edges.push_back(static_cast<Timestamp>(static_cast<uint64_t>(start) + i * interval));
   }
-  if (plan.last_is_cut) plan.edges.push_back(request.end());
+  if (plan.last_is_cut) plan.edges.push_back(end);
   return plan;
 }
 
@@ -204,73 +221,112 @@ absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
   return absl::OkStatus();
 }
 
-absl::Status FoldInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
-                            Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
-                            absl::FunctionRef<void(size_t, const Interval&)> take) {
-  // So long that folding it is worth a thread.
+absl::Status FiguresInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
+                               Interpolation interpolation, const FigureMaker& maker, FigureTable to,
+                               const KeepGoing& keep_going) {
+  // So long that reading it is worth a thread.
   constexpr uint64_t kLongNs = uint64_t{28} * 86'400 * kNanosPerSecond;
   const size_t size = edges.size() - 1, width = ParallelWidth();
-  const bool is_long = Elapsed(edges.front(), edges.back()) >= kLongNs;
+  const bool is_long = Elapsed(edges.front(), edges.back()) >= kLongNs &&
+                       !env.archive.HasFigures(tag, edges, interpolation, maker);
   const size_t piece = is_long ? (size + width - 1) / width : size;
   return ForEachInParallel(env.pool, (size + piece - 1) / piece, [&](size_t k) {
     const size_t first = k * piece;
-    return env.archive.Fold(
-        tag, edges.subspan(first, piece + 1), interpolation, parts,
-        [&take, first](size_t i, const Interval& interval) { take(first + i, interval); }, keep_going);
+    std::vector<FigureColumn> rows(to.begin(), to.end());
+    for (FigureColumn& column : rows) {
+      column.values += first;
+      column.statuses += first;
+    }
+    return env.archive.Figures(tag, edges.subspan(first, piece + 1), interpolation, maker, rows, keep_going);
   });
+}
+
+namespace {
+
+// An answer's columns hold what figures are: 64 bits each.
+ValueBits* BitsIn(int64_t* values) { return reinterpret_cast<ValueBits*>(values); }
+ValueBits* BitsIn(double* values) { return reinterpret_cast<ValueBits*>(values); }
+
+bool HasIntegers(v1::Aggregate aggregate, ValueType type) {
+  return IsTime(aggregate) || IsCount(aggregate) || (IsValue(aggregate) && !IsFloat(type));
+}
+
+// One column for each aggregate; 0 or NaN, and a Bad status, where there is no value.
+FigureMaker MakerOf(const std::vector<v1::Aggregate>& aggregates, ValueType type) {
+  FigureMaker maker = {.columns = aggregates.size()};
+  for (const v1::Aggregate aggregate : aggregates) {
+    maker.id.push_back(static_cast<char>(aggregate));
+    maker.parts |= PartsOf(aggregate);
+  }
+  maker.make = [&aggregates, type](const Interval& interval, size_t i, FigureTable to) {
+    const Quality status = StatusOf(interval);
+    for (size_t k = 0; k < aggregates.size(); ++k) {
+      bool has_value = false;
+      if (HasIntegers(aggregates[k], type)) {
+        const std::optional<int64_t> value = IntegerOf(aggregates[k], interval);
+        has_value = value.has_value();
+        to[k].values[i] = BitsOfInt64(value.value_or(0));
+      } else {
+        const std::optional<double> value = FloatOf(aggregates[k], type, interval);
+        has_value = value.has_value();
+        to[k].values[i] = BitsOfFloat64(value.value_or(std::numeric_limits<double>::quiet_NaN()));
+      }
+      to[k].statuses[i] = has_value ? status : WithoutValue(status, interval);
+    }
+  };
+  return maker;
+}
+
+}  // namespace
+
+bool IsProcessedKept(ServiceEnv& env, const v1::ReadProcessedRequest& request) {
+  const absl::StatusOr<SelectedTags> selected =
+      SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags);
+  if (!selected.ok()) return false;
+  const absl::StatusOr<ProcessedPlan> plan = PlanProcessed(request, selected->ids.size(), env.config.limits);
+  if (!plan.ok()) return false;
+  for (size_t i = 0; i < selected->ids.size(); ++i) {
+    const TagTraits& traits = selected->traits[i];
+    if (!env.archive.HasFigures(selected->ids[i], plan->edges, InterpolationFor(traits, plan->interpolation),
+                                MakerOf(plan->aggregates, traits.type))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series) {
   const size_t size = plan.edges.size() - 1;
   series->set_tag_id(tag);
-
-  // Interval by interval, all aggregates of each, while it is at hand.
-  struct Output {
-    v1::Aggregate aggregate;
-    v1::ProcessedColumn* column;
-    int64_t* integers = nullptr;
-    double* floats = nullptr;
-    std::vector<Quality> statuses;
-  };
-  std::vector<Output> outputs;
+  series->set_start(plan.edges.front());
+  series->set_interval_ns(plan.interval_ns);
+  std::vector<FigureColumn> columns;
+  std::vector<Quality> statuses(size * plan.aggregates.size());
   for (const v1::Aggregate aggregate : plan.aggregates) {
     v1::ProcessedColumn* column = series->add_columns();
     column->set_aggregate(aggregate);
-    Output output{.aggregate = aggregate, .column = column};
-    output.statuses.resize(size);
-    if (IsTime(aggregate) || IsCount(aggregate) || (IsValue(aggregate) && !IsFloat(traits.type))) {
+    Quality* const its_statuses = statuses.data() + columns.size() * size;
+    if (HasIntegers(aggregate, traits.type)) {
       auto* values = column->mutable_integers()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
-      output.integers = values->mutable_data();
+      columns.push_back({BitsIn(values->mutable_data()), its_statuses});
     } else {
       auto* values = column->mutable_floats()->mutable_values();
-      values->Resize(static_cast<int>(size), std::numeric_limits<double>::quiet_NaN());
-      output.floats = values->mutable_data();
+      values->Resize(static_cast<int>(size), 0);
+      columns.push_back({BitsIn(values->mutable_data()), its_statuses});
     }
-    outputs.push_back(std::move(output));
   }
-  const auto take = [&](size_t i, const Interval& interval) {
-    Quality status = StatusOf(interval);
-    if (plan.last_is_cut && i + 1 == size) status |= kInfoPartial;
-    for (Output& output : outputs) {
-      bool has_value = false;
-      if (output.integers != nullptr) {
-        const std::optional<int64_t> value = IntegerOf(output.aggregate, interval);
-        has_value = value.has_value();
-        if (has_value) output.integers[i] = *value;
-      } else {
-        const std::optional<double> value = FloatOf(output.aggregate, traits.type, interval);
-        has_value = value.has_value();
-        if (has_value) output.floats[i] = *value;
-      }
-      output.statuses[i] = has_value ? status : WithoutValue(status, interval);
+  RETURN_IF_ERROR(FiguresInParallel(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
+                                    MakerOf(plan.aggregates, traits.type), columns, keep_going));
+  for (size_t k = 0; k < columns.size(); ++k) {
+    if (plan.last_is_cut) columns[k].statuses[size - 1] |= kInfoPartial;
+    v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));
+    if (k > 0 && std::equal(columns[k].statuses, columns[k].statuses + size, columns[k - 1].statuses)) {
+      column->set_status_as_before(true);
+    } else {
+      QualitiesToWire(columns[k].statuses, size, column->mutable_status(), kGood | kInfoCalculated);
     }
-  };
-  RETURN_IF_ERROR(FoldInParallel(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
-                                 plan.parts, keep_going, take));
-  for (Output& output : outputs) {
-    QualitiesToWire(output.statuses.data(), size, output.column->mutable_status());
   }
   return absl::OkStatus();
 }

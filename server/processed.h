@@ -8,7 +8,6 @@
 #include <optional>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -33,9 +32,9 @@ inline constexpr uint64_t kSeriesValuesMax = 1'000'000;
 
 struct ProcessedPlan {
   std::vector<Timestamp> edges;
+  uint64_t interval_ns = 0;
   bool last_is_cut = false;
   std::vector<v1::Aggregate> aggregates;
-  uint32_t parts = 0;  // Of the summaries: what the aggregates need.
   std::optional<Interpolation> interpolation;
 };
 
@@ -48,11 +47,13 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
 absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
                              const SelectedTags& selected);
 
-// Folds as Archive::Fold does; long ranges on several threads, so `take` may be called for several intervals
-// at once, in any order.
-absl::Status FoldInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
-                            Interpolation interpolation, uint32_t parts, const KeepGoing& keep_going,
-                            absl::FunctionRef<void(size_t, const Interval&)> take);
+// Figures as Archive::Figures makes them; of long ranges that are to be read on several threads.
+absl::Status FiguresInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
+                               Interpolation interpolation, const FigureMaker& maker, FigureTable to,
+                               const KeepGoing& keep_going);
+
+// Whether the answer would come from memory, as far as is known at once. For requests of few tags and values.
+bool IsProcessedKept(ServiceEnv& env, const v1::ReadProcessedRequest& request);
 
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
                               const KeepGoing& keep_going, v1::ProcessedSeries* series);

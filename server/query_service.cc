@@ -322,12 +322,16 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1:
       });
 }
 
-// Whether so many values over so much time are surely quick. A range the wrong way round is: it is refused.
+bool AreFew(const v1::TagSelection& tags, uint64_t values) {
+  return tags.pattern().empty() && static_cast<uint64_t>(tags.ids_size() + tags.names_size()) <= kQuickTags &&
+         values <= kQuickValues;
+}
+
+// Whether so much time is surely quick. A range the wrong way round is: it is refused.
+bool IsShort(Timestamp start, Timestamp end) { return start >= end || Elapsed(start, end) <= kQuickNanos; }
+
 Run WhereToFold(const v1::TagSelection& tags, Timestamp start, Timestamp end, uint64_t values) {
-  const bool quick = tags.pattern().empty() &&
-                     static_cast<uint64_t>(tags.ids_size() + tags.names_size()) <= kQuickTags &&
-                     (start >= end || Elapsed(start, end) <= kQuickNanos) && values <= kQuickValues;
-  return quick ? Run::kHere : Run::kOnPool;
+  return AreFew(tags, values) && IsShort(start, end) ? Run::kHere : Run::kOnPool;
 }
 
 }  // namespace
@@ -375,12 +379,14 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::Ca
   if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
     return RefuseStream(env_, context, Method::kReadProcessed, status);
   }
-  const uint64_t intervals = request->interval_ns() == 0 || request->start() >= request->end()
+  const uint64_t intervals = request->intervals_max() > 0 ? request->intervals_max()
+                             : request->interval_ns() == 0 || request->start() >= request->end()
                                  ? 1
                                  : Elapsed(request->start(), request->end()) / request->interval_ns() + 1;
-  const Run where =
-      WhereToFold(request->tags(), request->start(), request->end(),
-                  intervals > kQuickValues ? intervals : intervals * request->tags().ids_size());
+  const bool few =
+      AreFew(request->tags(), intervals > kQuickValues ? intervals : intervals * request->tags().ids_size());
+  const bool quick = few && (IsShort(request->start(), request->end()) || IsProcessedKept(env_, *request));
+  const Run where = quick ? Run::kHere : Run::kOnPool;
   return ServeStream(env_, context, Method::kReadProcessed, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
                        return OpenProcessed(env_, *request, keep_going, record);

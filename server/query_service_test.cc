@@ -495,7 +495,8 @@ TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
                             &series)
                   .ok());
   // Of each interval: what a count of it, and a maximum, are worth.
-  std::vector<uint32_t> counts(8), maxima(8);
+  constexpr uint32_t kCalculated = 0x401, kPartial = 0x404;
+  std::vector<uint32_t> counts(8, kCalculated), maxima(8, kCalculated);
   for (int column = 0; column < 2; ++column) {
     const v1::Qualities& status = series[0].columns(column).status();
     for (int run = 0; run < status.first_size(); ++run) {
@@ -504,7 +505,6 @@ TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
       }
     }
   }
-  constexpr uint32_t kCalculated = 0x401, kPartial = 0x404;
   // In [40 s, 50 s) the newest sample stands alone: it is Good, and no time has data.
   EXPECT_THAT(counts, ElementsAre(kBadNoData, kCalculated, kCalculated, kCalculated, kCalculated, kCalculated,
                                   kBadNoData, kBadNoData | kPartial));
@@ -514,6 +514,45 @@ TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
   EXPECT_TRUE(std::isnan(values[0]));
   EXPECT_EQ(values[1], 1);
   EXPECT_TRUE(std::isnan(values[3]));
+}
+
+TEST(ReadProcessedTest, ATrendHasRoundIntervalsOfTheServersChoice) {
+  TestServer server;
+  const TagId tag = server.Create("tag");
+  // 12 s in at most 5: 5 s each, from a whole multiple before the first.
+  const Timestamp start = Timestamp{1'735'689'600} * kSecond;
+  server.Store(tag,
+               {{start, 1}, {start + 3 * kSecond, 2}, {start + 11 * kSecond, 4}, {start + 16 * kSecond, 8}});
+  v1::ReadProcessedRequest request = ProcessedOf({tag}, start + 2 * kSecond, start + 14 * kSecond, 0,
+                                                 {v1::AGGREGATE_SUM, v1::AGGREGATE_COUNT});
+  request.set_intervals_max(5);
+  std::vector<v1::ProcessedSeries> series;
+  ASSERT_TRUE(ReadProcessed(server, request, &series).ok());
+  EXPECT_EQ(series[0].start(), start);
+  EXPECT_EQ(series[0].interval_ns(), 5u * kSecond);
+  const auto& sums = series[0].columns(0).floats().values();
+  ASSERT_EQ(sums.size(), 3);
+  EXPECT_EQ(sums[0], 3);
+  EXPECT_TRUE(std::isnan(sums[1]));
+  EXPECT_EQ(sums[2], 4);
+  EXPECT_FALSE(series[0].columns(1).status_as_before());
+  // The same for another range that needs the same intervals, and the status once where it is the same.
+  request.clear_aggregates();
+  request.add_aggregates(v1::AGGREGATE_COUNT);
+  request.add_aggregates(v1::AGGREGATE_SAMPLE_COUNT);
+  request.set_start(start + 1);
+  series.clear();
+  ASSERT_TRUE(ReadProcessed(server, request, &series).ok());
+  EXPECT_EQ(series[0].start(), start);
+  EXPECT_THAT(series[0].columns(0).integers().values(), ElementsAre(2, 0, 1));
+  EXPECT_TRUE(series[0].columns(1).status_as_before());
+  EXPECT_FALSE(series[0].columns(1).has_status());
+
+  request.set_intervals_max(1);
+  EXPECT_EQ(ReadProcessed(server, request, &series).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_intervals_max(5);
+  request.set_interval_ns(1);
+  EXPECT_EQ(ReadProcessed(server, request, &series).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST(ReadProcessedTest, ManyTagsComeInOrderAndInSeveralFrames) {

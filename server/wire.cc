@@ -396,12 +396,12 @@ void ValuesToWire(ValueType type, const ValueBits* values, size_t size, const St
   }
 }
 
-void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to) {
+void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to, Quality usual) {
   to->Clear();
   for (size_t first = 0; first < size;) {
     size_t end = first + 1;
     while (end < size && qualities[end] == qualities[first]) ++end;
-    if (qualities[first] != kGood) {
+    if (qualities[first] != usual) {
       to->add_first(static_cast<uint32_t>(first));
       to->add_count(static_cast<uint32_t>(end - first));
       to->add_quality(qualities[first]);

@@ -52,8 +52,8 @@ void TimesToWire(const Timestamp* times, size_t size, v1::Times* to);
 // Strings are taken from *strings by the indexes in values; null for all other types.
 void ValuesToWire(ValueType type, const ValueBits* values, size_t size, const StringColumn* strings,
                   v1::Values* to);
-// Runs of equal quality, ascending; Good (0) ones are left out.
-void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to);
+// Runs of equal quality, ascending; those of the usual one are left out.
+void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to, Quality usual = kGood);
 // Sets the qualities of a message that has some; null: all Good.
 template <class Message>
 void SetQualities(const Quality* qualities, size_t size, Message* to) {

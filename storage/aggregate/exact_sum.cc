@@ -12,9 +12,7 @@
 namespace historian {
 namespace {
 
-// The bits a stored sum may have: from the lowest of a half of a square, to 2^64 squares of the largest
-// double.
-constexpr int kLowestBit = -2150;
+// The highest bit a stored sum may have: that of 2^64 squares of the largest double.
 constexpr int kHighestBit = 2112;
 
 constexpr int FloorDiv64(int bit) { return bit >> 6; }
@@ -213,6 +211,24 @@ void ExactSum::Halve() {
     limbs_.set_base(limbs_.base() - 1);
   }
   Trim();
+}
+
+ExactSum ExactSum::OfLimbs(const uint64_t* limbs, size_t size, int exponent) {
+  constexpr size_t kMax = 4;
+  HISTORIAN_CHECK(size <= kMax);
+  ExactSum sum;
+  if (size == 0) return sum;
+  uint64_t shifted[kMax + 1];
+  const int shift = exponent & 63;
+  uint64_t below = 0;
+  for (size_t i = 0; i < size; ++i) {
+    shifted[i] = shift == 0 ? limbs[i] : limbs[i] << shift | below;
+    below = shift == 0 ? 0 : limbs[i] >> (64 - shift);
+  }
+  const uint64_t sign = FillAbove(limbs[size - 1]);
+  shifted[size] = shift == 0 ? sign : sign << shift | below;
+  sum.AddLimbs(shifted, size + 1, FloorDiv64(exponent));
+  return sum;
 }
 
 ExactSum ExactSum::Product(const ExactSum& a, const ExactSum& b) {

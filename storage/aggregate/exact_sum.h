@@ -86,6 +86,10 @@ class ExactSum {
   // The sum in units of 2^(64 * base); nothing when it is no whole number of them, or of 2^127 and more.
   std::optional<__int128> Units(int base) const;
   static ExactSum OfUnits(__int128 units, int base);
+  // limbs * 2^exponent, the limbs a two's complement integer, lowest first, at most four.
+  static ExactSum OfLimbs(const uint64_t* limbs, size_t size, int exponent);
+  // The lowest bit that a sum may have to be stored (2^-2150, half of the smallest square).
+  static constexpr int kLowestBit = -2150;
   // The highest base of which the sum is a whole number of units. Of zero any.
   int LowestBase() const { return limbs_.base(); }
 

@@ -129,6 +129,26 @@ ExactSum SumOf(const std::vector<double>& values) {
   return sum;
 }
 
+TEST(ExactSum, OfLimbsIsTheirIntegerTimesAPowerOfTwo) {
+  std::mt19937_64 random(1);
+  const uint64_t kSpecial[] = {0, 1, ~uint64_t{0}, uint64_t{1} << 63, ~(uint64_t{1} << 63)};
+  for (int i = 0; i < 20'000; ++i) {
+    const size_t size = random() % 5;
+    const int exponent = static_cast<int>(random() % 1000) - 900;
+    uint64_t limbs[4];
+    ExactSum expected;
+    for (size_t k = 0; k < size; ++k) {
+      limbs[k] = random() % 2 == 0 ? kSpecial[random() % std::size(kSpecial)] : random();
+      const int64_t signed_limb = static_cast<int64_t>(limbs[k]);
+      expected.AddScaled(k + 1 == size ? __int128{signed_limb} : static_cast<__int128>(limbs[k]),
+                         exponent + 64 * static_cast<int>(k));
+    }
+    const ExactSum sum = ExactSum::OfLimbs(limbs, size, exponent);
+    ASSERT_EQ(sum, expected);
+    ASSERT_EQ(sum.LowestBase(), expected.LowestBase()) << "not the shortest";
+  }
+}
+
 TEST(ExactSum, SmallExamples) {
   const struct {
     std::vector<double> values;

@@ -75,6 +75,16 @@ void FoldedRun::GetTally(size_t i, Tally* tally) const {
   if (!squares_.empty()) squares_.Get(i, &tally->sum_of_squares);
 }
 
+Summary FoldedRun::Get(size_t i) const {
+  Summary summary;
+  GetTally(i, &summary);
+  summary.good_ns = good_ns(i);
+  summary.uncertain_ns = uncertain_ns(i);
+  if (!stepped_.empty()) summary.area_stepped = area_stepped(i);
+  if (!sloped_.empty()) summary.area_sloped = area_sloped(i);
+  return summary;
+}
+
 size_t FoldedRun::MemoryBytes() const {
   return sizeof(FoldedRun) + spans_.capacity() * sizeof(Span) + counts_.capacity() * sizeof(uint32_t) +
          mixtures_.capacity() * sizeof(Mixture) + extremes_.capacity() * sizeof(Extremes) +

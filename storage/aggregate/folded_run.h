@@ -29,6 +29,7 @@ class FoldedRun {
   Sample first(size_t i) const {
     return {spans_[i].first_time, spans_[i].first, QualityOf(i, &Mixture::first)};
   }
+  Sample last(size_t i) const { return {spans_[i].last_time, spans_[i].last, QualityOf(i, &Mixture::last)}; }
   uint64_t good_ns(size_t i) const {
     return mixtures_.empty() ? Elapsed(spans_[i].first_time, spans_[i].last_time) : mixtures_[i].good_ns;
   }
@@ -38,6 +39,8 @@ class FoldedRun {
   ExactSum area_sloped(size_t i) const { return sloped_.Get(i); }
   // Overwrites what this holds of a tally; the rest must be zero.
   void GetTally(size_t i, Tally* tally) const;
+  // As it was appended, but for parts that were not asked for.
+  Summary Get(size_t i) const;
 
   size_t MemoryBytes() const;
 

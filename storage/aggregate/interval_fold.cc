@@ -11,12 +11,6 @@
 namespace historian {
 namespace {
 
-uint32_t PartsFor(ValueType type, Interpolation interpolation, uint32_t parts) {
-  if (!IsNumeric(type)) return kCounts;
-  const uint32_t area = interpolation == Interpolation::kSloped ? kAreaSloped : kAreaStepped;
-  return (parts & kAreas) == 0 ? parts : (parts & ~uint32_t{kAreas}) | area;
-}
-
 // The sum of squared differences from the mean, times n, over n and the divisor.
 double DeviationOf(const Tally& tally, uint64_t divisor) {
   ExactSum n;
@@ -58,6 +52,12 @@ IntervalFold::IntervalFold(ValueType type, Interpolation interpolation, absl::Sp
   for (size_t i = 0; i + 1 < edges.size(); ++i) HISTORIAN_CHECK(edges[i] < edges[i + 1]);
   open_.start = edges[0];
   open_.end = edges[1];
+}
+
+uint32_t IntervalFold::PartsFor(ValueType type, Interpolation interpolation, uint32_t parts) {
+  if (!IsNumeric(type)) return kCounts;
+  const uint32_t area = interpolation == Interpolation::kSloped ? kAreaSloped : kAreaStepped;
+  return (parts & kAreas) == 0 ? parts : (parts & ~uint32_t{kAreas}) | area;
 }
 
 void IntervalFold::Add(const SamplesView& samples) {
@@ -137,6 +137,36 @@ void IntervalFold::AddFolded(const FoldedRun& folded, Timestamp from, Timestamp 
   }
 }
 
+void IntervalFold::AddFigures(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table) {
+  if (run.finished() == 0 || to <= run.begin() || from >= run.end()) {
+    AddFolded(run.parts(), from, to);
+    return;
+  }
+  if (from < run.begin()) {
+    AddFolded(run.parts(), from, run.begin());
+    HISTORIAN_CHECK(open_.end == run.begin());
+    AddSegmentPart(run.first(), std::max(last_.time, open_.start), open_.end);
+    Advance(current_ + 1);
+    from = run.begin();
+  }
+  HISTORIAN_CHECK(open_.start == from);
+  const size_t first = Elapsed(run.begin(), from) / run.step();
+  const size_t count = (Elapsed(from, std::min(to, run.end())) + run.step() - 1) / run.step();
+  HISTORIAN_CHECK(current_ + count < edges_.size());
+  run.CopyTo(first, count, current_, table);
+  current_ += count;
+  if (current_ + 1 == edges_.size()) {
+    past_ = true;
+    return;
+  }
+  open_.Clear();
+  open_.start = edges_[current_];
+  open_.end = edges_[current_ + 1];
+  HISTORIAN_CHECK(open_.start == run.end());
+  SetLast(run.last());
+  AddFolded(run.parts(), run.end(), to);
+}
+
 void IntervalFold::Finish() { Advance(edges_.size() - 1); }
 
 size_t IntervalFold::LaterIntervalOf(Timestamp t) const {
@@ -170,21 +200,25 @@ void IntervalFold::SetLast(const Sample& last) {
 
 void IntervalFold::AddSegment(const Sample& next) {
   HISTORIAN_CHECK(last_.time < next.time);
-  const bool has_area = last_usable_ && (parts_ & kAreas) != 0;
-  const bool sloped = has_area && (parts_ & kAreaSloped) != 0 && IsUsable(type_, next.value, next.quality);
-  uint64_t Interval::*const ns_of = last_usable_                 ? &Interval::good_ns
-                                    : IsUncertain(last_.quality) ? &Interval::uncertain_ns
-                                                                 : &Interval::bad_ns;
   Timestamp from = std::max(last_.time, open_.start);
   while (from < next.time) {
     const Timestamp to = std::min(next.time, open_.end);
-    open_.*ns_of += Elapsed(from, to);
-    if (has_area) AddPart(next, sloped, from, to, &open_.area);
+    AddSegmentPart(next, from, to);
     from = to;
     if (from < open_.end) return;
     Advance(current_ + 1);
     if (current_ + 1 == edges_.size()) return;
   }
+}
+
+void IntervalFold::AddSegmentPart(const Sample& next, Timestamp from, Timestamp to) {
+  uint64_t Interval::*const ns_of = last_usable_                 ? &Interval::good_ns
+                                    : IsUncertain(last_.quality) ? &Interval::uncertain_ns
+                                                                 : &Interval::bad_ns;
+  open_.*ns_of += Elapsed(from, to);
+  if (!last_usable_ || (parts_ & kAreas) == 0) return;
+  const bool sloped = (parts_ & kAreaSloped) != 0 && IsUsable(type_, next.value, next.quality);
+  AddPart(next, sloped, from, to, &open_.area);
 }
 
 void IntervalFold::AddPart(const Sample& next, bool sloped, Timestamp from, Timestamp to,

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/aggregate/figure_run.h"
 #include "storage/aggregate/folded_run.h"
 #include "storage/aggregate/run_fold.h"
 #include "storage/aggregate/summary.h"
@@ -74,9 +75,14 @@ class IntervalFold {
   void AddSummary(const Summary& summary);
   // Adds the parts that begin in [from, to). Requires that each of these fits.
   void AddFolded(const FoldedRun& folded, Timestamp from = kTimestampMin, Timestamp to = kTimestampMax + 1);
+  // The same of a run in the intervals of this fold, all of one length, and `from` and `to` edges unless the
+  // run lies between them. Finished intervals do not go to the sink: their figures go to the table, in which
+  // a row is an interval's index.
+  void AddFigures(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table);
 
-  // The parts of summaries that AddSummary uses.
+  // The parts of summaries that AddSummary uses, and what they are for a fold made with these.
   uint32_t parts() const { return parts_; }
+  static uint32_t PartsFor(ValueType type, Interpolation interpolation, uint32_t parts);
 
   // Ends the fold.
   void Finish();
@@ -92,6 +98,8 @@ class IntervalFold {
   void SetLast(const Sample& last);
   // Gives the segment from last_ to `next` to the intervals it lies in, cut at their edges.
   void AddSegment(const Sample& next);
+  // The part of it that lies in the open interval, from `from` to `to`.
+  void AddSegmentPart(const Sample& next, Timestamp from, Timestamp to);
   // The area of the part [from, to) of that segment, last_ being usable.
   void AddPart(const Sample& next, bool sloped, Timestamp from, Timestamp to, ExactSum* area) const;
   void AddArea(const Sample& sample, uint64_t ns, bool halved, ExactSum* area) const;

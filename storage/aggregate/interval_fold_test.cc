@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "storage/aggregate/figures.h"
 #include "storage/aggregate/grid_fold.h"
 #include "storage/aggregate/random_samples.h"
 
@@ -156,6 +157,14 @@ TEST(IntervalFold, AnyMixtureOfSamplesAndSummariesEqualsTheReference) {
 
 // Long runs in intervals of one width, as a trend asks for, where the next edge is guessed.
 TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
+  // Finished intervals, which figures are numbers of.
+  std::vector<Interval> finished;
+  const FigureMaker maker = {
+      .id = "number", .columns = 1, .make = [&](const Interval& interval, size_t i, FigureTable to) {
+        to[0].values[i] = finished.size();
+        to[0].statuses[i] = StatusOf(interval);
+        finished.push_back(interval);
+      }};
   for (uint64_t seed = 1; seed <= 150; ++seed) {
     RandomSamples random(seed);
     const ValueType type = kAllTypes[random.Below(6)];
@@ -180,12 +189,36 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
     const uint32_t choices[] = {kAllParts, kCounts, kExtremes, kSums, kExtremes | kSums, kAreas};
     const uint32_t parts = choices[random.Below(std::size(choices))];
     SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type) << " parts " << parts);
-    std::vector<Interval> intervals;
-    IntervalFold fold(type, interpolation, edges, parts, AppendTo(&intervals));
+    std::vector<Interval> intervals(edges.size() - 1);
+    std::vector<ValueBits> numbers(intervals.size(), UINT64_MAX);
+    std::vector<Quality> statuses(intervals.size());
+    const FigureColumn column = {numbers.data(), statuses.data()};
+    IntervalFold fold(type, interpolation, edges, parts,
+                      [&](size_t i, const Interval& interval) { intervals[i] = interval; });
     for (size_t begin = 0; begin < run.size();) {
       const size_t size = 1 + random.Below(run.size() - begin);
       const SamplesView view = run.View().Slice(begin, size);
       const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
+      if (grid.has_value() && random.Below(3) == 0) {
+        // As a range sees it that may begin and end within the run.
+        GridFold grid_fold(type, *grid, fold.parts());
+        grid_fold.Add(view);
+        const FigureRun figures =
+            MakeFigureRun(type, interpolation, *grid, fold.parts(), maker, grid_fold.Finish());
+        const Timestamp from = std::max(view.times[0], edges.front());
+        const Timestamp to = std::min(view.times[size - 1] + 1, edges.back());
+        if (view.times[0] < edges.front()) {
+          const Timestamp* const inside = std::lower_bound(view.times, view.times + size, edges.front());
+          fold.Add(view.Slice(0, inside - view.times));
+        }
+        if (from < to) fold.AddFigures(figures, from, to, {&column, 1});
+        if (view.times[size - 1] >= edges.back()) {
+          const Timestamp* const outside = std::lower_bound(view.times, view.times + size, edges.back());
+          fold.Add(view.Slice(outside - view.times, view.times + size - outside));
+        }
+        begin += size;
+        continue;
+      }
       if (grid.has_value() && view.times[0] >= edges.front() && view.times[size - 1] < edges.back() &&
           random.Below(2) == 0) {
         GridFold grid_fold(type, *grid, fold.parts());
@@ -203,10 +236,17 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
     fold.Finish();
     for (size_t i = 0; i < intervals.size(); ++i) {
       SCOPED_TRACE(i);
+      if (numbers[i] != UINT64_MAX) {
+        ASSERT_EQ(intervals[i].end, 0) << "both finished and folded";
+        intervals[i] = finished[numbers[i]];
+        EXPECT_EQ(statuses[i], StatusOf(intervals[i]));
+      }
+      EXPECT_EQ(intervals[i].start, edges[i]);
       ExpectEqual(intervals[i], Reference(type, interpolation, run.View(), edges[i], edges[i + 1], parts));
     }
     ASSERT_FALSE(testing::Test::HasFailure());
   }
+  EXPECT_GT(finished.size(), 500u);
 }
 
 TEST(IntervalFold, RunsInOneIntervalFit) {

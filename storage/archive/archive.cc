@@ -62,7 +62,7 @@ class ArchiveImpl : public Archive {
         clock_(clock),
         heads_(*store_, options.memory_budget_bytes / 8),
         pages_(*store_, options.memory_budget_bytes / 16),
-        folded_(options.memory_budget_bytes / 4) {}
+        figures_(options.memory_budget_bytes / 4) {}
   ~ArchiveImpl() override;
 
   absl::Status Init();
@@ -80,6 +80,10 @@ class ArchiveImpl : public Archive {
                                       KeepGoing keep_going) override;
   absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
                     IntervalSink sink, KeepGoing keep_going) override;
+  absl::Status Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                       const FigureMaker& maker, FigureTable to, KeepGoing keep_going) override;
+  bool HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                  const FigureMaker& maker) override;
   absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
   absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
   absl::StatusOr<SealResult> Seal(bool settle) override;
@@ -156,7 +160,7 @@ class ArchiveImpl : public Archive {
   // Synchronise themselves.
   HeadCache heads_;
   PageCache pages_;
-  FoldedRuns folded_;
+  FigureCache figures_;
   PartitionTable partitions_;
   ReaderPins pins_;
   Producers producers_;
@@ -463,7 +467,7 @@ absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepG
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  return std::make_unique<TagReader>(heads_, pages_, folded_, partitions_, std::move(pin), SourcesOf(*tag),
+  return std::make_unique<TagReader>(heads_, pages_, figures_, partitions_, std::move(pin), SourcesOf(*tag),
                                      std::move(keep_going));
 }
 
@@ -550,17 +554,37 @@ absl::StatusOr<Samples> ArchiveImpl::ReadAtTimes(TagId tag, absl::Span<const Tim
   return Noting(reader->AtTimes(times, interpolation, uncertain_as_bad));
 }
 
+absl::Status CheckEdges(absl::Span<const Timestamp> edges) {
+  if (edges.size() >= 2 && edges.front() >= kTimestampMin && edges.back() <= kTimestampMax + 1 &&
+      IsStrictlyAscending(edges.data(), edges.size())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "intervals need two or more ascending edges within 1900-01-01 to 2200-01-01");
+}
+
 absl::Status ArchiveImpl::Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
                                uint32_t parts, IntervalSink sink, KeepGoing keep_going) {
-  if (edges.size() < 2 || edges.front() < kTimestampMin || edges.back() > kTimestampMax + 1 ||
-      !IsStrictlyAscending(edges.data(), edges.size())) {
-    return absl::InvalidArgumentError(
-        "intervals need two or more ascending edges within 1900-01-01 to 2200-01-01");
-  }
+  RETURN_IF_ERROR(CheckEdges(edges));
   ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
   absl::Status status = reader->Fold(edges, interpolation, parts, std::move(sink));
   if (!status.ok()) NoteDamage(status);
   return status;
+}
+
+absl::Status ArchiveImpl::Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                                  const FigureMaker& maker, FigureTable to, KeepGoing keep_going) {
+  RETURN_IF_ERROR(CheckEdges(edges));
+  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
+  absl::Status status = reader->Figures(edges, interpolation, maker, to);
+  if (!status.ok()) NoteDamage(status);
+  return status;
+}
+
+bool ArchiveImpl::HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                             const FigureMaker& maker) {
+  const absl::StatusOr<std::unique_ptr<TagReader>> reader = ReaderOf(tag, nullptr);
+  return reader.ok() && (*reader)->HasFigures(edges, interpolation, maker);
 }
 
 absl::StatusOr<std::optional<Sample>> ArchiveImpl::SampleBefore(TagId tag, Timestamp t) {
@@ -728,7 +752,7 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.journal_commits = journal_->commits();
   stats.samples_open = OpenSamples();
   stats.tail_bytes = TailBytes();
-  stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes() + folded_.size_bytes();
+  stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes();
   stats.journal_bytes = journal_->size_bytes();
   stats.store = store_->Stats();
   const PartitionState totals = partitions_.Totals();

@@ -34,6 +34,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "storage/aggregate/at_time.h"
+#include "storage/aggregate/figures.h"
 #include "storage/aggregate/interval_fold.h"
 #include "storage/aggregate/summary.h"
 #include "storage/archive/frame.h"
@@ -244,7 +245,14 @@ class Archive {
   // sink is given; after an error it may have had some.
   virtual absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
                             uint32_t parts, IntervalSink sink, KeepGoing keep_going = nullptr) = 0;
-  // The same, gathered.
+  // Folds likewise, and fills the table with the figures of the intervals: those of what is stored are kept,
+  // so that asking again costs little more than copying them.
+  virtual absl::Status Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                               const FigureMaker& maker, FigureTable to, KeepGoing keep_going = nullptr) = 0;
+  // Whether Figures would answer from memory, as far as is known at once.
+  virtual bool HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
+                          const FigureMaker& maker) = 0;
+  // Fold, gathered.
   absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
                                              Interpolation interpolation, uint32_t parts) {
     std::vector<Interval> intervals;

@@ -562,7 +562,66 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
             << where << ": time-weighted figures of " << FormatTimestamp(y.start) << " to "
             << FormatTimestamp(y.end);
       }
+      // The first time they are made, and kept where that is worthwhile.
+      for (const char* time : {"first", "again"}) {
+        const std::vector<ValueBits> figures = FiguresOf(tag.id, sorted, interpolation);
+        for (size_t i = 0; i < expected.size(); ++i) {
+          EXPECT_EQ(
+              std::vector<ValueBits>(figures.begin() + i * kFigures, figures.begin() + (i + 1) * kFigures),
+              FiguresOf(expected[i]))
+              << where << ": figures of " << FormatTimestamp(expected[i].start) << ", " << time;
+        }
+      }
     }
+  }
+
+  // What tells intervals apart.
+  static std::vector<ValueBits> FiguresOf(const Interval& interval) {
+    const Tally& samples = interval.samples;
+    std::vector<ValueBits> figures = {StatusOf(interval),
+                                      samples.count,
+                                      samples.good,
+                                      samples.uncertain,
+                                      interval.good_ns,
+                                      interval.uncertain_ns,
+                                      interval.bad_ns,
+                                      BitsOfFloat64(samples.sum.ToDouble()),
+                                      BitsOfFloat64(samples.sum_of_squares.ToDouble()),
+                                      BitsOfFloat64(interval.area.ToDouble())};
+    for (const Sample& sample : {samples.first, samples.last, samples.min, samples.max}) {
+      figures.insert(figures.end(), {static_cast<ValueBits>(sample.time), sample.value, sample.quality});
+    }
+    return figures;
+  }
+  static constexpr size_t kFigures = 22;
+
+  // Interval by interval.
+  std::vector<ValueBits> FiguresOf(TagId tag, const std::vector<Timestamp>& edges,
+                                   Interpolation interpolation) {
+    const size_t rows = edges.size() - 1;
+    std::vector<ValueBits> values(rows * kFigures), in_order;
+    std::vector<Quality> statuses(rows * kFigures);
+    std::vector<FigureColumn> table;
+    for (size_t k = 0; k < kFigures; ++k) table.push_back({&values[k * rows], &statuses[k * rows]});
+    const FigureMaker maker = {.id = "all",
+                               .columns = kFigures,
+                               .parts = kAllParts,
+                               .make = [](const Interval& interval, size_t i, FigureTable to) {
+                                 const std::vector<ValueBits> figures = FiguresOf(interval);
+                                 for (size_t k = 0; k < kFigures; ++k) {
+                                   to[k].values[i] = figures[k];
+                                   to[k].statuses[i] = static_cast<Quality>(k);
+                                 }
+                               }};
+    const absl::Status status = archive_->Figures(tag, edges, interpolation, maker, table);
+    EXPECT_TRUE(status.ok()) << status;
+    for (size_t i = 0; i < rows; ++i) {
+      for (size_t k = 0; k < kFigures; ++k) {
+        in_order.push_back(values[k * rows + i]);
+        EXPECT_EQ(statuses[k * rows + i], k);
+      }
+    }
+    return in_order;
   }
 
   void CheckAtTimes(const SimulatedTag& tag, const std::string& where) {

@@ -6,9 +6,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/archive/partition_view.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
+
+StoredHeads::StoredHeads() = default;
+StoredHeads::~StoredHeads() = default;
 
 absl::StatusOr<std::shared_ptr<const StoredHeads>> HeadCache::Get(int32_t partition, TagId tag) {
   return heads_.Get({partition, tag}, [&] { return Load(partition, tag); });
@@ -34,7 +38,12 @@ absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagI
                                               FormatTimestamp(format::PartitionStart(partition)))));
   std::stable_sort(heads->heads.begin(), heads->heads.end(),
                    [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
-  size_t bytes = sizeof(StoredHeads);
+  const ValueType type = heads->heads.empty() ? ValueType::kFloat64 : heads->heads[0].head.type;
+  // It borrows the heads that own it.
+  heads->view = std::make_unique<const PartitionView>(
+      tag, type, partition, std::shared_ptr<const StoredHeads>(std::shared_ptr<void>(), heads.get()),
+      nullptr);
+  size_t bytes = sizeof(StoredHeads) + heads->view->MemoryBytes();
   for (const StoredHead& head : heads->heads) {
     bytes += sizeof(StoredHead) + head.head.pages.capacity() * sizeof(format::PageInfo);
   }

@@ -25,9 +25,15 @@ struct StoredHead {
   format::BlockHead head;
   size_t head_bytes = 0;  // As stored.
 };
+class PartitionView;
 struct StoredHeads {
+  StoredHeads();
+  ~StoredHeads();
+
   std::vector<StoredHead> heads;  // In order of seals, oldest first.
   absl::Status damage;  // DataLoss when a head could not be read: which tag, which time. The others are here.
+  // Of these heads alone, without a tail. What the cache gives has one.
+  std::unique_ptr<const PartitionView> view;
 };
 
 class HeadCache {

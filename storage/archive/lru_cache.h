@@ -36,10 +36,7 @@ class LruCache {
     uint64_t generation;
     {
       absl::MutexLock lock(&mu_);
-      if (const auto found = entries_.find(key); found != entries_.end()) {
-        used_.splice(used_.begin(), used_, found->second.used);
-        return found->second.value;
-      }
+      if (const std::shared_ptr<const Value>* const value = Use(key); value != nullptr) return *value;
       generation = generation_;
     }
     ASSIGN_OR_RETURN(Loaded loaded, load());
@@ -54,6 +51,17 @@ class LruCache {
     bytes_ += loaded.bytes;
     while (bytes_ > bytes_max_) Drop(entries_.find(used_.back()));
     return loaded.value;
+  }
+
+  // Null when it is not here, or null is.
+  std::shared_ptr<const Value> Find(const Key& key) {
+    absl::MutexLock lock(&mu_);
+    const std::shared_ptr<const Value>* const value = Use(key);
+    return value == nullptr ? nullptr : *value;
+  }
+  bool Has(const Key& key) const {
+    absl::MutexLock lock(&mu_);
+    return entries_.contains(key);
   }
 
   // Forget these, and what loads under way have read of anything: call after what they are read from has
@@ -85,6 +93,12 @@ class LruCache {
     size_t bytes = 0;
     typename std::list<Key>::iterator used;
   };
+  const std::shared_ptr<const Value>* Use(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return nullptr;
+    used_.splice(used_.begin(), used_, found->second.used);
+    return &found->second.value;
+  }
   void Drop(typename absl::flat_hash_map<Key, Entry>::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     bytes_ -= entry->second.bytes;
     used_.erase(entry->second.used);

@@ -8,13 +8,6 @@
 #include "storage/model/status_macros.h"
 
 namespace historian {
-namespace {
-
-// A week of one tag with a few samples a second.
-constexpr size_t kAheadBytesMax = size_t{4} << 20;
-
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead& head, size_t i) {
   using Loaded = LruCache<PageCache::Key, Samples>::Loaded;
   const PageCache::Key key = {head.id, static_cast<uint32_t>(i)};
@@ -22,23 +15,51 @@ absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead
     ASSIGN_OR_RETURN(Samples samples, Decode(head, i));
     auto shared = std::make_shared<const Samples>(std::move(samples));
     const size_t bytes = sizeof(Samples) + shared->MemoryBytes();
-    return Loaded{std::move(shared), bytes, !pass_through_};
+    return Loaded{std::move(shared), bytes, !pass_through_ && !IsAhead(head.id)};
   });
 }
 
-void PageReader::FetchAhead(int32_t partition, TagId tag, uint64_t seal) {
-  ahead_.clear();
-  ahead_seal_ = seal;
-  size_t bytes = 0;
-  const std::unique_ptr<kv::Cursor> cursor = cache_.store_.NewCursor(kv::Space::kPages);
-  // An error here shows again where the block is read by itself.
-  for (cursor->Seek(format::PagesPrefix(partition, seal, tag)); cursor->Valid(); cursor->Next()) {
-    const absl::StatusOr<format::BlockId> id = format::ParsePagesKey(cursor->key());
-    if (!id.ok() || id->partition != partition || id->seal != seal || id->tag != tag) break;
-    bytes += cursor->value().size();
-    if (bytes > kAheadBytesMax) break;
-    ahead_[id->first_time] = std::string(cursor->value());
+void PageReader::WalkAhead(int32_t partition, TagId tag, uint64_t seal) {
+  Forget();
+  ahead_ = {.partition = partition, .tag = tag, .seal = seal};
+}
+
+void PageReader::Forget() {
+  ahead_ = {};
+  if (cursor_ == nullptr) return;
+  cursor_.reset();
+  block_.reset();
+}
+
+bool PageReader::IsAhead(const format::BlockId& block) const {
+  return ahead_.seal != 0 && block.seal == ahead_.seal && block.tag == ahead_.tag &&
+         block.partition == ahead_.partition;
+}
+
+absl::StatusOr<absl::string_view> PageReader::Payload(const format::BlockId& block) {
+  if (block_.has_value() && *block_ == block) return payload_;
+  block_.reset();
+  if (IsAhead(block)) {
+    const std::string key = format::PagesKey(block);
+    if (cursor_ == nullptr) {
+      cursor_ = cache_.store_.NewCursor(kv::Space::kPages);
+      cursor_->Seek(key);
+    }
+    while (cursor_->Valid() && cursor_->key() < key) cursor_->Next();
+    // An error here shows again where the block is read by itself.
+    if (cursor_->Valid() && cursor_->key() == key) {
+      block_ = block;
+      payload_ = cursor_->value();
+      return payload_;
+    }
   }
+  ASSIGN_OR_RETURN(std::optional<std::string> payload,
+                   cache_.store_.Get(kv::Space::kPages, format::PagesKey(block)));
+  if (!payload.has_value()) return absl::DataLossError("the block's pages are missing");
+  fetched_ = *std::move(payload);
+  block_ = block;
+  payload_ = fetched_;
+  return payload_;
 }
 
 absl::StatusOr<Samples> PageReader::Decode(const StoredHead& head, size_t i) {
@@ -48,22 +69,9 @@ absl::StatusOr<Samples> PageReader::Decode(const StoredHead& head, size_t i) {
                     absl::StrCat("tag ", head.id.tag, ", samples from ", FormatTimestamp(summary.first.time),
                                  " to ", FormatTimestamp(summary.last.time)));
   };
-  if (payload_.empty() || !(block_ == head.id)) {
-    payload_.clear();
-    const auto fetched = head.id.seal == ahead_seal_ ? ahead_.find(head.id.first_time) : ahead_.end();
-    if (fetched != ahead_.end()) {
-      payload_ = std::move(fetched->second);
-      ahead_.erase(fetched);
-    } else {
-      absl::StatusOr<std::optional<std::string>> payload =
-          cache_.store_.Get(kv::Space::kPages, format::PagesKey(head.id));
-      if (!payload.ok()) return damaged(payload.status());
-      if (!payload->has_value()) return damaged(absl::DataLossError("the block's pages are missing"));
-      payload_ = *std::move(*payload);
-    }
-    block_ = head.id;
-  }
-  const absl::StatusOr<absl::string_view> page = format::PageBytes(head.head, payload_, i);
+  const absl::StatusOr<absl::string_view> payload = Payload(head.id);
+  if (!payload.ok()) return damaged(payload.status());
+  const absl::StatusOr<absl::string_view> page = format::PageBytes(head.head, *payload, i);
   if (!page.ok()) return damaged(page.status());
   Samples samples;
   samples.times.reserve(summary.count);

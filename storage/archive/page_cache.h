@@ -7,10 +7,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/archive/head_cache.h"
@@ -57,23 +57,27 @@ class PageReader {
   // head; names tag and times.
   absl::StatusOr<std::shared_ptr<const Samples>> Read(const StoredHead& head, size_t i);
 
-  // Fetches what the tag has in the partition under the seal number in one long read, as when most of its
-  // blocks will be asked for; until Forget(). Does nothing, or not all of it, when it is too much to hold.
-  void FetchAhead(int32_t partition, TagId tag, uint64_t seal);
-  void Forget() { ahead_.clear(); }
+  // Until Forget(), pages of the tag under the seal number will be asked for in order of time, from most of
+  // its blocks in the partition: payloads are then walked over in long reads.
+  void WalkAhead(int32_t partition, TagId tag, uint64_t seal);
+  void Forget();
 
   // From now on pages that are not in the cache are not put there: for reading that is long, and once.
   void PassThrough() { pass_through_ = true; }
 
  private:
   absl::StatusOr<Samples> Decode(const StoredHead& head, size_t i);
+  // The payload, valid until the next call.
+  absl::StatusOr<absl::string_view> Payload(const format::BlockId& block);
+  bool IsAhead(const format::BlockId& block) const;
 
   PageCache& cache_;
   bool pass_through_ = false;
-  format::BlockId block_;
-  std::string payload_;                                // Of block_; empty when none was fetched.
-  absl::flat_hash_map<Timestamp, std::string> ahead_;  // Payloads by first time, of blocks of
-  uint64_t ahead_seal_ = 0;                            // this seal.
+  std::optional<format::BlockId> block_;  // Whose payload this is, in the string or at the cursor.
+  absl::string_view payload_;
+  std::string fetched_;
+  format::BlockId ahead_;               // What is walked over, when its seal is not 0,
+  std::unique_ptr<kv::Cursor> cursor_;  // and the place; null before the first.
 };
 
 }  // namespace historian

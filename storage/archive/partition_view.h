@@ -34,6 +34,10 @@ class PartitionView {
                 std::shared_ptr<const TailView> tail);
 
   size_t clusters() const { return clusters_.size(); }
+  // Beside the heads and the tail.
+  size_t MemoryBytes() const {
+    return sizeof(PartitionView) + pages_.capacity() * sizeof(Page) + clusters_.capacity() * sizeof(Cluster);
+  }
   // There is a sample at the first time. At the last as well, or the next cluster begins just behind it.
   Timestamp first_time(size_t cluster) const { return clusters_[cluster].first; }
   Timestamp last_time(size_t cluster) const { return clusters_[cluster].last; }

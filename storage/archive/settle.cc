@@ -137,12 +137,12 @@ class TagSettler {
 
   // Blocks in order of their first times.
   absl::Status Add(StoredHead head) {
-    if (!overlapping_.heads.empty() && head.head.first_time() > overlapping_last_) {
+    if (!overlapping_.empty() && head.head.first_time() > overlapping_last_) {
       RETURN_IF_ERROR(MergeOverlapping());
     }
-    overlapping_last_ = overlapping_.heads.empty() ? head.head.last_time()
-                                                   : std::max(overlapping_last_, head.head.last_time());
-    overlapping_.heads.push_back(std::move(head));
+    overlapping_last_ =
+        overlapping_.empty() ? head.head.last_time() : std::max(overlapping_last_, head.head.last_time());
+    overlapping_.push_back(std::move(head));
     return absl::OkStatus();
   }
 
@@ -157,11 +157,12 @@ class TagSettler {
 
  private:
   absl::Status MergeOverlapping() {
-    if (overlapping_.heads.empty()) return absl::OkStatus();
-    std::stable_sort(overlapping_.heads.begin(), overlapping_.heads.end(),
+    if (overlapping_.empty()) return absl::OkStatus();
+    std::stable_sort(overlapping_.begin(), overlapping_.end(),
                      [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
-    const PartitionView view(tag_, type_, output_.partition(),
-                             std::make_shared<const StoredHeads>(std::exchange(overlapping_, {})), nullptr);
+    const auto heads = std::make_shared<StoredHeads>();
+    heads->heads = std::exchange(overlapping_, {});
+    const PartitionView view(tag_, type_, output_.partition(), heads, nullptr);
     Samples visible;
     for (size_t cluster = 0; cluster < view.clusters(); ++cluster) {
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
@@ -299,7 +300,7 @@ class TagSettler {
   const KeepGoing& keep_going_;
   Output& output_;
 
-  StoredHeads overlapping_;  // Not rewritten yet; each overlaps another.
+  std::vector<StoredHead> overlapping_;  // Not rewritten yet; each overlaps another.
   Timestamp overlapping_last_ = 0;
   Samples pending_;  // Of one slot of the finest level.
   std::vector<OpenPagePtr> pages_;

@@ -30,8 +30,13 @@ absl::StatusOr<std::shared_ptr<const PartitionView>> TagReader::View(int32_t par
     ASSIGN_OR_RETURN(heads, heads_.Get(partition, sources_.tag));
   }
   if (!heads->damage.ok()) head_damage_ = heads->damage;
-  view_ = std::make_shared<const PartitionView>(sources_.tag, sources_.type, partition, std::move(heads),
-                                                expired ? nullptr : sources_.tail);
+  const bool has_tail = !expired && TailReaches(partition);
+  if (heads->view != nullptr && !has_tail) {
+    view_ = std::shared_ptr<const PartitionView>(heads, heads->view.get());
+  } else {
+    view_ = std::make_shared<const PartitionView>(sources_.tag, sources_.type, partition, std::move(heads),
+                                                  has_tail ? sources_.tail : nullptr);
+  }
   view_partition_ = partition;
   return view_;
 }
@@ -108,33 +113,35 @@ absl::Status TagReader::Read(const Position& position, std::shared_ptr<const Sam
   return position.view_->Read(position.cluster_, pages_, samples);
 }
 
-absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition,
-                                                                          uint64_t* settled) {
+bool TagReader::TailReaches(int32_t partition) const {
+  return sources_.tail != nullptr &&
+         sources_.tail->Reaches(format::PartitionStart(partition), format::PartitionStart(partition + 1) - 1);
+}
+
+uint64_t TagReader::SettledSeal(int32_t partition) const {
+  const PartitionState state = partitions_.Get(partition);
+  return state.dirty() || TailReaches(partition) ? 0 : state.settled;
+}
+
+absl::StatusOr<std::shared_ptr<const format::Rollup>> TagReader::RollupOf(int32_t partition) {
   const std::shared_ptr<const format::Rollup> none;
-  if (settled != nullptr) *settled = 0;
   if (sources_.HasAllExpired(partition)) return none;
   if (sources_.HasExpired(partition)) {
     ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
     if (view->clusters() == 0) return heads_.Rollup(partition, sources_.tag);  // All there is.
   }
-  const PartitionState state = partitions_.Get(partition);
-  if (state.settled == 0 || state.dirty()) return none;
-  if (sources_.tail != nullptr &&
-      sources_.tail->Reaches(format::PartitionStart(partition), format::PartitionStart(partition + 1) - 1)) {
-    return none;
-  }
-  if (settled != nullptr) *settled = state.settled;
+  if (SettledSeal(partition) == 0) return none;
   return heads_.Rollup(partition, sources_.tag);
 }
 
 absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t cluster, Timestamp to,
-                                           const KeptGrid& kept, IntervalFold* fold) {
+                                           const Kept& kept, IntervalFold* fold) {
   const PartitionView::BlockPage page = view.block_page(cluster);
   if (page.block == nullptr) return 0;
   const format::BlockHead& head = page.block->head;
   size_t count = view.whole_block(cluster);
   if (count > 0 && (head.last_time() >= to || head.last_time() >= kept.end)) count = 0;
-  FoldedRuns::Key key = {page.block->id, FoldedRuns::kWholeBlock, fold->parts(), kept.grid};
+  FigureCache::Key key = KeyOf(kept, page.block->id, FigureCache::kWholeBlock);
   if (count == 0) {
     count = 1;
     key.page = static_cast<uint32_t>(page.index);
@@ -143,9 +150,9 @@ absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t clu
   const Summary& last = head.pages[page.index + count - 1].summary;
   uint64_t size = 0;
   for (size_t i = 0; i < count; ++i) size += head.pages[page.index + i].summary.count;
-  if (!FoldedRuns::IsWorthwhile(kept.grid, size, first.first.time, last.last.time)) return 0;
-  ASSIGN_OR_RETURN(const std::shared_ptr<const FoldedRun> folded,
-                   folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
+  if (!FigureCache::IsWorthwhile(kept.grid, size, first.first.time, last.last.time)) return 0;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const FigureRun> run,
+                   figures_.Get(key, [&]() -> absl::StatusOr<FigureRun> {
                      GridFold grid_fold(sources_.type, kept.grid, fold->parts());
                      std::shared_ptr<const Samples> samples;
                      for (size_t i = 0; i < count; ++i) {
@@ -157,14 +164,15 @@ absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t clu
                        RETURN_IF_ERROR(view.Read(cluster + i, pages_, &samples));
                        grid_fold.Add(samples->View());
                      }
-                     return grid_fold.Finish();
+                     return MakeFigureRun(sources_.type, kept.interpolation, kept.grid, fold->parts(),
+                                          kept.maker, grid_fold.Finish());
                    }));
-  fold->AddFolded(*folded);
+  fold->AddFigures(*run, first.first.time, last.last.time + 1, kept.to);
   return count;
 }
 
 template <typename Sink>
-absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestamp to, const Kept* kept,
                                      Sink* sink) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> view, View(partition));
   std::shared_ptr<const Samples> samples;
@@ -206,7 +214,7 @@ absl::Status TagReader::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
 
 template <typename Sink>
 absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition,
-                                  Timestamp from, Timestamp to, const KeptGrid* kept, Sink* sink) {
+                                  Timestamp from, Timestamp to, const Kept* kept, Sink* sink) {
   const std::vector<Summary>& slots = rollup.levels[level].slots;
   auto slot = std::partition_point(slots.begin(), slots.end(),
                                    [from](const Summary& s) { return s.last.time < from; });
@@ -227,35 +235,42 @@ absl::Status TagReader::FoldSlots(const format::Rollup& rollup, size_t level, in
   return absl::OkStatus();
 }
 
-absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timestamp to, const Kept* kept,
                                       IntervalFold* fold) {
-  uint64_t settled = 0;
-  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition, &settled));
-  // Intervals shorter than all slots have nothing from them.
-  if (rollup == nullptr || (kept != nullptr && settled != 0 && kept->grid.step < rollup->levels[0].slot_ns)) {
-    return FoldClusters(partition, from, to, kept, fold);
-  }
-  const size_t coarsest = rollup->levels.size() - 1;
   const Timestamp start = format::PartitionStart(partition), end = format::PartitionStart(partition + 1);
-  const bool whole = from <= rollup->levels[coarsest].slots.front().first.time &&
-                     to > rollup->levels[coarsest].slots.back().last.time;
+  const bool whole = from <= std::max(start, sources_.oldest) && to > std::min(end - 1, sources_.newest);
   const bool few = kept != nullptr && kept->grid.step >= format::kPartitionNanos / kIntervalsWorthAll;
-  if (kept == nullptr || settled == 0 || (!whole && !few) || end > kept->end) {
-    return FoldSlots(*rollup, coarsest, partition, from, to, kept, fold);
+  const uint64_t settled =
+      kept != nullptr && (whole || few) && end <= kept->end && !sources_.HasExpired(partition)
+          ? SettledSeal(partition)
+          : 0;
+  std::optional<FigureCache::Key> key;
+  if (settled != 0) {
+    key = KeyOf(*kept, {partition, sources_.tag, 0, settled}, FigureCache::kWholePartition);
+    if (const std::shared_ptr<const FigureRun> run = figures_.Find(*key); run != nullptr) {
+      fold->AddFigures(*run, from, to, kept->to);
+      return absl::OkStatus();
+    }
   }
-  const FoldedRuns::Key key = {
-      {partition, sources_.tag, 0, settled}, FoldedRuns::kWholePartition, fold->parts(), kept->grid};
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
+  // Intervals shorter than all slots have nothing from them.
+  const bool is_short = rollup != nullptr && kept != nullptr && kept->grid.step < rollup->levels[0].slot_ns &&
+                        !sources_.HasExpired(partition);
+  if (rollup == nullptr || is_short) return FoldClusters(partition, from, to, kept, fold);
+  const size_t coarsest = rollup->levels.size() - 1;
+  if (!key.has_value()) return FoldSlots(*rollup, coarsest, partition, from, to, kept, fold);
   ASSIGN_OR_RETURN(
-      const std::shared_ptr<const FoldedRun> folded, folded_.Get(key, [&]() -> absl::StatusOr<FoldedRun> {
+      const std::shared_ptr<const FigureRun> run, figures_.Get(*key, [&]() -> absl::StatusOr<FigureRun> {
         // Each edge of an interval cuts a page, and there are about as many as blocks.
-        pages_.FetchAhead(partition, sources_.tag, settled);
+        pages_.WalkAhead(partition, sources_.tag, settled);
         GridFold grid_fold(sources_.type, kept->grid, fold->parts());
         const absl::Status status = FoldSlots(*rollup, coarsest, partition, start, end, nullptr, &grid_fold);
         pages_.Forget();
         RETURN_IF_ERROR(status);
-        return grid_fold.Finish();
+        return MakeFigureRun(sources_.type, kept->interpolation, kept->grid, fold->parts(), kept->maker,
+                             grid_fold.Finish());
       }));
-  fold->AddFolded(*folded, from, to);
+  fold->AddFigures(*run, from, to, kept->to);
   return absl::OkStatus();
 }
 
@@ -321,15 +336,50 @@ absl::StatusOr<std::optional<Sample>> TagReader::NeighbourAtOrAfter(Timestamp t)
 absl::Status TagReader::Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
                              IntervalSink sink) {
   IntervalFold fold(sources_.type, interpolation, edges, parts, std::move(sink));
-  const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
-  KeptGrid kept;
-  if (grid.has_value()) {
-    const bool last_is_whole = Elapsed(edges[edges.size() - 2], edges.back()) == grid->step;
-    kept = {*grid, last_is_whole ? kTimestampMax + 1 : edges[edges.size() - 2]};
+  return FoldAll(edges, nullptr, &fold);
+}
+
+absl::Status TagReader::Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                                const FigureMaker& maker, FigureTable to) {
+  IntervalFold fold(sources_.type, interpolation, edges, maker.parts,
+                    [&](size_t i, const Interval& interval) { maker.make(interval, i, to); });
+  const std::optional<Kept> kept = KeptOf(edges, interpolation, maker, to);
+  return FoldAll(edges, kept.has_value() ? &*kept : nullptr, &fold);
+}
+
+bool TagReader::HasFigures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                           const FigureMaker& maker) const {
+  const std::optional<Kept> kept = KeptOf(edges, interpolation, maker, {});
+  if (!kept.has_value() || sources_.oldest > sources_.newest) return false;
+  const Timestamp from = std::max(edges.front(), sources_.oldest);
+  const Timestamp to = std::min(edges.back(), sources_.newest + 1);
+  for (int32_t p = format::PartitionOf(from); from < to && p <= format::PartitionOf(to - 1); ++p) {
+    const bool whole = format::PartitionStart(p) >= from && format::PartitionStart(p + 1) <= to;
+    const format::BlockId id = {p, sources_.tag, 0, partitions_.Get(p).settled};
+    if (whole && !figures_.Has(KeyOf(*kept, id, FigureCache::kWholePartition))) return false;
   }
+  return true;
+}
+
+std::optional<TagReader::Kept> TagReader::KeptOf(absl::Span<const Timestamp> edges,
+                                                 Interpolation interpolation, const FigureMaker& maker,
+                                                 FigureTable to) {
+  const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
+  if (!grid.has_value()) return std::nullopt;
+  const Timestamp last = edges[edges.size() - 2];
+  const bool last_is_whole = Elapsed(last, edges.back()) == grid->step;
+  return Kept{*grid, last_is_whole ? kTimestampMax + 1 : last, interpolation, maker, to};
+}
+
+FigureCache::Key TagReader::KeyOf(const Kept& kept, const format::BlockId& block, uint32_t page) const {
+  return {block, page, IntervalFold::PartsFor(sources_.type, kept.interpolation, kept.maker.parts), kept.grid,
+          kept.maker.id};
+}
+
+absl::Status TagReader::FoldAll(absl::Span<const Timestamp> edges, const Kept* kept, IntervalFold* fold) {
   const Timestamp start = edges.front(), end = edges.back();
   const auto add_neighbour = [&](const std::optional<Sample>& sample) {
-    if (sample.has_value()) fold.Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
+    if (sample.has_value()) fold->Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
   };
   ASSIGN_OR_RETURN(const std::optional<Sample> before, NeighbourBefore(start));
   add_neighbour(before);
@@ -339,13 +389,13 @@ absl::Status TagReader::Fold(absl::Span<const Timestamp> edges, Interpolation in
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
       const Timestamp part_from = std::max(from, format::PartitionStart(p));
       const Timestamp part_to = std::min(to, format::PartitionStart(p + 1));
-      RETURN_IF_ERROR(FoldPartition(p, part_from, part_to, grid.has_value() ? &kept : nullptr, &fold));
+      RETURN_IF_ERROR(FoldPartition(p, part_from, part_to, kept, fold));
     }
   }
   ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(end));
   add_neighbour(behind);
   RETURN_IF_ERROR(head_damage_);
-  fold.Finish();
+  fold->Finish();
   return absl::OkStatus();
 }
 

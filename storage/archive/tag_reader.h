@@ -12,8 +12,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "storage/aggregate/figures.h"
 #include "storage/archive/archive.h"
-#include "storage/archive/folded_runs.h"
+#include "storage/archive/figure_cache.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/partition_view.h"
 #include "storage/archive/partitions.h"
@@ -45,10 +46,10 @@ struct TagSources {
 // sources: it keeps the blocks that may be read.
 class TagReader {
  public:
-  TagReader(HeadCache& heads, PageCache& pages, FoldedRuns& folded, const PartitionTable& partitions,
+  TagReader(HeadCache& heads, PageCache& pages, FigureCache& figures, const PartitionTable& partitions,
             ReaderPins::Pin pin, TagSources sources, KeepGoing keep_going)
       : heads_(heads),
-        folded_(folded),
+        figures_(figures),
         partitions_(partitions),
         pin_(std::move(pin)),
         pages_(pages),
@@ -59,6 +60,11 @@ class TagReader {
 
   absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
                     IntervalSink sink);
+  absl::Status Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                       const FigureMaker& maker, FigureTable to);
+  // Whether Figures would find what settled partitions within the edges amount to in the cache.
+  bool HasFigures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                  const FigureMaker& maker) const;
   absl::StatusOr<Samples> AtTimes(absl::Span<const Timestamp> times, Interpolation interpolation,
                                   bool uncertain_as_bad);
   absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t);
@@ -94,28 +100,37 @@ class TagReader {
 
  private:
   absl::StatusOr<std::shared_ptr<const PartitionView>> View(int32_t partition);
+  bool TailReaches(int32_t partition) const;
+  // The seal number under which the partition was settled; 0 when it was not, or something newer lies there.
+  uint64_t SettledSeal(int32_t partition) const;
   // The rollup that stands for all of the partition; null when there is none or something newer lies there.
-  // With *settled, also the seal number of what it stands for, 0 when that is gone.
-  absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition,
-                                                                 uint64_t* settled = nullptr);
-  // Fold what lies in [from, to), which is within the partition, into a fold or a grid. Pages that are folded
-  // into `kept` intervals are kept so.
-  struct KeptGrid {
+  absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition);
+  // What makes figures worth keeping: intervals of equal length.
+  struct Kept {
     IntervalGrid grid;
     Timestamp end = 0;  // Where the intervals asked for leave it: the last may be shorter.
+    Interpolation interpolation;
+    const FigureMaker& maker;
+    FigureTable to;
   };
+  static std::optional<Kept> KeptOf(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                                    const FigureMaker& maker, FigureTable to);
+  FigureCache::Key KeyOf(const Kept& kept, const format::BlockId& block, uint32_t page) const;
+
+  absl::Status FoldAll(absl::Span<const Timestamp> edges, const Kept* kept, IntervalFold* fold);
+  // Fold what lies in [from, to), which is within the partition, into a fold or a grid. With `kept`, figures
+  // of pages, blocks or all of the partition are copied from the cache.
   template <typename Sink>
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,
-                         Timestamp to, const KeptGrid* kept, Sink* sink);
+                         Timestamp to, const Kept* kept, Sink* sink);
   template <typename Sink>
-  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
-                            Sink* sink);
-  // Folds the block, or else the page, that begins at the cluster, if it is worth keeping so; returns how
-  // many clusters that was.
-  absl::StatusOr<size_t> FoldKept(const PartitionView& view, size_t cluster, Timestamp to,
-                                  const KeptGrid& kept, IntervalFold* fold);
+  absl::Status FoldClusters(int32_t partition, Timestamp from, Timestamp to, const Kept* kept, Sink* sink);
+  // Adds the figures of the block, or else the page, that begins at the cluster, if they are worth keeping;
+  // returns how many clusters that was.
+  absl::StatusOr<size_t> FoldKept(const PartitionView& view, size_t cluster, Timestamp to, const Kept& kept,
+                                  IntervalFold* fold);
   // Folds [from, to) of the partition by the shortest way.
-  absl::Status FoldPartition(int32_t partition, Timestamp from, Timestamp to, const KeptGrid* kept,
+  absl::Status FoldPartition(int32_t partition, Timestamp from, Timestamp to, const Kept* kept,
                              IntervalFold* fold);
   // The tag's nearest samples outside a fold, which may be known only as the ends of runs that a rollup sums
   // up.
@@ -134,7 +149,7 @@ class TagReader {
   absl::Status Backward(Position* position, int32_t partition);
 
   HeadCache& heads_;
-  FoldedRuns& folded_;
+  FigureCache& figures_;
   const PartitionTable& partitions_;
   const ReaderPins::Pin pin_;
   PageReader pages_;

@@ -272,6 +272,10 @@ absl::Status DecodeSums(ByteReader* in, const Granularity& granularity, const st
       // Two's complement: the carry out of the top is that of the sign.
       (void)value.Add(Signed(static_cast<int64_t>(quotients[i]) < 0, magnitude));
     }
+    if (exponent >= ExactSum::kLowestBit) {
+      *sums[i] = ExactSum::OfLimbs(value.limbs, Wide::kLimbs, static_cast<int>(exponent));
+      continue;
+    }
     Number number;
     number.exponent = exponent;
     number.negative = value.limbs[Wide::kLimbs - 1] >> 63 != 0;

@@ -26,6 +26,7 @@ struct AggregateOptions {
   std::string from;
   std::string to = "now";
   std::string interval;
+  uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
   std::string interpolation;
 };
@@ -66,12 +67,10 @@ Cell AggregateCell(const Context& context, const Tag& tag, const client::Process
 absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const Range range, ParseRange(*context, options.from, options.to));
   if (range.from == range.to) return UsageError("--from and --to are the same time");
-  client::ProcessedRequest request{.start = range.from, .end = range.to};
-  uint64_t interval_nanos = 0;
+  client::ProcessedRequest request{.start = range.from, .end = range.to, .intervals_max = options.points};
   if (!options.interval.empty()) {
     const absl::StatusOr<int64_t> nanos = ParseDurationText(options.interval);
     if (!nanos.ok()) return UsageError(absl::StrCat("--interval: ", nanos.status().message()));
-    interval_nanos = static_cast<uint64_t>(*nanos);
     request.interval = absl::Nanoseconds(*nanos);
   }
   for (const absl::string_view name : absl::StrSplit(options.aggregates, ',')) {
@@ -118,8 +117,8 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
     for (size_t i = 0; i < columns[0].size(); ++i) {
       std::vector<Cell> cells;
       if (many || context->format != Format::kTable) cells.push_back(Cell::Text(tags[s].name));
-      cells.push_back(
-          TimeCell(*context, static_cast<Timestamp>(static_cast<uint64_t>(range.from) + interval_nanos * i)));
+      const uint64_t begin = static_cast<uint64_t>(series[s].start) + series[s].interval_ns * i;
+      cells.push_back(TimeCell(*context, static_cast<Timestamp>(begin)));
       Quality worst = columns[0].StatusAt(i);
       for (const client::ProcessedColumn& column : columns) {
         cells.push_back(AggregateCell(*context, tags[s], column, i));
@@ -149,7 +148,15 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
   aggregate->add_option("TAG", options->tags, "names or patterns")->required();
   aggregate->add_option("--from", options->from, "from this time on")->required();
   aggregate->add_option("--to", options->to, "until before this time")->capture_default_str();
-  aggregate->add_option("--interval", options->interval, "how long each is; without: one, the whole range");
+  CLI::Option* const interval = aggregate->add_option("--interval", options->interval,
+                                                      "how long each is; without: one, the whole range");
+  aggregate
+      ->add_option(
+          "--points", options->points,
+          "instead: at most so many, of a round length (1 min, 6 h, ...) that the server chooses; the "
+          "range is widened to whole ones, UTC")
+      ->check(CLI::Range(2, 1'000'000))
+      ->excludes(interval);
   aggregate->add_option("--aggregate", options->aggregates, "which ones, with commas between")
       ->capture_default_str();
   aggregate->add_option("--interpolation", options->interpolation,
@@ -170,6 +177,7 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       "\n\nAn interval without a usable sample has no value. `quality` is the worst of the row's.\n"
       "\nExamples:\n"
       "  histctl aggregate area-1/pump-101/flow --from today --interval 1h\n"
+      "  histctl aggregate area-1/pump-101/flow --from -365d --points 2000 --aggregate min,max,avg\n"
       "  histctl aggregate 'area-1/*' --from -7d --interval 1d --aggregate twa,min,min-time,good-share "
       "--format csv\n"));
   aggregate->callback([=] { context->run = [=] { return RunAggregate(*options, context); }; });

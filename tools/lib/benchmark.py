@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import peer
+
 # histbench's workloads with their arguments, whole and --quick.
 WORKLOADS = {
     'plant': (['--connections', '1,4'], ['--hours', '1']),
@@ -231,8 +233,10 @@ class Bench:
             storage = json.loads(histctl('storage', '*', '--format', 'json'))
             columns = {}
             types = {t['name']: t['type'] for t in json.loads(histctl('tag', 'list', '--format', 'json'))}
+            times = {}
             for row in csv.DictReader(histctl('export', '*').splitlines()):
                 columns.setdefault(row['tag'], []).append(row['value'])
+                times.setdefault(row['tag'], []).append(row['time'])
             zstd_bytes = values = value_bytes = time_bytes = 0
             for tag, texts in columns.items():
                 if types[tag] not in ('float64', 'int64'):
@@ -250,7 +254,13 @@ class Bench:
             server.terminate()
             server.wait(60)
         samples = sum(t['samples'] for t in storage)
+        if peer.is_installed():
+            peer_figures = peer_size(columns, times, os.path.join(scratch, name + '.peer'))
+        else:
+            say('victoria-metrics is not installed: no comparison')
+            peer_figures = {}
         return {
+            **peer_figures,
             'name': name, 'title': title, 'tags': len(storage), 'samples': samples,
             'import_seconds': import_seconds,
             'head_bytes': sum(t['heads'] for t in storage),
@@ -259,6 +269,21 @@ class Bench:
             'values': values, 'value_bytes': value_bytes, 'time_bytes': time_bytes, 'zstd3_bytes': zstd_bytes,
             'damages': verified['damages'], 'verified_samples': verified['samples'],
         }
+
+
+def peer_size(columns, times, directory):
+    with peer.VictoriaMetrics(directory) as server:
+        differ = 0
+        stored = {}
+        for tag, texts in columns.items():
+            milliseconds = [round(datetime.datetime.fromisoformat(t.replace('Z', '+00:00')).timestamp() * 1000)
+                            for t in times[tag]]
+            stored[tag] = list(zip(milliseconds, [float(t) for t in texts]))
+            server.store(tag, milliseconds, [float(t) for t in texts])
+        server.settle()
+        for tag, samples in stored.items():
+            differ += len(set(samples) ^ set(server.load(tag)))
+        return {'peer_bytes': server.size_bytes(), 'peer_differs': differ}
 
 
 class Zstd:
@@ -407,12 +432,19 @@ def targets(f):
     for s in f.get('data.sets') or []:
         rows.append(('%s: values : zstd -3 of the 8-byte columns' % s['title'].split(':')[0], '<= 0.75',
                      [(s['value_bytes'] / s['zstd3_bytes'], 0.75, '', False)]))
+        if s.get('peer_bytes'):
+            whole = s['head_bytes'] + s['payload_bytes'] + s['rollup_bytes']
+            rows.append(('  everything : VictoriaMetrics' + (', which is lossy here' if s['peer_differs'] else ''), '<= 1',
+                         [(whole / s['peer_bytes'], 1, '', False)]))
     rows += [
         ('server CPU, *plant*, s per million samples', '<= 0.06',
          [(f.run('plant', 4, 'ingest.server_cpu_seconds_per_million'), 0.06, 'CPU', False)]),
         ('a year of 1 Hz in 2,000 buckets, warm p99', '<= 2 ms', [(f.get('year.year.year_p99_ms'), 2, 'ms', False)]),
         ('  the same, cold', '<= 20 ms', [(f.get('year.year.year_cold_ms'), 20, 'ms', False)]),
         ('  year : day', '<= 1.5', [(f.get('year.year.year_to_day'), 1.5, '', False)]),
+        ('  in at most 2,000 round intervals, warm p99', '<= 2 ms',
+         [(f.get('year.year.year_round_p99_ms'), 2, 'ms', False)]),
+        ('  the same, cold', '<= 20 ms', [(f.get('year.year.year_round_cold_ms'), 20, 'ms', False)]),
         ('1 tag x 6 h in 1,000 buckets, p50 / p99', '<= 0.3 / 1 ms',
          [(query('buckets_1000', 'p50_ms'), 0.3, 'ms', False), (query('buckets_1000', 'p99_ms'), 1, 'ms', False)]),
         ('1 tag, raw last hour, p50', '<= 0.25 ms', [(query('raw_hour', 'p50_ms'), 0.25, 'ms', False)]),
@@ -530,6 +562,8 @@ def year_table(f):
         ('sealed and settled, s', 'settle_seconds', 'ms'), ('bytes/sample, settled', 'bytes_per_sample', 'B'),
         ('year in 2,000 buckets, warm p50, ms', 'year_p50_ms', 'ms'), ('  p99', 'year_p99_ms', 'ms'),
         ('  cold, median of 5', 'year_cold_ms', 'ms'), ('  cold, max', 'year_cold_max_ms', 'ms'),
+        ('year in at most 2,000 round intervals (6 h), warm p50, ms', 'year_round_p50_ms', 'ms'),
+        ('  p99', 'year_round_p99_ms', 'ms'), ('  cold, median of 5', 'year_round_cold_ms', 'ms'),
         ('day in 2,000 buckets, warm p50, ms', 'day_p50_ms', 'ms'), ('  p99', 'day_p99_ms', 'ms'),
         ('  cold, median of 5', 'day_cold_ms', 'ms'), ('year : day, warm p50', 'year_to_day', ''),
         ('raw samples/s through one stream', 'raw_samples_per_second', 'M'),
@@ -614,9 +648,10 @@ def data_table(f):
         rows.append([s['title'], text(s['tags'], 'count'), text(s['samples'], 'count'), '%.3f' % (whole / s['samples']),
                      '%.3f' % (s['value_bytes'] / s['values']), '%.3f' % (s['zstd3_bytes'] / s['values']),
                      '%.2f' % (s['value_bytes'] / s['zstd3_bytes']), '%.3f' % (s['time_bytes'] / s['values']),
-                     text(s['damages'], 'count')])
+                     '%.3f%s' % (s['peer_bytes'] / s['samples'], ', lossy' if s['peer_differs'] else '')
+                     if s.get('peer_bytes') else 'not measured', text(s['damages'], 'count')])
     return table(['set', 'tags', 'samples', 'bytes/sample, all', 'values', 'zstd -3 of them', 'values : zstd', 'times',
-                  'damages found by verify'], rows)
+                  'VictoriaMetrics, all', 'damages found by verify'], rows)
 
 
 TABLES = {'machine': machine_table, 'targets': targets_table, 'limits': limits_table, 'ingest': ingest_table,
@@ -648,7 +683,7 @@ def main():
     parser.add_argument('--soak', action='store_true', help='the soak too, when no parts are named')
     parser.add_argument('--data', help='directory with the data sets %s' % ', '.join(DATA_SETS))
     parser.add_argument('--scratch', help='directory on the disk to measure; default: $TMPDIR or /tmp')
-    parser.add_argument('--results', help='where figures are kept; default: build/benchmark in the sources')
+    parser.add_argument('--results', help='where figures are kept; default: docs/benchmarks in the sources')
     parser.add_argument('--page', help='default: docs/benchmarks.md; with --quick: none')
     parser.add_argument('--binaries', help='bazel-bin of a build, or a directory with all programs; not built anew')
     parser.add_argument('--write-only', action='store_true', help='measure nothing, write the tables')
@@ -664,7 +699,7 @@ def main():
     if 'data' in options.parts and not options.data:
         parser.error('data wants --data DIR')
     if not options.results:
-        options.results = os.path.join(options.root, 'build', 'benchmark' + ('-quick' if options.quick else ''))
+        options.results = os.path.join(options.root, *(['build', 'benchmark-quick'] if options.quick else ['docs', 'benchmarks']))
     parts = options.parts or [p for p in PARTS if (p != 'soak' or options.soak) and (p != 'data' or options.data)]
     failed = []
     if not options.write_only:

@@ -1,0 +1,62 @@
+#include "storage/aggregate/figure_run.h"
+
+#include <algorithm>
+
+#include "storage/model/check.h"
+
+namespace historian {
+
+FigureRun::FigureRun(FoldedRun parts, Timestamp begin, uint64_t step, size_t finished, const Sample& first,
+                     const Sample& last, size_t columns)
+    : parts_(std::move(parts)),
+      begin_(begin),
+      step_(step),
+      finished_(finished),
+      first_(first),
+      last_(last),
+      columns_(columns) {
+  for (Column& column : columns_) {
+    column.values.resize(finished);
+    column.statuses.resize(finished);
+  }
+}
+
+std::vector<FigureColumn> FigureRun::Rows() {
+  std::vector<FigureColumn> rows;
+  for (Column& column : columns_) rows.push_back({column.values.data(), column.statuses.data()});
+  return rows;
+}
+
+void FigureRun::Shrink() {
+  for (Column& column : columns_) {
+    std::vector<Quality>& statuses = column.statuses;
+    if (std::all_of(statuses.begin(), statuses.end(), [&](Quality q) { return q == statuses[0]; })) {
+      statuses.resize(1);
+      statuses.shrink_to_fit();
+    }
+  }
+}
+
+void FigureRun::CopyTo(size_t from, size_t count, size_t to, FigureTable table) const {
+  HISTORIAN_CHECK(table.size() == columns_.size() && from + count <= finished_);
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const Column& column = columns_[c];
+    std::copy_n(column.values.data() + from, count, table[c].values + to);
+    if (column.statuses.size() == 1) {
+      std::fill_n(table[c].statuses + to, count, column.statuses[0]);
+    } else {
+      std::copy_n(column.statuses.data() + from, count, table[c].statuses + to);
+    }
+  }
+}
+
+size_t FigureRun::MemoryBytes() const {
+  size_t bytes = sizeof(FigureRun) - sizeof(FoldedRun) + parts_.MemoryBytes();
+  for (const Column& column : columns_) {
+    bytes += sizeof(Column) + column.values.capacity() * sizeof(ValueBits) +
+             column.statuses.capacity() * sizeof(Quality);
+  }
+  return bytes;
+}
+
+}  // namespace historian
