@@ -4,7 +4,6 @@
 //   0   stopped as asked (SIGTERM, SIGINT), everything sealed; or the printing that was asked for is done
 //   1   could not start, failed while stopping, or was told twice to stop: the log says why
 //   2   a mistake in the configuration or on the command line: standard error lists all of them
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -128,18 +127,6 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
   return (*server)->Stop().ok() ? 0 : kExitFailed;
 }
 
-// Frames come and go by the megabyte. By default the allocator gives such memory back to the system each
-// time, and has it cleared page by page each time it is wanted again, which costs more than all of our own
-// work on a frame.
-void KeepFreedMemory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 128 << 20);
-  mallopt(M_TOP_PAD, 4 << 20);
-  // What threads take from arenas of their own stays scattered over all of them; by default there are eight
-  // for each processor.
-  mallopt(M_ARENA_MAX, static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
-}
-
 int Main(int argc, char** argv) {
   CLI::App app{
       "historiand, the server of Historian: stores samples of a plant and answers questions about them.\n"
@@ -199,7 +186,6 @@ void LookForNoDeadlocks() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlock
 }  // namespace historian::server
 
 int main(int argc, char** argv) {
-  historian::server::KeepFreedMemory();
   historian::server::LookForNoDeadlocks();
   return historian::server::Main(argc, argv);
 }

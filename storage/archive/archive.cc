@@ -1,13 +1,12 @@
 #include "storage/archive/archive.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <atomic>
 #include <deque>
 #include <thread>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -31,6 +30,7 @@
 #include "storage/archive/validate.h"
 #include "storage/format/block.h"
 #include "storage/journal/journal.h"
+#include "storage/model/freed_memory.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
@@ -670,6 +670,11 @@ void ArchiveImpl::Maintain() {
 absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
   // it is not.
+  size_t tags = 0;
+  // When all that so many took has gone: the allocator gives it back only when told to.
+  const auto at_end = absl::MakeCleanup([&tags] {
+    if (tags >= kManyTags) ReturnFreedMemory();
+  });
   absl::MutexLock step(&steps_.mu);
   Checkpoint checkpoint = steps_.checkpoint;
   std::vector<Producers::Position> producers;
@@ -690,6 +695,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   std::vector<FrozenTag> frozen;
   for (std::vector<FrozenTag>& part : frozen_by_shard)
     std::move(part.begin(), part.end(), std::back_inserter(frozen));
+  tags = frozen.size();
 
   absl::StatusOr<SealOutcome> outcome =
       WriteSeal(*store_, checkpoint, partitions_, *retention_->expired(), producers, frozen, everything);
@@ -717,7 +723,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     frozen = {};
     frozen_by_shard = {};
     outcome->left = {};
-    ::malloc_trim(0);
+    ReturnFreedMemory();
   }
   RETURN_IF_ERROR(Annotate(journal_->Trim(steps_.checkpoint.journal_position), "trimming the journal"));
   return outcome->result;

@@ -6,6 +6,7 @@
 
 #include "storage/format/key.h"
 #include "storage/format/page.h"
+#include "storage/format/scratch.h"
 #include "storage/model/check.h"
 
 namespace historian {
@@ -119,11 +120,16 @@ std::optional<LatestSample> Tail::latest() const {
                       type_ == ValueType::kString ? rest_->latest_text : std::string()};
 }
 
-Tail::Rest& Tail::Unfold() {
+Tail::Rest& Tail::MakeRest() {
   if (rest_ == nullptr) {
     rest_ = std::make_unique<Rest>();
     rest_->in_order.hint = hint_;
   }
+  return *rest_;
+}
+
+Tail::Rest& Tail::Unfold() {
+  MakeRest();
   if (waiting_size_ > 0) {
     Samples& rest = rest_->in_order.rest;
     rest.times.resize(waiting_size_);
@@ -165,43 +171,136 @@ void Tail::Fold() {
 Tail::Change Tail::Append(const SamplesView& samples, Superseded* superseded) {
   if (samples.size == 0) return {};
   dirty_ = true;
+  const bool can_wait = CanWait(samples);
   const size_t capacity_before = waiting_capacity_;
-  if (AppendPlain(samples)) {
+  if (can_wait && AppendInOrder(samples)) {
     const size_t grown = waiting_capacity_ - capacity_before;
     return {static_cast<int64_t>(samples.size), static_cast<int64_t>(grown * sizeof(Waiting))};
   }
   const size_t samples_before = this->samples(), bytes_before = MemoryBytes();
-  AppendAny(samples, superseded);
+  if (!can_wait || !AppendWaiting(samples, superseded)) AppendAny(samples, superseded);
+  SettleMuchLate();
   return {static_cast<int64_t>(this->samples() - samples_before),
           static_cast<int64_t>(MemoryBytes() - bytes_before)};
 }
 
-bool Tail::AppendPlain(const SamplesView& samples) {
-  const size_t size = waiting_size_ + samples.size;
-  if (unfolded_ || type_ == ValueType::kString || size >= format::kPageSamples || !AllGood(samples))
-    return false;
+bool Tail::CanWait(const SamplesView& samples) const {
+  return !unfolded_ && type_ != ValueType::kString && AllGood(samples);
+}
+
+bool Tail::AppendInOrder(const SamplesView& samples) {
+  if (waiting_size_ + samples.size >= format::kPageSamples) return false;
   const Timestamp first = samples.times[0], last = samples.times[samples.size - 1];
   if (has_frontier_ && first <= frontier_) return false;
   const Timestamp before = waiting_size_ == 0 ? first : waiting_[waiting_size_ - 1].time;
   if (waiting_size_ > 0 && first <= before) return false;
   if (format::PartitionOf(before) != format::PartitionOf(last)) return false;
-  if (size > waiting_capacity_) {
-    // Sizes that leave little of what malloc gives unused: 3, 7, 15, then half as much again.
-    const size_t more = waiting_capacity_ < 15 ? waiting_capacity_ + 1 : waiting_capacity_ / 2;
-    const size_t capacity = std::max<size_t>({size, size_t{waiting_capacity_} + more, 3});
-    auto* const grown =
-        static_cast<Waiting*>(std::realloc(static_cast<void*>(waiting_.get()), capacity * sizeof(Waiting)));
-    HISTORIAN_CHECK(grown != nullptr);
-    (void)waiting_.release();  // realloc has seen to it.
-    waiting_.reset(grown);
-    waiting_capacity_ = static_cast<uint16_t>(capacity);
-  }
-  Waiting* const to = waiting_.get() + waiting_size_;
-  for (size_t i = 0; i < samples.size; ++i) to[i] = {samples.times[i], samples.values[i]};
-  waiting_size_ = static_cast<uint16_t>(size);
-  if (!has_latest_ || first < oldest_) oldest_ = first;
-  NoteNewest(samples, samples.size - 1);
+  ExtendWaiting(samples);
   return true;
+}
+
+bool Tail::AppendWaiting(const SamplesView& samples, Superseded* superseded) {
+  // First what is late, then what lies between what waits, then what follows all.
+  const Timestamp* const times_end = samples.times + samples.size;
+  const size_t late =
+      has_frontier_ ? std::upper_bound(samples.times, times_end, frontier_) - samples.times : 0;
+  size_t in_order = late;
+  if (waiting_size_ > 0) {
+    const Timestamp oldest = waiting_[0].time, newest = waiting_[waiting_size_ - 1].time;
+    in_order = std::upper_bound(samples.times + late, times_end, newest) - samples.times;
+    // As many as the array can count, and of one partition.
+    if (waiting_size_ + (in_order - late) > 2 * format::kPageSamples) return false;
+    if (late < samples.size && format::PartitionOf(std::min(oldest, samples.times[late])) !=
+                                   format::PartitionOf(std::max(newest, times_end[-1]))) {
+      return false;
+    }
+  } else if (late < samples.size &&
+             format::PartitionOf(samples.times[late]) != format::PartitionOf(times_end[-1])) {
+    return false;
+  }
+  if (late > 0) {
+    MakeRest();
+    AddLate(samples.Slice(0, late));
+  }
+  for (size_t i = late; i < in_order; ++i) InsertWaiting(samples, i, superseded);
+  const SamplesView run = samples.Slice(in_order, samples.size - in_order);
+  if (waiting_size_ + run.size >= format::kPageSamples) {
+    CutWaiting(run);
+  } else if (run.size > 0) {
+    ExtendWaiting(run);
+  }
+  return true;
+}
+
+void Tail::ReserveWaiting(size_t size) {
+  if (size <= waiting_capacity_) return;
+  // Sizes that leave little of what malloc gives unused: 3, 7, 15, then half as much again.
+  const size_t more = waiting_capacity_ < 15 ? waiting_capacity_ + 1 : waiting_capacity_ / 2;
+  const size_t capacity = std::max<size_t>({size, size_t{waiting_capacity_} + more, 3});
+  auto* const grown =
+      static_cast<Waiting*>(std::realloc(static_cast<void*>(waiting_.get()), capacity * sizeof(Waiting)));
+  HISTORIAN_CHECK(grown != nullptr);
+  (void)waiting_.release();  // realloc has seen to it.
+  waiting_.reset(grown);
+  waiting_capacity_ = static_cast<uint16_t>(capacity);
+}
+
+void Tail::ExtendWaiting(const SamplesView& run) {
+  const size_t size = waiting_size_ + run.size;
+  ReserveWaiting(size);
+  Waiting* const to = waiting_.get() + waiting_size_;
+  for (size_t i = 0; i < run.size; ++i) to[i] = {run.times[i], run.values[i]};
+  waiting_size_ = static_cast<uint16_t>(size);
+  if (!has_latest_ || run.times[0] < oldest_) oldest_ = run.times[0];
+  NoteNewest(run, run.size - 1);
+}
+
+void Tail::CutWaiting(const SamplesView& run) {
+  const size_t size = waiting_size_ + run.size;
+  Timestamp* const times = format::ThreadScratch<Tail, 0, Timestamp>(size);
+  ValueBits* const values = format::ThreadScratch<Tail, 1, ValueBits>(size);
+  for (size_t i = 0; i < waiting_size_; ++i) {
+    times[i] = waiting_[i].time;
+    values[i] = waiting_[i].value;
+  }
+  std::copy_n(run.times, run.size, times + waiting_size_);
+  std::copy_n(run.values, run.size, values + waiting_size_);
+  if (run.size > 0) {
+    if (!has_latest_ || times[0] < oldest_) oldest_ = times[0];
+    NoteNewest(run, run.size - 1);
+  }
+  Rest& rest = MakeRest();
+  size_t begin = 0;
+  for (; size - begin >= format::kPageSamples; begin += format::kPageSamples) {
+    rest.in_order.AddPage(
+        MakeOpenPage(type_, {times + begin, values + begin, nullptr, nullptr, format::kPageSamples}, &hint_));
+  }
+  rest.in_order.hint = hint_;
+  rest.samples += begin;
+  frontier_ = times[begin - 1];
+  has_frontier_ = true;
+  // The array stays as large as it was: the next page will want it.
+  ReserveWaiting(size - begin);
+  waiting_size_ = static_cast<uint16_t>(size - begin);
+  for (size_t i = begin; i < size; ++i) waiting_[i - begin] = {times[i], values[i]};
+}
+
+void Tail::InsertWaiting(const SamplesView& samples, size_t i, Superseded* superseded) {
+  const Timestamp time = samples.times[i];
+  Waiting* at = std::lower_bound(waiting_.get(), waiting_.get() + waiting_size_, time,
+                                 [](const Waiting& waiting, Timestamp t) { return waiting.time < t; });
+  if (at->time == time) {
+    MakeRest();
+    StateAgain(samples, i, at->value == samples.values[i], superseded);
+    return;
+  }
+  const size_t place = static_cast<size_t>(at - waiting_.get());
+  ReserveWaiting(waiting_size_ + size_t{1});
+  at = waiting_.get() + place;
+  std::copy_backward(at, waiting_.get() + waiting_size_, waiting_.get() + waiting_size_ + 1);
+  *at = {time, samples.values[i]};
+  ++waiting_size_;
+  if (time < oldest_) oldest_ = time;
 }
 
 void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
@@ -218,7 +317,7 @@ void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
     const Timestamp newest = waiting.empty() ? frontier_ : waiting.times.back();
     in_order = std::upper_bound(samples.times + late, times_end, newest) - samples.times;
   }
-  for (size_t i = late; i < in_order; ++i) AppendOne(samples, i, superseded);
+  for (size_t i = late; i < in_order; ++i) InsertUnfolded(samples, i, superseded);
   if (in_order < samples.size) {
     const SamplesView run = samples.Slice(in_order, samples.size - in_order);
     if (!has_latest_ || run.times[0] < oldest_) oldest_ = run.times[0];
@@ -232,6 +331,9 @@ void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
     CutPages();
     Fold();
   }
+}
+
+void Tail::SettleMuchLate() {
   if (rest_ != nullptr &&
       (rest_->late.size() >= kLateMax || rest_->late.strings.MemoryBytes() > kPageTextBytes)) {
     SettleLate();
@@ -247,29 +349,34 @@ void Tail::CutPages() {
   has_frontier_ = true;
 }
 
-void Tail::AppendOne(const SamplesView& samples, size_t i, Superseded* superseded) {
+void Tail::InsertUnfolded(const SamplesView& samples, size_t i, Superseded* superseded) {
   const Timestamp time = samples.times[i];
   Samples& rest = rest_->in_order.rest;
   const size_t at = std::lower_bound(rest.times.begin(), rest.times.end(), time) - rest.times.begin();
-  if (rest.times[at] != time) {
-    if (time < oldest_) oldest_ = time;
-    // To its end, and from there to its place.
-    rest.Append(type_, samples, i, 1);
-    std::rotate(rest.times.begin() + at, rest.times.end() - 1, rest.times.end());
-    std::rotate(rest.values.begin() + at, rest.values.end() - 1, rest.values.end());
-    if (!rest.qualities.empty()) {
-      std::rotate(rest.qualities.begin() + at, rest.qualities.end() - 1, rest.qualities.end());
-    }
-    ++rest_->samples;
+  if (rest.times[at] == time) {
+    StateAgain(samples, i, SameSample(type_, samples, i, rest.View(), at), superseded);
     return;
   }
+  if (time < oldest_) oldest_ = time;
+  // To its end, and from there to its place.
+  rest.Append(type_, samples, i, 1);
+  std::rotate(rest.times.begin() + at, rest.times.end() - 1, rest.times.end());
+  std::rotate(rest.values.begin() + at, rest.values.end() - 1, rest.values.end());
+  if (!rest.qualities.empty()) {
+    std::rotate(rest.qualities.begin() + at, rest.qualities.end() - 1, rest.qualities.end());
+  }
+  ++rest_->samples;
+}
+
+void Tail::StateAgain(const SamplesView& samples, size_t i, bool same, Superseded* superseded) {
   // Repeats what is there: nothing new, unless a later statement of this time stands among the late ones.
+  const Timestamp time = samples.times[i];
   const Samples& late = rest_->late;
   const bool restated =
       std::find(late.times.begin(), late.times.end(), time) != late.times.end() ||
       std::any_of(rest_->late_runs.begin(), rest_->late_runs.end(),
                   [&](const TailRun& run) { return run.first_time() <= time && time <= run.last_time(); });
-  if (!restated && SameSample(type_, samples, i, rest.View(), at)) {
+  if (!restated && same) {
     ++superseded->duplicates;
     return;
   }

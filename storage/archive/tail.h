@@ -147,16 +147,29 @@ class alignas(64) Tail {
   };
   struct Rest;
 
-  // Adds what is in order, Good and numbers; false when the samples are not.
-  bool AppendPlain(const SamplesView& samples);
+  // Whether samples may wait in the array: good numbers.
+  bool CanWait(const SamplesView& samples) const;
+  // Adds what is in order and fills no page; false when the samples are not.
+  bool AppendInOrder(const SamplesView& samples);
+  // Adds samples that may wait; false, and nothing is changed, when the array cannot hold them.
+  bool AppendWaiting(const SamplesView& samples, Superseded* superseded);
   void AppendAny(const SamplesView& samples, Superseded* superseded);
-  // A sample after the frontier, and not after all that is in order.
-  void AppendOne(const SamplesView& samples, size_t i, Superseded* superseded);
+  // Adds a run that comes after all that is in order, to the array or to pages cut of both.
+  void ExtendWaiting(const SamplesView& run);
+  void CutWaiting(const SamplesView& run);
+  void ReserveWaiting(size_t size);
+  // A sample after the frontier, and not after all that is in order, where it waits.
+  void InsertWaiting(const SamplesView& samples, size_t i, Superseded* superseded);
+  void InsertUnfolded(const SamplesView& samples, size_t i, Superseded* superseded);
+  // A sample at whose time there is one in order already, `same` or not.
+  void StateAgain(const SamplesView& samples, size_t i, bool same, Superseded* superseded);
   void AddLate(const SamplesView& samples);
   void NoteNewest(const SamplesView& samples, size_t i);
   void CutPages();
-  // Sorts rest_->late into rest_->late_runs.
+  // Sorts rest_->late into rest_->late_runs, when there is much of it.
+  void SettleMuchLate();
   void SettleLate();
+  Rest& MakeRest();
   // Moves what waits in the array into rest_->in_order.rest,
   Rest& Unfold();
   // and back, when that can hold it. Without need there is no Rest then.
