@@ -15,47 +15,45 @@ constexpr size_t kLanes = 8;
 
 constexpr uint64_t MaskOf(unsigned width) { return width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1; }
 
+// A row, spelled out for the compiler, which makes of a loop over eight whatever it likes.
+using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
+using Values = uint64_t __attribute__((vector_size(8 * kLanes)));
+
 // One run of 256 values, width 1 to 32; takes the bits from `shift` up.
 HISTORIAN_SIMD void PackRun(const uint64_t* values, unsigned shift, unsigned width, uint8_t* out) {
-  uint32_t words[32 * kLanes];
-  uint32_t open[kLanes] = {};  // The word of each lane that is being filled.
+  Words open = {};  // The word of each lane that is being filled.
   const uint32_t mask = static_cast<uint32_t>(MaskOf(width));
-  uint32_t* word = words;
   unsigned used = 0;
   for (size_t row = 0; row < 32; ++row) {
-    uint32_t v[kLanes];
-    for (size_t l = 0; l < kLanes; ++l)
-      v[l] = static_cast<uint32_t>(values[row * kLanes + l] >> shift) & mask;
-    for (size_t l = 0; l < kLanes; ++l) open[l] |= v[l] << used;
+    Values wide;
+    std::memcpy(&wide, values + row * kLanes, sizeof(wide));
+    const Words v = __builtin_convertvector(wide >> shift, Words) & mask;
+    open |= v << used;
     used += width;
     if (used < 32) continue;
-    for (size_t l = 0; l < kLanes; ++l) word[l] = open[l];
-    word += kLanes;
+    std::memcpy(out, &open, sizeof(open));
+    out += sizeof(open);
     used -= 32;
-    if (used == 0) {
-      for (size_t l = 0; l < kLanes; ++l) open[l] = 0;
-    } else {
-      for (size_t l = 0; l < kLanes; ++l) open[l] = v[l] >> (width - used);
-    }
+    open = used == 0 ? Words{} : v >> (width - used);
   }
-  std::memcpy(out, words, 32 * width);
 }
 
 HISTORIAN_SIMD void UnpackRun(const uint8_t* in, unsigned width, uint64_t* values) {
-  uint32_t words[33 * kLanes];  // One row more than is ever used, so that a value may be read from two rows.
-  std::memcpy(words, in, 32 * width);
   const uint32_t mask = static_cast<uint32_t>(MaskOf(width));
+  Words word = {};
+  std::memcpy(&word, in, sizeof(word));
+  unsigned used = 0;  // Bits of the word.
   for (size_t row = 0; row < 32; ++row) {
-    const unsigned bit = static_cast<unsigned>(row) * width;
-    const uint32_t* word = words + bit / 32 * kLanes;
-    const unsigned used = bit % 32;
-    uint64_t* v = values + row * kLanes;
-    if (used + width <= 32) {
-      for (size_t l = 0; l < kLanes; ++l) v[l] = (word[l] >> used) & mask;
-    } else {
-      for (size_t l = 0; l < kLanes; ++l)
-        v[l] = ((word[l] >> used) | (word[l + kLanes] << (32 - used))) & mask;
+    Words v = word >> used;
+    used += width;
+    if (used >= 32) {
+      used -= 32;
+      in += sizeof(word);
+      if (row < 31) std::memcpy(&word, in, sizeof(word));
+      if (used > 0) v |= word << (width - used);
     }
+    const Values wide = __builtin_convertvector(v & mask, Values);
+    std::memcpy(values + row * kLanes, &wide, sizeof(wide));
   }
 }
 

@@ -460,13 +460,30 @@ void MultiplyAdd(uint64_t* v, size_t size, uint64_t base, uint64_t unit) {
   for (size_t i = 0; i < size; ++i) v[i] = base + unit * v[i];
 }
 
-void PrefixSums(uint64_t* v, size_t size, uint64_t first, uint64_t base, uint64_t unit) {
-  uint64_t sum = first;
-  if (unit == 1) {
-    for (size_t i = 0; i < size; ++i) v[i] = sum += base + v[i];
-  } else {
-    for (size_t i = 0; i < size; ++i) v[i] = sum += unit * (base + v[i]);
+// Four at a time: their own sums do not wait for what came before, which is added last.
+HISTORIAN_SIMD void PrefixSumsOfOnes(uint64_t* v, size_t size, uint64_t first, uint64_t base) {
+  using Four = uint64_t __attribute__((vector_size(32)));
+  using Index = int64_t __attribute__((vector_size(32)));
+  const Four zero = {};
+  Four before = zero + first;
+  size_t i = 0;
+  for (; i + 4 <= size; i += 4) {
+    Four sums;
+    std::memcpy(&sums, v + i, sizeof(sums));
+    sums += base;
+    sums += __builtin_shuffle(sums, zero, Index{4, 0, 1, 2});
+    sums += __builtin_shuffle(sums, zero, Index{4, 4, 0, 1});
+    const Four out = sums + before;
+    std::memcpy(v + i, &out, sizeof(out));
+    before += __builtin_shuffle(sums, Index{3, 3, 3, 3});
   }
+  for (uint64_t sum = before[0]; i < size; ++i) v[i] = sum += base + v[i];
+}
+
+void PrefixSums(uint64_t* v, size_t size, uint64_t first, uint64_t base, uint64_t unit) {
+  if (unit == 1) return PrefixSumsOfOnes(v, size, first, base);
+  uint64_t sum = first;
+  for (size_t i = 0; i < size; ++i) v[i] = sum += unit * (base + v[i]);
 }
 
 bool GetPrediction(ByteReader* in, Prediction* prediction) {
