@@ -355,8 +355,10 @@ bool TagReader::HasFigures(absl::Span<const Timestamp> edges, Interpolation inte
   const Timestamp to = std::min(edges.back(), sources_.newest + 1);
   for (int32_t p = format::PartitionOf(from); from < to && p <= format::PartitionOf(to - 1); ++p) {
     const bool whole = format::PartitionStart(p) >= from && format::PartitionStart(p + 1) <= to;
-    const format::BlockId id = {p, sources_.tag, 0, partitions_.Get(p).settled};
-    if (whole && !figures_.Has(KeyOf(*kept, id, FigureCache::kWholePartition))) return false;
+    const PartitionState state = partitions_.Get(p);
+    if (!whole || state.blocks == 0) continue;
+    const format::BlockId id = {p, sources_.tag, 0, state.settled};
+    if (!figures_.Has(KeyOf(*kept, id, FigureCache::kWholePartition))) return false;
   }
   return true;
 }
