@@ -6,7 +6,6 @@
 //   2   a mistake in the configuration or on the command line: standard error lists all of them
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>

@@ -7,12 +7,12 @@ namespace {
 
 // Figures of an interval take as much memory as some samples, and making them costs as much as folding ten:
 // intervals with fewer samples than this are folded anew each time.
-constexpr uint64_t kSamplesWorthASummary = 16;
+constexpr uint64_t kSamplesWorthFigures = 16;
 
 }  // namespace
 
 bool FigureCache::IsWorthwhile(const IntervalGrid& grid, uint64_t samples, Timestamp first, Timestamp last) {
-  return samples / kSamplesWorthASummary >= Elapsed(first, last) / grid.step + 1;
+  return samples / kSamplesWorthFigures >= Elapsed(first, last) / grid.step + 1;
 }
 
 absl::StatusOr<std::shared_ptr<const FigureRun>> FigureCache::Get(
