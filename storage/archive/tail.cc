@@ -410,21 +410,26 @@ void Tail::SettleLate() {
   } else {
     // Layer k gets the k-th statement of each time, so that none is lost and each layer's times rise
     // strictly.
-    std::vector<size_t> order(late.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return late.times[a] < late.times[b]; });
+    struct Statement {
+      Timestamp time;
+      size_t at;
+    };
+    std::vector<Statement> order(late.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = {late.times[i], i};
+    std::sort(order.begin(), order.end(), [](const Statement& a, const Statement& b) {
+      return a.time != b.time ? a.time < b.time : a.at < b.at;
+    });
     const SamplesView from = late.View();
     size_t layer = 0;
     for (size_t k = 0; k < order.size(); ++k) {
-      const bool again = k > 0 && late.times[order[k]] == late.times[order[k - 1]];
-      if (again && SameSample(type_, from, order[k], from, order[k - 1])) {
+      const bool again = k > 0 && order[k].time == order[k - 1].time;
+      if (again && SameSample(type_, from, order[k].at, from, order[k - 1].at)) {
         --rest_->samples;  // Said twice in a row.
         continue;
       }
       layer = again ? layer + 1 : 0;
       if (layer == layers.size()) layers.emplace_back();
-      layers[layer].Append(type_, from, order[k], 1);
+      layers[layer].Append(type_, from, order[k].at, 1);
     }
   }
   for (Samples& samples : layers) {

@@ -108,8 +108,14 @@ class alignas(64) Tail {
   };
   // Adds samples, times strictly ascending.
   Change Append(const SamplesView& samples, Superseded* superseded);
-  // Asks for the memory that the next Append will touch.
-  void Prefetch() const { __builtin_prefetch(waiting_.get() + waiting_size_, 1); }
+  // Asks for the memory that the next Append, of so many samples, will touch.
+  void Prefetch(size_t samples) const {
+    constexpr size_t kLine = 64 / sizeof(Waiting);
+    constexpr size_t kMax = 8 * kLine;  // From there on the processor sees where it goes.
+    for (size_t i = 0; i < samples && i < kMax; i += kLine) {
+      __builtin_prefetch(waiting_.get() + waiting_size_ + i, 1);
+    }
+  }
 
   // Samples from start to end (both inclusive), and whatever shares a page or run with them.
   TailView View(Timestamp start, Timestamp end) const;

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "absl/base/attributes.h"
 #include "storage/format/bit_string.h"
 #include "storage/model/simd.h"
 
@@ -57,26 +58,71 @@ HISTORIAN_SIMD void UnpackRun(const uint8_t* in, unsigned width, uint64_t* value
   }
 }
 
-// Fewer than 256 values, width 1 to 32.
-void PackRest(const uint64_t* values, size_t size, unsigned shift, unsigned width, uint8_t* out) {
+// Eight values are a whole number of bytes. Up to this width four of them fit into one word, side by side.
+constexpr unsigned kNarrowMax = 16;
+// Room for what words reach beyond the end.
+constexpr size_t kSlack = 16;
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline uint64_t PackFour(const uint64_t* v, unsigned shift, unsigned width,
+                                                      uint64_t mask) {
+  return (v[0] >> shift & mask) | (v[1] >> shift & mask) << width | (v[2] >> shift & mask) << (2 * width) |
+         (v[3] >> shift & mask) << (3 * width);
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PackEight(const uint64_t* v, unsigned shift, unsigned width,
+                                                   uint64_t mask, uint8_t* out) {
+  const uint64_t low = PackFour(v, shift, width, mask), high = PackFour(v + 4, shift, width, mask);
+  const unsigned __int128 both = low | static_cast<unsigned __int128>(high) << (4 * width);
+  std::memcpy(out, &both, sizeof(both));
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PackNarrow(const uint64_t* values, size_t size, unsigned shift,
+                                                    unsigned width, uint8_t* out) {
+  const uint64_t mask = MaskOf(width);
+  const size_t whole = size / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes, out += width) PackEight(values + i, shift, width, mask, out);
+  if (whole == size) return;
+  uint64_t last[kLanes] = {};
+  for (size_t i = whole; i < size; ++i) last[i - whole] = values[i];
+  PackEight(last, shift, width, mask, out);
+}
+
+// Widths up to 32.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PackWide(const uint64_t* values, size_t size, unsigned shift,
+                                                  unsigned width, uint8_t* out) {
   const uint64_t mask = MaskOf(width);
   uint64_t open = 0;
   unsigned used = 0;
   for (size_t i = 0; i < size; ++i) {
     open |= ((values[i] >> shift) & mask) << used;
     used += width;
-    if (used >= 32) {
-      const uint32_t word = static_cast<uint32_t>(open);
-      std::memcpy(out, &word, 4);
-      out += 4;
-      open >>= 32;
-      used -= 32;
-    }
+    if (used < 32) continue;
+    const uint32_t word = static_cast<uint32_t>(open);
+    std::memcpy(out, &word, sizeof(word));
+    out += sizeof(word);
+    open >>= 32;
+    used -= 32;
   }
-  for (; used > 0; used -= used < 8 ? used : 8) {
-    *out++ = static_cast<uint8_t>(open);
-    open >>= 8;
-  }
+  std::memcpy(out, &open, sizeof(open));
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PackRestAs(const uint64_t* values, size_t size, unsigned shift,
+                                                    unsigned width, uint8_t* out) {
+  uint8_t packed[kPackedRun * 4 + kSlack];
+  width <= kNarrowMax ? PackNarrow(values, size, shift, width, packed)
+                      : PackWide(values, size, shift, width, packed);
+  std::memcpy(out, packed, (size * width + 7) / 8);
+}
+void PackRestPlain(const uint64_t* values, size_t size, unsigned shift, unsigned width, uint8_t* out) {
+  PackRestAs(values, size, shift, width, out);
+}
+HISTORIAN_BMI2 void PackRestBmi2(const uint64_t* values, size_t size, unsigned shift, unsigned width,
+                                 uint8_t* out) {
+  PackRestAs(values, size, shift, width, out);
+}
+// Fewer than 256 values, width 1 to 32.
+void PackRest(const uint64_t* values, size_t size, unsigned shift, unsigned width, uint8_t* out) {
+  HasBmi2() ? PackRestBmi2(values, size, shift, width, out) : PackRestPlain(values, size, shift, width, out);
 }
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void UnpackRestAs(const uint8_t* in, size_t size, unsigned width,

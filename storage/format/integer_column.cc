@@ -1,6 +1,7 @@
 #include "storage/format/integer_column.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -32,32 +33,13 @@ struct Range {
   unsigned width() const { return WidthOf(span()); }
 };
 
-// Several running extremes side by side, so that one comparison does not wait for the one before.
-constexpr size_t kLanes = 8;
-
 HISTORIAN_SIMD Range RangeOf(const uint64_t* v, size_t size) {
   int64_t min = static_cast<int64_t>(v[0]);
   int64_t max = min;
-  size_t i = 0;
-  if (size >= kLanes) {
-    int64_t mins[kLanes], maxs[kLanes];
-    for (size_t l = 0; l < kLanes; ++l) mins[l] = maxs[l] = min;
-    for (; i + kLanes <= size; i += kLanes) {
-      for (size_t l = 0; l < kLanes; ++l) {
-        const int64_t x = static_cast<int64_t>(v[i + l]);
-        mins[l] = x < mins[l] ? x : mins[l];
-        maxs[l] = x > maxs[l] ? x : maxs[l];
-      }
-    }
-    for (size_t l = 0; l < kLanes; ++l) {
-      min = std::min(min, mins[l]);
-      max = std::max(max, maxs[l]);
-    }
-  }
-  for (; i < size; ++i) {
+  for (size_t i = 0; i < size; ++i) {
     const int64_t x = static_cast<int64_t>(v[i]);
-    min = std::min(min, x);
-    max = std::max(max, x);
+    min = x < min ? x : min;
+    max = x > max ? x : max;
   }
   return {min, max};
 }
@@ -90,14 +72,16 @@ HISTORIAN_SIMD void SubtractLine(const uint64_t* v, size_t size, uint64_t first,
   for (size_t i = 0; i < size; ++i) out[i] = v[i] - (first + i * step);
 }
 
-// Whether all are multiples of unit; |d| < kExactDivisionMax.
+// Whether all are multiples of unit; |d| < kExactDivisionMax. The product with the inverse is within an ulp
+// or two of the quotient, so what it is rounded to is the quotient, if that is an integer.
 HISTORIAN_SIMD bool AllMultiples(const uint64_t* d, size_t size, double unit) {
   constexpr double kShift = 6755399441055744.0;  // 1.5 x 2^52: adding it rounds to an integer.
   const uint64_t shift_bits = std::bit_cast<uint64_t>(kShift);
+  const double inverse = 1 / unit;
   uint64_t wrong = 0;
   for (size_t i = 0; i < size; ++i) {
     const double x = std::bit_cast<double>(d[i] + shift_bits) - kShift;
-    const double q = (x / unit + kShift) - kShift;
+    const double q = (x * inverse + kShift) - kShift;
     wrong |= std::bit_cast<uint64_t>(q * unit - x) << 1;  // Anything but a zero of either sign.
   }
   return wrong == 0;
@@ -107,9 +91,10 @@ HISTORIAN_SIMD bool AllMultiples(const uint64_t* d, size_t size, double unit) {
 HISTORIAN_SIMD void DivideAll(uint64_t* d, size_t size, double unit) {
   constexpr double kShift = 6755399441055744.0;
   const uint64_t shift_bits = std::bit_cast<uint64_t>(kShift);
+  const double inverse = 1 / unit;
   for (size_t i = 0; i < size; ++i) {
     const double x = std::bit_cast<double>(d[i] + shift_bits) - kShift;
-    d[i] = std::bit_cast<uint64_t>(x / unit + kShift) - shift_bits;
+    d[i] = std::bit_cast<uint64_t>(x * inverse + kShift) - shift_bits;
   }
 }
 
@@ -247,6 +232,11 @@ Packing PlanPacking(const uint64_t* v, size_t size, const Range& range, const So
   return packing.bits < plain.bits ? packing : plain;
 }
 
+// For each value whether it has bits from `width` up.
+HISTORIAN_SIMD void FlagOutliers(const uint64_t* v, size_t size, unsigned width, uint8_t* flags) {
+  for (size_t i = 0; i < size; ++i) flags[i] = v[i] >> width != 0;
+}
+
 // The packed values and the outliers. Overwrites v with what is packed.
 uint8_t* PutPacked(uint8_t* p, uint64_t* v, size_t size, const Packing& packing) {
   *p++ = static_cast<uint8_t>(packing.width);
@@ -255,12 +245,19 @@ uint8_t* PutPacked(uint8_t* p, uint64_t* v, size_t size, const Packing& packing)
   PackBits(v, size, packing.width, p);
   p += PackedBytes(size, packing.width);
   if (packing.outliers == 0) return p;
+  // Outliers are few: flags are looked through eight at a time.
+  uint8_t* const flags = ThreadScratch<Packing, 0, uint8_t>(size + 8);
+  FlagOutliers(v, size, packing.width, flags);
+  std::memset(flags + size, 0, 8);
   size_t next = 0;
-  for (size_t i = 0; i < size; ++i) {
-    if (v[i] >> packing.width == 0) continue;
-    p = PutVarint(p, i - next);
-    p = PutSignedVarint(p, static_cast<uint64_t>(static_cast<int64_t>(v[i]) >> packing.width));
-    next = i + 1;
+  for (size_t begin = 0; begin < size; begin += 8) {
+    uint64_t flagged;
+    for (std::memcpy(&flagged, flags + begin, 8); flagged != 0; flagged &= flagged - 1) {
+      const size_t i = begin + static_cast<size_t>(std::countr_zero(flagged)) / 8;
+      p = PutVarint(p, i - next);
+      p = PutSignedVarint(p, static_cast<uint64_t>(static_cast<int64_t>(v[i]) >> packing.width));
+      next = i + 1;
+    }
   }
   return p;
 }

@@ -30,11 +30,14 @@ size_t RoundTrip(const std::vector<uint64_t>& values, uint64_t origin = 0, bool 
 TEST(BitPacking, EveryWidthAndManySizesComeBack) {
   std::mt19937_64 random(1);
   for (unsigned width = 0; width <= 64; ++width) {
-    for (const size_t size : {1, 2, 7, 8, 63, 64, 255, 256, 257, 511, 512, 1000}) {
-      std::vector<uint64_t> values(size);
-      for (uint64_t& v : values) v = width == 0 ? 0 : random() >> (64 - width);
+    for (const size_t size : {1, 2, 7, 8, 9, 12, 15, 63, 64, 255, 256, 257, 511, 512, 1000}) {
+      std::vector<uint64_t> values(size), with_more_bits(size);
+      for (size_t i = 0; i < size; ++i) {
+        with_more_bits[i] = random();
+        values[i] = width == 0 ? 0 : with_more_bits[i] << (64 - width) >> (64 - width);
+      }
       std::vector<uint8_t> bytes(PackedBytes(size, width));
-      PackBits(values.data(), size, width, bytes.data());
+      PackBits(with_more_bits.data(), size, width, bytes.data());
       std::vector<uint64_t> unpacked(size, 77);
       UnpackBits(bytes.data(), size, width, unpacked.data());
       ASSERT_EQ(unpacked, values) << width << " bits, " << size << " values";
