@@ -116,6 +116,7 @@ size_t CountOf(const v1::Values& values) {
 
 // Requires values to have a kind.
 ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringColumn* strings) {
+  strings->Clear();
   switch (from.kind_case()) {
     case v1::Values::kFloat64: {
       const auto& values = from.float64().values();
@@ -150,14 +151,16 @@ ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringC
     case v1::Values::KIND_NOT_SET:
       break;
   }
+  to->clear();
   to->reserve(from.string().values_size());
   for (const std::string& value : from.string().values()) to->push_back(strings->Add(value));
   return ValueType::kString;
 }
 
-// Empty when the runs ascend within `size` and do not overlap, else what is wrong. *to stays empty when all
+// Empty when the runs ascend within `size` and do not overlap, else what is wrong. *to becomes empty when all
 // are Good.
 std::string FillQualities(const v1::Qualities& from, size_t size, std::vector<Quality>* to) {
+  to->clear();
   if (from.count_size() != from.first_size() || from.quality_size() != from.first_size()) {
     return absl::StrCat("quality runs have ", from.first_size(), " begins, ", from.count_size(),
                         " counts and ", from.quality_size(), " qualities");
@@ -209,7 +212,6 @@ class FrameReader {
     const auto reject = [&](std::string what) {
       Reject(index, false, std::max(times, values), from.tag_id(), FirstTime(from.times()),
              absl::StrCat("column ", index, " of tag ", from.tag_id(), ": ", what));
-      Reset(&to->samples);
       return false;
     };
     if (times != values) {
@@ -224,15 +226,11 @@ class FrameReader {
     if (absl::string_view wrong = FillTimes(from.times(), values, &to->samples.times); !wrong.empty()) {
       return reject(std::string(wrong));
     }
-    if (from.has_qualities()) {
-      if (std::string wrong = FillQualities(from.qualities(), values, &to->samples.qualities);
-          !wrong.empty()) {
-        return reject(std::move(wrong));
-      }
+    if (std::string wrong = FillQualities(from.qualities(), values, &to->samples.qualities); !wrong.empty()) {
+      return reject(std::move(wrong));
     }
     to->type = FillValues(from.values(), &to->samples.values, &to->samples.strings);
     notes_->samples += values;
-    notes_->memory_bytes += to->samples.MemoryBytes();
     return true;
   }
 
@@ -243,7 +241,6 @@ class FrameReader {
     const auto reject = [&](std::string what) {
       Reject(index, true, std::max(tags, values), tags == 0 ? 0 : from.tag_ids(0), from.time(),
              absl::StrCat("snapshot ", index, " at ", FormatTimestamp(from.time()), ": ", what));
-      to->qualities.clear();
       return false;
     };
     if (tags != values) {
@@ -260,14 +257,7 @@ class FrameReader {
     to->tags.assign(from.tag_ids().begin(), from.tag_ids().end());
     to->type = FillValues(from.values(), &to->values, &to->strings);
     notes_->samples += values;
-    notes_->memory_bytes += to->tags.capacity() * sizeof(TagId) + to->values.capacity() * sizeof(ValueBits) +
-                            to->qualities.capacity() * sizeof(Quality) + to->strings.MemoryBytes();
     return true;
-  }
-
-  static void Reset(Samples* samples) {
-    samples->times.clear();
-    samples->qualities.clear();
   }
 
   void Reject(int index, bool in_snapshot, size_t count, TagId tag, Timestamp time, std::string message) {

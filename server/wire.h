@@ -36,13 +36,12 @@ struct FrameNotes {
   uint64_t samples = 0;               // In the frame, those below not counted.
   uint64_t rejected = 0;              // Samples of malformed columns, which are not in the frame.
   std::vector<Rejection> rejections;  // Of these; at most kRejectionsListedMax.
-  uint64_t memory_bytes = 0;          // What the frame holds.
 };
 
-// Replaces *frame. A column or snapshot whose times, values, tags or quality runs do not fit together is left
-// out and rejected as a whole with kLengthMismatch; the message says which parts. Times that an offset or a
-// step carries beyond 64 bits stay at their end, which is no valid time, so the engine rejects them. Cost:
-// about a nanosecond and a half a sample in columns of 64.
+// Replaces *frame, using the memory that it has. A column or snapshot whose times, values, tags or quality
+// runs do not fit together is left out and rejected as a whole with kLengthMismatch; the message says which
+// parts. Times that an offset or a step carries beyond 64 bits stay at their end, which is no valid time, so
+// the engine rejects them. Cost: about a nanosecond and a half a sample in columns of 64.
 void FrameFromWire(const v1::Frame& from, Frame* frame, FrameNotes* notes);
 
 // ---- Out: samples

@@ -163,6 +163,59 @@ TEST(WireTest, MalformedColumnKeepsTheIndexesOfTheOthers) {
   EXPECT_THAT(notes.rejections[0].message, HasSubstr("column 1 of tag 11: 1 times and 2 values"));
 }
 
+TEST(WireTest, NothingIsLeftOfTheFrameThatWasThereBefore) {
+  v1::Frame before, after;
+  for (v1::Frame* wire : {&before, &after}) {
+    for (int i = 0; i < 4; ++i) {
+      v1::Column* column = wire->add_columns();
+      v1::Snapshot* snapshot = wire->add_snapshots();
+      column->set_tag_id(i + 1);
+      const int size = wire == &before ? 9 : 2 + i;
+      for (int k = 0; k < size; ++k) {
+        column->mutable_times()->mutable_explicit_()->add_at(kStart + k);
+        snapshot->add_tag_ids(k + 1);
+        // What was text becomes numbers, and the other way around.
+        if ((wire == &before) == (i % 2 == 0)) {
+          column->mutable_values()->mutable_string()->add_values(absl::StrCat("text ", k));
+          snapshot->mutable_values()->mutable_string()->add_values(absl::StrCat("text ", k));
+        } else {
+          column->mutable_values()->mutable_int64()->add_values(k);
+          snapshot->mutable_values()->mutable_bool_()->add_values(k % 2 == 0);
+        }
+      }
+      if (wire == &after) continue;
+      for (v1::Qualities* qualities : {column->mutable_qualities(), snapshot->mutable_qualities()}) {
+        qualities->add_first(1);
+        qualities->add_count(3);
+        qualities->add_quality(kBad);
+      }
+    }
+  }
+  Frame used, fresh;
+  FrameNotes notes;
+  FrameFromWire(before, &used, &notes);
+  FrameFromWire(after, &used, &notes);
+  EXPECT_TRUE(notes.rejections.empty());
+  FrameFromWire(after, &fresh, &notes);
+  ASSERT_EQ(used.columns.size(), fresh.columns.size());
+  ASSERT_EQ(used.snapshots.size(), fresh.snapshots.size());
+  for (size_t i = 0; i < fresh.columns.size(); ++i) {
+    const FrameColumn &a = used.columns[i], &b = fresh.columns[i];
+    EXPECT_EQ(a.tag, b.tag);
+    EXPECT_EQ(a.type, b.type);
+    EXPECT_EQ(a.samples.times, b.samples.times);
+    EXPECT_EQ(a.samples.values, b.samples.values);
+    EXPECT_EQ(a.samples.qualities, b.samples.qualities);
+    EXPECT_EQ(a.samples.strings.size(), b.samples.strings.size());
+    const FrameSnapshot &s = used.snapshots[i], &t = fresh.snapshots[i];
+    EXPECT_EQ(s.type, t.type);
+    EXPECT_EQ(s.tags, t.tags);
+    EXPECT_EQ(s.values, t.values);
+    EXPECT_EQ(s.qualities, t.qualities);
+    EXPECT_EQ(s.strings.size(), t.strings.size());
+  }
+}
+
 TEST(WireTest, ManyMalformedColumnsAreCountedAndListedUpToTheLimit) {
   v1::Frame wire;
   for (int i = 0; i < 1500; ++i) wire.add_columns()->mutable_values()->mutable_bool_()->add_values(true);

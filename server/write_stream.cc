@@ -16,6 +16,9 @@ namespace {
 
 // What a message is parsed into, kept from one to the next; a larger message takes more for itself.
 constexpr size_t kArenaBlock = 256 * 1024;
+// Frames whose memory a stream keeps for the next ones, and what each may hold to be kept.
+constexpr size_t kSpentMax = 4;
+constexpr size_t kSpentBytesMax = size_t{512} << 10;
 constexpr size_t kProducerBytesMax = 128;
 
 }  // namespace
@@ -143,10 +146,17 @@ absl::Status WriteStream::TakeFrame(const v1::Frame& from, uint64_t bytes) {
   }
   last_sequence_ = sequence;
   Frame frame;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!spent_.empty()) {
+      frame = std::move(spent_.back());
+      spent_.pop_back();
+    }
+  }
   FrameNotes notes;
   FrameFromWire(from, &frame, &notes);
   // What it holds, which for bools is much more than was sent.
-  bytes = std::max(bytes, notes.memory_bytes);
+  bytes = std::max<uint64_t>(bytes, frame.MemoryBytes());
   {
     absl::MutexLock lock(&mu_);
     ++frames_in_flight_;
@@ -175,6 +185,7 @@ void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time receive
   absl::MutexLock lock(&mu_);
   --frames_in_flight_;
   bytes_in_flight_ -= bytes;
+  if (result.ok()) KeepSpent(std::move(result->spent));
   if (!result.ok()) {
     EndLocked(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name_, "'")));
   } else {
@@ -189,6 +200,12 @@ void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time receive
     }
   }
   Advance();
+}
+
+void WriteStream::KeepSpent(Frame frame) {
+  // As many as are ever on their way at once, but one when none is.
+  if (frames_in_flight_ == 0) spent_.clear();
+  if (spent_.size() < kSpentMax && frame.MemoryBytes() <= kSpentBytesMax) spent_.push_back(std::move(frame));
 }
 
 void WriteStream::Advance() {

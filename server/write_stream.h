@@ -57,6 +57,8 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, std::vector<Rejection> malformed,
                 uint64_t malformed_samples, absl::StatusOr<WriteResult> result);
 
+  // Puts the memory of a stored frame aside for the next ones.
+  void KeepSpent(Frame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Does what can be done next: read, send an ack, finish.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -84,6 +86,7 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   absl::Time ended_at_ ABSL_GUARDED_BY(mu_);
   uint64_t frames_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t bytes_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<Frame> spent_ ABSL_GUARDED_BY(mu_);
   bool has_pending_ ABSL_GUARDED_BY(mu_) = false;
   v1::WriteAck pending_ ABSL_GUARDED_BY(mu_);
   grpc::ByteBuffer outgoing_;                               // gRPC reads it while sending_.

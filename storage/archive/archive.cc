@@ -356,10 +356,7 @@ void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, 
   auto applying = std::make_unique<Applying>();
   ValidateFrame(*tags_, *retention_->expired(),
                 clock_.Now() + absl::ToInt64Nanoseconds(options_.future_limit), &frame, &applying->result);
-  for (const FrameColumn& column : frame.columns) applying->bytes += column.samples.MemoryBytes();
-  for (const FrameSnapshot& snapshot : frame.snapshots) {
-    applying->bytes += snapshot.tags.size() * 16 + snapshot.strings.MemoryBytes();
-  }
+  applying->bytes = frame.MemoryBytes();
   if (absl::Status status = WaitForMemory(applying->bytes); !status.ok()) {
     done(std::move(status));
     return;
@@ -447,6 +444,7 @@ void ArchiveImpl::Finish(const std::shared_ptr<Together>& together, const absl::
     ReleaseMemory(bytes);
     for (const std::unique_ptr<Applying>& applying : together->frames) {
       if (status.ok()) {
+        applying->result.spent = std::move(applying->frame);
         applying->done(std::move(applying->result));
       } else {
         applying->done(status);

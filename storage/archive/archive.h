@@ -83,6 +83,7 @@ struct WriteResult {
   uint64_t rejected = 0;  // Samples, those beyond kRejectionsListedMax included.
   bool repeated = false;  // The frame was stored before; nothing was stored now.
   std::vector<Rejection> rejections;
+  Frame spent;  // What was written, of use for its memory alone: the next frame can be read into it.
 };
 
 // Called between the steps of a long read; anything but OK ends it with that status. Null: never.

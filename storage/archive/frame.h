@@ -19,6 +19,8 @@ struct FrameColumn {
   ValueType type = ValueType::kFloat64;
   Samples samples;     // values as long as times; qualities empty or as long.
   uint32_t index = 0;  // Of the column in the producer's message, for rejections.
+
+  size_t MemoryBytes() const { return sizeof(FrameColumn) + samples.MemoryBytes(); }
 };
 
 // One time, one value for each of many tags of one type.
@@ -30,12 +32,24 @@ struct FrameSnapshot {
   std::vector<Quality> qualities;  // Empty (all Good) or as long as tags.
   StringColumn strings;
   uint32_t index = 0;
+
+  size_t MemoryBytes() const {
+    return sizeof(FrameSnapshot) + tags.capacity() * sizeof(TagId) + values.capacity() * sizeof(ValueBits) +
+           qualities.capacity() * sizeof(Quality) + strings.MemoryBytes();
+  }
 };
 
 struct Frame {
   uint64_t sequence = 0;
   std::vector<FrameColumn> columns;
   std::vector<FrameSnapshot> snapshots;
+
+  size_t MemoryBytes() const {
+    size_t bytes = 0;
+    for (const FrameColumn& column : columns) bytes += column.MemoryBytes();
+    for (const FrameSnapshot& snapshot : snapshots) bytes += snapshot.MemoryBytes();
+    return bytes;
+  }
 };
 
 // What one frame may hold, so that its journal record stays within the journal's limit.
