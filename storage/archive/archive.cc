@@ -1,7 +1,6 @@
 #include "storage/archive/archive.h"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
 #include <thread>
 #include <utility>
@@ -13,21 +12,17 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/block_list.h"
-#include "storage/archive/completions.h"
-#include "storage/archive/encode_hints.h"
 #include "storage/archive/errand.h"
-#include "storage/archive/frame_record.h"
 #include "storage/archive/head_cache.h"
 #include "storage/archive/housekeeping.h"
 #include "storage/archive/load_tails.h"
 #include "storage/archive/partitions.h"
-#include "storage/archive/producers.h"
+#include "storage/archive/raw_reader.h"
 #include "storage/archive/record_keys.h"
 #include "storage/archive/seal.h"
 #include "storage/archive/shard.h"
-#include "storage/archive/shard_work.h"
 #include "storage/archive/tag_reader.h"
-#include "storage/archive/validate.h"
+#include "storage/archive/write_path.h"
 #include "storage/format/block.h"
 #include "storage/journal/journal.h"
 #include "storage/model/freed_memory.h"
@@ -41,18 +36,10 @@ constexpr uint32_t kArchiveVersion = 1;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
-// What recovery holds in memory at once: so many parts of frames, or so many times so many tail records.
-constexpr int kReplayTasksMax = 64;
 // A seal of so many tags takes memory worth giving back.
 constexpr size_t kManyTags = 50'000;
-// Small frames of one commit go through the shards together until they have so many samples.
-constexpr uint64_t kTogetherSamples = 8192;
-// How long writes are refused after the journal could not be written.
-constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
-// How long a write waits for memory before it is refused.
-constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
 
 class ArchiveImpl : public Archive {
  public:
@@ -69,9 +56,15 @@ class ArchiveImpl : public Archive {
 
   TagRegistry& tags() override { return *tags_; }
   Retention& retention() override { return *retention_; }
-  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override;
-  uint64_t DurableSequence(absl::string_view producer) override { return producers_.Durable(producer); }
-  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override;
+  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override {
+    return write_path_->OpenProducer(name);
+  }
+  uint64_t DurableSequence(absl::string_view producer) override {
+    return write_path_->DurableSequence(producer);
+  }
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override {
+    write_path_->Write(producer, std::move(frame), std::move(done));
+  }
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override;
   std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) override;
@@ -95,37 +88,10 @@ class ArchiveImpl : public Archive {
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
 
  private:
-  // A frame on its way through the journal and the shards.
-  struct Applying {
-    Frame frame;
-    WriteResult result;
-    std::string producer;
-    size_t bytes = 0;
-    WriteDone done;
-  };
-  // Frames that go through the shards as one: large ones alone, small ones of one commit together.
-  struct Together {
-    std::vector<std::unique_ptr<Applying>> frames;
-    uint64_t samples = 0;
-    uint64_t ticket = 0;
-    std::atomic<int> shards_left{0};
-  };
-
   absl::Status CheckVersion();
-  absl::Status LoadCheckpoint();
-  absl::Status Replay(JournalReplay* report);
+  // The state of the last seal, and what the journal has since.
+  absl::Status Recover();
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
-
-  absl::Status RefuseWrites() ABSL_LOCKS_EXCLUDED(state_mu_);
-  absl::Status WaitForMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(state_mu_);
-  void ReleaseMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(state_mu_) {
-    absl::MutexLock lock(&state_mu_);
-    in_flight_bytes_ -= bytes;
-  }
-  void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status);
-  void AfterCommit();
-  void ApplyJournaled();
-  void Finish(const std::shared_ptr<Together>& together, const absl::Status& status);
 
   // The newest sample of the tag that has not expired.
   absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag);
@@ -139,11 +105,9 @@ class ArchiveImpl : public Archive {
   }
   void NoteDamage(const absl::Status& status) ABSL_LOCKS_EXCLUDED(damage_mu_);
 
-  uint64_t TailBytes() const;
-  uint64_t OpenSamples() const;
   void Maintain();
   void CheckRoom();
-  bool SealIsDue() ABSL_LOCKS_EXCLUDED(state_mu_);
+  bool SealIsDue();
   absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu);
 
   // Constant after construction, or after Init.
@@ -153,8 +117,7 @@ class ArchiveImpl : public Archive {
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
   std::vector<std::unique_ptr<Shard>> shards_;
-  std::unique_ptr<Journal> journal_;
-  std::shared_ptr<Together> journaled_;  // Of the journal's thread: not given to the shards yet; may be null.
+  std::unique_ptr<WritePath> write_path_;
   std::thread maintenance_;
 
   // Synchronise themselves.
@@ -163,27 +126,16 @@ class ArchiveImpl : public Archive {
   FigureCache figures_;
   PartitionTable partitions_;
   ReaderPins pins_;
-  Producers producers_;
-  Completions completions_;
-  EncodeHints hints_;
-  std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
 
   StoreSteps steps_;
   absl::Time last_seal_try_ = absl::InfinitePast();  // Of the maintenance thread.
 
   mutable absl::Mutex state_mu_;
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
-  absl::Status no_room_ ABSL_GUARDED_BY(state_mu_);  // Not OK: the disk's reserve is reached.
-  // Not OK: the journal could not be written. Tried again after retry_at_, and forgotten when a write
-  // succeeds.
-  absl::Status failure_ ABSL_GUARDED_BY(state_mu_);
-  absl::Time retry_at_ ABSL_GUARDED_BY(state_mu_) = absl::InfinitePast();
   uint64_t reserve_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
-  uint64_t in_flight_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
   Errand<SealResult> seal_all_ ABSL_GUARDED_BY(state_mu_);
   uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
   Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
-  absl::Time dirty_since_ ABSL_GUARDED_BY(state_mu_) = absl::InfiniteFuture();
 
   absl::Mutex damage_mu_;
   std::deque<std::string> damage_ ABSL_GUARDED_BY(damage_mu_);
@@ -214,42 +166,23 @@ absl::Status ArchiveImpl::CheckVersion() {
   return absl::OkStatus();
 }
 
-absl::Status ArchiveImpl::LoadCheckpoint() {
+absl::Status ArchiveImpl::Recover() {
+  uint64_t journal_position;
   {
     absl::MutexLock lock(&steps_.mu);
     ASSIGN_OR_RETURN(steps_.checkpoint, ReadCheckpoint(*store_));
+    journal_position = steps_.checkpoint.journal_position;
   }
   RETURN_IF_ERROR(partitions_.Load(*store_));
-  RETURN_IF_ERROR(producers_.Load(*store_));
-  return LoadTails(*store_, *tags_, shards_);
-}
-
-// This thread reads, the shards' threads decode what is theirs.
-absl::Status ArchiveImpl::Replay(JournalReplay* report) {
-  ShardWork work(kReplayTasksMax);
-  const auto replay = [&](uint64_t position, absl::string_view bytes) -> absl::Status {
-    absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
-    if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", position));
-    producers_.Replayed(head->producer, head->frame.sequence);
-    const auto record = std::make_shared<const std::string>(bytes);
-    for (size_t s = 0; s < shards_.size(); ++s) {
-      RETURN_IF_ERROR(work.Post(*shards_[s], [this, s, position, record]() -> absl::Status {
-        const absl::StatusOr<FrameRecord> decoded =
-            DecodeFrameRecord(*record, [&](TagId tag) { return tag % shards_.size() == s; });
-        if (!decoded.ok()) return Annotate(decoded.status(), absl::StrCat("journal at ", position));
-        shards_[s]->Apply(decoded->frame);
-        return absl::OkStatus();
-      }));
-    }
-    return absl::OkStatus();
-  };
-  uint64_t position;
-  {
-    absl::MutexLock lock(&steps_.mu);
-    position = steps_.checkpoint.journal_position;
+  RETURN_IF_ERROR(LoadTails(*store_, *tags_, shards_));
+  JournalReplay report;
+  RETURN_IF_ERROR(write_path_->Open(journal_position, &report));
+  for (const JournalReplay::Damage& damage : report.damage) {
+    NoteDamage(absl::DataLossError(
+        absl::StrFormat("journal: %d bytes at %d are damaged; the samples in them are lost",
+                        damage.to - damage.from, damage.from)));
   }
-  ASSIGN_OR_RETURN(journal_, Journal::Open(*store_, position, replay, report, [this] { AfterCommit(); }));
-  return work.Finish();
+  return absl::OkStatus();
 }
 
 absl::Status ArchiveImpl::Init() {
@@ -271,19 +204,10 @@ absl::Status ArchiveImpl::Init() {
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
+  write_path_ =
+      std::make_unique<WritePath>(WritePath::Parts{*store_, options_, clock_, *tags_, *retention_, shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
-  RETURN_IF_ERROR(LoadCheckpoint());
-  JournalReplay report;
-  RETURN_IF_ERROR(Replay(&report));
-  for (const JournalReplay::Damage& damage : report.damage) {
-    NoteDamage(absl::DataLossError(
-        absl::StrFormat("journal: %d bytes at %d are damaged; the samples in them are lost",
-                        damage.to - damage.from, damage.from)));
-  }
-  {
-    absl::MutexLock lock(&state_mu_);
-    if (report.records > 0) dirty_since_ = absl::Now();
-  }
+  RETURN_IF_ERROR(Recover());
   CheckRoom();
   maintenance_ = std::thread([this] { Maintain(); });
   housekeeping_->Start();
@@ -295,162 +219,12 @@ ArchiveImpl::~ArchiveImpl() {
     absl::MutexLock lock(&state_mu_);
     closing_ = true;
   }
+  if (write_path_ != nullptr) write_path_->Refuse();
   if (housekeeping_ != nullptr) housekeeping_->Close();
   if (maintenance_.joinable()) maintenance_.join();
   housekeeping_.reset();
-  journal_.reset();  // Writes what is queued and hands it to the shards,
-  for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();  // which finish it.
-}
-
-// ---- Writing
-
-absl::StatusOr<std::shared_ptr<Producer>> ArchiveImpl::OpenProducer(absl::string_view name) {
-  return producers_.Open(name, [this] { return journal_->epoch(); });
-}
-
-absl::Status ArchiveImpl::RefuseWrites() {
-  absl::MutexLock lock(&state_mu_);
-  if (closing_) return absl::UnavailableError("the archive is closing");
-  if (!no_room_.ok()) return no_room_;
-  return failure_.ok() || absl::Now() >= retry_at_ ? absl::OkStatus() : failure_;
-}
-
-absl::Status ArchiveImpl::WaitForMemory(size_t bytes) {
-  const uint64_t in_flight_max = options_.memory_budget_bytes / 4;
-  const uint64_t tails_max = options_.memory_budget_bytes * 3 / 4;
-  const auto has_room = [this, in_flight_max, tails_max]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return closing_ || !no_room_.ok() || !failure_.ok() ||
-           (in_flight_bytes_ < in_flight_max && TailBytes() < tails_max);
-  };
-  absl::MutexLock lock(&state_mu_);
-  if (!has_room() && !state_mu_.AwaitWithTimeout(absl::Condition(&has_room), kMemoryWaitMax)) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "no memory for more samples: ", in_flight_bytes_ >> 20, " MiB of frames and ", TailBytes() >> 20,
-        " MiB of open samples; the budget is ", options_.memory_budget_bytes >> 20, " MiB"));
-  }
-  in_flight_bytes_ += bytes;
-  if (dirty_since_ == absl::InfiniteFuture()) dirty_since_ = absl::Now();
-  return absl::OkStatus();
-}
-
-void ArchiveImpl::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) {
-  if (frame.sequence == 0 || frame.sequence <= producer->last_sequence) {
-    done(absl::InvalidArgumentError(absl::StrCat("producer '", producer->name, "': frame ", frame.sequence,
-                                                 " does not come after frame ", producer->last_sequence)));
-    return;
-  }
-  if (frame.sequence <= producer->durable_at_open) {
-    producer->last_sequence = frame.sequence;
-    frames_repeated_.fetch_add(1, std::memory_order_relaxed);
-    done(WriteResult{.repeated = true});
-    return;
-  }
-  if (absl::Status size = CheckFrameSize(frame); !size.ok()) {
-    done(std::move(size));
-    return;
-  }
-  if (absl::Status refusal = RefuseWrites(); !refusal.ok()) {
-    done(std::move(refusal));
-    return;
-  }
-  auto applying = std::make_unique<Applying>();
-  ValidateFrame(*tags_, *retention_->expired(),
-                clock_.Now() + absl::ToInt64Nanoseconds(options_.future_limit), &frame, &applying->result);
-  applying->bytes = frame.MemoryBytes();
-  if (absl::Status status = WaitForMemory(applying->bytes); !status.ok()) {
-    done(std::move(status));
-    return;
-  }
-  if (!producers_.Begin(*producer)) {
-    ReleaseMemory(applying->bytes);
-    done(absl::AbortedError(absl::StrCat("producer '", producer->name, "' was opened again elsewhere")));
-    return;
-  }
-  producer->last_sequence = frame.sequence;
-  std::vector<format::EncodeHint> hints = hints_.Of(frame);
-  std::string record = EncodeFrameRecord(producer->name, frame, &hints);
-  if (!hints.empty()) hints_.Keep(frame, hints);
-  applying->frame = std::move(frame);
-  applying->producer = producer->name;
-  applying->done = std::move(done);
-  journal_->Append(std::move(record), producer->journal_epoch,
-                   [this, applying = std::move(applying)](absl::StatusOr<uint64_t> position) mutable {
-                     OnJournaled(std::move(applying), position.status());
-                   });
-}
-
-// On the journal's thread, in order of the journal.
-void ArchiveImpl::OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status) {
-  if (!status.ok()) {
-    if (absl::IsResourceExhausted(status)) {
-      absl::MutexLock lock(&state_mu_);
-      if (failure_.ok())
-        failure_ = Annotate(status, "the disk is full; writes are refused until there is room");
-      retry_at_ = absl::Now() + kRetryPeriod;
-    }
-    const auto refused = std::make_shared<Together>();
-    refused->ticket = completions_.NextTicket();
-    refused->frames.push_back(std::move(applying));
-    Finish(refused, status);
-    return;
-  }
-  if (journaled_ == nullptr) {
-    journaled_ = std::make_shared<Together>();
-    journaled_->ticket = completions_.NextTicket();
-  }
-  journaled_->samples += applying->result.stored;
-  journaled_->frames.push_back(std::move(applying));
-  if (journaled_->samples >= kTogetherSamples) ApplyJournaled();
-}
-
-void ArchiveImpl::AfterCommit() {
-  {
-    absl::MutexLock lock(&state_mu_);
-    failure_ = absl::OkStatus();
-  }
-  if (journaled_ != nullptr) ApplyJournaled();
-}
-
-void ArchiveImpl::ApplyJournaled() {
-  const std::shared_ptr<Together> together = std::exchange(journaled_, nullptr);
-  for (const std::unique_ptr<Applying>& applying : together->frames) {
-    producers_.Journaled(applying->producer, applying->frame.sequence);
-  }
-  // Every shard takes part, also one without samples here, so that frames are finished in order.
-  together->shards_left.store(static_cast<int>(shards_.size()), std::memory_order_relaxed);
-  for (const std::unique_ptr<Shard>& shard : shards_) {
-    shard->Post([this, shard = shard.get(), together] {
-      for (const std::unique_ptr<Applying>& applying : together->frames) shard->Apply(applying->frame);
-      if (together->shards_left.fetch_sub(1, std::memory_order_acq_rel) == 1)
-        Finish(together, absl::OkStatus());
-    });
-  }
-}
-
-void ArchiveImpl::Finish(const std::shared_ptr<Together>& together, const absl::Status& status) {
-  if (status.ok()) {
-    frames_stored_.fetch_add(together->frames.size(), std::memory_order_relaxed);
-    for (const std::unique_ptr<Applying>& applying : together->frames) {
-      samples_stored_.fetch_add(applying->result.stored, std::memory_order_relaxed);
-      samples_rejected_.fetch_add(applying->result.rejected, std::memory_order_relaxed);
-    }
-  }
-  completions_.Complete(together->ticket, [this, together, status] {
-    size_t bytes = 0;
-    for (const std::unique_ptr<Applying>& applying : together->frames) {
-      producers_.End(applying->producer, applying->frame.sequence, status.ok());
-      bytes += applying->bytes;
-    }
-    ReleaseMemory(bytes);
-    for (const std::unique_ptr<Applying>& applying : together->frames) {
-      if (status.ok()) {
-        applying->result.spent = std::move(applying->frame);
-        applying->done(std::move(applying->result));
-      } else {
-        applying->done(status);
-      }
-    }
-  });
+  if (write_path_ != nullptr) write_path_->Close();
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();
 }
 
 // ---- Reading
@@ -606,38 +380,28 @@ void ArchiveImpl::NoteDamage(const absl::Status& status) {
 
 // ---- Sealing and looking after itself
 
-uint64_t ArchiveImpl::TailBytes() const {
-  uint64_t bytes = 0;
-  for (const std::unique_ptr<Shard>& shard : shards_) bytes += shard->memory_bytes();
-  return bytes;
-}
-
-uint64_t ArchiveImpl::OpenSamples() const {
-  uint64_t samples = 0;
-  for (const std::unique_ptr<Shard>& shard : shards_) samples += shard->samples();
-  return samples;
-}
-
 void ArchiveImpl::CheckRoom() {
   const kv::StoreStats stats = store_->Stats();
   const uint64_t reserve =
       std::min(options_.disk_reserve_bytes, std::max(stats.capacity_bytes / 20, kReserveBytesMin));
+  write_path_->SetRoom(
+      stats.free_bytes >= reserve
+          ? absl::OkStatus()
+          : absl::ResourceExhaustedError(absl::StrCat(
+                "the disk is full: ", stats.free_bytes >> 20, " MiB are free and ", reserve >> 20,
+                " MiB are kept in reserve; writes are refused until there is room")));
   absl::MutexLock lock(&state_mu_);
   reserve_bytes_ = reserve;
-  no_room_ = stats.free_bytes >= reserve
-                 ? absl::OkStatus()
-                 : absl::ResourceExhaustedError(absl::StrCat(
-                       "the disk is full: ", stats.free_bytes >> 20, " MiB are free and ", reserve >> 20,
-                       " MiB are kept in reserve; writes are refused until there is room"));
 }
 
 bool ArchiveImpl::SealIsDue() {
   // A seal that failed (no room, say) is tried again after a pause.
   if (absl::Now() - last_seal_try_ < absl::Seconds(1)) return false;
-  if (journal_->size_bytes() > options_.journal_bytes_max && OpenSamples() > 0) return true;
-  if (TailBytes() > options_.memory_budget_bytes / 2) return true;
-  absl::MutexLock lock(&state_mu_);
-  return absl::Now() - dirty_since_ > options_.seal_interval;
+  if (write_path_->journal().size_bytes() > options_.journal_bytes_max && OpenSamplesOf(shards_) > 0) {
+    return true;
+  }
+  if (OpenBytesOf(shards_) > options_.memory_budget_bytes / 2) return true;
+  return absl::Now() - write_path_->dirty_since() > options_.seal_interval;
 }
 
 void ArchiveImpl::Maintain() {
@@ -654,7 +418,7 @@ void ArchiveImpl::Maintain() {
     }
     CheckRoom();
     if (!explicitly && !SealIsDue()) continue;
-    const bool for_memory = TailBytes() > options_.memory_budget_bytes / 2;
+    const bool for_memory = OpenBytesOf(shards_) > options_.memory_budget_bytes / 2;
     absl::StatusOr<SealResult> result = SealNow(explicitly || for_memory);
     last_seal_try_ = result.ok() ? absl::InfinitePast() : absl::Now();
     if (!result.ok()) NoteDamage(result.status());
@@ -679,9 +443,9 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
   absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
   const absl::Time cut = absl::Now();
-  journal_->AtBoundary([&](uint64_t next_position) {
+  write_path_->journal().AtBoundary([&](uint64_t next_position) {
     checkpoint.journal_position = next_position;
-    producers = producers_.TakeChanged();
+    producers = write_path_->producers().TakeChanged();
     for (size_t s = 0; s < shards_.size(); ++s) {
       shards_[s]->Post([&, s] {
         shards_[s]->Freeze(everything, &frozen_by_shard[s]);
@@ -706,7 +470,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     ShardOf(frozen[i].tag).Thaw(frozen[i].tag, outcome.ok() ? &outcome->left[i] : nullptr);
   }
   if (!outcome.ok()) {
-    producers_.PutBack(producers);
+    write_path_->producers().PutBack(producers);
     return Annotate(outcome.status(), "sealing");
   }
   steps_.checkpoint = outcome->checkpoint;
@@ -714,8 +478,8 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     absl::MutexLock lock(&state_mu_);
     ++seals_;
     last_seal_ = clock_.Now();
-    dirty_since_ = in_flight_bytes_ > 0 || OpenSamples() > 0 ? cut : absl::InfiniteFuture();
   }
+  write_path_->NoteSealed(cut);
   // What so many tails and records took lies scattered; the allocator gives it back only when told to.
   if (frozen.size() >= kManyTags) {
     frozen = {};
@@ -723,7 +487,8 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     outcome->left = {};
     ReturnFreedMemory();
   }
-  RETURN_IF_ERROR(Annotate(journal_->Trim(steps_.checkpoint.journal_position), "trimming the journal"));
+  RETURN_IF_ERROR(
+      Annotate(write_path_->journal().Trim(steps_.checkpoint.journal_position), "trimming the journal"));
   return outcome->result;
 }
 
@@ -748,16 +513,19 @@ absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(bool dry_run) {
 
 ArchiveStats ArchiveImpl::Stats() {
   ArchiveStats stats;
-  stats.samples_stored = samples_stored_.load(std::memory_order_relaxed);
-  stats.samples_rejected = samples_rejected_.load(std::memory_order_relaxed);
+  const WritePath::Stats written = write_path_->GetStats();
+  stats.samples_stored = written.samples_stored;
+  stats.samples_rejected = written.samples_rejected;
   for (const std::unique_ptr<Shard>& shard : shards_) stats.samples_repeated += shard->duplicates();
-  stats.frames_stored = frames_stored_.load(std::memory_order_relaxed);
-  stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
-  stats.journal_commits = journal_->commits();
-  stats.samples_open = OpenSamples();
-  stats.tail_bytes = TailBytes();
+  stats.frames_stored = written.frames_stored;
+  stats.frames_repeated = written.frames_repeated;
+  stats.in_flight_bytes = written.in_flight_bytes;
+  stats.ingest = written.ingest;
+  stats.journal_commits = write_path_->journal().commits();
+  stats.samples_open = OpenSamplesOf(shards_);
+  stats.tail_bytes = OpenBytesOf(shards_);
   stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes();
-  stats.journal_bytes = journal_->size_bytes();
+  stats.journal_bytes = write_path_->journal().size_bytes();
   stats.store = store_->Stats();
   const PartitionState totals = partitions_.Totals();
   stats.samples_sealed = totals.samples;
@@ -770,13 +538,9 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.retention = housekeeping.retention;
   {
     absl::MutexLock lock(&state_mu_);
-    stats.in_flight_bytes = in_flight_bytes_;
     stats.seals = seals_;
     stats.last_seal = last_seal_;
     stats.disk_reserve_bytes = reserve_bytes_;
-    stats.ingest = closing_        ? absl::UnavailableError("the archive is closing")
-                   : no_room_.ok() ? failure_
-                                   : no_room_;
   }
   absl::MutexLock lock(&damage_mu_);
   stats.damage.assign(damage_.begin(), damage_.end());
@@ -818,7 +582,7 @@ absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,
                                          " to ", FormatTimestamp(damage.last_time), ": ", damage.what)));
     if (observer.on_damage != nullptr) observer.on_damage(damage);
   };
-  return historian::Verify({*store_, *tags_, partitions_, *journal_}, options, noting);
+  return historian::Verify({*store_, *tags_, partitions_, write_path_->journal()}, options, noting);
 }
 
 absl::StatusOr<BlockBytes> ArchiveImpl::ReadBlock(const format::BlockId& id) {

@@ -201,4 +201,16 @@ size_t Shard::OpenSamples(TagId tag) {
   return tail == nullptr ? 0 : tail->samples();
 }
 
+uint64_t OpenSamplesOf(const std::vector<std::unique_ptr<Shard>>& shards) {
+  uint64_t samples = 0;
+  for (const std::unique_ptr<Shard>& shard : shards) samples += shard->samples();
+  return samples;
+}
+
+uint64_t OpenBytesOf(const std::vector<std::unique_ptr<Shard>>& shards) {
+  uint64_t bytes = 0;
+  for (const std::unique_ptr<Shard>& shard : shards) bytes += shard->memory_bytes();
+  return bytes;
+}
+
 }  // namespace historian

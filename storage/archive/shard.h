@@ -103,6 +103,10 @@ class Shard {
   std::vector<TagId> dirty_ ABSL_GUARDED_BY(mu_);
 };
 
+// Of all together.
+uint64_t OpenSamplesOf(const std::vector<std::unique_ptr<Shard>>& shards);
+uint64_t OpenBytesOf(const std::vector<std::unique_ptr<Shard>>& shards);
+
 }  // namespace historian
 
 #endif  // HISTORIAN_STORAGE_ARCHIVE_SHARD_H_

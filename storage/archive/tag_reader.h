@@ -1,7 +1,7 @@
 // File: storage/archive/tag_reader.h
 //
-// All reading of one tag: raw, folded, at a time. A reader sees the tail as it was when the reader was made,
-// and every block there was then.
+// All reading of one tag: cluster by cluster (raw_reader.h makes batches of them), folded, at a time. A
+// reader sees the tail as it was when the reader was made, and every block there was then.
 #ifndef HISTORIAN_STORAGE_ARCHIVE_TAG_READER_H_
 #define HISTORIAN_STORAGE_ARCHIVE_TAG_READER_H_
 
@@ -160,9 +160,6 @@ class TagReader {
   int32_t view_partition_ = 0;
   std::shared_ptr<const PartitionView> view_;
 };
-
-// Takes the reader over.
-std::unique_ptr<RawReader> NewRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request);
 
 }  // namespace historian
 

@@ -1,0 +1,19 @@
+// File: storage/archive/raw_reader.h
+//
+// The raw samples of a tag in a range, batch by batch, from either end.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_RAW_READER_H_
+#define HISTORIAN_STORAGE_ARCHIVE_RAW_READER_H_
+
+#include <memory>
+
+#include "storage/archive/archive.h"
+#include "storage/archive/tag_reader.h"
+
+namespace historian {
+
+// Takes the reader over. See Archive::ReadRaw.
+std::unique_ptr<RawReader> NewRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_RAW_READER_H_
