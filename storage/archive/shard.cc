@@ -57,22 +57,6 @@ void Shard::Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Chan
   change->memory_bytes += one.memory_bytes;
 }
 
-void Shard::ApplyColumns(const std::vector<FrameColumn>& columns, Tail::Change* change,
-                         Superseded* superseded) {
-  // As with snapshots, but a column takes long enough that one ahead will do.
-  const FrameColumn* next = nullptr;
-  Tail* tail = nullptr;
-  for (const FrameColumn& column : columns) {
-    if (!IsMine(column.tag)) continue;
-    Tail& its = FindOrMake(column.tag, column.type);
-    its.Prefetch(column.samples.size());
-    if (next != nullptr) Append(*tail, next->tag, next->samples.View(), change, superseded);
-    next = &column;
-    tail = &its;
-  }
-  if (next != nullptr) Append(*tail, next->tag, next->samples.View(), change, superseded);
-}
-
 void Shard::ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded) {
   // What a tail waits in is somewhere in memory: it is asked for so many tags ahead.
   constexpr size_t kAhead = 12;
@@ -91,7 +75,7 @@ void Shard::ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, S
     if (!IsMine(snapshot.tags[i])) continue;
     if (begun - ended == kAhead) finish_one();
     Tail& tail = FindOrMake(snapshot.tags[i], snapshot.type);
-    tail.Prefetch(1);
+    tail.Prefetch();
     tails[begun % kAhead] = &tail;
     places[begun % kAhead] = i;
     ++begun;
@@ -103,7 +87,10 @@ void Shard::Apply(const Frame& frame) {
   Tail::Change change;
   Superseded superseded;
   absl::MutexLock lock(&mu_);
-  ApplyColumns(frame.columns, &change, &superseded);
+  for (const FrameColumn& column : frame.columns) {
+    if (!IsMine(column.tag)) continue;
+    Append(FindOrMake(column.tag, column.type), column.tag, column.samples.View(), &change, &superseded);
+  }
   for (const FrameSnapshot& snapshot : frame.snapshots) ApplySnapshot(snapshot, &change, &superseded);
   Count(change);
   duplicates_.fetch_add(superseded.duplicates, std::memory_order_relaxed);

@@ -80,8 +80,6 @@ class Shard {
   // Adds to one tail; what is added up in *change and *superseded goes to the counters with Count.
   void Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Change* change, Superseded* superseded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ApplyColumns(const std::vector<FrameColumn>& columns, Tail::Change* change, Superseded* superseded)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Count(const Tail::Change& change);

@@ -108,17 +108,8 @@ class alignas(64) Tail {
   };
   // Adds samples, times strictly ascending.
   Change Append(const SamplesView& samples, Superseded* superseded);
-  // Asks for the memory that the next Append, of so many samples, will touch.
-  void Prefetch(size_t samples) const {
-    constexpr size_t kLine = 64 / sizeof(Waiting);
-    constexpr size_t kMax = 8 * kLine;  // From there on the processor sees where it goes.
-    const Waiting* const end = waiting_.get() + waiting_size_;
-    for (size_t i = 0; i < samples && i < kMax; i += kLine) __builtin_prefetch(end + i, 1);
-    // Where late samples go; that of a snapshot is hardly ever late.
-    if (samples == 1) return;
-    __builtin_prefetch(rest_.get(), 1);
-    __builtin_prefetch(waiting_.get());
-  }
+  // Asks for the memory that the next Append will touch.
+  void Prefetch() const { __builtin_prefetch(waiting_.get() + waiting_size_, 1); }
 
   // Samples from start to end (both inclusive), and whatever shares a page or run with them.
   TailView View(Timestamp start, Timestamp end) const;
