@@ -433,7 +433,8 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
   // it is not.
   size_t tags = 0;
-  // When all that so many took has gone: the allocator gives it back only when told to.
+  // What so many tails and records took lies scattered. When all of it has gone the allocator gives it back,
+  // but only when told to.
   const auto at_end = absl::MakeCleanup([&tags] {
     if (tags >= kManyTags) ReturnFreedMemory();
   });
@@ -480,13 +481,6 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     last_seal_ = clock_.Now();
   }
   write_path_->NoteSealed(cut);
-  // What so many tails and records took lies scattered; the allocator gives it back only when told to.
-  if (frozen.size() >= kManyTags) {
-    frozen = {};
-    frozen_by_shard = {};
-    outcome->left = {};
-    ReturnFreedMemory();
-  }
   RETURN_IF_ERROR(
       Annotate(write_path_->journal().Trim(steps_.checkpoint.journal_position), "trimming the journal"));
   return outcome->result;

@@ -85,9 +85,9 @@ bool TailView::Reaches(Timestamp first, Timestamp last) const {
 
 // What few tails have.
 struct Tail::Rest {
-  Samples late;  // In order of arrival. First, for that is where Prefetch gets us.
   TailRun in_order;
   std::vector<TailRun> late_runs;
+  Samples late;  // In order of arrival.
   std::string latest_text;
   std::shared_ptr<const FrozenTail> frozen;
   size_t samples = 0;  // Of in_order and the late ones.
