@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/model/simd.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::server {
@@ -19,6 +20,15 @@ Timestamp Later(Timestamp first, uint64_t count, uint64_t unit) {
   const unsigned __int128 room = Elapsed(first, kNever);
   return ahead >= room ? kNever
                        : static_cast<Timestamp>(static_cast<uint64_t>(first) + static_cast<uint64_t>(ahead));
+}
+
+HISTORIAN_SIMD void AddOffsets(uint64_t first, const uint32_t* offsets, size_t size, uint64_t unit,
+                               Timestamp* times) {
+  for (size_t i = 0; i < size; ++i) times[i] = static_cast<Timestamp>(first + offsets[i] * unit);
+}
+
+HISTORIAN_SIMD void AddSteps(uint64_t first, uint64_t step, size_t size, Timestamp* times) {
+  for (size_t i = 0; i < size; ++i) times[i] = static_cast<Timestamp>(first + i * step);
 }
 
 // How many samples the times alone stand for: as many as the values for the regular form.
@@ -46,12 +56,11 @@ absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Time
       const v1::Times::Offsets& form = from.offsets();
       if (form.unit_ns() == 0) return "times have offsets in units of 0 ns";
       const uint32_t* offsets = form.offsets().data();
-      const uint64_t first = static_cast<uint64_t>(form.first());
       const uint64_t unit = form.unit_ns();
       to->resize(size);
       Timestamp* times = to->data();
       if (Later(form.first(), std::numeric_limits<uint32_t>::max(), unit) != kNever) {
-        for (size_t i = 0; i < size; ++i) times[i] = static_cast<Timestamp>(first + offsets[i] * unit);
+        AddOffsets(static_cast<uint64_t>(form.first()), offsets, size, unit, times);
       } else {
         for (size_t i = 0; i < size; ++i) times[i] = Later(form.first(), offsets[i], unit);
       }
@@ -60,11 +69,10 @@ absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Time
     case v1::Times::kRegular: {
       const v1::Times::Regular& form = from.regular();
       if (form.step_ns() == 0 && size > 1) return "times have a step of 0 ns";
-      const uint64_t first = static_cast<uint64_t>(form.first());
       to->resize(size);
       Timestamp* times = to->data();
       if (Later(form.first(), size, form.step_ns()) != kNever) {
-        for (size_t i = 0; i < size; ++i) times[i] = static_cast<Timestamp>(first + i * form.step_ns());
+        AddSteps(static_cast<uint64_t>(form.first()), form.step_ns(), size, times);
       } else {
         for (size_t i = 0; i < size; ++i) times[i] = Later(form.first(), i, form.step_ns());
       }

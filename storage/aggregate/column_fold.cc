@@ -144,73 +144,69 @@ HISTORIAN_INLINE DoublesFold FoldIn(const double* values, size_t size, const Sum
   return fold;
 }
 
-// A double is the sum of two of 26 bits or fewer.
-struct Halves {
-  FourDoubles high;
-  FourDoubles low;
+// How many units many numbers hold, one number at a time, for loops that the compiler vectorises.
+struct Units {
+  HISTORIAN_INLINE double Take(double v, double sigma) {
+    const double moved = v + sigma;
+    bits += std::bit_cast<uint64_t>(moved);
+    return v - (moved - sigma);
+  }
+  int64_t Total(double sigma, uint64_t numbers) const {
+    return static_cast<int64_t>(bits - numbers * std::bit_cast<uint64_t>(sigma));
+  }
+
+  uint64_t bits = 0;
 };
 
-HISTORIAN_INLINE Halves HalvesOf(const FourDoubles& v) {
-  const FourDoubles scaled = v * (0x1p27 + 1);
-  const FourDoubles high = scaled - (scaled - v);
-  return {high, v - high};
+// What the rounded product of a and b lost: what a fused multiplication leaves, or else found from the halves
+// of both, of 26 bits or fewer. Source: T. J. Dekker, A floating-point technique for extending the available
+// precision, Numer. Math. 18, 1971.
+template <bool kFused>
+HISTORIAN_INLINE double ErrorOf(double a, double b, double product) {
+  if constexpr (kFused) return __builtin_fma(a, b, -product);
+  constexpr double kSplit = 0x1p27 + 1;
+  const double a_high = a * kSplit - (a * kSplit - a), a_low = a - a_high;
+  const double b_high = b * kSplit - (b * kSplit - b), b_low = b - b_high;
+  return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
 }
 
-// Requires whole numbers below 2^52: planted in the fraction of 2^52 they become doubles.
-HISTORIAN_INLINE FourDoubles DoublesOf(const FourBits& whole) {
-  return (FourDoubles)(whole | std::bit_cast<uint64_t>(0x1p52)) - 0x1p52;
-}
-
-// A product of doubles is the sum of two doubles, product and error, found from the halves of the factors.
-// With whole weights no error is too small for a double; squares must keep clear of that. Source: T. J.
-// Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971.
-template <bool kSquares>
+// A product of doubles is the sum of two doubles, product and error. With whole weights no error is too small
+// for a double; squares must keep clear of that.
+template <bool kSquares, bool kFused>
 HISTORIAN_INLINE DoublesFold FoldProductsIn(const double* values, const uint64_t* weights, size_t size,
                                             const SumGrid& grid) {
   constexpr double kSquaredMin = 0x1p-400;
-  UnitSum high = {grid.sigma_high()};
-  UnitSum low = {grid.sigma_low()};
-  UnitSum lowest = {grid.sigma_lowest()};
-  FourDoubles magnitude = {};
-  FourBits left = {};
-  FourBits weight_bits = {};
-  FourBits too_small = {};
-  ForEachFour(
-      values,
-      size, [&](const FourDoubles& value, const FourBits& keep, size_t i) __attribute__((always_inline)) {
-        const FourDoubles v = (FourDoubles)((FourBits)value & keep);
-        const Halves a = HalvesOf(v);
-        FourDoubles product, error;
-        if (kSquares) {
-          too_small |= (FourBits)(Abs(v) < kSquaredMin) & (FourBits)(v != 0.0);
-          product = v * v;
-          error = ((a.high * a.high - product) + 2.0 * a.high * a.low) + a.low * a.low;
-        } else {
-          FourBits w;
-          if (size >= 4) {
-            Load(weights + i, w);
-          } else {
-            for (size_t k = 0; k < 4; ++k) w[k] = weights[k < size ? k : 0];
-          }
-          weight_bits |= w;
-          const FourDoubles b = DoublesOf(w);
-          const FourDoubles b_low = DoublesOf(w & ((uint64_t{1} << 26) - 1));
-          const FourDoubles b_high = b - b_low;
-          product = v * b;
-          error = ((a.high * b_high - product) + a.high * b_low + a.low * b_high) + a.low * b_low;
-        }
-        const FourDoubles p = Abs(product);
-        magnitude = p > magnitude ? p : magnitude;
-        left |= (FourBits)lowest.Take(low.Take(high.Take(product)));
-        left |= (FourBits)lowest.Take(low.Take(error));
-      });
+  const double sigma_high = grid.sigma_high(), sigma_low = grid.sigma_low(),
+               sigma_lowest = grid.sigma_lowest();
+  Units high, low, lowest;
+  int64_t magnitude = 0;  // Magnitudes rise as their bits do; NaN is above all.
+  uint64_t left = 0;
+  uint64_t weight_bits = 0;
+  uint64_t too_small = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const double v = values[i];
+    double factor = v;
+    if constexpr (kSquares) {
+      too_small |= static_cast<uint64_t>(std::fabs(v) < kSquaredMin) & static_cast<uint64_t>(v != 0.0);
+    } else {
+      // Whole numbers below 2^52 planted in the fraction of 2^52 become doubles.
+      weight_bits |= weights[i];
+      factor = std::bit_cast<double>(weights[i] | std::bit_cast<uint64_t>(0x1p52)) - 0x1p52;
+    }
+    const double product = v * factor;
+    const double error = ErrorOf<kFused>(v, factor, product);
+    const int64_t product_magnitude = std::bit_cast<int64_t>(std::fabs(product));
+    magnitude = product_magnitude > magnitude ? product_magnitude : magnitude;
+    const double rest = low.Take(high.Take(product, sigma_high), sigma_low);
+    left |= std::bit_cast<uint64_t>(lowest.Take(rest, sigma_lowest));
+    left |= std::bit_cast<uint64_t>(lowest.Take(low.Take(error, sigma_low), sigma_lowest));
+  }
   DoublesFold fold;
-  fold.magnitude = GreatestOf<double>(magnitude);
-  fold.exact = AreZeros(left) && fold.magnitude <= grid.limit() && AnyOf(weight_bits) >> 52 == 0 &&
-               AnyOf(too_small) == 0;
-  const uint64_t lanes = (size + 3) / 4 * 4;
-  fold.sum = grid.Join(high.Total(lanes), low.Total(2 * lanes));
-  fold.lowest = lowest.Total(2 * lanes);
+  fold.magnitude = std::bit_cast<double>(magnitude);
+  fold.exact = (left & kMagnitudeBits) == 0 && fold.magnitude <= grid.limit() && weight_bits >> 52 == 0 &&
+               too_small == 0;
+  fold.sum = grid.Join(high.Total(sigma_high, size), low.Total(sigma_low, 2 * size));
+  fold.lowest = lowest.Total(sigma_lowest, 2 * size);
   return fold;
 }
 
@@ -324,13 +320,35 @@ HISTORIAN_SIMD DoublesFold FoldExtremesAndSum(const double* values, size_t size,
   return FoldIn<true, true>(values, size, grid);
 }
 
-HISTORIAN_SIMD DoublesFold FoldSquares(const double* values, size_t size, const SumGrid& grid) {
-  return FoldProductsIn<true>(values, nullptr, size, grid);
+namespace {
+
+HISTORIAN_SIMD DoublesFold FoldSquaresPlain(const double* values, size_t size, const SumGrid& grid) {
+  return FoldProductsIn<true, false>(values, nullptr, size, grid);
 }
 
-HISTORIAN_SIMD DoublesFold FoldProducts(const double* values, const uint64_t* weights, size_t size,
-                                        const SumGrid& grid) {
-  return FoldProductsIn<false>(values, weights, size, grid);
+HISTORIAN_FUSED DoublesFold FoldSquaresFused(const double* values, size_t size, const SumGrid& grid) {
+  return FoldProductsIn<true, true>(values, nullptr, size, grid);
+}
+
+HISTORIAN_SIMD DoublesFold FoldProductsPlain(const double* values, const uint64_t* weights, size_t size,
+                                             const SumGrid& grid) {
+  return FoldProductsIn<false, false>(values, weights, size, grid);
+}
+
+HISTORIAN_FUSED DoublesFold FoldProductsFused(const double* values, const uint64_t* weights, size_t size,
+                                              const SumGrid& grid) {
+  return FoldProductsIn<false, true>(values, weights, size, grid);
+}
+
+}  // namespace
+
+DoublesFold FoldSquares(const double* values, size_t size, const SumGrid& grid) {
+  return HasFused() ? FoldSquaresFused(values, size, grid) : FoldSquaresPlain(values, size, grid);
+}
+
+DoublesFold FoldProducts(const double* values, const uint64_t* weights, size_t size, const SumGrid& grid) {
+  return HasFused() ? FoldProductsFused(values, weights, size, grid)
+                    : FoldProductsPlain(values, weights, size, grid);
 }
 
 HISTORIAN_SIMD IntsFold FoldExtremes(const int64_t* values, size_t size) {

@@ -125,23 +125,39 @@ void PackRest(const uint64_t* values, size_t size, unsigned shift, unsigned widt
   HasBmi2() ? PackRestBmi2(values, size, shift, width, out) : PackRestPlain(values, size, shift, width, out);
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void UnpackRestAs(const uint8_t* in, size_t size, unsigned width,
-                                                      uint64_t* values) {
-  uint8_t padded[kPackedRun * 4 + 8];  // So that eight bytes can be read at every value.
-  const size_t bytes = (size * width + 7) / 8;
-  std::memcpy(padded, in, bytes);
-  std::memset(padded + bytes, 0, 8);
-  BitReader bits(padded);
-  for (size_t i = 0; i < size; ++i) values[i] = bits.Get(width);
+// Eight values of up to kNarrowMax bits are in two words, four in each.
+HISTORIAN_SIMD void UnpackNarrow(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
+  const uint64_t w = width, skipped = w % 2 * 4;  // Bits before the fifth, which may begin within a byte.
+  const Values shifts = {0, w, 2 * w, 3 * w, skipped, skipped + w, skipped + 2 * w, skipped + 3 * w};
+  const uint64_t mask = MaskOf(width);
+  for (size_t i = 0; i < size; i += kLanes, in += width) {
+    uint64_t low, high;
+    std::memcpy(&low, in, sizeof(low));
+    std::memcpy(&high, in + width / 2, sizeof(high));
+    const Values v = Values{low, low, low, low, high, high, high, high} >> shifts & mask;
+    if (i + kLanes <= size) {
+      std::memcpy(values + i, &v, sizeof(v));
+    } else {
+      std::memcpy(values + i, &v, (size - i) * sizeof(*values));
+    }
+  }
 }
-void UnpackRestPlain(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
-  UnpackRestAs(in, size, width, values);
+
+// Widths up to 32, a word for each value.
+HISTORIAN_SIMD void UnpackWide(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
+  const uint64_t mask = MaskOf(width);
+  for (size_t i = 0; i < size; ++i) {
+    uint64_t word;
+    std::memcpy(&word, in + i * width / 8, sizeof(word));
+    values[i] = word >> (i * width % 8) & mask;
+  }
 }
-HISTORIAN_BMI2 void UnpackRestBmi2(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
-  UnpackRestAs(in, size, width, values);
-}
+
+// Fewer than 256 values, width 1 to 32.
 void UnpackRest(const uint8_t* in, size_t size, unsigned width, uint64_t* values) {
-  HasBmi2() ? UnpackRestBmi2(in, size, width, values) : UnpackRestPlain(in, size, width, values);
+  uint8_t padded[kPackedRun * 4 + kSlack];  // Room to read words at every value.
+  std::memcpy(padded, in, (size * width + 7) / 8);
+  width <= kNarrowMax ? UnpackNarrow(padded, size, width, values) : UnpackWide(padded, size, width, values);
 }
 
 // A run, or the rest when fewer are left; returns how many.
@@ -152,6 +168,10 @@ size_t UnpackPart(const uint8_t* in, size_t left, unsigned width, uint64_t* valu
   }
   UnpackRest(in, left, width, values);
   return left;
+}
+
+HISTORIAN_SIMD void AddHighHalves(const uint64_t* high, size_t size, uint64_t* values) {
+  for (size_t i = 0; i < size; ++i) values[i] |= high[i] << 32;
 }
 
 void PackHalf(const uint64_t* values, size_t size, unsigned shift, unsigned width, uint8_t* out) {
@@ -182,7 +202,7 @@ void UnpackBits(const uint8_t* in, size_t size, unsigned width, uint64_t* values
     if (above == 0) continue;
     uint64_t high_values[kPackedRun];
     const size_t count = UnpackPart(high + run * 32 * above, size - run * kPackedRun, above, high_values);
-    for (size_t j = 0; j < count; ++j) values[run * kPackedRun + j] |= high_values[j] << 32;
+    AddHighHalves(high_values, count, values + run * kPackedRun);
   }
 }
 

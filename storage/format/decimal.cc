@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "absl/base/attributes.h"
 #include "storage/model/simd.h"
 
 namespace historian::format {
@@ -21,12 +22,32 @@ constexpr double kMantissaMax = 2251799813685248.0;  // 2^51
 // A float has 24 bits of its own: a mantissa of more is denser as it is.
 constexpr double kNarrowMantissaMax = 16777216.0;  // 2^24
 
-HISTORIAN_SIMD size_t ToWide(const uint64_t* bits, size_t size, double scale, uint64_t* mantissas) {
+double MantissaOf(uint64_t bits) { return std::bit_cast<double>(bits + kShiftBits) - kShift; }
+
+// x / scale of a whole x below 2^51, rounded; fused without dividing, which takes vector units several times
+// as long as multiplying.
+//
+// Markstein's theorem (IBM Journal of Research and Development 34, 1990): with y the correctly rounded 1 / s,
+// and q within a unit in the last place of x / s, x - q s is exact in one fused operation, and q + (x - q s)
+// y rounds correctly. The first product may be two units off, so it is corrected once before. A quotient that
+// is no number here is none there: x is finite.
+template <bool kFused>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline double Quotient(double x, double scale, double reciprocal) {
+  if constexpr (!kFused) return x / scale;
+  double q = x * reciprocal;
+  q = __builtin_fma(__builtin_fma(-q, scale, x), reciprocal, q);
+  return __builtin_fma(__builtin_fma(-q, scale, x), reciprocal, q);
+}
+
+template <bool kFused>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t ToWide(const uint64_t* bits, size_t size, double scale,
+                                                  uint64_t* mantissas) {
+  const double reciprocal = 1 / scale;
   uint64_t failed = 0;
   for (size_t i = 0; i < size; ++i) {
     const double scaled = std::bit_cast<double>(bits[i]) * scale;
     const double shifted = scaled + kShift;
-    const double value = (shifted - kShift) / scale;
+    const double value = Quotient<kFused>(shifted - kShift, scale, reciprocal);
     const bool fits = (std::bit_cast<uint64_t>(value) == bits[i]) & (std::fabs(scaled) < kMantissaMax);
     mantissas[i] = std::bit_cast<uint64_t>(shifted) - kShiftBits;
     failed += fits ? 0 : 1;
@@ -34,13 +55,16 @@ HISTORIAN_SIMD size_t ToWide(const uint64_t* bits, size_t size, double scale, ui
   return failed;
 }
 
-HISTORIAN_SIMD size_t ToNarrow(const uint64_t* bits, size_t size, double scale, uint64_t* mantissas) {
+template <bool kFused>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t ToNarrow(const uint64_t* bits, size_t size, double scale,
+                                                    uint64_t* mantissas) {
+  const double reciprocal = 1 / scale;
   uint64_t failed = 0;
   for (size_t i = 0; i < size; ++i) {
     const uint32_t narrow = static_cast<uint32_t>(bits[i]);
     const double scaled = static_cast<double>(std::bit_cast<float>(narrow)) * scale;
     const double shifted = scaled + kShift;
-    const float value = static_cast<float>((shifted - kShift) / scale);
+    const float value = static_cast<float>(Quotient<kFused>(shifted - kShift, scale, reciprocal));
     const bool fits = (std::bit_cast<uint32_t>(value) == narrow) & (std::fabs(scaled) < kNarrowMantissaMax);
     mantissas[i] = std::bit_cast<uint64_t>(shifted) - kShiftBits;
     failed += fits ? 0 : 1;
@@ -48,64 +72,41 @@ HISTORIAN_SIMD size_t ToNarrow(const uint64_t* bits, size_t size, double scale, 
   return failed;
 }
 
-double MantissaOf(uint64_t bits) { return std::bit_cast<double>(bits + kShiftBits) - kShift; }
+template <bool kFused>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FromWide(double scale, size_t size, uint64_t* mantissas) {
+  const double reciprocal = 1 / scale;
+  for (size_t i = 0; i < size; ++i) {
+    mantissas[i] = std::bit_cast<uint64_t>(Quotient<kFused>(MantissaOf(mantissas[i]), scale, reciprocal));
+  }
+}
 
-HISTORIAN_SIMD void FromWide(double scale, size_t size, uint64_t* mantissas) {
-  for (size_t i = 0; i < size; ++i) mantissas[i] = std::bit_cast<uint64_t>(MantissaOf(mantissas[i]) / scale);
+template <bool kFused>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FromNarrow(double scale, size_t size, uint64_t* mantissas) {
+  const double reciprocal = 1 / scale;
+  for (size_t i = 0; i < size; ++i) {
+    const double value = Quotient<kFused>(MantissaOf(mantissas[i]), scale, reciprocal);
+    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(value));
+  }
 }
 
 HISTORIAN_SIMD void FromWideIntegers(size_t size, uint64_t* mantissas) {
-  for (size_t i = 0; i < size; ++i) {
-    mantissas[i] = std::bit_cast<uint64_t>(MantissaOf(mantissas[i]));
-  }
+  for (size_t i = 0; i < size; ++i) mantissas[i] = std::bit_cast<uint64_t>(MantissaOf(mantissas[i]));
 }
 
-HISTORIAN_SIMD void FromNarrow(double scale, size_t size, uint64_t* mantissas) {
-  for (size_t i = 0; i < size; ++i) {
-    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(MantissaOf(mantissas[i]) / scale));
-  }
+HISTORIAN_SIMD size_t ToPlain(const uint64_t* bits, size_t size, bool narrow, double scale,
+                              uint64_t* mantissas) {
+  return narrow ? ToNarrow<false>(bits, size, scale, mantissas) : ToWide<false>(bits, size, scale, mantissas);
 }
-
-#if defined(__x86_64__) && defined(__GNUC__)
-// The same quotients without dividing, which takes vector units several times as long as multiplying.
-//
-// Markstein's theorem (IBM Journal of Research and Development 34, 1990): with y the correctly rounded 1 / s,
-// and q within a unit in the last place of x / s, x - q s is exact in one fused operation, and q + (x - q s)
-// y rounds correctly. The first product may be two units off, so it is corrected once before. A quotient that
-// is no number here is none there: mantissas are finite.
-#define HISTORIAN_FUSED __attribute__((target("avx2,fma"), optimize("O3")))
-__attribute__((target("avx2,fma"), always_inline)) inline double Quotient(double x, double scale,
-                                                                          double reciprocal) {
-  double q = x * reciprocal;
-  q = __builtin_fma(__builtin_fma(-q, scale, x), reciprocal, q);
-  return __builtin_fma(__builtin_fma(-q, scale, x), reciprocal, q);
+HISTORIAN_FUSED size_t ToFused(const uint64_t* bits, size_t size, bool narrow, double scale,
+                               uint64_t* mantissas) {
+  return narrow ? ToNarrow<true>(bits, size, scale, mantissas) : ToWide<true>(bits, size, scale, mantissas);
 }
-
-HISTORIAN_FUSED void FromWideFused(double scale, size_t size, uint64_t* mantissas) {
-  const double reciprocal = 1 / scale;
-  for (size_t i = 0; i < size; ++i) {
-    const double x = std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift;
-    mantissas[i] = std::bit_cast<uint64_t>(Quotient(x, scale, reciprocal));
-  }
+HISTORIAN_SIMD void FromPlain(bool narrow, double scale, size_t size, uint64_t* mantissas) {
+  narrow ? FromNarrow<false>(scale, size, mantissas) : FromWide<false>(scale, size, mantissas);
 }
-
-HISTORIAN_FUSED void FromNarrowFused(double scale, size_t size, uint64_t* mantissas) {
-  const double reciprocal = 1 / scale;
-  for (size_t i = 0; i < size; ++i) {
-    const double x = std::bit_cast<double>(mantissas[i] + kShiftBits) - kShift;
-    mantissas[i] = std::bit_cast<uint32_t>(static_cast<float>(Quotient(x, scale, reciprocal)));
-  }
+HISTORIAN_FUSED void FromFused(bool narrow, double scale, size_t size, uint64_t* mantissas) {
+  narrow ? FromNarrow<true>(scale, size, mantissas) : FromWide<true>(scale, size, mantissas);
 }
-
-bool HasFused() {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return has;
-}
-#else
-void FromWideFused(double scale, size_t size, uint64_t* mantissas) { FromWide(scale, size, mantissas); }
-void FromNarrowFused(double scale, size_t size, uint64_t* mantissas) { FromNarrow(scale, size, mantissas); }
-bool HasFused() { return false; }
-#endif
 
 // One value with every exponent at once: bit e is set where e makes it an integer.
 HISTORIAN_SIMD uint32_t ExactWide(uint64_t bits) {
@@ -175,19 +176,15 @@ int GuessDecimals(const uint64_t* bits, size_t size, bool narrow) {
 }
 
 size_t ToDecimals(const uint64_t* bits, size_t size, bool narrow, int decimals, uint64_t* mantissas) {
-  return narrow ? ToNarrow(bits, size, kPowers[decimals], mantissas)
-                : ToWide(bits, size, kPowers[decimals], mantissas);
+  const double scale = kPowers[decimals];
+  return HasFused() ? ToFused(bits, size, narrow, scale, mantissas)
+                    : ToPlain(bits, size, narrow, scale, mantissas);
 }
 
 void FromDecimals(bool narrow, int decimals, size_t size, uint64_t* mantissas) {
+  if (!narrow && decimals == 0) return FromWideIntegers(size, mantissas);
   const double scale = kPowers[decimals];
-  if (!narrow && decimals == 0) {
-    FromWideIntegers(size, mantissas);
-  } else if (HasFused()) {
-    narrow ? FromNarrowFused(scale, size, mantissas) : FromWideFused(scale, size, mantissas);
-  } else {
-    narrow ? FromNarrow(scale, size, mantissas) : FromWide(scale, size, mantissas);
-  }
+  HasFused() ? FromFused(narrow, scale, size, mantissas) : FromPlain(narrow, scale, size, mantissas);
 }
 
 }  // namespace historian::format

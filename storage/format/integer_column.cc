@@ -453,7 +453,7 @@ HISTORIAN_SIMD void AddAll(uint64_t* v, size_t size, uint64_t base) {
   for (size_t i = 0; i < size; ++i) v[i] += base;
 }
 
-void MultiplyAdd(uint64_t* v, size_t size, uint64_t base, uint64_t unit) {
+HISTORIAN_SIMD void MultiplyAdd(uint64_t* v, size_t size, uint64_t base, uint64_t unit) {
   for (size_t i = 0; i < size; ++i) v[i] = base + unit * v[i];
 }
 
@@ -475,6 +475,10 @@ HISTORIAN_SIMD void PrefixSumsOfOnes(uint64_t* v, size_t size, uint64_t first, u
     before += __builtin_shuffle(sums, Index{3, 3, 3, 3});
   }
   for (uint64_t sum = before[0]; i < size; ++i) v[i] = sum += base + v[i];
+}
+
+HISTORIAN_SIMD void AddLine(uint64_t* v, size_t size, uint64_t first, uint64_t step, uint64_t unit) {
+  for (size_t i = 0; i < size; ++i) v[i] = first + unit * (i * step + v[i]);
 }
 
 void PrefixSums(uint64_t* v, size_t size, uint64_t first, uint64_t base, uint64_t unit) {
@@ -546,7 +550,7 @@ absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64
   }
   if (kind == kLine) {
     if (absl::Status s = get_residuals(size, values); !s.ok()) return s;
-    for (size_t i = 0; i < size; ++i) values[i] = first + unit * (i * step + values[i]);
+    AddLine(values, size, first, step, unit);
     return absl::OkStatus();
   }
   values[0] = first;

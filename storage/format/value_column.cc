@@ -465,14 +465,14 @@ absl::Status DecodeRuns(Kind kind, int level, ByteReader* in, size_t size, uint6
 }
 
 HISTORIAN_SIMD uint64_t Largest(const uint64_t* v, size_t size) {
-  constexpr size_t kLanes = 8;  // Side by side, so that one comparison does not wait for the one before.
-  uint64_t largest[kLanes] = {};
-  size_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    for (size_t l = 0; l < kLanes; ++l) largest[l] = v[i + l] > largest[l] ? v[i + l] : largest[l];
-  }
-  for (; i < size; ++i) largest[0] = std::max(largest[0], v[i]);
-  return *std::max_element(largest, largest + kLanes);
+  uint64_t largest = 0;
+  for (size_t i = 0; i < size; ++i) largest = v[i] > largest ? v[i] : largest;
+  return largest;
+}
+
+// Replaces places by what is there.
+HISTORIAN_SIMD void LookUp(const uint64_t* entries, size_t size, uint64_t* places) {
+  for (size_t i = 0; i < size; ++i) places[i] = entries[places[i]];
 }
 
 absl::Status DecodeDictionary(Kind kind, ByteReader* in, size_t size, uint64_t* values) {
@@ -483,7 +483,7 @@ absl::Status DecodeDictionary(Kind kind, ByteReader* in, size_t size, uint64_t* 
   if (absl::Status s = Decode(kind, kInnermost, in, count, entries); !s.ok()) return s;
   if (absl::Status s = DecodeIntegers(in, size, 0, values); !s.ok()) return s;
   if (Largest(values, size) >= count) return Damaged("an index is outside the dictionary");
-  for (size_t i = 0; i < size; ++i) values[i] = entries[values[i]];
+  LookUp(entries, size, values);
   return absl::OkStatus();
 }
 
