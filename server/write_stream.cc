@@ -17,7 +17,7 @@ namespace {
 // What a message is parsed into, kept from one to the next; a larger message takes more for itself.
 constexpr size_t kArenaBlock = 256 * 1024;
 // Frames whose memory a stream keeps for the next ones, and what each may hold to be kept.
-constexpr size_t kSpentMax = 4;
+constexpr size_t kSpentMax = 8;
 constexpr size_t kSpentBytesMax = size_t{512} << 10;
 constexpr size_t kProducerBytesMax = 128;
 

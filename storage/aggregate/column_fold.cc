@@ -326,7 +326,7 @@ HISTORIAN_SIMD DoublesFold FoldSquaresPlain(const double* values, size_t size, c
   return FoldProductsIn<true, false>(values, nullptr, size, grid);
 }
 
-HISTORIAN_FUSED DoublesFold FoldSquaresFused(const double* values, size_t size, const SumGrid& grid) {
+HISTORIAN_SIMD DoublesFold FoldSquaresFused(const double* values, size_t size, const SumGrid& grid) {
   return FoldProductsIn<true, true>(values, nullptr, size, grid);
 }
 
@@ -335,8 +335,8 @@ HISTORIAN_SIMD DoublesFold FoldProductsPlain(const double* values, const uint64_
   return FoldProductsIn<false, false>(values, weights, size, grid);
 }
 
-HISTORIAN_FUSED DoublesFold FoldProductsFused(const double* values, const uint64_t* weights, size_t size,
-                                              const SumGrid& grid) {
+HISTORIAN_SIMD DoublesFold FoldProductsFused(const double* values, const uint64_t* weights, size_t size,
+                                             const SumGrid& grid) {
   return FoldProductsIn<false, true>(values, weights, size, grid);
 }
 

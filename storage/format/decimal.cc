@@ -97,14 +97,14 @@ HISTORIAN_SIMD size_t ToPlain(const uint64_t* bits, size_t size, bool narrow, do
                               uint64_t* mantissas) {
   return narrow ? ToNarrow<false>(bits, size, scale, mantissas) : ToWide<false>(bits, size, scale, mantissas);
 }
-HISTORIAN_FUSED size_t ToFused(const uint64_t* bits, size_t size, bool narrow, double scale,
-                               uint64_t* mantissas) {
+HISTORIAN_SIMD size_t ToFused(const uint64_t* bits, size_t size, bool narrow, double scale,
+                              uint64_t* mantissas) {
   return narrow ? ToNarrow<true>(bits, size, scale, mantissas) : ToWide<true>(bits, size, scale, mantissas);
 }
 HISTORIAN_SIMD void FromPlain(bool narrow, double scale, size_t size, uint64_t* mantissas) {
   narrow ? FromNarrow<false>(scale, size, mantissas) : FromWide<false>(scale, size, mantissas);
 }
-HISTORIAN_FUSED void FromFused(bool narrow, double scale, size_t size, uint64_t* mantissas) {
+HISTORIAN_SIMD void FromFused(bool narrow, double scale, size_t size, uint64_t* mantissas) {
   narrow ? FromNarrow<true>(scale, size, mantissas) : FromWide<true>(scale, size, mantissas);
 }
 

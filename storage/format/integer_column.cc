@@ -160,7 +160,8 @@ struct Some {
 // the widest.
 constexpr size_t kCounted = 256;
 using WidthCounts = uint16_t[65];
-size_t CountWidths(const uint64_t* v, size_t size, uint64_t center, unsigned widest, WidthCounts& counts) {
+HISTORIAN_SIMD size_t CountWidths(const uint64_t* v, size_t size, uint64_t center, unsigned widest,
+                                  WidthCounts& counts) {
   const size_t stride = (size + kCounted - 1) / kCounted;
   const size_t counted = size / stride;
   uint8_t some[4][65] = {};  // Counting neighbours in one place would make each wait for the one before.
