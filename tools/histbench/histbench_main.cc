@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
@@ -264,4 +265,8 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace historian::histbench
 
-int main(int argc, char** argv) { return historian::histbench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  // Looking for deadlocks is for tests (server/historiand_main.cc).
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  return historian::histbench::Main(argc, argv);
+}

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 
+#include "absl/synchronization/mutex.h"
 #include "tools/histctl/commands.h"
 
 namespace {
@@ -21,6 +22,8 @@ void OnInterrupt(int signal_number) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Looking for deadlocks is for tests (server/historiand_main.cc).
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   signal(SIGINT, OnInterrupt);
   signal(SIGTERM, OnInterrupt);
   const std::unique_ptr<historian::histctl::Output> out =
