@@ -143,29 +143,18 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   FrameFromWire(request.frame(), &frame, &notes);
   const uint64_t sequence = frame.sequence;
   auto done = [this, out, finish, handle = *handle, received, sequence, name = request.producer(),
-               malformed = std::move(notes.rejections),
-               malformed_samples = notes.rejected](absl::StatusOr<WriteResult> result) mutable {
+               notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
     env_.metrics.CountAck(absl::Now() - received);
     if (!result.ok()) {
       handle->stale.store(true);
       finish(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name, "'")));
       return;
     }
-    if (!result->repeated && malformed_samples > 0) {
-      result->rejected += malformed_samples;
-      result->rejections.insert(result->rejections.begin(), std::make_move_iterator(malformed.begin()),
-                                std::make_move_iterator(malformed.end()));
-    }
+    AddMalformed(std::move(notes), &*result);
     if (result->rejected > 0) NoteRejections(name, sequence, *result);
     v1::WriteAck ack;
     ack.set_acknowledged(std::max(sequence, env_.archive.DurableSequence(name)));
-    ack.set_samples_stored(result->stored);
-    ack.set_samples_rejected(result->rejected);
-    ack.set_frames_repeated(result->repeated ? 1 : 0);
-    for (const Rejection& rejection : result->rejections) {
-      if (ack.rejections_size() >= static_cast<int>(kRejectionsListedMax)) break;
-      RejectionToWire(rejection, ack.add_rejections());
-    }
+    AddResult(*result, &ack);
     *out = SerializeMessage(ack);
     finish(absl::OkStatus());
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -249,7 +250,6 @@ class FrameReader {
       return reject(std::move(wrong));
     }
     to->type = FillValues(from.values(), &to->samples.values, &to->samples.strings);
-    notes_->samples += values;
     return true;
   }
 
@@ -275,7 +275,6 @@ class FrameReader {
     to->index = index;
     to->tags.assign(from.tag_ids().begin(), from.tag_ids().end());
     to->type = FillValues(from.values(), &to->values, &to->strings);
-    notes_->samples += values;
     return true;
   }
 
@@ -297,6 +296,18 @@ class FrameReader {
   Frame* const frame_;
   FrameNotes* const notes_;
 };
+
+void RejectionToWire(const Rejection& from, v1::Rejection* to) {
+  to->set_sequence(from.sequence);
+  to->set_column(from.index);
+  to->set_in_snapshot(from.in_snapshot);
+  to->set_first(from.first);
+  to->set_count(from.count);
+  to->set_tag_id(from.tag);
+  to->set_time(from.time);
+  to->set_reason(static_cast<v1::RejectionReason>(from.reason));
+  to->set_message(from.message);
+}
 
 // The step of evenly spaced times (0 for one sample); false when they are not.
 bool FindStep(const Timestamp* times, size_t size, uint64_t* step) {
@@ -426,16 +437,21 @@ void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Col
   SetQualities(samples.qualities, samples.size, to);
 }
 
-void RejectionToWire(const Rejection& from, v1::Rejection* to) {
-  to->set_sequence(from.sequence);
-  to->set_column(from.index);
-  to->set_in_snapshot(from.in_snapshot);
-  to->set_first(from.first);
-  to->set_count(from.count);
-  to->set_tag_id(from.tag);
-  to->set_time(from.time);
-  to->set_reason(static_cast<v1::RejectionReason>(from.reason));
-  to->set_message(from.message);
+void AddMalformed(FrameNotes notes, WriteResult* result) {
+  if (result->repeated || notes.rejected == 0) return;
+  result->rejected += notes.rejected;
+  result->rejections.insert(result->rejections.begin(), std::make_move_iterator(notes.rejections.begin()),
+                            std::make_move_iterator(notes.rejections.end()));
+}
+
+void AddResult(const WriteResult& result, v1::WriteAck* ack) {
+  ack->set_samples_stored(ack->samples_stored() + result.stored);
+  ack->set_samples_rejected(ack->samples_rejected() + result.rejected);
+  if (result.repeated) ack->set_frames_repeated(ack->frames_repeated() + 1);
+  for (const Rejection& rejection : result.rejections) {
+    if (ack->rejections_size() >= static_cast<int>(kRejectionsListedMax)) break;
+    RejectionToWire(rejection, ack->add_rejections());
+  }
 }
 
 static_assert(v1::REJECTION_REASON_UNKNOWN_TAG == static_cast<int>(RejectionReason::kUnknownTag) &&

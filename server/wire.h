@@ -33,7 +33,6 @@ namespace historian::server {
 
 // What came of a frame besides the frame itself.
 struct FrameNotes {
-  uint64_t samples = 0;               // In the frame, those below not counted.
   uint64_t rejected = 0;              // Samples of malformed columns, which are not in the frame.
   std::vector<Rejection> rejections;  // Of these; at most kRejectionsListedMax.
 };
@@ -61,7 +60,14 @@ void SetQualities(const Quality* qualities, size_t size, Message* to) {
 }
 void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Column* to);
 
-void RejectionToWire(const Rejection& from, v1::Rejection* to);
+// ---- Out: acknowledgements
+
+// Adds what of the frame the engine never saw, before what the engine rejected; nothing to a repeated
+// frame's.
+void AddMalformed(FrameNotes notes, WriteResult* result);
+// Adds a frame's result to the sums of an acknowledgement, and at most kRejectionsListedMax rejections in
+// all.
+void AddResult(const WriteResult& result, v1::WriteAck* ack);
 
 // ---- Tags
 

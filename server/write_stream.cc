@@ -8,7 +8,6 @@
 #include "server/call.h"
 #include "server/ingest_service.h"
 #include "server/status.h"
-#include "server/wire.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::server {
@@ -164,23 +163,16 @@ absl::Status WriteStream::TakeFrame(const v1::Frame& from, uint64_t bytes) {
   }
   env_.archive.Write(producer_, std::move(frame),
                      [self = shared_from_this(), sequence, bytes, received = absl::Now(),
-                      malformed = std::move(notes.rejections),
-                      malformed_samples = notes.rejected](absl::StatusOr<WriteResult> result) mutable {
-                       self->OnStored(sequence, bytes, received, std::move(malformed), malformed_samples,
-                                      std::move(result));
+                      notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
+                       self->OnStored(sequence, bytes, received, std::move(notes), std::move(result));
                      });
   return absl::OkStatus();
 }
 
-void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time received,
-                           std::vector<Rejection> malformed, uint64_t malformed_samples,
+void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
                            absl::StatusOr<WriteResult> result) {
   env_.metrics.CountAck(absl::Now() - received);
-  if (result.ok() && !result->repeated && malformed_samples > 0) {
-    result->rejected += malformed_samples;
-    result->rejections.insert(result->rejections.begin(), std::make_move_iterator(malformed.begin()),
-                              std::make_move_iterator(malformed.end()));
-  }
+  if (result.ok()) AddMalformed(std::move(notes), &*result);
   if (result.ok() && result->rejected > 0) service_.NoteRejections(name_, sequence, *result);
   absl::MutexLock lock(&mu_);
   --frames_in_flight_;
@@ -191,13 +183,7 @@ void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time receive
   } else {
     has_pending_ = true;
     pending_.set_acknowledged(std::max<uint64_t>(pending_.acknowledged(), sequence));
-    pending_.set_samples_stored(pending_.samples_stored() + result->stored);
-    pending_.set_samples_rejected(pending_.samples_rejected() + result->rejected);
-    if (result->repeated) pending_.set_frames_repeated(pending_.frames_repeated() + 1);
-    for (const Rejection& rejection : result->rejections) {
-      if (pending_.rejections_size() >= static_cast<int>(kRejectionsListedMax)) break;
-      RejectionToWire(rejection, pending_.add_rejections());
-    }
+    AddResult(*result, &pending_);
   }
   Advance();
 }

@@ -24,6 +24,7 @@
 #include "grpcpp/grpcpp.h"
 #include "proto/historian/v1/ingest.pb.h"
 #include "server/service_env.h"
+#include "server/wire.h"
 
 namespace historian::server {
 
@@ -54,8 +55,8 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
  private:
   absl::Status Take(const grpc::ByteBuffer& bytes);
   absl::Status TakeFrame(const v1::Frame& frame, uint64_t bytes);
-  void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, std::vector<Rejection> malformed,
-                uint64_t malformed_samples, absl::StatusOr<WriteResult> result);
+  void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
+                absl::StatusOr<WriteResult> result);
 
   // Puts the memory of a stored frame aside for the next ones.
   void KeepSpent(Frame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -90,7 +90,7 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Ar
   if (frame.sequence <= producer->durable_at_open) {
     producer->last_sequence = frame.sequence;
     frames_repeated_.fetch_add(1, std::memory_order_relaxed);
-    done(WriteResult{.repeated = true});
+    done(WriteResult{.repeated = true, .spent = std::move(frame)});
     return;
   }
   if (absl::Status size = CheckFrameSize(frame); !size.ok()) {
