@@ -77,7 +77,7 @@ void Gatherer::EncodeUnsorted(OpenColumn& column) {
       encoder_.AddColumn(column.tag, column.type, run.View());
       run.Clear();
     }
-    run.Append(column.type, from, i, 1);
+    run.AddFrom(column.type, from, i);
   }
   encoder_.AddColumn(column.tag, column.type, run.View());
 }

@@ -13,7 +13,8 @@ namespace {
 
 // What a record may be. DO NOT CHANGE: stored.
 constexpr uint8_t kKindPages = 1;  // Written up to version 0.1: without an origin, so without short pages.
-constexpr uint8_t kKindFrame = 2;
+constexpr uint8_t kKindEven = 2;   // Written up to version 0.1: short pages have no gaps.
+constexpr uint8_t kKindFrame = 3;
 // Added to a column's type: its page is a short one.
 constexpr uint8_t kShort = 0x40;
 
@@ -50,7 +51,7 @@ absl::Status ReadPage(format::ByteReader& reader, Timestamp origin, ValueType* t
 absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp* origin) {
   uint8_t kind = 0;
   if (!reader.Byte(&kind)) return Damaged("empty");
-  if (kind != kKindPages && kind != kKindFrame) {
+  if (kind != kKindPages && kind != kKindEven && kind != kKindFrame) {
     return absl::FailedPreconditionError(
         absl::StrCat("journal record of kind ", kind, ": written by a newer version of Historian"));
   }
@@ -60,7 +61,7 @@ absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp
     return Damaged("cut short");
   }
   uint64_t time = 0;
-  if (kind == kKindFrame && !reader.LittleEndian(8, &time)) return Damaged("cut short");
+  if (kind != kKindPages && !reader.LittleEndian(8, &time)) return Damaged("cut short");
   *origin = static_cast<Timestamp>(time);
   record->producer = std::string(producer);
   return absl::OkStatus();

@@ -148,7 +148,7 @@ TEST(FrameRecord, DamageIsDataLossAndANewerKindIsRefused) {
     EXPECT_EQ(DecodeFrameRecord(absl::string_view(bytes).substr(0, size)).status().code(),
               absl::StatusCode::kDataLoss);
   }
-  bytes[0] = 3;
+  bytes[0] = 4;
   EXPECT_EQ(DecodeFrameRecord(bytes).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -34,7 +34,7 @@ class ClusterRawReader : public RawReader {
       }
       const size_t count = std::min(end_ - at_, kRawBatchMax - batch->size());
       if (request_.reverse) {
-        for (size_t i = 0; i < count; ++i) batch->Append(type(), cluster_->View(), end_ - 1 - i, 1);
+        for (size_t i = 0; i < count; ++i) batch->AddFrom(type(), cluster_->View(), end_ - 1 - i);
         end_ -= count;
       } else {
         batch->Append(type(), cluster_->View(), at_, count);

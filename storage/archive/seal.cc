@@ -66,7 +66,7 @@ std::shared_ptr<const FrozenTail> WithoutExpired(const FrozenTail& tail, const E
     }
     const SamplesView rest = run.rest.View();
     for (size_t i = 0; i < rest.size; ++i) {
-      if (!expired.HasAll(format::PartitionOf(rest.times[i]))) to.rest.Append(tail.type, rest, i, 1);
+      if (!expired.HasAll(format::PartitionOf(rest.times[i]))) to.rest.AddFrom(tail.type, rest, i);
     }
     kept->samples += to.samples();
     kept->memory_bytes += to.MemoryBytes();

@@ -199,7 +199,7 @@ class TagSettler {
       const Statement &a = statements[k], &b = statements[k + 1];
       const SamplesView &of_a = layers[a.layer].samples, &of_b = layers[b.layer].samples;
       if (a.time != b.time || SameSample(type_, of_a, a.i, of_b, b.i)) continue;
-      superseded_[layers[a.layer].seal].Append(type_, of_a, a.i, 1);
+      superseded_[layers[a.layer].seal].AddFrom(type_, of_a, a.i);
     }
   }
 

@@ -359,7 +359,7 @@ void Tail::InsertUnfolded(const SamplesView& samples, size_t i, Superseded* supe
   }
   if (time < oldest_) oldest_ = time;
   // To its end, and from there to its place.
-  rest.Append(type_, samples, i, 1);
+  rest.AddFrom(type_, samples, i);
   std::rotate(rest.times.begin() + at, rest.times.end() - 1, rest.times.end());
   std::rotate(rest.values.begin() + at, rest.values.end() - 1, rest.values.end());
   if (!rest.qualities.empty()) {
@@ -410,26 +410,18 @@ void Tail::SettleLate() {
   } else {
     // Layer k gets the k-th statement of each time, so that none is lost and each layer's times rise
     // strictly.
-    struct Statement {
-      Timestamp time;
-      size_t at;
-    };
-    std::vector<Statement> order(late.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = {late.times[i], i};
-    std::sort(order.begin(), order.end(), [](const Statement& a, const Statement& b) {
-      return a.time != b.time ? a.time < b.time : a.at < b.at;
-    });
+    const std::vector<Place> order = PlacesByTime(late.times.data(), late.size());
     const SamplesView from = late.View();
     size_t layer = 0;
     for (size_t k = 0; k < order.size(); ++k) {
       const bool again = k > 0 && order[k].time == order[k - 1].time;
-      if (again && SameSample(type_, from, order[k].at, from, order[k - 1].at)) {
+      if (again && SameSample(type_, from, order[k].index, from, order[k - 1].index)) {
         --rest_->samples;  // Said twice in a row.
         continue;
       }
       layer = again ? layer + 1 : 0;
-      if (layer == layers.size()) layers.emplace_back();
-      layers[layer].Append(type_, from, order[k].at, 1);
+      if (layer == layers.size()) layers.emplace_back().Reserve(layer == 0 ? order.size() : 0);
+      layers[layer].AddFrom(type_, from, order[k].index);
     }
   }
   for (Samples& samples : layers) {

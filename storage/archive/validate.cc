@@ -138,7 +138,7 @@ void FilterColumn(const Expired* expired, Timestamp time_max, FrameColumn* colum
       });
     } else {
       last = time;
-      kept.Append(column->type, from, i, 1);
+      kept.AddFrom(column->type, from, i);
     }
   }
   column->samples = std::move(kept);

@@ -1,5 +1,6 @@
 #include "storage/format/bit_packing.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -180,6 +181,11 @@ void PackHalf(const uint64_t* values, size_t size, unsigned shift, unsigned widt
   if (i < size) PackRest(values + i, size - i, shift, width, out);
 }
 
+// For each value, one or zero.
+HISTORIAN_SIMD void FlagWider(const uint64_t* values, size_t size, unsigned width, uint8_t* flags) {
+  for (size_t i = 0; i < size; ++i) flags[i] = values[i] >> width != 0;
+}
+
 }  // namespace
 
 void PackBits(const uint64_t* values, size_t size, unsigned width, uint8_t* out) {
@@ -203,6 +209,21 @@ void UnpackBits(const uint8_t* in, size_t size, unsigned width, uint64_t* values
     uint64_t high_values[kPackedRun];
     const size_t count = UnpackPart(high + run * 32 * above, size - run * kPackedRun, above, high_values);
     AddHighHalves(high_values, count, values + run * kPackedRun);
+  }
+}
+
+void ForEachWider(const uint64_t* values, size_t size, unsigned width, absl::FunctionRef<void(size_t)> f) {
+  uint8_t flags[kPackedRun];
+  for (size_t begin = 0; begin < size; begin += kPackedRun) {
+    const size_t count = std::min(size - begin, kPackedRun);
+    FlagWider(values + begin, count, width, flags);
+    std::memset(flags + count, 0, (kPackedRun - count) % kLanes);
+    for (size_t k = 0; k < count; k += kLanes) {
+      uint64_t eight;
+      for (std::memcpy(&eight, flags + k, sizeof(eight)); eight != 0; eight &= eight - 1) {
+        f(begin + k + static_cast<size_t>(std::countr_zero(eight)) / 8);
+      }
+    }
   }
 }
 

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
+
 namespace historian::format {
 
 inline constexpr size_t kPackedRun = 256;
@@ -27,6 +29,9 @@ void PackBits(const uint64_t* values, size_t size, unsigned width, uint8_t* out)
 
 // Reads them back from PackedBytes(size, width) bytes.
 void UnpackBits(const uint8_t* in, size_t size, unsigned width, uint64_t* values);
+
+// Calls f(i) for each value that has bits from `width` (0 to 63) up, in order. Quick when they are few.
+void ForEachWider(const uint64_t* values, size_t size, unsigned width, absl::FunctionRef<void(size_t)> f);
 
 }  // namespace historian::format
 

@@ -233,11 +233,6 @@ Packing PlanPacking(const uint64_t* v, size_t size, const Range& range, const So
   return packing.bits < plain.bits ? packing : plain;
 }
 
-// For each value whether it has bits from `width` up.
-HISTORIAN_SIMD void FlagOutliers(const uint64_t* v, size_t size, unsigned width, uint8_t* flags) {
-  for (size_t i = 0; i < size; ++i) flags[i] = v[i] >> width != 0;
-}
-
 // The packed values and the outliers. Overwrites v with what is packed.
 uint8_t* PutPacked(uint8_t* p, uint64_t* v, size_t size, const Packing& packing) {
   *p++ = static_cast<uint8_t>(packing.width);
@@ -246,20 +241,12 @@ uint8_t* PutPacked(uint8_t* p, uint64_t* v, size_t size, const Packing& packing)
   PackBits(v, size, packing.width, p);
   p += PackedBytes(size, packing.width);
   if (packing.outliers == 0) return p;
-  // Outliers are few: flags are looked through eight at a time.
-  uint8_t* const flags = ThreadScratch<Packing, 0, uint8_t>(size + 8);
-  FlagOutliers(v, size, packing.width, flags);
-  std::memset(flags + size, 0, 8);
   size_t next = 0;
-  for (size_t begin = 0; begin < size; begin += 8) {
-    uint64_t flagged;
-    for (std::memcpy(&flagged, flags + begin, 8); flagged != 0; flagged &= flagged - 1) {
-      const size_t i = begin + static_cast<size_t>(std::countr_zero(flagged)) / 8;
-      p = PutVarint(p, i - next);
-      p = PutSignedVarint(p, static_cast<uint64_t>(static_cast<int64_t>(v[i]) >> packing.width));
-      next = i + 1;
-    }
-  }
+  ForEachWider(v, size, packing.width, [&](size_t i) {
+    p = PutVarint(p, i - next);
+    p = PutSignedVarint(p, static_cast<uint64_t>(static_cast<int64_t>(v[i]) >> packing.width));
+    next = i + 1;
+  });
   return p;
 }
 

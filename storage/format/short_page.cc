@@ -15,6 +15,8 @@ namespace {
 
 // The first byte: the number of samples less one, and whether the times are even.
 constexpr uint8_t kUneven = 0x80;
+// Added to the power of uneven times: some of them are far from the one before.
+constexpr uint8_t kHasGaps = 0x80;
 
 // Steps below this are divided exactly in double precision.
 constexpr uint64_t kStepMax = uint64_t{1} << 50;
@@ -49,12 +51,30 @@ HISTORIAN_SIMD bool ScaledResiduals(const uint64_t* v, size_t size, uint64_t ste
   return wrong == 0;
 }
 
-HISTORIAN_SIMD bool AreAscending(const uint64_t* times, size_t size) {
-  uint64_t wrong = 0;
-  for (size_t i = 1; i < size; ++i) {
-    wrong |= static_cast<int64_t>(times[i - 1]) >= static_cast<int64_t>(times[i]);
+// The mean of the steps that are about `mean`, or that when there are none.
+HISTORIAN_SIMD uint64_t MeanOfNear(const uint64_t* v, size_t size, uint64_t mean) {
+  uint64_t sum = 0;
+  uint64_t near = 0;
+  for (size_t i = 0; i + 1 < size; ++i) {
+    const uint64_t step = v[i + 1] - v[i];
+    const bool is_near = step - mean / 2 <= mean;
+    sum += is_near ? step : 0;
+    near += is_near;
   }
-  return wrong == 0;
+  return near == 0 ? mean : sum / near;
+}
+
+// How many are not below the limit; *any gets the bits of those that are.
+HISTORIAN_SIMD size_t CountFar(const uint64_t* v, size_t size, uint64_t limit, uint64_t* any) {
+  uint64_t far = 0;
+  uint64_t bits = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const bool is_far = v[i] >= limit;
+    far += is_far;
+    bits |= is_far ? 0 : v[i];
+  }
+  *any = bits;
+  return far;
 }
 
 // In place: v[1..size) are packed residuals, v[0] is the first.
@@ -62,11 +82,36 @@ void Accumulate(uint64_t* v, size_t size, uint64_t step, uint64_t unit) {
   for (size_t i = 1; i < size; ++i) v[i] = v[i - 1] + step + unit * UnZigZag(v[i]);
 }
 
-uint8_t* PutPacked(uint8_t* p, const uint64_t* v, size_t size, uint64_t any) {
-  const unsigned width = WidthOf(any);
+uint8_t* PutPacked(uint8_t* p, const uint64_t* v, size_t size, unsigned width) {
   *p++ = static_cast<uint8_t>(width);
   PackBits(v, size, width, p);
   return p + PackedBytes(size, width);
+}
+
+// The width that what lies below the limit needs, when it is worth to write what the others have more apart;
+// else that of all.
+unsigned WidthWithGaps(const uint64_t* v, size_t size, uint64_t any, uint64_t limit) {
+  const unsigned width = WidthOf(any);
+  if (any < limit) return width;
+  uint64_t any_near;
+  const size_t far = CountFar(v, size, limit, &any_near);
+  const unsigned narrow = WidthOf(any_near);
+  const size_t of_each = 1 + (width - narrow + 6) / 7;
+  return PackedBytes(size, narrow) + 1 + far * of_each < PackedBytes(size, width) ? narrow : width;
+}
+
+// What the integers have beyond the width, of those that have something.
+uint8_t* PutGaps(uint8_t* p, const uint64_t* v, size_t size, unsigned width) {
+  uint8_t* const count = p++;
+  *count = 0;
+  size_t next = 0;
+  ForEachWider(v, size, width, [&](size_t i) {
+    ++*count;
+    *p++ = static_cast<uint8_t>(i - next);
+    p = PutVarint(p, v[i] >> width);
+    next = i + 1;
+  });
+  return p;
 }
 
 // Null when the times are too far apart.
@@ -82,22 +127,36 @@ uint8_t* PutTimes(uint8_t* p, const uint64_t* times, size_t size, Timestamp orig
   uint64_t any = Residuals(times, size, step, residuals);
   if (any == 0) return EncodeTime(static_cast<Timestamp>(step), p);
   *head |= kUneven;
-  // Clocks tick in milliseconds or microseconds.
+  // Where samples are missing the mean is not the step of the others.
+  const bool has_gaps = any >= step;
+  if (has_gaps) step = MeanOfNear(times, size, step);
+  // Clocks tick in seconds, milliseconds or microseconds.
+  struct Unit {
+    uint8_t power;
+    uint64_t ns;
+  };
   uint8_t power = 0;
+  uint64_t limit = std::max<uint64_t>(step, 1);  // Zigzag of half a step.
   uint64_t scaled[kShortPageSamplesMax];
-  for (const uint64_t unit : {1'000'000, 1'000}) {
-    if ((times[1] - times[0]) % unit != 0) continue;
-    const uint64_t even = (step + unit / 2) / unit * unit;
+  for (const Unit unit : {Unit{9, 1'000'000'000}, Unit{6, 1'000'000}, Unit{3, 1'000}}) {
+    if ((times[1] - times[0]) % unit.ns != 0) continue;
+    const uint64_t even = (step + unit.ns / 2) / unit.ns * unit.ns;
     uint64_t scaled_any;
-    if (!ScaledResiduals(times, size, even, static_cast<double>(unit), scaled, &scaled_any)) continue;
+    if (!ScaledResiduals(times, size, even, static_cast<double>(unit.ns), scaled, &scaled_any)) continue;
     step = even;
     any = scaled_any;
-    power = unit == 1'000 ? 3 : 6;
+    power = unit.power;
+    limit = std::max<uint64_t>(step / unit.ns, 1);
     break;
   }
+  if (power == 0 && has_gaps) any = Residuals(times, size, step, residuals);
+  const uint64_t* const packed = power == 0 ? residuals : scaled;
+  const unsigned width = WidthWithGaps(packed, size - 1, any, limit);
+  const bool is_patched = width < WidthOf(any);
   p = EncodeTime(static_cast<Timestamp>(step), p);
-  *p++ = power;
-  return PutPacked(p, power == 0 ? residuals : scaled, size - 1, any);
+  *p++ = static_cast<uint8_t>(power | (is_patched ? kHasGaps : 0));
+  p = PutPacked(p, packed, size - 1, width);
+  return is_patched ? PutGaps(p, packed, size - 1, width) : p;
 }
 
 uint8_t* PutValues(uint8_t* p, ValueType type, const uint64_t* values, size_t size, EncodeHint hint) {
@@ -117,7 +176,7 @@ uint8_t* PutValues(uint8_t* p, ValueType type, const uint64_t* values, size_t si
   uint64_t residuals[kShortPageSamplesMax];
   const uint64_t any = Residuals(values, size, step, residuals);
   p = PutSignedVarint(p, step);
-  return PutPacked(p, residuals, size - 1, any);
+  return PutPacked(p, residuals, size - 1, WidthOf(any));
 }
 
 bool AllGood(const SamplesView& samples) {
@@ -132,11 +191,22 @@ absl::Status Damaged(absl::string_view what) {
 }
 
 // v[0] is set already.
-bool GetPacked(ByteReader* in, size_t size, uint64_t* v) {
+bool GetPacked(ByteReader* in, size_t size, bool has_gaps, uint64_t* v) {
   uint8_t width;
   absl::string_view packed;
   if (!in->Byte(&width) || width > 64 || !in->Bytes(PackedBytes(size - 1, width), &packed)) return false;
   UnpackBits(reinterpret_cast<const uint8_t*>(packed.data()), size - 1, width, v + 1);
+  if (!has_gaps) return true;
+  uint8_t count;
+  if (!in->Byte(&count) || width == 64) return false;
+  size_t next = 1;
+  for (; count > 0; --count) {
+    uint8_t gap;
+    uint64_t beyond;
+    if (!in->Byte(&gap) || gap >= size - next || !in->Varint(&beyond)) return false;
+    next += gap;
+    v[next++] += beyond << width;
+  }
   return true;
 }
 
@@ -166,18 +236,23 @@ absl::Status DecodeShortPage(ValueType type, absl::string_view bytes, Timestamp 
   if (size > 1) {
     if (!DecodeTime(&in, &step)) return Damaged("the step of the times is cut short");
     std::fill_n(times + 1, size - 1, 0);
-    if ((head & kUneven) != 0 && (!in.Byte(&power) || power > 9 || !GetPacked(&in, size, times))) {
-      return Damaged("the times are cut short");
+    if ((head & kUneven) != 0) {
+      if (!in.Byte(&power)) return Damaged("the times are cut short");
+      const bool has_gaps = (power & kHasGaps) != 0;
+      power &= ~kHasGaps;
+      if (power > 9 || !GetPacked(&in, size, has_gaps, times)) return Damaged("the times are cut short");
     }
     uint64_t unit = 1;
     for (; power > 0; --power) unit *= 10;
     Accumulate(times, size, static_cast<uint64_t>(step), unit);
-    if (!AreAscending(times, size)) return Damaged("times do not rise");
+    if (!IsStrictlyAscending(reinterpret_cast<const Timestamp*>(times), size)) {
+      return Damaged("times do not rise");
+    }
   }
   uint8_t decimals;
   uint64_t value_step;
   if (!in.Byte(&decimals) || decimals > kDecimalsMax || !in.SignedVarint(&values[0]) ||
-      (size > 1 && (!in.SignedVarint(&value_step) || !GetPacked(&in, size, values))) || !in.done()) {
+      (size > 1 && (!in.SignedVarint(&value_step) || !GetPacked(&in, size, false, values))) || !in.done()) {
     return Damaged("the values are cut short");
   }
   if (size > 1) Accumulate(values, size, value_step, 1);

@@ -141,10 +141,48 @@ TEST(ShortPage, ExampleOfTheSpecification) {
   EXPECT_EQ(absl::BytesToHexString(Encoded(ValueType::kInt64, even, kStart, {})), "0191019101000e0000");
 }
 
+// A sample a second, on time or 5 ms off it, some of them missing: what late data leave.
+TEST(ShortPage, MissingSamplesCostAFewBytesEach) {
+  std::mt19937_64 random(11);
+  for (const int64_t jitter_ms : {0, 5}) {
+    Samples full, some;
+    size_t missing = 0;
+    for (int64_t i = 0; i < 64; ++i) {
+      const int64_t off =
+          jitter_ms == 0 ? 0 : static_cast<int64_t>(random() % (2 * jitter_ms + 1)) - jitter_ms;
+      const Timestamp time = kStart + i * kNanosPerSecond + off * 1'000'000;
+      full.Add(time, 7);
+      if (i % 20 == 7) {
+        ++missing;
+      } else {
+        some.Add(time, 7);
+      }
+    }
+    const std::string with_all = Encoded(ValueType::kInt64, full, kStart, {});
+    const std::string with_gaps = Encoded(ValueType::kInt64, some, kStart, {});
+    EXPECT_LE(with_gaps.size(), with_all.size() + 4 + 4 * missing) << jitter_ms;
+    Samples back;
+    ASSERT_TRUE(DecodeShortPage(ValueType::kInt64, with_gaps, kStart, &back).ok());
+    ExpectSame(ValueType::kInt64, some, back);
+  }
+}
+
+// The second example of short_page.md.
+TEST(ShortPage, ExampleWithAGap) {
+  Samples samples;
+  for (int64_t i = 0; i < 17; ++i) {
+    if (i != 9) samples.Add(kStart + i * kNanosPerSecond, 7);
+  }
+  EXPECT_EQ(absl::BytesToHexString(Encoded(ValueType::kInt64, samples, kStart, {})),
+            "8f9091018900010802000e0000");
+}
+
 TEST(ShortPage, DamageIsSafe) {
   std::mt19937_64 random(7);
-  Samples samples = PlantKindNamed("drift_jittered").make(64, 1);
-  samples.qualities.clear();
+  Samples all = PlantKindNamed("drift_jittered").make(64, 1), samples;
+  all.qualities.clear();
+  samples.Append(ValueType::kFloat64, all.View(), 0, 30);
+  samples.Append(ValueType::kFloat64, all.View(), 35, 29);  // With a gap.
   EncodeHint hint;
   std::string page;
   EncodePage(ValueType::kFloat64, samples.View(), &page, &hint);

@@ -1,17 +1,8 @@
 #include "storage/format/time_column.h"
 
-#include "storage/model/simd.h"
+#include "storage/model/samples.h"
 
 namespace historian::format {
-namespace {
-
-HISTORIAN_SIMD bool AreAscending(const Timestamp* times, size_t size) {
-  uint64_t wrong = 0;
-  for (size_t i = 1; i < size; ++i) wrong |= times[i - 1] >= times[i];
-  return wrong == 0;
-}
-
-}  // namespace
 
 uint8_t* EncodeTime(Timestamp time, uint8_t* out) {
   unsigned scale = 0;
@@ -46,7 +37,7 @@ absl::Status DecodeTimes(ByteReader* in, size_t size, Timestamp* times) {
       !s.ok()) {
     return s;
   }
-  if (!AreAscending(times, size)) return absl::DataLossError("time column: times do not rise");
+  if (!IsStrictlyAscending(times, size)) return absl::DataLossError("time column: times do not rise");
   return absl::OkStatus();
 }
 

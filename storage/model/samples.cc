@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/model/simd.h"
+
 namespace historian {
 
 void Samples::Append(ValueType type, const SamplesView& from, size_t begin, size_t count) {
@@ -26,21 +28,16 @@ bool SameSample(ValueType type, const SamplesView& a, size_t i, const SamplesVie
   return type == ValueType::kString ? a.StringAt(i) == b.StringAt(j) : a.values[i] == b.values[j];
 }
 
-bool IsStrictlyAscending(const Timestamp* times, size_t size) {
-  bool ascending = true;
-  for (size_t i = 1; i < size; ++i) ascending &= times[i - 1] < times[i];
-  return ascending;
+HISTORIAN_SIMD bool IsStrictlyAscending(const Timestamp* times, size_t size) {
+  uint64_t wrong = 0;
+  for (size_t i = 1; i < size; ++i) wrong |= times[i - 1] >= times[i];
+  return wrong == 0;
 }
 
 namespace {
 
-struct Place {
-  Timestamp time;
-  size_t index;
-};
-
-// Sorts by time, stably. What comes in is mostly a few sorted runs one behind the other, so it merges runs:
-// the fewer they are, the cheaper.
+// What comes in is mostly a few sorted runs one behind the other, so it merges runs: the fewer they are, the
+// cheaper.
 void MergeRuns(std::vector<Place>* places) {
   const auto earlier = [](const Place& a, const Place& b) { return a.time < b.time; };
   std::vector<size_t> runs = {0};  // Where each begins, and the end.
@@ -64,24 +61,26 @@ void MergeRuns(std::vector<Place>* places) {
 
 }  // namespace
 
+std::vector<Place> PlacesByTime(const Timestamp* times, size_t size) {
+  std::vector<Place> places(size);
+  for (size_t i = 0; i < size; ++i) places[i] = {times[i], i};
+  MergeRuns(&places);
+  return places;
+}
+
 Superseded SortAndKeepLast(ValueType type, Samples* samples) {
   Superseded superseded;
   const SamplesView from = samples->View();
   if (IsStrictlyAscending(from.times, from.size)) return superseded;
-  std::vector<Place> places(from.size);
-  for (size_t i = 0; i < from.size; ++i) places[i] = {from.times[i], i};
-  MergeRuns(&places);
+  const std::vector<Place> places = PlacesByTime(from.times, from.size);
   Samples sorted;
-  sorted.times.reserve(from.size);
-  sorted.values.reserve(from.size);
+  sorted.Reserve(from.size);
   for (size_t k = 0; k < places.size(); ++k) {
     const size_t i = places[k].index;
     if (k + 1 < places.size() && places[k + 1].time == places[k].time) {
       ++(SameSample(type, from, i, from, places[k + 1].index) ? superseded.duplicates : superseded.replaced);
-    } else if (type == ValueType::kString) {
-      sorted.AddString(from.times[i], from.StringAt(i), from.QualityAt(i));
     } else {
-      sorted.Add(from.times[i], from.values[i], from.QualityAt(i));
+      sorted.AddFrom(type, from, i);
     }
   }
   *samples = std::move(sorted);

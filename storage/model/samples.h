@@ -61,7 +61,8 @@ struct SamplesView {
   Quality QualityAt(size_t i) const { return qualities == nullptr ? kGood : qualities[i]; }
   absl::string_view StringAt(size_t i) const { return (*strings)[values[i]]; }
   SamplesView Slice(size_t begin, size_t count) const {
-    return {times + begin, values + begin, qualities == nullptr ? nullptr : qualities + begin, strings, count};
+    return {times + begin, values + begin, qualities == nullptr ? nullptr : qualities + begin, strings,
+            count};
   }
 };
 
@@ -79,7 +80,8 @@ class Samples {
   }
 
   SamplesView View() const {
-    return {times.data(), values.data(), qualities.empty() ? nullptr : qualities.data(), &strings, times.size()};
+    return {times.data(), values.data(), qualities.empty() ? nullptr : qualities.data(), &strings,
+            times.size()};
   }
 
   void Add(Timestamp time, ValueBits value, Quality quality = kGood) {
@@ -89,6 +91,20 @@ class Samples {
   }
   void AddString(Timestamp time, absl::string_view value, Quality quality = kGood) {
     Add(time, strings.Add(value), quality);
+  }
+
+  // Appends sample i of `from`, as Append does; quick.
+  void AddFrom(ValueType type, const SamplesView& from, size_t i) {
+    if (type == ValueType::kString) {
+      AddString(from.times[i], from.StringAt(i), from.QualityAt(i));
+    } else {
+      Add(from.times[i], from.values[i], from.QualityAt(i));
+    }
+  }
+  // Makes room for so many.
+  void Reserve(size_t size) {
+    times.reserve(size);
+    values.reserve(size);
   }
 
   // Appends samples [begin, begin + count) of `from`; strings are copied when `type` is kString.
@@ -116,6 +132,13 @@ bool SameSample(ValueType type, const SamplesView& a, size_t i, const SamplesVie
 
 // Whether times rise strictly.
 bool IsStrictlyAscending(const Timestamp* times, size_t size);
+
+// Where samples lie in order of their times, those of one time in the order in which they lie.
+struct Place {
+  Timestamp time;
+  size_t index;
+};
+std::vector<Place> PlacesByTime(const Timestamp* times, size_t size);
 
 // Sorts by time; of several samples with one time only the last added stays. Returns how many were dropped
 // because they repeated their predecessor exactly, and how many because another value replaced them.

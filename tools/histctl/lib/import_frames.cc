@@ -283,7 +283,7 @@ void ImportFrames::TakeSorted(Buffer* buffer, ImportFrame* frame) {
   for (size_t i = 0; i < order.size(); ++i) {
     pass = i > 0 && from.times[order[i]] == from.times[order[i - 1]] ? pass + 1 : 0;
     if (pass == passes.size()) passes.emplace_back();
-    passes[pass].samples.Append(buffer->tag->type, from, order[i], 1);
+    passes[pass].samples.AddFrom(buffer->tag->type, from, order[i]);
     passes[pass].lines.push_back(buffer->lines[order[i]]);
   }
   for (Pass& one : passes) TakeColumn(*buffer->tag, one.samples.View(), std::move(one.lines), frame);
