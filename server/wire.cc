@@ -32,12 +32,12 @@ HISTORIAN_SIMD void AddSteps(uint64_t first, uint64_t step, size_t size, Timesta
   for (size_t i = 0; i < size; ++i) times[i] = static_cast<Timestamp>(first + i * step);
 }
 
-// Columns of one place in a producer's frames differ in size by a few samples: with a quarter more than asked
-// for the next one fits, too.
+// Columns of one place in a producer's frames differ in size by a few samples: with a few more than asked for
+// the next one fits, too.
 template <typename T>
-void ResizeWithRoom(std::vector<T>* v, size_t size) {
-  if (v->capacity() < size) v->reserve(size + size / 4);
-  v->resize(size);
+void ReserveWithRoom(std::vector<T>* v, size_t size) {
+  constexpr size_t kRoomMax = 64;
+  if (v->capacity() < size) v->reserve(size + std::min(size / 4, kRoomMax));
 }
 
 // How many samples the times alone stand for: as many as the values for the regular form.
@@ -59,15 +59,16 @@ size_t CountOf(const v1::Times& times, size_t values) {
 absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Timestamp>* to) {
   switch (from.form_case()) {
     case v1::Times::kExplicit:
-      ResizeWithRoom(to, size);
-      std::copy_n(from.explicit_().at().data(), size, to->data());
+      ReserveWithRoom(to, size);
+      to->assign(from.explicit_().at().data(), from.explicit_().at().data() + size);
       return "";
     case v1::Times::kOffsets: {
       const v1::Times::Offsets& form = from.offsets();
       if (form.unit_ns() == 0) return "times have offsets in units of 0 ns";
       const uint32_t* offsets = form.offsets().data();
       const uint64_t unit = form.unit_ns();
-      ResizeWithRoom(to, size);
+      ReserveWithRoom(to, size);
+      to->resize(size);
       Timestamp* times = to->data();
       if (Later(form.first(), std::numeric_limits<uint32_t>::max(), unit) != kNever) {
         AddOffsets(static_cast<uint64_t>(form.first()), offsets, size, unit, times);
@@ -79,7 +80,8 @@ absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Time
     case v1::Times::kRegular: {
       const v1::Times::Regular& form = from.regular();
       if (form.step_ns() == 0 && size > 1) return "times have a step of 0 ns";
-      ResizeWithRoom(to, size);
+      ReserveWithRoom(to, size);
+      to->resize(size);
       Timestamp* times = to->data();
       if (Later(form.first(), size, form.step_ns()) != kNever) {
         AddSteps(static_cast<uint64_t>(form.first()), form.step_ns(), size, times);
@@ -135,36 +137,35 @@ size_t CountOf(const v1::Values& values) {
 // Requires values to have a kind.
 ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringColumn* strings) {
   strings->Clear();
+  ReserveWithRoom(to, CountOf(from));
   switch (from.kind_case()) {
     case v1::Values::kFloat64: {
       const auto& values = from.float64().values();
-      ResizeWithRoom(to, values.size());
-      std::copy_n(reinterpret_cast<const ValueBits*>(values.data()), values.size(), to->data());
+      const auto* bits = reinterpret_cast<const ValueBits*>(values.data());
+      to->assign(bits, bits + values.size());
       return ValueType::kFloat64;
     }
     case v1::Values::kFloat32: {
       const auto& values = from.float32().values();
-      ResizeWithRoom(to, values.size());
+      to->resize(values.size());
       const float* data = values.data();
       for (size_t i = 0, size = values.size(); i < size; ++i) (*to)[i] = BitsOfFloat32(data[i]);
       return ValueType::kFloat32;
     }
     case v1::Values::kInt64: {
       const auto& values = from.int64().values();
-      ResizeWithRoom(to, values.size());
-      std::copy_n(reinterpret_cast<const ValueBits*>(values.data()), values.size(), to->data());
+      const auto* bits = reinterpret_cast<const ValueBits*>(values.data());
+      to->assign(bits, bits + values.size());
       return ValueType::kInt64;
     }
     case v1::Values::kBool: {
       const auto& values = from.bool_().values();
-      ResizeWithRoom(to, values.size());
-      std::copy(values.begin(), values.end(), to->begin());
+      to->assign(values.begin(), values.end());
       return ValueType::kBool;
     }
     case v1::Values::kDigital: {
       const auto& values = from.digital().values();
-      ResizeWithRoom(to, values.size());
-      std::copy(values.begin(), values.end(), to->begin());
+      to->assign(values.begin(), values.end());
       return ValueType::kDigital;
     }
     case v1::Values::kString:
@@ -172,7 +173,6 @@ ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringC
       break;
   }
   to->clear();
-  to->reserve(from.string().values_size());
   for (const std::string& value : from.string().values()) to->push_back(strings->Add(value));
   return ValueType::kString;
 }
