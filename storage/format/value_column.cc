@@ -471,7 +471,7 @@ HISTORIAN_SIMD uint64_t Largest(const uint64_t* v, size_t size) {
 }
 
 // Replaces places by what is there.
-HISTORIAN_SIMD void LookUp(const uint64_t* entries, size_t size, uint64_t* places) {
+HISTORIAN_SIMD void LookUp(const uint64_t* __restrict entries, size_t size, uint64_t* __restrict places) {
   for (size_t i = 0; i < size; ++i) places[i] = entries[places[i]];
 }
 
