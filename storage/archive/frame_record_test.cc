@@ -139,6 +139,23 @@ TEST(FrameRecord, RecordsOfKindOneAreRead) {
   EXPECT_EQ(back->frame.columns[0].samples.values, samples.values);
 }
 
+// It had the same bytes as long as no times have gaps.
+TEST(FrameRecord, RecordsOfKindTwoAreRead) {
+  Frame frame;
+  frame.sequence = 5;
+  FrameColumn& column = frame.columns.emplace_back();
+  column.tag = 7;
+  column.type = ValueType::kInt64;
+  for (int i = 0; i < 20; ++i) column.samples.Add(kStart + i * kNanosPerSecond, 40 + i);
+  std::vector<format::EncodeHint> hints(1);
+  std::string bytes = EncodeFrameRecord("p", frame, &hints);
+  ASSERT_EQ(bytes[0], 3);
+  bytes[0] = 2;
+  const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  ExpectSame(frame, back->frame);
+}
+
 TEST(FrameRecord, DamageIsDataLossAndANewerKindIsRefused) {
   const Frame frame = SomeFrame();
   std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
