@@ -57,9 +57,9 @@ size_t CountOf(const v1::Times& times, size_t values) {
 
 // Requires CountOf(from) == size. Empty when well-formed, else what is wrong.
 absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Timestamp>* to) {
+  ReserveWithRoom(to, size);
   switch (from.form_case()) {
     case v1::Times::kExplicit:
-      ReserveWithRoom(to, size);
       to->assign(from.explicit_().at().data(), from.explicit_().at().data() + size);
       return "";
     case v1::Times::kOffsets: {
@@ -67,7 +67,6 @@ absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Time
       if (form.unit_ns() == 0) return "times have offsets in units of 0 ns";
       const uint32_t* offsets = form.offsets().data();
       const uint64_t unit = form.unit_ns();
-      ReserveWithRoom(to, size);
       to->resize(size);
       Timestamp* times = to->data();
       if (Later(form.first(), std::numeric_limits<uint32_t>::max(), unit) != kNever) {
@@ -80,7 +79,6 @@ absl::string_view FillTimes(const v1::Times& from, size_t size, std::vector<Time
     case v1::Times::kRegular: {
       const v1::Times::Regular& form = from.regular();
       if (form.step_ns() == 0 && size > 1) return "times have a step of 0 ns";
-      ReserveWithRoom(to, size);
       to->resize(size);
       Timestamp* times = to->data();
       if (Later(form.first(), size, form.step_ns()) != kNever) {
@@ -134,10 +132,10 @@ size_t CountOf(const v1::Values& values) {
   return 0;
 }
 
-// Requires values to have a kind.
-ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringColumn* strings) {
+// Requires CountOf(from) == size, and values to have a kind.
+ValueType FillValues(const v1::Values& from, size_t size, std::vector<ValueBits>* to, StringColumn* strings) {
   strings->Clear();
-  ReserveWithRoom(to, CountOf(from));
+  ReserveWithRoom(to, size);
   switch (from.kind_case()) {
     case v1::Values::kFloat64: {
       const auto& values = from.float64().values();
@@ -147,9 +145,9 @@ ValueType FillValues(const v1::Values& from, std::vector<ValueBits>* to, StringC
     }
     case v1::Values::kFloat32: {
       const auto& values = from.float32().values();
-      to->resize(values.size());
+      to->resize(size);
       const float* data = values.data();
-      for (size_t i = 0, size = values.size(); i < size; ++i) (*to)[i] = BitsOfFloat32(data[i]);
+      for (size_t i = 0; i < size; ++i) (*to)[i] = BitsOfFloat32(data[i]);
       return ValueType::kFloat32;
     }
     case v1::Values::kInt64: {
@@ -249,7 +247,7 @@ class FrameReader {
     if (std::string wrong = FillQualities(from.qualities(), values, &to->samples.qualities); !wrong.empty()) {
       return reject(std::move(wrong));
     }
-    to->type = FillValues(from.values(), &to->samples.values, &to->samples.strings);
+    to->type = FillValues(from.values(), values, &to->samples.values, &to->samples.strings);
     return true;
   }
 
@@ -274,7 +272,7 @@ class FrameReader {
     to->time = from.time();
     to->index = index;
     to->tags.assign(from.tag_ids().begin(), from.tag_ids().end());
-    to->type = FillValues(from.values(), &to->values, &to->strings);
+    to->type = FillValues(from.values(), values, &to->values, &to->strings);
     return true;
   }
 

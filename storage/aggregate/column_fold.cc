@@ -63,6 +63,7 @@ HISTORIAN_INLINE void ForEachFour(const Number* values, size_t size, const Step&
 
 HISTORIAN_INLINE uint64_t AnyOf(const FourBits& v) { return (v[0] | v[1]) | (v[2] | v[3]); }
 HISTORIAN_INLINE uint64_t TotalOf(const FourBits& v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+HISTORIAN_INLINE uint64_t TotalOf(uint64_t v) { return v; }
 
 template <typename Number, typename Four>
 HISTORIAN_INLINE Number LeastOf(const Four& v) {
@@ -82,17 +83,20 @@ HISTORIAN_INLINE FourDoubles Abs(const FourDoubles& v) { return (FourDoubles)((F
 
 HISTORIAN_INLINE FourDoubles Splat(double v) { return FourDoubles{v, v, v, v}; }
 
-// How many units many numbers hold. Each adds the bits of sigma too.
+// How many units many numbers hold, taken four at a time or, where the compiler makes vectors of a loop, one.
+// Each adds the bits of sigma too.
+template <typename Doubles>
 struct UnitSum {
+  using Bits = std::conditional_t<std::is_same_v<Doubles, double>, uint64_t, FourBits>;
+
   const double sigma;
-  const FourDoubles sigmas = Splat(sigma);
-  FourBits units = {};
+  Bits units = {};
 
   // Returns the rest of v.
-  HISTORIAN_INLINE FourDoubles Take(const FourDoubles& v) {
-    const FourDoubles moved = v + sigmas;
-    units += (FourBits)moved;
-    return v - (moved - sigmas);
+  HISTORIAN_INLINE Doubles Take(const Doubles& v) {
+    const Doubles moved = v + sigma;
+    units += std::bit_cast<Bits>(moved);
+    return v - (moved - sigma);
   }
   HISTORIAN_INLINE int64_t Total(uint64_t numbers) const {
     return static_cast<int64_t>(TotalOf(units) - numbers * std::bit_cast<uint64_t>(sigma));
@@ -108,8 +112,8 @@ HISTORIAN_INLINE DoublesFold FoldIn(const double* values, size_t size, const Sum
   FourDoubles max = min;
   FourDoubles magnitude = {};
   FourBits left = {};
-  UnitSum high = {grid.sigma_high()};
-  UnitSum low = {grid.sigma_low()};
+  UnitSum<FourDoubles> high = {grid.sigma_high()};
+  UnitSum<FourDoubles> low = {grid.sigma_low()};
   ForEachFour(
       values, size, [&](const FourDoubles& v, const FourBits& keep, size_t) __attribute__((always_inline)) {
         if (kExtremes) {
@@ -144,20 +148,6 @@ HISTORIAN_INLINE DoublesFold FoldIn(const double* values, size_t size, const Sum
   return fold;
 }
 
-// How many units many numbers hold, one number at a time, for loops that the compiler vectorises.
-struct Units {
-  HISTORIAN_INLINE double Take(double v, double sigma) {
-    const double moved = v + sigma;
-    bits += std::bit_cast<uint64_t>(moved);
-    return v - (moved - sigma);
-  }
-  int64_t Total(double sigma, uint64_t numbers) const {
-    return static_cast<int64_t>(bits - numbers * std::bit_cast<uint64_t>(sigma));
-  }
-
-  uint64_t bits = 0;
-};
-
 // What the rounded product of a and b lost: what a fused multiplication leaves, or else found from the halves
 // of both, of 26 bits or fewer. Source: T. J. Dekker, A floating-point technique for extending the available
 // precision, Numer. Math. 18, 1971.
@@ -176,9 +166,9 @@ template <bool kSquares, bool kFused>
 HISTORIAN_INLINE DoublesFold FoldProductsIn(const double* values, const uint64_t* weights, size_t size,
                                             const SumGrid& grid) {
   constexpr double kSquaredMin = 0x1p-400;
-  const double sigma_high = grid.sigma_high(), sigma_low = grid.sigma_low(),
-               sigma_lowest = grid.sigma_lowest();
-  Units high, low, lowest;
+  UnitSum<double> high = {grid.sigma_high()};
+  UnitSum<double> low = {grid.sigma_low()};
+  UnitSum<double> lowest = {grid.sigma_lowest()};
   int64_t magnitude = 0;  // Magnitudes rise as their bits do; NaN is above all.
   uint64_t left = 0;
   uint64_t weight_bits = 0;
@@ -197,16 +187,15 @@ HISTORIAN_INLINE DoublesFold FoldProductsIn(const double* values, const uint64_t
     const double error = ErrorOf<kFused>(v, factor, product);
     const int64_t product_magnitude = std::bit_cast<int64_t>(std::fabs(product));
     magnitude = product_magnitude > magnitude ? product_magnitude : magnitude;
-    const double rest = low.Take(high.Take(product, sigma_high), sigma_low);
-    left |= std::bit_cast<uint64_t>(lowest.Take(rest, sigma_lowest));
-    left |= std::bit_cast<uint64_t>(lowest.Take(low.Take(error, sigma_low), sigma_lowest));
+    left |= std::bit_cast<uint64_t>(lowest.Take(low.Take(high.Take(product))));
+    left |= std::bit_cast<uint64_t>(lowest.Take(low.Take(error)));
   }
   DoublesFold fold;
   fold.magnitude = std::bit_cast<double>(magnitude);
   fold.exact = (left & kMagnitudeBits) == 0 && fold.magnitude <= grid.limit() && weight_bits >> 52 == 0 &&
                too_small == 0;
-  fold.sum = grid.Join(high.Total(sigma_high, size), low.Total(sigma_low, 2 * size));
-  fold.lowest = lowest.Total(sigma_lowest, 2 * size);
+  fold.sum = grid.Join(high.Total(size), low.Total(2 * size));
+  fold.lowest = lowest.Total(2 * size);
   return fold;
 }
 

@@ -1,6 +1,8 @@
 // File: storage/archive/raw_reader.h
 //
-// The raw samples of a tag in a range, batch by batch, from either end.
+// The raw samples of a tag in a range, batch by batch, from either end: what a TagReader has in clusters.
+//
+// Threads: one at a time. Errors: those of RawReader::Next.
 #ifndef HISTORIAN_STORAGE_ARCHIVE_RAW_READER_H_
 #define HISTORIAN_STORAGE_ARCHIVE_RAW_READER_H_
 

@@ -1,8 +1,8 @@
 // File: storage/format/short_page.h
 //
 // A page of few samples that is soon forgotten: what the journal has of most columns. One pass over times and
-// values, nothing searched for and nothing compared, so it costs a tenth of a page (page.h) and is a little
-// larger. Bytes: storage/format/short_page.md.
+// values, a few more over times with gaps; nothing searched for and no encodings compared, so it costs a
+// tenth of a page (page.h) and is a little larger. Bytes: storage/format/short_page.md.
 //
 // As with a page, whoever stores the bytes checks them; decoding damaged ones is safe.
 #ifndef HISTORIAN_STORAGE_FORMAT_SHORT_PAGE_H_
