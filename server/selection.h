@@ -10,8 +10,8 @@
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
-#include "storage/archive/tag_registry.h"
 #include "storage/model/status_macros.h"
+#include "storage/tags/tag_registry.h"
 
 namespace historian::server {
 

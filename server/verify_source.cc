@@ -7,7 +7,7 @@
 #include "absl/time/clock.h"
 #include "proto/historian/v1/admin.pb.h"
 #include "server/wire.h"
-#include "storage/model/background.h"
+#include "storage/platform/background.h"
 
 namespace historian::server {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "storage/model/simd.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/simd.h"
 
 namespace historian::server {
 namespace {

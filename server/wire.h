@@ -1,7 +1,7 @@
 // File: server/wire.h
 //
 // The one place that turns wire messages into the engine's types and back (proto/historian/v1, storage/model,
-// storage/archive/frame.h).
+// storage/model/frame.h).
 //
 // What a client sends is never trusted: a column whose parts do not fit together becomes a Rejection,
 // whatever else is wrong is left to the engine, which looks at every sample anyway. Nothing here fails, but
@@ -22,10 +22,10 @@
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
 #include "storage/archive/archive.h"
-#include "storage/archive/frame.h"
-#include "storage/archive/tag_registry.h"
+#include "storage/model/frame.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
+#include "storage/tags/tag_registry.h"
 
 namespace historian::server {
 

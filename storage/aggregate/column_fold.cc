@@ -6,7 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 // Vectors are passed between functions that are always inlined, so how a call would pass them is no matter.
 #pragma GCC diagnostic ignored "-Wpsabi"

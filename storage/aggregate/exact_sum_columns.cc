@@ -17,7 +17,7 @@
 #include "storage/aggregate/column_fold.h"
 #include "storage/aggregate/exact_sum.h"
 #include "storage/model/check.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian {
 namespace {

@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "storage/model/check.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian {
 namespace {

@@ -12,19 +12,10 @@
 
 #include "storage/aggregate/exact_sum.h"
 #include "storage/model/quality.h"
-#include "storage/model/timestamp.h"
+#include "storage/model/sample.h"
 #include "storage/model/value.h"
 
 namespace historian {
-
-// One sample by value. For string tags `value` is 0: their text is not summarised.
-struct Sample {
-  Timestamp time = 0;
-  ValueBits value = 0;
-  Quality quality = kGood;
-
-  friend bool operator==(const Sample&, const Sample&) = default;
-};
 
 struct Tally {
   uint64_t count = 0;      // All samples.

@@ -11,22 +11,22 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "proto/record/v1/records.pb.h"
-#include "storage/archive/block_list.h"
-#include "storage/archive/errand.h"
-#include "storage/archive/head_cache.h"
-#include "storage/archive/housekeeping.h"
-#include "storage/archive/load_tails.h"
-#include "storage/archive/partitions.h"
-#include "storage/archive/raw_reader.h"
-#include "storage/archive/record_keys.h"
-#include "storage/archive/seal.h"
-#include "storage/archive/shard.h"
-#include "storage/archive/tag_reader.h"
-#include "storage/archive/write_path.h"
 #include "storage/format/block.h"
+#include "storage/format/record_keys.h"
 #include "storage/journal/journal.h"
-#include "storage/model/freed_memory.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/freed_memory.h"
+#include "storage/read/block_list.h"
+#include "storage/read/head_cache.h"
+#include "storage/read/raw_reader.h"
+#include "storage/read/tag_reader.h"
+#include "storage/sealed/partitions.h"
+#include "storage/sealed/seal.h"
+#include "storage/tail/load_tails.h"
+#include "storage/tail/shard.h"
+#include "storage/upkeep/errand.h"
+#include "storage/upkeep/housekeeping.h"
+#include "storage/write/write_path.h"
 
 namespace historian {
 
@@ -95,7 +95,7 @@ class ArchiveImpl : public Archive {
 
   // The newest sample of the tag that has not expired.
   absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag);
-  TagSources SourcesOf(const Tag& tag);
+  ReadView ViewOf(const Tag& tag);
   absl::StatusOr<std::unique_ptr<TagReader>> ReaderOf(TagId tag, KeepGoing keep_going);
   // Remembers damage for Stats and hands the status on.
   template <typename T>
@@ -191,7 +191,9 @@ absl::Status ArchiveImpl::Init() {
   ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, clock_));
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::House{.store = *store_,
-                          .options = options_,
+                          .options = {.settle_delay = options_.settle_delay,
+                                      .retention_period = options_.retention_period,
+                                      .disk_reserve_bytes = options_.disk_reserve_bytes},
                           .clock = clock_,
                           .tags = *tags_,
                           .retention = *retention_,
@@ -205,7 +207,7 @@ absl::Status ArchiveImpl::Init() {
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
   write_path_ =
-      std::make_unique<WritePath>(WritePath::Parts{*store_, options_, clock_, *tags_, *retention_, shards_});
+      std::make_unique<WritePath>(WritePath::Parts{*store_, {options_.memory_budget_bytes, options_.future_limit}, clock_, *tags_, *retention_, shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
   CheckRoom();
@@ -229,17 +231,15 @@ ArchiveImpl::~ArchiveImpl() {
 
 // ---- Reading
 
-TagSources ArchiveImpl::SourcesOf(const Tag& tag) {
-  TagSources sources = ShardOf(tag.id).Sources(tag.id, tag.type);
-  sources.expired = retention_->expired();
-  return sources;
+ReadView ArchiveImpl::ViewOf(const Tag& tag) {
+  return ReadView(ShardOf(tag.id).Sources(tag.id, tag.type), retention_->expired());
 }
 
 absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepGoing keep_going) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  return std::make_unique<TagReader>(heads_, pages_, figures_, partitions_, std::move(pin), SourcesOf(*tag),
+  return std::make_unique<TagReader>(heads_, pages_, figures_, partitions_, std::move(pin), ViewOf(*tag),
                                      std::move(keep_going));
 }
 
@@ -545,7 +545,7 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   TagStorage storage;
-  const TagSources sources = SourcesOf(*tag);
+  const ReadView sources = ViewOf(*tag);
   storage.samples_open = ShardOf(id).OpenSamples(id);
   storage.samples = storage.samples_open;
   if (sources.oldest > sources.newest) return storage;
@@ -564,7 +564,7 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
 absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timestamp start, Timestamp end) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
-  return historian::ListBlocks(heads_, SourcesOf(*tag), start, end);
+  return historian::ListBlocks(heads_, ViewOf(*tag), start, end);
 }
 
 absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "storage/aggregate/interval_fold.h"
-#include "storage/archive/frame.h"
+#include "storage/model/frame.h"
 #include "storage/model/samples.h"
 
 namespace historian {

@@ -6,7 +6,7 @@
 
 #include "absl/base/attributes.h"
 #include "storage/format/bit_string.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian::format {
 namespace {

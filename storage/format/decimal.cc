@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "absl/base/attributes.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian::format {
 namespace {

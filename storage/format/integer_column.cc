@@ -10,7 +10,7 @@
 #include "storage/format/bit_packing.h"
 #include "storage/format/prediction.h"
 #include "storage/format/scratch.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian::format {
 namespace {

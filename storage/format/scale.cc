@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 // A product and a sum must be rounded one by one, also where one instruction could do both.
 #if defined(__GNUC__) && !defined(__clang__)

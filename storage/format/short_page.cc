@@ -8,7 +8,7 @@
 #include "storage/format/bytes.h"
 #include "storage/format/decimal.h"
 #include "storage/format/time_column.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian::format {
 namespace {

@@ -12,7 +12,7 @@
 #include "storage/format/scale.h"
 #include "storage/format/scratch.h"
 #include "storage/model/check.h"
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian::format {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "storage/model/simd.h"
+#include "storage/platform/simd.h"
 
 namespace historian {
 

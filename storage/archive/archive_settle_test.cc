@@ -1,0 +1,184 @@
+// What settling promises: the same answers, from less; nothing that was stated is lost, nobody is disturbed.
+#include "storage/upkeep/settle.h"
+
+#include <climits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/archive/archive_fixture.h"
+#include "storage/format/block.h"
+#include "storage/format/key.h"
+#include "storage/format/page.h"
+
+namespace historian {
+namespace {
+
+using SettleTest = ArchiveTest;
+
+TEST_F(SettleTest, SettlingLeavesLateSamplesAsDenseAsIfTheyHadComeInOrder) {
+  const TagId in_order = MakeTag("in order", ValueType::kFloat64),
+              late = MakeTag("late", ValueType::kFloat64);
+  constexpr size_t kSize = 100'000;
+  Samples all, even, odd;
+  for (size_t i = 0; i < kSize; ++i) {
+    const Timestamp t = kStart + static_cast<Timestamp>(i) * kSecond;
+    const ValueBits value = BitsOfFloat64(static_cast<double>(i * i % 1000) / 10);
+    all.Add(t, value);
+    (i % 2 == 0 ? even : odd).Add(t, value);
+  }
+  ASSERT_TRUE(WriteColumn(in_order, ValueType::kFloat64, all).ok());
+  ASSERT_TRUE(WriteColumn(late, ValueType::kFloat64, even).ok());
+  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(WriteColumn(late, ValueType::kFloat64, odd).ok());
+  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  const TagStorage a = *archive_->StorageOf(in_order), b = *archive_->StorageOf(late);
+  EXPECT_EQ(a.payload_bytes, b.payload_bytes);
+  EXPECT_EQ(a.head_bytes, b.head_bytes);
+  EXPECT_EQ(a.rollup_bytes, b.rollup_bytes);
+  EXPECT_EQ(b.samples, kSize);
+  ExpectSame(ValueType::kFloat64, ReadAll(late), all, "settled");
+  EXPECT_EQ(archive_->Stats().samples_unsettled, 0);
+  EXPECT_EQ(archive_->Seal(true)->partitions_settled, 0) << "there is nothing more to gain";
+}
+
+TEST_F(SettleTest, SettlingKeepsReplacedStatementsOutOfTheWay) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  for (const int64_t value : {1, 2, 2, 3}) {
+    Samples samples;
+    for (int i = 0; i < 10; ++i) samples.Add(kStart + i * kSecond, BitsOfInt64(value));
+    ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
+    ASSERT_TRUE(archive_->Seal().ok());
+  }
+  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  EXPECT_EQ(archive_->StorageOf(tag)->samples, 10);
+  EXPECT_THAT(ReadAll(tag).values, testing::Each(BitsOfInt64(3)));
+  archive_.reset();
+  const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);
+  // What said 1, and one of those that said 2.
+  const std::unique_ptr<kv::Cursor> cursor = store->NewCursor(kv::Space::kSuperseded);
+  std::vector<ValueBits> replaced;
+  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+    record::v1::SupersededRecord record;
+    ASSERT_TRUE(record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size())));
+    const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(record.head());
+    ASSERT_TRUE(head.ok()) << head.status();
+    Samples samples;
+    ASSERT_TRUE(
+        format::DecodePage(ValueType::kInt64, *format::PageBytes(*head, record.payload(), 0), &samples).ok());
+    EXPECT_EQ(samples.size(), 10);
+    replaced.push_back(samples.values[0]);
+  }
+  EXPECT_THAT(replaced, testing::ElementsAre(BitsOfInt64(1), BitsOfInt64(2)));
+}
+
+TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  Samples samples;
+  const Timestamp start = format::PartitionStart(format::PartitionOf(kStart));
+  for (size_t i = 0; i < 200'000; ++i) {
+    samples.Add(start + static_cast<Timestamp>(i) * 5 * kSecond, BitsOfFloat64(static_cast<double>(i % 777)));
+  }
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  std::vector<Timestamp> edges;
+  for (int day = 0; day <= 12; ++day) edges.push_back(start + day * 86400 * kSecond);
+  std::vector<Interval> expected;
+  IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, kAllParts, AppendTo(&expected));
+  fold.Add(samples.View());
+  fold.Finish();
+  // All payloads are gone.
+  {
+    archive_.reset();
+    const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);
+    ASSERT_TRUE(store->DeleteRange(kv::Space::kPages, "", std::string(25, '\xff')).ok());
+  }
+  Reopen();
+  const absl::StatusOr<std::vector<Interval>> actual =
+      archive_->Fold(tag, absl::MakeSpan(edges).subspan(1), Interpolation::kSloped, kAllParts);
+  // The neighbours outside are told by heads.
+  ASSERT_TRUE(actual.ok()) << actual.status();
+  for (size_t i = 1; i < expected.size() - 1; ++i) {
+    EXPECT_TRUE((*actual)[i - 1].samples == expected[i].samples) << i;
+    EXPECT_TRUE((*actual)[i - 1].area == expected[i].area) << i;
+  }
+  // Where an edge cuts a page, the page is missed.
+  edges[3] += 1;
+  EXPECT_EQ(archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts).status().code(),
+            absl::StatusCode::kDataLoss);
+}
+
+// So that a client who goes away, or whose deadline passes, costs no more than a few pages.
+TEST_F(SettleTest, AFoldAsksAtEveryPageAndPartitionAndEndsWhenItIsTold) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  Samples samples;
+  for (size_t i = 0; i < 200'000; ++i) {
+    samples.Add(kStart + static_cast<Timestamp>(i) * 60 * kSecond,
+                BitsOfFloat64(static_cast<double>(i % 777)));
+  }
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+  std::vector<Timestamp> edges;
+  for (int i = 0; i <= 1000; ++i) edges.push_back(kStart + i * 11'999'999'999'989);
+  for (const bool settled : {false, true}) {
+    ASSERT_TRUE(archive_->Seal(settled).ok());
+    int asked = 0;
+    const auto fold = [&](int answers) {
+      asked = 0;
+      return archive_->Fold(
+          tag, edges, Interpolation::kSloped, kExtremes | kSums, [](size_t, const Interval&) {},
+          [&asked, answers]() -> absl::Status {
+            return asked++ < answers ? absl::OkStatus() : absl::CancelledError("told to end");
+          });
+    };
+    ASSERT_TRUE(fold(INT_MAX).ok());
+    ASSERT_TRUE(fold(INT_MAX).ok());  // As all that follow: some of it is remembered.
+    const int of_all = asked;
+    EXPECT_GE(of_all, 20) << "a time for each week";
+    for (const int answers : {0, 1, of_all / 2, of_all - 1}) {
+      EXPECT_EQ(fold(answers).code(), absl::StatusCode::kCancelled) << answers << " of " << of_all;
+      EXPECT_EQ(asked, answers + 1) << "went on after it was told";
+    }
+  }
+}
+
+TEST_F(SettleTest, AReaderGoesOnOverWhatItBeganWithWhileThatIsSettled) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  Samples samples;
+  for (int i = 0; i < 100'000; ++i) samples.Add(kStart + i * kSecond, BitsOfInt64(i));
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
+  ASSERT_TRUE(archive_->Seal().ok());
+  auto reader = *archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax});
+  Samples read, batch;
+  ASSERT_TRUE(*reader->Next(&batch));
+  read.Append(ValueType::kInt64, batch.View());
+  for (int i = 0; i < 3; ++i) {
+    Samples late;
+    late.Add(kStart + i * kSecond + 1, BitsOfInt64(0));
+    ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, late).ok());
+    ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  }
+  while (true) {
+    const absl::StatusOr<bool> more = reader->Next(&batch);
+    ASSERT_TRUE(more.ok()) << more.status();
+    if (!*more) break;
+    read.Append(ValueType::kInt64, batch.View());
+  }
+  ExpectSame(ValueType::kInt64, read, samples, "the reader from before");
+  reader.reset();
+  // Now nobody needs the old payloads any more.
+  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  const uint64_t needed = archive_->StorageOf(tag)->payload_bytes;
+  archive_.reset();
+  const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);
+  uint64_t held = 0;
+  const std::unique_ptr<kv::Cursor> cursor = store->NewCursor(kv::Space::kPages);
+  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) held += cursor->value().size();
+  EXPECT_EQ(held, needed);
+}
+
+}  // namespace
+}  // namespace historian

@@ -1,0 +1,41 @@
+// File: storage/archive/options.h
+//
+// What an archive is configured with.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_OPTIONS_H_
+#define HISTORIAN_STORAGE_ARCHIVE_OPTIONS_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace historian {
+
+struct ArchiveOptions {
+  // Shards of the tags, each with its own thread. 0: one per processor.
+  int shards = 0;
+  // For open tails, frames on their way, cached heads (an eighth), pages decoded (a
+  // sixteenth) and folded (a quarter); the store's
+  // own caches are its own. When tails take
+  // more than half of it they are sealed early; when frames on their way take more than a quarter, writes
+  // wait.
+  uint64_t memory_budget_bytes = uint64_t{512} << 20;
+  // A seal begins when the journal is longer. Decides how long a restart takes: some 40 ms per MiB (a MiB may
+  // hold more than a million samples).
+  uint64_t journal_bytes_max = uint64_t{16} << 20;
+  // A seal begins when the oldest unsealed sample has waited so long.
+  absl::Duration seal_interval = absl::Hours(6);
+  // A partition into which nothing was sealed for so long is settled in the background when its time is over
+  // or late samples are a quarter of it: late blocks are merged, rollups built, the densest encodings used.
+  absl::Duration settle_delay = absl::Minutes(10);
+  // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
+  absl::Duration retention_period = absl::Minutes(10);
+  // Samples farther ahead of the clock are rejected.
+  absl::Duration future_limit = absl::Hours(1);
+  // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
+  // at least) if that is smaller, so that sealing and reading go on.
+  uint64_t disk_reserve_bytes = uint64_t{256} << 20;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_OPTIONS_H_

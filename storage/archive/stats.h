@@ -1,0 +1,47 @@
+// File: storage/archive/stats.h
+//
+// What an archive counts of itself.
+#ifndef HISTORIAN_STORAGE_ARCHIVE_STATS_H_
+#define HISTORIAN_STORAGE_ARCHIVE_STATS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "storage/kv/store.h"
+#include "storage/model/timestamp.h"
+
+namespace historian {
+
+struct ArchiveStats {
+  uint64_t samples_stored = 0;  // Since Open, as all of the first group.
+  uint64_t samples_rejected = 0;
+  uint64_t samples_repeated = 0;  // Exact duplicates recognised on arrival.
+  uint64_t frames_stored = 0;
+  uint64_t frames_repeated = 0;
+  uint64_t seals = 0;
+  Timestamp last_seal = 0;
+  uint64_t settles = 0;          // Partitions.
+  uint64_t settled_bytes = 0;    // Written by settling.
+  uint64_t journal_commits = 0;  // fdatasyncs.
+
+  uint64_t samples_open = 0;     // In tails.
+  uint64_t tail_bytes = 0;       // Memory.
+  uint64_t in_flight_bytes = 0;  // Frames being written.
+  uint64_t cache_bytes = 0;
+  uint64_t journal_bytes = 0;
+  uint64_t samples_sealed = 0;  // In all blocks.
+  uint64_t blocks = 0;
+  uint64_t block_bytes = 0;         // Heads, payloads and rollups.
+  uint64_t samples_unsettled = 0;   // Of the sealed ones.
+  uint64_t disk_reserve_bytes = 0;  // In force.
+  absl::Status ingest;              // OK, or why writes are refused.
+  absl::Status retention;           // OK, or why retention rules are not applied.
+  std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
+  kv::StoreStats store;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_ARCHIVE_STATS_H_

@@ -1,0 +1,67 @@
+#include "storage/read/head_cache.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/format/block.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+
+absl::StatusOr<std::shared_ptr<const TagHeads>> HeadCache::Get(int32_t partition, TagId tag) {
+  return heads_.Get({partition, tag}, [&] { return Load(partition, tag); });
+}
+
+absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagId tag) {
+  auto heads = std::make_shared<StoredHeads>();
+  const std::string prefix = format::HeadPrefix(partition, tag);
+  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kHeads);
+  for (cursor->Seek(prefix); cursor->Valid(); cursor->Next()) {
+    if (cursor->key().substr(0, prefix.size()) != prefix) break;
+    ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor->key()));
+    absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(cursor->value());
+    if (!head.ok()) {
+      heads->damage = Annotate(head.status(),
+                               absl::StrCat("block of tag ", tag, " from ", FormatTimestamp(id.first_time)));
+      continue;
+    }
+    heads->heads.push_back({id, *std::move(head), cursor->value().size()});
+  }
+  RETURN_IF_ERROR(
+      Annotate(cursor->status(), absl::StrCat("reading the blocks of tag ", tag, " in the week from ",
+                                              FormatTimestamp(format::PartitionStart(partition)))));
+  std::stable_sort(heads->heads.begin(), heads->heads.end(),
+                   [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
+  const ValueType type = heads->heads.empty() ? ValueType::kFloat64 : heads->heads[0].head.type;
+  const bool whole = heads->damage.ok();
+  auto of_tag = std::make_shared<TagHeads>();
+  of_tag->view = std::make_shared<const PartitionView>(tag, type, partition, heads, nullptr);
+  size_t bytes = sizeof(TagHeads) + sizeof(StoredHeads) + of_tag->view->MemoryBytes();
+  for (const StoredHead& head : heads->heads) {
+    bytes += sizeof(StoredHead) + head.head.pages.capacity() * sizeof(format::PageInfo);
+  }
+  of_tag->stored = std::move(heads);
+  return Heads::Loaded{std::move(of_tag), bytes, whole};
+}
+
+absl::StatusOr<std::shared_ptr<const format::Rollup>> HeadCache::Rollup(int32_t partition, TagId tag) {
+  using Loaded = Rollups::Loaded;
+  return rollups_.Get({partition, tag}, [&]() -> absl::StatusOr<Loaded> {
+    ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
+                     store_.Get(kv::Space::kRollups, format::RollupKey({partition, tag})));
+    if (!bytes.has_value()) return Loaded{};
+    absl::StatusOr<format::Rollup> rollup = format::DecodeRollup(*bytes);
+    if (!rollup.ok()) {
+      return Annotate(rollup.status(), absl::StrCat("tag ", tag, ", week from ",
+                                                    FormatTimestamp(format::PartitionStart(partition))));
+    }
+    auto shared = std::make_shared<const format::Rollup>(*std::move(rollup));
+    const size_t size = shared->MemoryBytes();
+    return Loaded{std::move(shared), size};
+  });
+}
+
+}  // namespace historian

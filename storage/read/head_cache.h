@@ -1,0 +1,64 @@
+// File: storage/read/head_cache.h
+//
+// The decoded block heads and rollups of (partition, tag), within a number of bytes. A partition without
+// blocks of a tag is remembered too: that is what makes looking back over a silent year cheap.
+//
+// Threads: any number.
+#ifndef HISTORIAN_STORAGE_READ_HEAD_CACHE_H_
+#define HISTORIAN_STORAGE_READ_HEAD_CACHE_H_
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/format/key.h"
+#include "storage/format/rollup.h"
+#include "storage/kv/store.h"
+#include "storage/read/lru_cache.h"
+#include "storage/read/partition_view.h"
+#include "storage/read/stored_heads.h"
+
+namespace historian {
+
+// What is stored of a tag in a partition.
+struct TagHeads {
+  std::shared_ptr<const StoredHeads> stored;
+  std::shared_ptr<const PartitionView> view;  // Of these heads alone, without a tail.
+};
+
+class HeadCache {
+ public:
+  HeadCache(kv::Store& store, size_t bytes_max)
+      : store_(store), heads_(bytes_max - bytes_max / 4), rollups_(bytes_max / 4) {}
+
+  // The store's errors. A damaged head is in the result, as `damage`, and is not remembered.
+  absl::StatusOr<std::shared_ptr<const TagHeads>> Get(int32_t partition, TagId tag);
+
+  // The rollup as stored, null when there is none. DataLoss when it is damaged.
+  absl::StatusOr<std::shared_ptr<const format::Rollup>> Rollup(int32_t partition, TagId tag);
+
+  // Forget these, and what loads under way have read of them: call after the store has changed.
+  using Key = std::pair<int32_t, TagId>;
+  void Invalidate(const std::vector<Key>& keys) { heads_.Invalidate(keys); }
+  void InvalidatePartition(int32_t partition) {
+    const auto changed = [partition](const Key& key) { return key.first == partition; };
+    heads_.InvalidateIf(changed);
+    rollups_.InvalidateIf(changed);
+  }
+
+  size_t size_bytes() const { return heads_.size_bytes() + rollups_.size_bytes(); }
+
+ private:
+  using Heads = LruCache<Key, TagHeads>;
+  using Rollups = LruCache<Key, format::Rollup>;
+  absl::StatusOr<Heads::Loaded> Load(int32_t partition, TagId tag);
+
+  kv::Store& store_;
+  Heads heads_;
+  Rollups rollups_;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_READ_HEAD_CACHE_H_

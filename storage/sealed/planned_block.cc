@@ -1,0 +1,28 @@
+#include "storage/sealed/planned_block.h"
+
+#include <utility>
+
+#include "storage/kv/store.h"
+
+namespace historian {
+
+void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<OpenPagePtr> pages,
+                std::vector<PlannedBlock>* blocks) {
+  size_t bytes = 0;
+  PlannedBlock* block = nullptr;
+  for (OpenPagePtr& page : pages) {
+    const Timestamp first = page->summary.first.time;
+    const int32_t partition = format::PartitionOf(first);
+    if (block == nullptr || block->pages.size() == format::kBlockPagesMax ||
+        block->id.partition != partition || bytes + page->bytes.size() > kv::kValueBytesMax) {
+      block = &blocks->emplace_back();
+      block->id = {partition, tag, first, seal};
+      block->type = type;
+      bytes = 0;
+    }
+    bytes += page->bytes.size();
+    block->pages.push_back(std::move(page));
+  }
+}
+
+}  // namespace historian

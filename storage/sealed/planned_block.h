@@ -1,0 +1,30 @@
+// File: storage/sealed/planned_block.h
+//
+// Pages put together as a block, ready to be stored.
+#ifndef HISTORIAN_STORAGE_SEALED_PLANNED_BLOCK_H_
+#define HISTORIAN_STORAGE_SEALED_PLANNED_BLOCK_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/format/key.h"
+#include "storage/model/tag.h"
+#include "storage/tail/page_run.h"
+
+namespace historian {
+
+struct PlannedBlock {
+  format::BlockId id;
+  ValueType type = ValueType::kFloat64;
+  std::vector<OpenPagePtr> pages;
+};
+
+// Cuts pages, in order of time, into blocks of one partition and at most kBlockPagesMax pages and a payload
+// that the store takes; appends them.
+void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<OpenPagePtr> pages,
+                std::vector<PlannedBlock>* blocks);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_SEALED_PLANNED_BLOCK_H_

@@ -1,0 +1,40 @@
+// File: storage/sealed/results.h
+//
+// What sealing and retention did.
+#ifndef HISTORIAN_STORAGE_SEALED_RESULTS_H_
+#define HISTORIAN_STORAGE_SEALED_RESULTS_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace historian {
+
+struct SealResult {
+  uint64_t samples = 0;
+  uint64_t blocks = 0;
+  uint64_t bytes = 0;
+  uint64_t partitions_settled = 0;
+};
+
+// What applying the retention rules did, or would do.
+struct RetentionResult {
+  enum class Action {
+    kDrop = 1,     // All of the partition has expired.
+    kRewrite = 2,  // A part has, and is large enough to rewrite the rest.
+    kWait = 3,     // A small part has; its space returns with more.
+  };
+  struct Partition {
+    int32_t partition = 0;
+    Action action = Action::kWait;
+    uint64_t samples = 0;  // That have expired in it, and their bytes: of blocks and rollups.
+    uint64_t bytes = 0;
+  };
+  uint64_t tags = 0;                  // Of which something expires that had not before.
+  uint64_t samples = 0;               // Dropped.
+  uint64_t bytes = 0;                 // Returned.
+  std::vector<Partition> partitions;  // Those with something expired in them, in order of time.
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_SEALED_RESULTS_H_

@@ -1,0 +1,491 @@
+#include "storage/sealed/retention.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/format/key.h"
+#include "storage/format/record_keys.h"
+#include "storage/model/status_macros.h"
+
+namespace historian {
+namespace {
+
+// Written down that often although nothing expires, so that it is known when rules were last looked at.
+constexpr absl::Duration kNoteAppliedEvery = absl::Hours(24);
+
+const int32_t kFirstPartition = format::PartitionOf(kTimestampMin);
+
+uint64_t SecondsOf(absl::Duration keep) {
+  return keep == absl::InfiniteDuration() ? 0 : static_cast<uint64_t>(absl::ToInt64Seconds(keep));
+}
+absl::Duration KeepOf(uint64_t seconds) {
+  return seconds == 0 ? absl::InfiniteDuration() : absl::Seconds(seconds);
+}
+
+absl::Status CheckText(absl::string_view what, absl::string_view text, size_t bytes_min, size_t bytes_max) {
+  if (text.size() < bytes_min) return absl::InvalidArgumentError(absl::StrCat("the ", what, " is missing"));
+  if (text.size() > bytes_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ", what, " has ", text.size(), " bytes; the limit is ", bytes_max));
+  }
+  if (!IsValidUtf8(text)) return absl::InvalidArgumentError(absl::StrCat("the ", what, " is no UTF-8"));
+  return absl::OkStatus();
+}
+
+absl::Status CheckKeep(absl::string_view what, absl::Duration keep) {
+  if (keep == absl::InfiniteDuration()) return absl::OkStatus();
+  if (keep < kKeepMin) {
+    return absl::InvalidArgumentError(absl::StrCat(what, " are kept for ", absl::FormatDuration(keep),
+                                                   "; the least is ", absl::FormatDuration(kKeepMin)));
+  }
+  if (keep != absl::Trunc(keep, absl::Seconds(1))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " are kept for ", absl::FormatDuration(keep), ", which is no whole seconds"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRule(const RetentionRule& rule) {
+  RETURN_IF_ERROR(CheckText("rule's name", rule.name, 1, kRetentionNameBytesMax));
+  const absl::Status status = [&] {
+    RETURN_IF_ERROR(CheckText("pattern", rule.pattern, 1, kTagNameBytesMax));
+    RETURN_IF_ERROR(CheckText("comment", rule.comment, 0, kRetentionTextBytesMax));
+    RETURN_IF_ERROR(CheckText("name of who changes it", rule.changed_by, 0, kRetentionNameBytesMax));
+    RETURN_IF_ERROR(CheckKeep("raw samples", rule.keep_raw));
+    RETURN_IF_ERROR(CheckKeep("rollups", rule.keep_rollups));
+    if (rule.keep_rollups >= rule.keep_raw) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("rollups cannot be kept for less time (", absl::FormatDuration(rule.keep_rollups),
+                     ") than raw samples (", absl::FormatDuration(rule.keep_raw), ")"));
+  }();
+  return Annotate(status, absl::StrCat("retention rule '", rule.name, "'"));
+}
+
+absl::Status CheckHold(const LegalHold& hold) {
+  RETURN_IF_ERROR(CheckText("hold's name", hold.name, 1, kRetentionNameBytesMax));
+  const absl::Status status = [&] {
+    RETURN_IF_ERROR(CheckText("pattern", hold.pattern, 1, kTagNameBytesMax));
+    RETURN_IF_ERROR(CheckText("reason", hold.reason, 1, kRetentionTextBytesMax));
+    RETURN_IF_ERROR(CheckText("name of who places it", hold.placed_by, 1, kRetentionNameBytesMax));
+    if (IsValidTimestamp(hold.start) && hold.end <= kTimestampMax + 1 && hold.start < hold.end) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(absl::StrCat("from ", FormatTimestamp(hold.start), " to ",
+                                                   FormatTimestamp(hold.end),
+                                                   " is no range of time between 1900 and 2200"));
+  }();
+  return Annotate(status, absl::StrCat("legal hold '", hold.name, "'"));
+}
+
+record::v1::LegalHoldRecord ToRecord(const LegalHold& hold) {
+  record::v1::LegalHoldRecord record;
+  record.set_id(hold.id);
+  record.set_name(hold.name);
+  record.set_pattern(hold.pattern);
+  record.set_start(hold.start);
+  record.set_end(hold.end);
+  record.set_reason(hold.reason);
+  record.set_placed_by(hold.placed_by);
+  record.set_placed(hold.placed);
+  if (hold.released.has_value()) {
+    record.mutable_release()->set_reason(hold.released->reason);
+    record.mutable_release()->set_by(hold.released->by);
+    record.mutable_release()->set_at(hold.released->at);
+  }
+  return record;
+}
+
+LegalHold FromRecord(const record::v1::LegalHoldRecord& record) {
+  LegalHold hold{.id = record.id(),
+                 .name = record.name(),
+                 .pattern = record.pattern(),
+                 .start = record.start(),
+                 .end = record.end(),
+                 .reason = record.reason(),
+                 .placed_by = record.placed_by(),
+                 .placed = record.placed()};
+  if (record.has_release()) {
+    hold.released = {record.release().reason(), record.release().by(), record.release().at()};
+  }
+  return hold;
+}
+
+// The partitions that are over for longer than `keep`.
+PartitionSet OlderThan(absl::Duration keep, Timestamp now) {
+  if (keep == absl::InfiniteDuration()) return PartitionSet();
+  const auto keep_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(keep));
+  if (Elapsed(kTimestampMin, now) <= keep_ns) return PartitionSet();
+  return PartitionSet(kFirstPartition, format::PartitionOf(now - static_cast<int64_t>(keep_ns)));
+}
+
+// What a rule and holds say of a tag.
+Expired Judge(const RetentionRule* rule, const std::vector<const LegalHold*>& holds, Timestamp now) {
+  Expired expired;
+  if (rule == nullptr) return expired;
+  expired.all = OlderThan(rule->keep_rollups, now);
+  expired.raw = OlderThan(rule->keep_raw, now);
+  for (const LegalHold* hold : holds) {
+    const PartitionSet held(format::PartitionOf(hold->start), format::PartitionOf(hold->end - 1) + 1);
+    expired.all.Remove(held);
+    expired.raw.Remove(held);
+  }
+  expired.raw.Remove(expired.all);
+  return expired;
+}
+
+template <typename Record>
+void PutStretches(const PartitionSet& partitions, Record* record) {
+  for (const PartitionSet::Stretch& stretch : partitions.stretches()) {
+    record->Add(stretch.begin);
+    record->Add(stretch.end);
+  }
+}
+
+// False when the numbers are no stretches.
+template <typename Record>
+bool GetStretches(const Record& record, PartitionSet* partitions) {
+  if (record.size() % 2 != 0) return false;
+  for (int i = 0; i < record.size(); i += 2) {
+    if (record[i] >= record[i + 1]) return false;
+    partitions->Add(PartitionSet(record[i], record[i + 1]));
+  }
+  return true;
+}
+
+}  // namespace
+
+int32_t Expired::end() const {
+  return std::max(all.empty() ? INT32_MIN : all.end(), raw.empty() ? INT32_MIN : raw.end());
+}
+
+bool ExpiredTable::HasAny(int32_t partition) const {
+  return std::any_of(groups_.begin(), groups_.end(),
+                     [partition](const Expired& group) { return group.HasRaw(partition); });
+}
+
+bool ExpiredTable::HasAllTags(int32_t partition, TagId last) const {
+  if (group_of_.size() <= last) return false;
+  if (!std::all_of(groups_.begin(), groups_.end(),
+                   [partition](const Expired& group) { return group.HasAll(partition); })) {
+    return false;
+  }
+  return std::find(group_of_.begin() + 1, group_of_.begin() + last + 1, 0u) == group_of_.begin() + last + 1;
+}
+
+// ---- Opening
+
+absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, const Clock& clock) {
+  auto retention = std::unique_ptr<Retention>(new Retention(store, clock));
+  RETURN_IF_ERROR(retention->Load());
+  return retention;
+}
+
+absl::Status Retention::Load() {
+  RETURN_IF_ERROR(LoadExpired());
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_.Get(kv::Space::kMeta, kRetentionRulesKey));
+  if (bytes.has_value()) {
+    record::v1::RetentionRulesRecord record;
+    if (!record.ParseFromString(*bytes)) {
+      return absl::DataLossError("the record of the retention rules is damaged");
+    }
+    for (const record::v1::RetentionRulesRecord::Rule& rule : record.rules()) {
+      rules_.push_back({.name = rule.name(),
+                        .pattern = rule.pattern(),
+                        .keep_raw = KeepOf(rule.keep_raw_s()),
+                        .keep_rollups = KeepOf(rule.keep_rollups_s()),
+                        .comment = rule.comment(),
+                        .changed_by = rule.changed_by(),
+                        .changed = rule.changed()});
+    }
+    rules_changed_ = record.changed();
+  }
+  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+  for (cursor->Seek(kLegalHoldKeyPrefix); cursor->Valid(); cursor->Next()) {
+    if (cursor->key().substr(0, kLegalHoldKeyPrefix.size()) != kLegalHoldKeyPrefix) break;
+    record::v1::LegalHoldRecord record;
+    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size())) ||
+        LegalHoldKey(record.id()) != cursor->key()) {
+      return absl::DataLossError(absl::StrCat("the record of legal hold '", record.name(), "' is damaged"));
+    }
+    holds_.emplace(record.id(), FromRecord(record));
+  }
+  return cursor->status();
+}
+
+absl::Status Retention::LoadExpired() {
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_.Get(kv::Space::kMeta, kExpiredKey));
+  if (!bytes.has_value()) return absl::OkStatus();
+  const absl::Status damaged = absl::DataLossError("the record of what has expired is damaged");
+  record::v1::ExpiredRecord record;
+  if (!record.ParseFromString(*bytes)) return damaged;
+  auto table = std::make_shared<ExpiredTable>();
+  for (const record::v1::ExpiredRecord::Group& stored : record.groups()) {
+    Expired& group = table->groups_.emplace_back();
+    if (!GetStretches(stored.all(), &group.all) || !GetStretches(stored.raw(), &group.raw) ||
+        stored.tags_size() % 2 != 0) {
+      return damaged;
+    }
+    table->end_ = std::max(table->end_, group.end());
+    uint64_t tag = 0;
+    for (int i = 0; i < stored.tags_size(); i += 2) {
+      tag += stored.tags(i);
+      const uint64_t end = tag + stored.tags(i + 1);
+      if (end > UINT32_MAX) return damaged;
+      if (table->group_of_.size() < end) table->group_of_.resize(end);
+      for (; tag < end; ++tag) table->group_of_[tag] = static_cast<uint32_t>(table->groups_.size());
+    }
+  }
+  absl::MutexLock lock(&mu_);
+  expired_ = std::move(table);
+  applied_ = record.applied();
+  return absl::OkStatus();
+}
+
+// ---- Rules
+
+std::vector<RetentionRule> Retention::Rules() const {
+  absl::MutexLock lock(&mu_);
+  return rules_;
+}
+
+Timestamp Retention::rules_changed() const {
+  absl::MutexLock lock(&mu_);
+  return rules_changed_;
+}
+
+absl::Status Retention::WriteRules(std::vector<RetentionRule> rules) {
+  const Timestamp now = clock_.Now();
+  record::v1::RetentionRulesRecord record;
+  record.set_changed(now);
+  for (const RetentionRule& rule : rules) {
+    record::v1::RetentionRulesRecord::Rule& stored = *record.add_rules();
+    stored.set_name(rule.name);
+    stored.set_pattern(rule.pattern);
+    stored.set_keep_raw_s(SecondsOf(rule.keep_raw));
+    stored.set_keep_rollups_s(SecondsOf(rule.keep_rollups));
+    stored.set_comment(rule.comment);
+    stored.set_changed_by(rule.changed_by);
+    stored.set_changed(rule.changed);
+  }
+  kv::Batch batch;
+  batch.Put(kRetentionRulesKey, record.SerializeAsString());
+  RETURN_IF_ERROR(Annotate(store_.Write(batch), "writing the retention rules"));
+  absl::MutexLock lock(&mu_);
+  rules_ = std::move(rules);
+  rules_changed_ = now;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RetentionRule> Retention::SetRule(RetentionRule rule, std::optional<size_t> position) {
+  RETURN_IF_ERROR(CheckRule(rule));
+  absl::MutexLock write_lock(&write_mu_);
+  rule.changed = clock_.Now();
+  std::vector<RetentionRule> rules = Rules();
+  const auto old = std::find_if(rules.begin(), rules.end(),
+                                [&](const RetentionRule& other) { return other.name == rule.name; });
+  size_t at = static_cast<size_t>(old - rules.begin());
+  if (old != rules.end()) rules.erase(old);
+  if (rules.size() >= kRetentionRulesMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("there are ", rules.size(), " retention rules, the most there can be"));
+  }
+  if (position.has_value()) at = *position;
+  rules.insert(rules.begin() + std::min(at, rules.size()), rule);
+  RETURN_IF_ERROR(WriteRules(std::move(rules)));
+  return rule;
+}
+
+absl::Status Retention::RemoveRule(absl::string_view name) {
+  absl::MutexLock write_lock(&write_mu_);
+  std::vector<RetentionRule> rules = Rules();
+  if (std::erase_if(rules, [&](const RetentionRule& rule) { return rule.name == name; }) == 0) {
+    return absl::NotFoundError(absl::StrCat("there is no retention rule '", name, "'"));
+  }
+  return WriteRules(std::move(rules));
+}
+
+// ---- Legal holds
+
+std::vector<LegalHold> Retention::Holds(bool with_released) const {
+  std::vector<LegalHold> holds;
+  absl::MutexLock lock(&mu_);
+  for (const auto& [id, hold] : holds_) {
+    if (with_released || !hold.released.has_value()) holds.push_back(hold);
+  }
+  return holds;
+}
+
+absl::Status Retention::WriteHold(const LegalHold& hold) {
+  kv::Batch batch;
+  batch.Put(LegalHoldKey(hold.id), ToRecord(hold).SerializeAsString());
+  RETURN_IF_ERROR(Annotate(store_.Write(batch), absl::StrCat("writing legal hold '", hold.name, "'")));
+  absl::MutexLock lock(&mu_);
+  holds_[hold.id] = hold;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LegalHold> Retention::PlaceHold(LegalHold hold) {
+  RETURN_IF_ERROR(CheckHold(hold));
+  absl::MutexLock write_lock(&write_mu_);
+  {
+    absl::MutexLock lock(&mu_);
+    if (holds_.size() >= kLegalHoldsMax) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "there are ", holds_.size(), " legal holds, those released too: the most there can be"));
+    }
+    hold.id = holds_.empty() ? 1 : holds_.rbegin()->first + 1;
+  }
+  hold.placed = clock_.Now();
+  hold.released.reset();
+  RETURN_IF_ERROR(WriteHold(hold));
+  return hold;
+}
+
+absl::StatusOr<LegalHold> Retention::ReleaseHold(uint64_t id, LegalHold::Release release) {
+  RETURN_IF_ERROR(CheckText("reason", release.reason, 1, kRetentionTextBytesMax));
+  RETURN_IF_ERROR(CheckText("name of who releases it", release.by, 1, kRetentionNameBytesMax));
+  absl::MutexLock write_lock(&write_mu_);
+  LegalHold hold;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = holds_.find(id);
+    if (found == holds_.end()) return absl::NotFoundError(absl::StrCat("there is no legal hold ", id));
+    hold = found->second;
+  }
+  if (hold.released.has_value()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "legal hold ", id, " '", hold.name, "' was released on ", FormatTimestamp(hold.released->at)));
+  }
+  release.at = clock_.Now();
+  hold.released = std::move(release);
+  RETURN_IF_ERROR(WriteHold(hold));
+  return hold;
+}
+
+Retention::Policy Retention::PolicyOf(absl::string_view tag_name) const {
+  Policy policy;
+  absl::MutexLock lock(&mu_);
+  for (const RetentionRule& rule : rules_) {
+    if (!MatchesGlob(rule.pattern, tag_name)) continue;
+    policy.rule = rule;
+    break;
+  }
+  for (const auto& [id, hold] : holds_) {
+    if (!hold.released.has_value() && MatchesGlob(hold.pattern, tag_name)) policy.holds.push_back(hold);
+  }
+  return policy;
+}
+
+// ---- What has expired
+
+std::shared_ptr<const ExpiredTable> Retention::expired() const {
+  absl::MutexLock lock(&mu_);
+  return expired_;
+}
+
+Timestamp Retention::applied() const {
+  absl::MutexLock lock(&mu_);
+  return applied_;
+}
+
+absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Timestamp now, bool commit) {
+  now = std::clamp(now, kTimestampMin, kTimestampMax);
+  // A hold placed meanwhile waits, and is then in force.
+  absl::MutexLock write_lock(&write_mu_);
+  const std::vector<RetentionRule> rules = Rules();
+  const std::vector<LegalHold> holds = Holds(/*with_released=*/false);
+  const std::shared_ptr<const ExpiredTable> before = expired();
+  Outcome outcome;
+  outcome.expired = before;
+  if (rules.empty()) return outcome;
+
+  // Tags differ in few ways: by the rule and the holds that match, and by what has expired already.
+  std::map<std::pair<size_t, std::vector<size_t>>, Expired> verdicts;
+  std::map<std::pair<const Expired*, const Expired*>, uint32_t> group_of;
+  std::map<Expired, uint32_t> groups;
+  auto table = std::make_shared<ExpiredTable>();
+  const TagId last = tags.last_id();
+  table->group_of_.resize(size_t{last} + 1);
+  bool changed = false;
+  for (TagId id = 1; id <= last; ++id) {
+    const std::shared_ptr<const Tag> tag = tags.Find(id);
+    if (tag == nullptr) continue;
+    std::pair<size_t, std::vector<size_t>> policy;
+    while (policy.first < rules.size() && !MatchesGlob(rules[policy.first].pattern, tag->name))
+      ++policy.first;
+    for (size_t h = 0; h < holds.size(); ++h) {
+      if (MatchesGlob(holds[h].pattern, tag->name)) policy.second.push_back(h);
+    }
+    auto verdict = verdicts.find(policy);
+    if (verdict == verdicts.end()) {
+      std::vector<const LegalHold*> held;
+      for (const size_t h : policy.second) held.push_back(&holds[h]);
+      const RetentionRule* const rule = policy.first < rules.size() ? &rules[policy.first] : nullptr;
+      verdict = verdicts.emplace(policy, Judge(rule, held, now)).first;
+    }
+    const Expired* const old = before->Of(id);
+    const auto [group, is_new] = group_of.emplace(std::pair(&verdict->second, old), 0);
+    if (is_new) {
+      Expired expired = old == nullptr ? Expired() : *old;
+      expired.all.Add(verdict->second.all);
+      expired.raw.Add(verdict->second.raw);
+      expired.raw.Remove(expired.all);
+      if (expired != Expired()) {
+        const auto [interned, unknown] = groups.emplace(expired, static_cast<uint32_t>(groups.size() + 1));
+        if (unknown) table->groups_.push_back(expired);
+        group->second = interned->second;
+      }
+    }
+    table->group_of_[id] = group->second;
+    const Expired* const after = table->Of(id);
+    if (after != nullptr && (old == nullptr || *after != *old)) {
+      ++outcome.tags;
+      changed = true;
+    }
+  }
+  if (changed) {
+    for (const Expired& group : table->groups_) table->end_ = std::max(table->end_, group.end());
+    outcome.expired = table;
+  }
+  if (!commit) return outcome;
+  if (!changed && applied() != INT64_MIN && now >= applied() &&
+      Elapsed(applied(), now) < static_cast<uint64_t>(absl::ToInt64Nanoseconds(kNoteAppliedEvery))) {
+    return outcome;
+  }
+
+  record::v1::ExpiredRecord record;
+  record.set_applied(std::max(now, applied()));
+  const ExpiredTable& expired = *outcome.expired;
+  std::vector<uint32_t> end_of_run(expired.groups_.size());  // Of tags, per group.
+  for (const Expired& group : expired.groups_) {
+    record::v1::ExpiredRecord::Group& stored = *record.add_groups();
+    PutStretches(group.all, stored.mutable_all());
+    PutStretches(group.raw, stored.mutable_raw());
+  }
+  for (uint32_t id = 0; id < expired.group_of_.size(); ++id) {
+    if (expired.group_of_[id] == 0) continue;
+    const uint32_t g = expired.group_of_[id] - 1;
+    record::v1::ExpiredRecord::Group& stored = *record.mutable_groups(static_cast<int>(g));
+    if (stored.tags_size() > 0 && end_of_run[g] == id) {
+      stored.set_tags(stored.tags_size() - 1, stored.tags(stored.tags_size() - 1) + 1);
+    } else {
+      stored.add_tags(id - end_of_run[g]);
+      stored.add_tags(1);
+    }
+    end_of_run[g] = id + 1;
+  }
+  kv::Batch batch;
+  batch.Put(kExpiredKey, record.SerializeAsString());
+  RETURN_IF_ERROR(Annotate(store_.Write(batch), "writing down what has expired"));
+  absl::MutexLock lock(&mu_);
+  expired_ = outcome.expired;
+  applied_ = record.applied();
+  return outcome;
+}
+
+}  // namespace historian

@@ -1,0 +1,428 @@
+#include "storage/tags/tag_registry.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/format/bytes.h"
+#include "storage/format/record_keys.h"
+#include "storage/model/check.h"
+#include "storage/model/status_macros.h"
+#include "storage/tags/id_ranges.h"
+
+namespace historian {
+namespace {
+
+record::v1::TagRecord ToRecord(const Tag& tag) {
+  record::v1::TagRecord record;
+  record.set_id(tag.id);
+  record.set_name(tag.name);
+  record.set_type(static_cast<uint32_t>(tag.type));
+  record.set_interpolation(static_cast<uint32_t>(tag.interpolation));
+  record.set_unit(tag.unit);
+  record.set_description(tag.description);
+  record.mutable_states()->insert(tag.states.begin(), tag.states.end());
+  record.mutable_attributes()->insert(tag.attributes.begin(), tag.attributes.end());
+  record.set_retired(tag.retired);
+  record.set_created(tag.created);
+  record.set_updated(tag.updated);
+  return record;
+}
+
+Tag FromRecord(const record::v1::TagRecord& record) {
+  Tag tag;
+  tag.id = record.id();
+  tag.name = record.name();
+  tag.type = static_cast<ValueType>(record.type());
+  tag.interpolation = static_cast<Interpolation>(record.interpolation());
+  tag.unit = record.unit();
+  tag.description = record.description();
+  tag.states.insert(record.states().begin(), record.states().end());
+  tag.attributes.insert(record.attributes().begin(), record.attributes().end());
+  tag.retired = record.retired();
+  tag.created = record.created();
+  tag.updated = record.updated();
+  return tag;
+}
+
+// All that a creator says; what the server adds does not count.
+bool SameDefinition(const Tag& a, const Tag& b) {
+  return a.type == b.type && a.interpolation == b.interpolation && a.unit == b.unit &&
+         a.description == b.description && a.states == b.states && a.attributes == b.attributes;
+}
+
+// How many tags that were asked for are kept ready.
+constexpr size_t kRecent = 8192;
+constexpr size_t kShelfBlock = size_t{64} << 10;
+// Details that are out of date are swept out when they are more than those of today, and more than this.
+constexpr size_t kSweepMin = size_t{1} << 20;
+
+TagTraits TraitsOf(const Tag& tag) { return {tag.type, tag.interpolation, tag.retired, true}; }
+
+// Takes id and name out of the record.
+std::string DetailsOf(record::v1::TagRecord record) {
+  record.clear_id();
+  record.clear_name();
+  return record.SerializeAsString();
+}
+
+// The same of the record as it is stored, where id and name come first: mostly a copy of the rest. Spoils
+// *record.
+void TakeDetails(absl::string_view stored, record::v1::TagRecord* record, std::string* details) {
+  using google::protobuf::internal::WireFormatLite;
+  using google::protobuf::io::CodedInputStream;
+  CodedInputStream in(reinterpret_cast<const uint8_t*>(stored.data()), static_cast<int>(stored.size()));
+  uint32_t id = 0, name_size = 0;
+  if (in.ReadTag() == WireFormatLite::MakeTag(1, WireFormatLite::WIRETYPE_VARINT) && in.ReadVarint32(&id) &&
+      in.ReadTag() == WireFormatLite::MakeTag(2, WireFormatLite::WIRETYPE_LENGTH_DELIMITED) &&
+      in.ReadVarint32(&name_size) && in.Skip(static_cast<int>(name_size))) {
+    details->assign(stored.data() + in.CurrentPosition(), stored.size() - in.CurrentPosition());
+    return;
+  }
+  record->clear_id();
+  record->clear_name();
+  record->SerializeToString(details);
+}
+
+// Room for one more, an eighth at a time: doubling would leave up to half of it unused.
+template <typename T>
+void GrowTo(size_t size, std::vector<T>* v) {
+  if (size > v->capacity()) v->reserve(size + size / 8);
+  if (size > v->size()) v->resize(size);
+}
+
+// Tags created together are written together, up to so many at once.
+constexpr size_t kCreateBatch = 1000;
+// Tags loaded are made known so many at a time.
+constexpr size_t kLoadedAtOnce = 256;
+
+bool IsTagKey(absl::string_view key) {
+  return key.size() == kTagKeyPrefix.size() + sizeof(TagId) && absl::StartsWith(key, kTagKeyPrefix);
+}
+
+}  // namespace
+
+const char* ByteShelf::Put(absl::string_view bytes) {
+  const size_t size = format::kVarintBytesMax + bytes.size();
+  if (size > left_) {
+    left_ = std::max(size, kShelfBlock);
+    blocks_.emplace_back(new char[left_]);
+    next_ = blocks_.back().get();
+  }
+  char* const put = next_;
+  uint8_t* const end = format::PutVarint(reinterpret_cast<uint8_t*>(put), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), end);
+  next_ = reinterpret_cast<char*>(end) + bytes.size();
+  left_ -= next_ - put;
+  size_bytes_ += next_ - put;
+  return put;
+}
+
+absl::string_view ByteShelf::At(const char* put) {
+  size_t size = 0;
+  unsigned shift = 0;
+  for (; (*put & 0x80) != 0; shift += 7) size |= static_cast<size_t>(*put++ & 0x7F) << shift;
+  size |= static_cast<size_t>(*put++) << shift;
+  return {put, size};
+}
+
+TagId TagRegistry::IdOf(const char* put) {
+  TagId id;
+  std::memcpy(&id, ByteShelf::At(put).data(), sizeof(id));
+  return id;
+}
+
+TagRegistry::TagRegistry(kv::Store& store, const Clock& clock)
+    : store_(store), clock_(clock), by_name_(0, NameHash{&names_}, NameEq{&names_}), recent_(kRecent) {}
+
+absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store, const Clock& clock) {
+  auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, clock));
+  RETURN_IF_ERROR(registry->Load());
+  return registry;
+}
+
+absl::Status TagRegistry::Load() {
+  TagId last = 0;
+  {
+    const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+    cursor->SeekForPrev(TagKey(~TagId{0}));
+    RETURN_IF_ERROR(cursor->status());
+    if (cursor->Valid() && IsTagKey(cursor->key())) last = IdOfKey(cursor->key(), kTagKeyPrefix);
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    GrowTo(last, &names_);
+    GrowTo(last, &details_);
+    GrowTo(last, &traits_);
+    by_name_.reserve(last);
+  }
+  return ForEachIdRange(last, [this](uint64_t begin, uint64_t end) { return LoadRange(begin, end); });
+}
+
+absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
+  struct Loaded {
+    TagId id;
+    TagTraits traits;
+    std::string name;
+    std::string details;
+  };
+  std::vector<Loaded> loaded(kLoadedAtOnce);
+  size_t size = 0;
+  const auto publish = [&] {
+    absl::MutexLock lock(&mu_);
+    // Where names have their places is all over the set: all are asked for before the first is needed.
+    for (size_t i = 0; i < size; ++i) by_name_.prefetch(loaded[i].name);
+    for (size_t i = 0; i < size; ++i) {
+      Publish(loaded[i].id, loaded[i].name, loaded[i].traits, loaded[i].details);
+    }
+    size = 0;
+  };
+  record::v1::TagRecord record;
+  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+  for (cursor->Seek(TagKey(static_cast<TagId>(begin))); cursor->Valid(); cursor->Next()) {
+    if (!IsTagKey(cursor->key()) || IdOfKey(cursor->key(), kTagKeyPrefix) >= end) break;
+    if (!record.ParseFromArray(cursor->value().data(), cursor->value().size()) ||
+        record.id() != IdOfKey(cursor->key(), kTagKeyPrefix) || record.id() == 0 ||
+        !IsKnownValueType(record.type())) {
+      return absl::DataLossError(absl::StrCat("the record of tag '", record.name(), "' is damaged"));
+    }
+    Loaded& one = loaded[size++];
+    one.id = record.id();
+    one.traits = {static_cast<ValueType>(record.type()), static_cast<Interpolation>(record.interpolation()),
+                  record.retired(), true};
+    one.name = record.name();
+    TakeDetails(cursor->value(), &record, &one.details);
+    if (size == loaded.size()) publish();
+  }
+  publish();
+  return cursor->status();
+}
+
+void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& traits,
+                          absl::string_view details) {
+  GrowTo(id, &names_);
+  GrowTo(id, &details_);
+  GrowTo(id, &traits_);
+  if (names_[id - 1] == nullptr) {
+    std::string named(sizeof(id), '\0');
+    std::memcpy(named.data(), &id, sizeof(id));
+    named.append(name.data(), name.size());
+    names_[id - 1] = names_shelf_.Put(named);
+    by_name_.insert(id);
+  } else {
+    details_bytes_ -= ByteShelf::At(details_[id - 1]).size();
+    absl::MutexLock recent_lock(&recent_mu_);
+    std::shared_ptr<const Tag>& recent = recent_[id % kRecent];
+    if (recent != nullptr && recent->id == id) recent.reset();
+  }
+  details_[id - 1] = details_shelf_.Put(details);
+  details_bytes_ += details.size();
+  traits_[id - 1] = traits;
+  if (details_shelf_.size_bytes() < kSweepMin || details_shelf_.size_bytes() < 3 * details_bytes_) return;
+  ByteShelf swept;
+  for (const char*& one : details_) {
+    if (one != nullptr) one = swept.Put(ByteShelf::At(one));
+  }
+  details_shelf_ = std::move(swept);
+}
+
+std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
+  {
+    absl::MutexLock recent_lock(&recent_mu_);
+    const std::shared_ptr<const Tag>& recent = recent_[id % kRecent];
+    if (recent != nullptr && recent->id == id) return recent;
+  }
+  record::v1::TagRecord record;
+  const absl::string_view details = ByteShelf::At(details_[id - 1]);
+  HISTORIAN_CHECK(record.ParseFromArray(details.data(), details.size()));
+  record.set_id(id);
+  record.set_name(std::string(NameOf(names_[id - 1])));
+  auto tag = std::make_shared<const Tag>(FromRecord(record));
+  absl::MutexLock recent_lock(&recent_mu_);
+  recent_[id % kRecent] = tag;
+  return tag;
+}
+
+std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std::vector<Tag> tags) {
+  absl::MutexLock write_lock(&write_mu_);
+  std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> results(
+      tags.size(), absl::StatusOr<std::shared_ptr<const Tag>>(absl::UnknownError("")));
+  TagId next_id = last_id() + 1;
+  kv::Batch batch;
+  std::vector<size_t> pending;                    // Items in the batch.
+  std::map<std::string, size_t> pending_by_name;  // Their names.
+  const auto commit = [&] {
+    const absl::Status status = store_.Write(batch);
+    for (size_t i : pending) {
+      if (status.ok()) {
+        const Tag& tag = **results[i];
+        absl::MutexLock lock(&mu_);
+        Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
+      } else {
+        results[i] = Annotate(status, absl::StrCat("creating tag '", tags[i].name, "'"));
+      }
+    }
+    batch = kv::Batch();
+    pending.clear();
+    pending_by_name.clear();
+  };
+  for (size_t i = 0; i < tags.size(); ++i) {
+    Tag& tag = tags[i];
+    if (absl::Status status = ValidateTag(tag); !status.ok()) {
+      results[i] = std::move(status);
+      continue;
+    }
+    if (pending_by_name.count(tag.name) != 0) commit();
+    if (const std::shared_ptr<const Tag> existing = Find(tag.name)) {
+      if (SameDefinition(*existing, tag)) {
+        results[i] = existing;
+      } else {
+        results[i] =
+            absl::AlreadyExistsError(absl::StrCat("tag '", tag.name, "' exists with another definition (id ",
+                                                  existing->id, ", ", ValueTypeName(existing->type), ")"));
+      }
+      continue;
+    }
+    tag.id = next_id++;
+    tag.retired = false;
+    tag.created = tag.updated = clock_.Now();
+    batch.Put(TagKey(tag.id), ToRecord(tag).SerializeAsString());
+    results[i] = std::make_shared<const Tag>(tag);
+    pending.push_back(i);
+    pending_by_name.emplace(tag.name, i);
+    if (pending.size() == kCreateBatch) commit();
+  }
+  if (!pending.empty()) commit();
+  return results;
+}
+
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(Tag tag) {
+  RETURN_IF_ERROR(ValidateTag(tag));
+  tag.updated = clock_.Now();
+  kv::Batch batch;
+  batch.Put(TagKey(tag.id), ToRecord(tag).SerializeAsString());
+  RETURN_IF_ERROR(Annotate(store_.Write(batch), absl::StrCat("changing tag '", tag.name, "'")));
+  {
+    absl::MutexLock lock(&mu_);
+    Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
+  }
+  return std::make_shared<const Tag>(std::move(tag));
+}
+
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const TagChange& change) {
+  absl::MutexLock write_lock(&write_mu_);
+  const std::shared_ptr<const Tag> old = Find(id);
+  if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  Tag tag = *old;
+  if (change.unit.has_value()) tag.unit = *change.unit;
+  if (change.description.has_value()) tag.description = *change.description;
+  if (change.interpolation.has_value()) tag.interpolation = *change.interpolation;
+  for (uint32_t code : change.remove_states) tag.states.erase(code);
+  for (const auto& [code, name] : change.set_states) tag.states[code] = name;
+  for (const std::string& key : change.remove_attributes) tag.attributes.erase(key);
+  for (const auto& [key, value] : change.set_attributes) tag.attributes[key] = value;
+  return Replace(std::move(tag));
+}
+
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::SetRetired(TagId id, bool retired) {
+  absl::MutexLock write_lock(&write_mu_);
+  const std::shared_ptr<const Tag> old = Find(id);
+  if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  if (old->retired == retired) return old;
+  Tag tag = *old;
+  tag.retired = retired;
+  return Replace(std::move(tag));
+}
+
+std::shared_ptr<const Tag> TagRegistry::Find(TagId id) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return id == 0 || id > names_.size() || names_[id - 1] == nullptr ? nullptr : Make(id);
+}
+
+std::shared_ptr<const Tag> TagRegistry::Find(absl::string_view name) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : Make(*found);
+}
+
+// Sorting a million names takes a second: nobody who writes waits for it.
+void TagRegistry::SortNames() const {
+  std::vector<const char*> fresh;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    for (TagId id = sorted_through_ + 1; id <= names_.size(); ++id) {
+      if (names_[id - 1] != nullptr) fresh.push_back(names_[id - 1]);
+    }
+    sorted_through_ = static_cast<TagId>(names_.size());
+  }
+  if (fresh.empty()) return;
+  const auto by_name = [](const char* a, const char* b) { return NameOf(a) < NameOf(b); };
+  std::sort(fresh.begin(), fresh.end(), by_name);
+  // Names lie all over memory: a few new ones look for their places, and the others are not looked at.
+  std::vector<const char*> merged;
+  merged.reserve(sorted_.size() + fresh.size());
+  auto rest = sorted_.begin();
+  for (const char* name : fresh) {
+    const auto place = std::upper_bound(rest, sorted_.end(), name, by_name);
+    merged.insert(merged.end(), rest, place);
+    merged.push_back(name);
+    rest = place;
+  }
+  merged.insert(merged.end(), rest, sorted_.end());
+  sorted_ = std::move(merged);
+}
+
+std::vector<TagId> TagRegistry::ListIds(absl::string_view pattern, absl::string_view prefix,
+                                        absl::string_view after, size_t limit, bool include_retired) const {
+  std::vector<TagId> ids;
+  absl::MutexLock sort_lock(&sort_mu_);
+  SortNames();
+  auto it = after.empty() || after < prefix
+                ? std::lower_bound(sorted_.begin(), sorted_.end(), prefix,
+                                   [](const char* a, absl::string_view b) { return NameOf(a) < b; })
+                : std::upper_bound(sorted_.begin(), sorted_.end(), after,
+                                   [](absl::string_view a, const char* b) { return a < NameOf(b); });
+  absl::ReaderMutexLock lock(&mu_);
+  for (; it != sorted_.end() && ids.size() < limit; ++it) {
+    const absl::string_view name = NameOf(*it);
+    if (name.substr(0, prefix.size()) != prefix) break;
+    const TagId id = IdOf(*it);
+    if (traits_[id - 1].retired && !include_retired) continue;
+    if (pattern.empty() || MatchesGlob(pattern, name)) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<std::shared_ptr<const Tag>> TagRegistry::List(absl::string_view pattern, absl::string_view prefix,
+                                                          absl::string_view after, size_t limit,
+                                                          bool include_retired) const {
+  const std::vector<TagId> ids = ListIds(pattern, prefix, after, limit, include_retired);
+  std::vector<std::shared_ptr<const Tag>> tags;
+  tags.reserve(ids.size());
+  for (const TagId id : ids) tags.push_back(Find(id));
+  return tags;
+}
+
+size_t TagRegistry::size() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return by_name_.size();
+}
+
+TagId TagRegistry::last_id() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return static_cast<TagId>(names_.size());
+}
+
+void TagRegistry::GetTraits(const TagId* ids, size_t count, TagTraits* traits) const {
+  absl::ReaderMutexLock lock(&mu_);
+  for (size_t i = 0; i < count; ++i) {
+    traits[i] = ids[i] == 0 || ids[i] > traits_.size() ? TagTraits() : traits_[ids[i] - 1];
+  }
+}
+
+}  // namespace historian

@@ -1,0 +1,158 @@
+// File: storage/tags/tag_registry.h
+//
+// All tags: in memory for look-up, in the store for good.
+//
+//   names    id and name, one behind the other     <- index by hash of the name
+//   details  the rest of each, packed              <- [id - 1]
+//   traits   what the write path asks for          <- [id - 1]
+//
+// A million tags that nobody asks for take about a hundred bytes each. A Tag is made of them when it is asked
+// for, and the last few thousand asked for are kept. Names are sorted when a list is first asked for, and new
+// ones merged into what is sorted.
+#ifndef HISTORIAN_STORAGE_TAGS_TAG_REGISTRY_H_
+#define HISTORIAN_STORAGE_TAGS_TAG_REGISTRY_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/kv/store.h"
+#include "storage/model/clock.h"
+#include "storage/model/tag.h"
+
+namespace historian {
+
+// What the write path needs to know of a tag.
+struct TagTraits {
+  ValueType type = ValueType::kFloat64;
+  Interpolation interpolation = Interpolation::kSloped;
+  bool retired = false;
+  bool exists = false;
+};
+
+// What an update changes; fields without a value stay.
+struct TagChange {
+  std::optional<std::string> unit;
+  std::optional<std::string> description;
+  std::optional<Interpolation> interpolation;
+  std::map<uint32_t, std::string> set_states;
+  std::vector<uint32_t> remove_states;
+  std::map<std::string, std::string> set_attributes;
+  std::vector<std::string> remove_attributes;
+};
+
+// Byte strings one behind the other, each after its length. Nothing that was put moves or goes while the
+// shelf lives. Threads: one that puts.
+class ByteShelf {
+ public:
+  const char* Put(absl::string_view bytes);
+  static absl::string_view At(const char* put);
+  size_t size_bytes() const { return size_bytes_; }
+
+ private:
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* next_ = nullptr;
+  size_t left_ = 0;
+  size_t size_bytes_ = 0;
+};
+
+// Threads: any number. A tag is immutable once handed out; a change makes a new one.
+class TagRegistry {
+ public:
+  // Reads every tag from the store, which must outlive the registry, as must the clock.
+  static absl::StatusOr<std::unique_ptr<TagRegistry>> Open(kv::Store& store, const Clock& clock);
+
+  // Creates tags durably, each on its own; results in the order given. A name that exists with an equal
+  // definition gives the existing tag; with another one AlreadyExists, and the caller may Find() it.
+  // InvalidArgument from ValidateTag; ResourceExhausted when the store is full.
+  std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> Create(std::vector<Tag> tags);
+
+  // NotFound; InvalidArgument when the changed tag would not be valid.
+  absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change);
+  absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired);
+
+  // Null when there is none.
+  std::shared_ptr<const Tag> Find(TagId id) const;
+  std::shared_ptr<const Tag> Find(absl::string_view name) const;
+
+  // Tags in order of name, names after `after`, beginning with `prefix` and matching the glob `pattern`
+  // (empty: all), at most `limit`.
+  std::vector<std::shared_ptr<const Tag>> List(absl::string_view pattern, absl::string_view prefix,
+                                               absl::string_view after, size_t limit,
+                                               bool include_retired) const;
+  // The same, but only their ids: no Tag is made.
+  std::vector<TagId> ListIds(absl::string_view pattern, absl::string_view prefix, absl::string_view after,
+                             size_t limit, bool include_retired) const;
+
+  size_t size() const;
+  // Ids are 1 to last_id().
+  TagId last_id() const;
+
+  // Copies the traits of the ids into *traits, which is as long; exists is false for unknown ones. One lock
+  // for all.
+  void GetTraits(const TagId* ids, size_t count, TagTraits* traits) const;
+
+ private:
+  // Finds tags in a set of ids by name. The vector is TagRegistry::names_.
+  struct NameHash {
+    using is_transparent = void;
+    const std::vector<const char*>* names;
+    size_t operator()(absl::string_view name) const { return absl::Hash<absl::string_view>()(name); }
+    size_t operator()(TagId id) const { return (*this)(NameOf((*names)[id - 1])); }
+  };
+  struct NameEq {
+    using is_transparent = void;
+    const std::vector<const char*>* names;
+    bool operator()(TagId a, TagId b) const { return a == b; }
+    bool operator()(TagId a, absl::string_view b) const { return NameOf((*names)[a - 1]) == b; }
+    bool operator()(absl::string_view a, TagId b) const { return (*this)(b, a); }
+  };
+
+  TagRegistry(kv::Store& store, const Clock& clock);
+  absl::Status Load();
+  absl::Status LoadRange(uint64_t begin, uint64_t end);
+  absl::StatusOr<std::shared_ptr<const Tag>> Replace(Tag tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  // A new tag, or the new details of one that is there.
+  void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<const Tag> Make(TagId id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void SortNames() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(sort_mu_) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // What stands in names_shelf_: an id of four bytes, then the name.
+  static TagId IdOf(const char* put);
+  static absl::string_view NameOf(const char* put) { return ByteShelf::At(put).substr(sizeof(TagId)); }
+
+  kv::Store& store_;
+  const Clock& clock_;
+
+  absl::Mutex write_mu_;  // One change at a time, held across the store's write.
+
+  mutable absl::Mutex sort_mu_ ABSL_ACQUIRED_AFTER(write_mu_);
+  mutable std::vector<const char*> sorted_ ABSL_GUARDED_BY(sort_mu_);  // Names of 1 to sorted_through_.
+  mutable TagId sorted_through_ ABSL_GUARDED_BY(sort_mu_) = 0;
+
+  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(sort_mu_);
+  ByteShelf names_shelf_ ABSL_GUARDED_BY(mu_);           // Put under mu_; what is put may be read without it.
+  ByteShelf details_shelf_ ABSL_GUARDED_BY(mu_);         // TagRecords without id and name.
+  size_t details_bytes_ ABSL_GUARDED_BY(mu_) = 0;        // Of details_shelf_, those of today.
+  std::vector<const char*> names_ ABSL_GUARDED_BY(mu_);  // [id - 1]; null: no such tag.
+  std::vector<const char*> details_ ABSL_GUARDED_BY(mu_);  // [id - 1].
+  std::vector<TagTraits> traits_ ABSL_GUARDED_BY(mu_);     // [id - 1].
+  absl::flat_hash_set<TagId, NameHash, NameEq> by_name_ ABSL_GUARDED_BY(mu_);
+
+  // Tags asked for lately: [id % size], null or of another id with the same place.
+  mutable absl::Mutex recent_mu_ ABSL_ACQUIRED_AFTER(mu_);
+  mutable std::vector<std::shared_ptr<const Tag>> recent_ ABSL_GUARDED_BY(recent_mu_);
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_TAGS_TAG_REGISTRY_H_

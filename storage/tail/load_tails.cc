@@ -1,0 +1,74 @@
+#include "storage/tail/load_tails.h"
+
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/format/record_keys.h"
+#include "storage/model/status_macros.h"
+#include "storage/tags/id_ranges.h"
+#include "storage/tail/tail_record.h"
+
+namespace historian {
+namespace {
+
+// So many at a time, that locks are not what takes the time.
+constexpr size_t kTailsAtOnce = 256;
+constexpr uint64_t kTraitsAtOnce = 1024;
+
+// The traits of tags that are asked for in order.
+class TraitsInOrder {
+ public:
+  explicit TraitsInOrder(const TagRegistry& tags)
+      : tags_(tags), ids_(kTraitsAtOnce), traits_(kTraitsAtOnce) {}
+
+  const TagTraits& Of(TagId id) {
+    if (!any_ || id - ids_[0] >= kTraitsAtOnce) {
+      any_ = true;
+      std::iota(ids_.begin(), ids_.end(), id);
+      tags_.GetTraits(ids_.data(), ids_.size(), traits_.data());
+    }
+    return traits_[id - ids_[0]];
+  }
+
+ private:
+  const TagRegistry& tags_;
+  bool any_ = false;
+  std::vector<TagId> ids_;
+  std::vector<TagTraits> traits_;
+};
+
+absl::Status LoadRange(kv::Store& store, const TagRegistry& tags,
+                       const std::vector<std::unique_ptr<Shard>>& shards, uint64_t begin, uint64_t end) {
+  TraitsInOrder traits(tags);
+  std::vector<std::vector<std::pair<TagId, Tail>>> loaded(shards.size());
+  const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kCheckpoint);
+  for (cursor->Seek(TailKey(static_cast<TagId>(begin))); cursor->Valid(); cursor->Next()) {
+    const absl::string_view key = cursor->key();
+    if (key.substr(0, 1) != kTailKeyPrefix || key.size() != 5) break;
+    const TagId id = IdOfKey(key, kTailKeyPrefix);
+    if (id >= end) break;
+    const TagTraits& its = traits.Of(id);
+    if (!its.exists) return absl::DataLossError(absl::StrCat("tag ", id, " has samples but no record"));
+    absl::StatusOr<Tail> tail = ReadTailRecord(its.type, cursor->value());
+    if (!tail.ok()) {
+      return Annotate(tail.status(), absl::StrCat("open samples of tag '", tags.Find(id)->name, "'"));
+    }
+    auto& same_shard = loaded[id % shards.size()];
+    same_shard.emplace_back(id, *std::move(tail));
+    if (same_shard.size() == kTailsAtOnce) shards[id % shards.size()]->Restore(std::exchange(same_shard, {}));
+  }
+  for (size_t s = 0; s < shards.size(); ++s) shards[s]->Restore(std::move(loaded[s]));
+  return cursor->status();
+}
+
+}  // namespace
+
+absl::Status LoadTails(kv::Store& store, const TagRegistry& tags,
+                       const std::vector<std::unique_ptr<Shard>>& shards) {
+  return ForEachIdRange(tags.last_id(), [&](uint64_t begin, uint64_t end) {
+    return LoadRange(store, tags, shards, begin, end);
+  });
+}
+
+}  // namespace historian

@@ -1,0 +1,146 @@
+// File: storage/tail/tail.h
+//
+// The tail of a tag: its samples that are in no block yet.
+//
+//   in order   page page page | rest          what came in order; full pages are encoded at once, the rest is
+//   raw late       run, run ...  | late           what came at or before the frontier, or contradicts a
+//   sample that is here
+//
+// Readers merge all of it by time; where two hold the same time, the one further right in
+//   blocks by seal < frozen in order < frozen late runs < in order < late runs < late
+// is the newer statement and wins. In-order samples are newer than the frontier, so they meet no older ones.
+//
+// Memory is what limits many tags with few samples each, and so are cache misses: a tail is one cache line,
+// in which or one step behind which lies all that most appends touch. Good numbers that come in order wait in
+// a bare array for their page; whatever is more than that (pages, late samples, strings, qualities, a frozen
+// state) stands in a Rest of its own, which an idle tag does not have.
+//
+// A seal *freezes* the tail: its contents move, unchanged, into a FrozenTail that readers still see, while
+// new samples begin afresh; what the seal does not put into blocks is *thawed* back.
+//
+// Threads: one at a time (its shard's mutex). FrozenTail, OpenPage and TailRun in a FrozenTail are immutable.
+#ifndef HISTORIAN_STORAGE_TAIL_TAIL_H_
+#define HISTORIAN_STORAGE_TAIL_TAIL_H_
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/format/page.h"
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+#include "storage/tail/frozen_tail.h"
+#include "storage/tail/page_run.h"
+
+namespace historian {
+
+// A tag's first sample makes its tail; until then it does not exist().
+class alignas(64) Tail {
+ public:
+  Tail();
+  // ValueType of the tag; it never changes.
+  explicit Tail(ValueType type);
+  Tail(Tail&&);
+  Tail& operator=(Tail&&);
+  ~Tail();
+
+  bool exists() const { return exists_; }
+
+  // What an addition changed.
+  struct Change {
+    int64_t samples = 0;
+    int64_t memory_bytes = 0;
+  };
+  // Adds samples, times strictly ascending.
+  Change Append(const SamplesView& samples, Superseded* superseded);
+  // Asks for the memory that the next Append will touch.
+  void Prefetch() const { __builtin_prefetch(waiting_.get() + waiting_size_, 1); }
+
+  // Samples from start to end (both inclusive), and whatever shares a page or run with them.
+  TailView View(Timestamp start, Timestamp end) const;
+
+  std::optional<LatestSample> latest() const;
+  // Oldest time ever stored, blocks included. Meaningful when latest() is.
+  Timestamp oldest_time() const { return oldest_; }
+  std::optional<Timestamp> frontier() const {
+    return has_frontier_ ? std::optional<Timestamp>(frontier_) : std::nullopt;
+  }
+
+  size_t samples() const;
+  // Added since the last freeze.
+  bool dirty() const { return dirty_; }
+  // Beside the tail itself.
+  size_t MemoryBytes() const;
+
+  // Requires no frozen tail. The returned object stays visible to readers until Thaw.
+  std::shared_ptr<const FrozenTail> Freeze();
+  // Ends the frozen state: `left` is what did not become blocks, in the form of FrozenTail::runs. With `left`
+  // null everything returns (the seal failed).
+  void Thaw(const std::vector<TailRun>* left);
+
+  // For recovery, of a new tail: the state a seal wrote down. Runs as in FrozenTail, or none.
+  void Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
+               std::optional<LatestSample> latest, Timestamp oldest);
+
+ private:
+  struct Waiting {
+    Timestamp time;
+    ValueBits value;
+  };
+  struct Free {
+    void operator()(Waiting* waiting) const { std::free(waiting); }
+  };
+  struct Rest;
+
+  // Whether samples may wait in the array: good numbers.
+  bool CanWait(const SamplesView& samples) const;
+  // Adds what is in order and fills no page; false when the samples are not.
+  bool AppendInOrder(const SamplesView& samples);
+  // Adds samples that may wait; false, and nothing is changed, when the array cannot hold them.
+  bool AppendWaiting(const SamplesView& samples, Superseded* superseded);
+  void AppendAny(const SamplesView& samples, Superseded* superseded);
+  // Adds a run that comes after all that is in order, to the array or to pages cut of both.
+  void ExtendWaiting(const SamplesView& run);
+  void CutWaiting(const SamplesView& run);
+  void ReserveWaiting(size_t size);
+  // A sample after the frontier, and not after all that is in order, where it waits.
+  void InsertWaiting(const SamplesView& samples, size_t i, Superseded* superseded);
+  void InsertUnfolded(const SamplesView& samples, size_t i, Superseded* superseded);
+  // A sample at whose time there is one in order already, `same` or not.
+  void StateAgain(const SamplesView& samples, size_t i, bool same, Superseded* superseded);
+  void AddLate(const SamplesView& samples);
+  void NoteNewest(const SamplesView& samples, size_t i);
+  void CutPages();
+  // Sorts rest_->late into rest_->late_runs, when there is much of it.
+  void SettleMuchLate();
+  void SettleLate();
+  Rest& MakeRest();
+  // Moves what waits in the array into rest_->in_order.rest,
+  Rest& Unfold();
+  // and back, when that can hold it. Without need there is no Rest then.
+  void Fold();
+
+  Timestamp oldest_ = 0;
+  Timestamp frontier_ = 0;
+  Timestamp latest_time_ = 0;
+  ValueBits latest_value_ = 0;
+  Quality latest_quality_ = kGood;
+  uint16_t waiting_size_ = 0;
+  uint16_t waiting_capacity_ = 0;
+  ValueType type_ = ValueType::kFloat64;
+  bool exists_ : 1 = false;
+  bool has_latest_ : 1 = false;
+  bool has_frontier_ : 1 = false;
+  bool dirty_ : 1 = false;
+  bool unfolded_ : 1 = false;  // rest_->in_order.rest has what would wait in the array.
+  format::EncodeHint hint_;    // From the pages cut before.
+  std::unique_ptr<Waiting[], Free> waiting_;
+  std::unique_ptr<Rest> rest_;  // May be null.
+};
+static_assert(sizeof(Tail) == 64);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_TAIL_TAIL_H_

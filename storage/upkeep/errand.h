@@ -1,0 +1,44 @@
+// File: storage/upkeep/errand.h
+//
+// Something that callers ask of a thread and wait for: who asks while it is being done waits for the next
+// time, and all who asked before it began get the same answer.
+#ifndef HISTORIAN_STORAGE_UPKEEP_ERRAND_H_
+#define HISTORIAN_STORAGE_UPKEEP_ERRAND_H_
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+
+namespace historian {
+
+// Guarded by a mutex of its owner, which every call requires held.
+template <typename T>
+class Errand {
+ public:
+  // For callers: lets go of *mu while it waits.
+  absl::StatusOr<T> Ask(absl::Mutex* mu) {
+    const uint64_t mine = ++asked_;
+    const auto answered = [this, mine] { return answered_ >= mine; };
+    mu->Await(absl::Condition(&answered));
+    return answer_;
+  }
+
+  // For the thread: whether somebody waits; what begins now answers all who asked so far.
+  bool is_asked() const { return asked_ != answered_; }
+  uint64_t Begin() const { return asked_; }
+  void Answer(uint64_t begun, absl::StatusOr<T> answer) {
+    answer_ = std::move(answer);
+    answered_ = begun;
+  }
+
+ private:
+  uint64_t asked_ = 0;
+  uint64_t answered_ = 0;
+  absl::StatusOr<T> answer_ = absl::UnknownError("not done yet");
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_UPKEEP_ERRAND_H_

@@ -1,0 +1,318 @@
+#include "storage/upkeep/housekeeping.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/format/key.h"
+#include "storage/model/status_macros.h"
+#include "storage/platform/background.h"
+#include "storage/upkeep/expiry.h"
+
+namespace historian {
+namespace {
+
+// How often the thread looks for work; more often when it is not to wait so long.
+constexpr absl::Duration kPeriod = absl::Seconds(1);
+constexpr absl::Duration kPeriodMin = absl::Milliseconds(10);
+// A clock that has moved farther than this since the rules were last applied is not believed: it may be
+// wrong, and what expires does not come back.
+constexpr absl::Duration kClockStepMax = absl::Hours(24 * 31);
+
+absl::Status Closing() { return absl::UnavailableError("the archive is closing"); }
+
+std::string WeekFrom(int32_t partition) {
+  return absl::StrCat("the week from ", FormatTimestamp(format::PartitionStart(partition)));
+}
+
+}  // namespace
+
+void Housekeeping::Start() {
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [partition, state] : house_.partitions.All()) {
+      unsettled_since_[partition] = absl::Now();
+      if (state.garbage) garbage_.push_back({partition, state.settled, {}});
+    }
+  }
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Housekeeping::Close() {
+  absl::MutexLock lock(&mu_);
+  closing_ = true;
+}
+
+void Housekeeping::Stop() {
+  Close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Housekeeping::NoteSealed(const std::vector<PartitionTable::Partition>& partitions) {
+  absl::MutexLock lock(&mu_);
+  for (const auto& [partition, state] : partitions) unsettled_since_[partition] = absl::Now();
+}
+
+absl::StatusOr<uint64_t> Housekeeping::SettleAll() {
+  absl::MutexLock lock(&mu_);
+  if (closing_) return Closing();
+  return settle_all_.Ask(&mu_);
+}
+
+absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(bool dry_run) {
+  if (dry_run) {
+    ASSIGN_OR_RETURN(const Retention::Outcome outcome,
+                     house_.retention.Apply(house_.tags, house_.clock.Now(), /*commit=*/false));
+    return Plan(outcome);
+  }
+  absl::MutexLock lock(&mu_);
+  if (closing_) return Closing();
+  return retain_.Ask(&mu_);
+}
+
+Housekeeping::Stats Housekeeping::GetStats() const {
+  absl::MutexLock lock(&mu_);
+  return stats_;
+}
+
+void Housekeeping::Run() {
+  YieldToAllOther();
+  const absl::Duration period =
+      std::clamp(std::min(house_.options.settle_delay, house_.options.retention_period), kPeriodMin, kPeriod);
+  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return closing_ || settle_all_.is_asked() || retain_.is_asked();
+  };
+  while (true) {
+    bool settle_all, retain;
+    uint64_t settle_begun, retain_begun;
+    {
+      absl::MutexLock lock(&mu_);
+      mu_.AwaitWithTimeout(absl::Condition(&wanted), period);
+      settle_all = settle_all_.is_asked();
+      settle_begun = settle_all_.Begin();
+      retain = retain_.is_asked();
+      retain_begun = retain_.Begin();
+      if (closing_ && !settle_all && !retain) return;
+    }
+    CollectGarbage();
+    if (retain || RetentionIsDue()) {
+      retention_tried_ = absl::Now();
+      absl::StatusOr<RetentionResult> answer = Retain();
+      if (!answer.ok()) house_.note_damage(answer.status());
+      absl::MutexLock lock(&mu_);
+      stats_.retention = answer.status();
+      if (retain) retain_.Answer(retain_begun, std::move(answer));
+    }
+    if (settle_all) {
+      absl::StatusOr<uint64_t> answer = SettleDirty();
+      CollectGarbage();
+      absl::MutexLock lock(&mu_);
+      settle_all_.Answer(settle_begun, std::move(answer));
+      continue;
+    }
+    for (const PartitionTable::Partition& partition : house_.partitions.All()) {
+      if (closing_ || !SettleIsDue(partition)) continue;
+      const absl::Status status = Settle(partition.first, Pace::kGivingWay);
+      if (!status.ok()) house_.note_damage(status);
+    }
+  }
+}
+
+// ---- Settling
+
+bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
+  const auto& [number, state] = partition;
+  if (!state.dirty()) return false;
+  {
+    absl::MutexLock lock(&mu_);
+    if (absl::Now() - unsettled_since_[number] < house_.options.settle_delay) return false;
+  }
+  const bool over = format::PartitionStart(number + 1) <= house_.clock.Now();
+  return over || state.late_samples >= state.samples / 4;
+}
+
+absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
+  uint64_t settled = 0;
+  for (const auto& [partition, state] : house_.partitions.All()) {
+    if (!state.dirty()) continue;
+    RETURN_IF_ERROR(Settle(partition, Pace::kSteady));
+    ++settled;
+  }
+  return settled;
+}
+
+absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
+  uint64_t seal;
+  {
+    absl::MutexLock lock(&house_.steps.mu);
+    seal = house_.steps.checkpoint.next_seal++;
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    unsettled_since_[partition] = absl::Now();  // Not at once again, if this fails.
+  }
+  const auto annotated = [partition](const absl::Status& status) {
+    return Annotate(status, absl::StrCat("settling ", WeekFrom(partition)));
+  };
+  // The old blocks go only when the new ones are there.
+  const uint64_t needed = house_.partitions.Get(partition).bytes + house_.options.disk_reserve_bytes;
+  if (const uint64_t free = house_.store.Stats().free_bytes; free < needed) {
+    return annotated(absl::ResourceExhaustedError(
+        absl::StrCat("it takes ", needed >> 20, " MiB of free disk space, there are ", free >> 20)));
+  }
+  const auto type_of = [this](TagId id) -> std::optional<ValueType> {
+    const std::shared_ptr<const Tag> tag = house_.tags.Find(id);
+    return tag == nullptr ? std::nullopt : std::optional<ValueType>(tag->type);
+  };
+  BackgroundPace background;
+  const auto keep_going = [this, pace, &background] {
+    if (pace == Pace::kGivingWay && !closing_) background.MayRest();
+    return closing_ ? Closing() : absl::OkStatus();
+  };
+  const std::shared_ptr<const ExpiredTable> expired = house_.retention.expired();
+  const auto keep = [&expired, partition](TagId id) {
+    const Expired* const of_tag = expired->Of(id);
+    if (of_tag == nullptr || !of_tag->HasRaw(partition)) return Keep::kAll;
+    return of_tag->HasAll(partition) ? Keep::kNothing : Keep::kRollups;
+  };
+  if (expired->HasAny(partition)) RETURN_IF_ERROR(annotated(DropSuperseded(house_.store, partition, keep)));
+  absl::StatusOr<SettledPartition> settled = SettlePartition(
+      house_.store, partition, house_.partitions.Get(partition).settled, seal, type_of, keep, keep_going);
+  if (!settled.ok()) return annotated(settled.status());
+  const uint64_t bytes = settled->state.bytes;
+  {
+    absl::MutexLock lock(&house_.steps.mu);
+    RETURN_IF_ERROR(annotated(KeepNewerBlocks(house_.store, house_.partitions.Get(partition), &*settled)));
+    RETURN_IF_ERROR(annotated(TakeIn(*std::move(settled))));
+  }
+  absl::MutexLock lock(&mu_);
+  ++stats_.settles;
+  stats_.settled_bytes += bytes;
+  return absl::OkStatus();
+}
+
+absl::Status Housekeeping::TakeIn(SettledPartition settled) {
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> records, house_.store.NewRun(kv::Space::kCheckpoint));
+  for (const auto& [key, value] :
+       {RecordOf(house_.steps.checkpoint), PartitionTable::RecordOf({settled.partition, settled.state})}) {
+    RETURN_IF_ERROR(records->Add(key, value));
+  }
+  settled.runs.push_back(std::move(records));
+  RETURN_IF_ERROR(house_.store.Ingest(std::move(settled.runs)));
+  // First what is cached, then what says which rollups are in force.
+  house_.heads.InvalidatePartition(settled.partition);
+  house_.partitions.Set({{settled.partition, settled.state}});
+  garbage_.push_back({settled.partition, settled.seal, house_.pins.Turn()});
+  return absl::OkStatus();
+}
+
+// ---- Retention
+
+bool Housekeeping::RetentionIsDue() {
+  if (absl::Now() - retention_tried_ < house_.options.retention_period) return false;
+  const Timestamp now = house_.clock.Now(), applied = house_.retention.applied();
+  if (house_.retention.Rules().empty()) return false;
+  const auto passed = [now](Timestamp since) {
+    return since >= now ? absl::ZeroDuration() : TimeFromTimestamp(now) - TimeFromTimestamp(since);
+  };
+  if (passed(house_.retention.rules_changed()) < house_.options.retention_period) return false;
+  if (applied == INT64_MIN || passed(applied) <= kClockStepMax) return true;
+  retention_tried_ = absl::Now();
+  absl::MutexLock lock(&mu_);
+  stats_.retention = absl::FailedPreconditionError(absl::StrCat(
+      "the retention rules were last applied on ", FormatTimestamp(applied), " and the clock says ",
+      FormatTimestamp(now), ": nothing expires until somebody applies them (histctl retention apply)"));
+  return false;
+}
+
+absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& outcome) {
+  RetentionResult result{.tags = outcome.tags};
+  for (const auto& [partition, state] : house_.partitions.All()) {
+    if (partition >= outcome.expired->end()) break;
+    if (closing_) return Closing();
+    ASSIGN_OR_RETURN(const std::optional<RetentionResult::Partition> judged,
+                     JudgePartition(house_.store, partition, state, *outcome.expired, house_.tags.last_id()));
+    if (!judged.has_value()) continue;
+    result.partitions.push_back(*judged);
+    if (judged->action == RetentionResult::Action::kWait) continue;
+    result.samples += judged->samples;
+    result.bytes += judged->bytes;
+  }
+  return result;
+}
+
+absl::StatusOr<RetentionResult> Housekeeping::Retain() {
+  ASSIGN_OR_RETURN(const Retention::Outcome outcome,
+                   house_.retention.Apply(house_.tags, house_.clock.Now(), /*commit=*/true));
+  // What is open of it goes too, or into blocks from which rollups are made.
+  if (outcome.tags > 0) RETURN_IF_ERROR(house_.seal());
+  std::map<int32_t, PartitionState> states;
+  for (const auto& [partition, state] : house_.partitions.All()) states[partition] = state;
+  ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome));
+  // Whole partitions first: they need no room. One that cannot be rewritten (no room, damage) leaves the
+  // others to be done.
+  absl::Status failure;
+  for (const RetentionResult::Action action :
+       {RetentionResult::Action::kDrop, RetentionResult::Action::kRewrite}) {
+    for (const RetentionResult::Partition& partition : result.partitions) {
+      if (partition.action != action || closing_) continue;
+      failure.Update(action == RetentionResult::Action::kDrop
+                         ? Drop(partition.partition, states[partition.partition])
+                         : Settle(partition.partition, Pace::kSteady));
+    }
+  }
+  CollectGarbage();
+  RETURN_IF_ERROR(failure);
+  return result;
+}
+
+absl::Status Housekeeping::Drop(int32_t partition, const PartitionState& judged) {
+  absl::MutexLock lock(&house_.steps.mu);
+  if (house_.partitions.Get(partition).last_seal != judged.last_seal) return absl::OkStatus();  // Next time.
+  const uint64_t seal = house_.steps.checkpoint.next_seal++;
+  absl::StatusOr<SettledPartition> nothing = DropPartition(house_.store, partition, seal);
+  const absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing)) : nothing.status();
+  return Annotate(status, absl::StrCat("dropping ", WeekFrom(partition)));
+}
+
+// ---- Garbage
+
+void Housekeeping::CollectGarbage() {
+  for (; !garbage_.empty() && garbage_.front().readers.expired(); garbage_.pop_front()) {
+    const Garbage& garbage = garbage_.front();
+    absl::Status status =
+        house_.store.DeleteRange(kv::Space::kPages, format::PagesPrefix(garbage.partition, 0),
+                                 format::PagesPrefix(garbage.partition, garbage.seal));
+    if (status.ok()) {
+      absl::MutexLock lock(&house_.steps.mu);
+      PartitionState state = house_.partitions.Get(garbage.partition);
+      if (state.settled != garbage.seal) continue;  // There is newer garbage.
+      state.garbage = false;
+      // Of a partition that was dropped, files go at once that compaction would have to find.
+      for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
+        if (state.bytes > 0 || !status.ok()) break;
+        status = house_.store.DeleteRange(space, format::PartitionPrefix(garbage.partition),
+                                          format::PartitionPrefix(garbage.partition + 1));
+      }
+      const auto [key, value] = PartitionTable::RecordOf({garbage.partition, state});
+      absl::StatusOr<std::unique_ptr<kv::RunBuilder>> record = house_.store.NewRun(kv::Space::kCheckpoint);
+      status.Update(record.status());
+      if (status.ok()) status = (*record)->Add(key, value);
+      if (status.ok()) {
+        std::vector<std::unique_ptr<kv::RunBuilder>> runs;
+        runs.push_back(*std::move(record));
+        status = house_.store.Ingest(std::move(runs));
+      }
+      if (status.ok()) house_.partitions.Set({{garbage.partition, state}});
+    }
+    if (!status.ok()) {
+      house_.note_damage(status);
+      return;  // Tried again.
+    }
+  }
+}
+
+}  // namespace historian

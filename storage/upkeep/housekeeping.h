@@ -1,0 +1,140 @@
+// File: storage/upkeep/housekeeping.h
+//
+// What an archive does with what it has sealed, on a thread that yields to all others: it settles partitions,
+// lets what has expired go, and deletes what no reader can need any more.
+#ifndef HISTORIAN_STORAGE_UPKEEP_HOUSEKEEPING_H_
+#define HISTORIAN_STORAGE_UPKEEP_HOUSEKEEPING_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "storage/kv/store.h"
+#include "storage/model/clock.h"
+#include "storage/read/head_cache.h"
+#include "storage/sealed/partitions.h"
+#include "storage/sealed/reader_pins.h"
+#include "storage/sealed/results.h"
+#include "storage/sealed/retention.h"
+#include "storage/sealed/seal.h"
+#include "storage/tags/tag_registry.h"
+#include "storage/upkeep/errand.h"
+#include "storage/upkeep/settle.h"
+
+namespace historian {
+
+// The store changes in steps, one at a time: seals, the ends of settlings, deletions of what was replaced.
+struct StoreSteps {
+  absl::Mutex mu;  // Held during a step. Taken before all other locks of the archive.
+  Checkpoint checkpoint ABSL_GUARDED_BY(mu);
+};
+
+struct HousekeepingOptions {
+  // A partition into which nothing was sealed for so long is settled when its time is over or late samples
+  // are a quarter of it.
+  absl::Duration settle_delay = absl::Minutes(10);
+  // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
+  absl::Duration retention_period = absl::Minutes(10);
+  // Settling leaves so much of the disk free.
+  uint64_t disk_reserve_bytes = uint64_t{256} << 20;
+};
+
+class Housekeeping {
+ public:
+  // What it works on. All of it must outlive the housekeeping.
+  struct House {
+    kv::Store& store;
+    const HousekeepingOptions options;
+    const Clock& clock;
+    const TagRegistry& tags;
+    Retention& retention;
+    PartitionTable& partitions;
+    ReaderPins& pins;
+    HeadCache& heads;
+    StoreSteps& steps;
+    // Seals everything that is open.
+    std::function<absl::Status()> seal;
+    // Remembers damage for whoever looks after the archive.
+    std::function<void(const absl::Status&)> note_damage;
+  };
+  struct Stats {
+    uint64_t settles = 0;
+    uint64_t settled_bytes = 0;
+    absl::Status retention;  // Not OK: why rules are not applied.
+  };
+
+  explicit Housekeeping(House house) : house_(std::move(house)) {}
+  ~Housekeeping() { Stop(); }
+
+  // Begins, with the partitions as they are.
+  void Start();
+  // Long work under way ends soon, and nobody is let in any more; what was asked before is answered.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
+  // Close, and waits for the end.
+  void Stop();
+
+  // Something was sealed into these: they are left alone for a while.
+  void NoteSealed(const std::vector<PartitionTable::Partition>& partitions) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Settles every partition that has something to gain, which may take minutes; how many.
+  absl::StatusOr<uint64_t> SettleAll() ABSL_LOCKS_EXCLUDED(mu_);
+  // See Archive.
+  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) ABSL_LOCKS_EXCLUDED(mu_);
+
+  Stats GetStats() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  void Run();
+  bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<uint64_t> SettleDirty();
+  // What nobody has asked for gives way when processors are short.
+  enum class Pace { kSteady, kGivingWay };
+  absl::Status Settle(int32_t partition, Pace pace);
+  // Makes a settled partition the one in force.
+  absl::Status TakeIn(SettledPartition settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu);
+
+  bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(mu_);
+  // What is to be done on the disk when this has expired.
+  absl::StatusOr<RetentionResult> Plan(const Retention::Outcome& outcome);
+  absl::StatusOr<RetentionResult> Retain();
+  // Unless something was sealed into it since it was `judged`.
+  absl::Status Drop(int32_t partition, const PartitionState& judged);
+
+  // Deletes what no reader can need any more.
+  void CollectGarbage();
+
+  const House house_;
+  std::thread thread_;
+  std::atomic<bool> closing_{false};  // Of mu_, and for long work that looks without it.
+
+  // Of the thread. Payloads of the partition below the seal number, until the readers of that time are gone;
+  // in order.
+  struct Garbage {
+    int32_t partition = 0;
+    uint64_t seal = 0;
+    std::weak_ptr<const void> readers;
+  };
+  std::deque<Garbage> garbage_;
+  absl::Time retention_tried_ = absl::Now();
+
+  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(house_.steps.mu);
+  // When something was last sealed into a partition, or settling it failed.
+  absl::flat_hash_map<int32_t, absl::Time> unsettled_since_ ABSL_GUARDED_BY(mu_);
+  Errand<uint64_t> settle_all_ ABSL_GUARDED_BY(mu_);
+  Errand<RetentionResult> retain_ ABSL_GUARDED_BY(mu_);
+  Stats stats_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_UPKEEP_HOUSEKEEPING_H_

@@ -1,0 +1,492 @@
+#include "storage/upkeep/settle.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/format/block.h"
+#include "storage/format/page.h"
+#include "storage/format/rollup.h"
+#include "storage/model/check.h"
+#include "storage/model/status_macros.h"
+#include "storage/read/head_cache.h"
+#include "storage/read/partition_view.h"
+#include "storage/sealed/planned_block.h"
+#include "storage/tail/tail.h"
+
+namespace historian {
+namespace {
+
+// Payloads are written in files of this size, so that none must be held or dropped as a whole.
+constexpr uint64_t kPagesRunBytes = uint64_t{64} << 20;
+// A slot is cut into as few equal pages as hold no more than this: an hour of seconds into three, not four.
+constexpr size_t kPageSamplesMost = format::kPageSamples + format::kPageSamples / 4;
+// A slot with more samples than this is cut into pages before it is complete.
+constexpr size_t kSlotSamplesHeld = 64 * format::kPageSamples;
+
+// Where the rewritten partition goes. Blocks, rollups and superseded statements come in order of their keys.
+class Output {
+ public:
+  Output(kv::Store& store, int32_t partition, uint64_t seal) : store_(store) {
+    settled_.partition = partition;
+    settled_.seal = seal;
+    settled_.state.settled = seal;
+    settled_.state.last_seal = seal;
+    settled_.state.garbage = true;
+  }
+
+  absl::Status Begin() {
+    const std::string begin = format::PartitionPrefix(settled_.partition);
+    const std::string end = format::PartitionPrefix(settled_.partition + 1);
+    ASSIGN_OR_RETURN(heads_, store_.NewRun(kv::Space::kHeads));
+    RETURN_IF_ERROR(heads_->Replace(begin, end));
+    ASSIGN_OR_RETURN(rollups_, store_.NewRun(kv::Space::kRollups));
+    RETURN_IF_ERROR(rollups_->Replace(begin, end));
+    ASSIGN_OR_RETURN(superseded_, store_.NewRun(kv::Space::kSuperseded));
+    return absl::OkStatus();
+  }
+
+  int32_t partition() const { return settled_.partition; }
+  uint64_t seal() const { return settled_.seal; }
+
+  absl::Status AddBlock(const PlannedBlock& block) {
+    if (pages_ != nullptr && pages_->size_bytes() >= kPagesRunBytes) {
+      settled_.runs.push_back(std::move(pages_));
+    }
+    if (pages_ == nullptr) {
+      ASSIGN_OR_RETURN(pages_, store_.NewRun(kv::Space::kPages));
+    }
+    RETURN_IF_ERROR(pages_->Add(format::PagesKey(block.id), PayloadOf(block.pages)));
+    const format::BlockHead head = HeadOf(block.type, block.pages);
+    std::string bytes;
+    format::EncodeBlockHead(head, &bytes);
+    RETURN_IF_ERROR(heads_->Add(format::HeadKey(block.id), bytes));
+    settled_.state.samples += head.count();
+    settled_.state.blocks += 1;
+    settled_.state.bytes += bytes.size() + head.payload_size();
+    return absl::OkStatus();
+  }
+
+  absl::Status AddRollup(TagId tag, const format::Rollup& rollup) {
+    std::string bytes;
+    format::EncodeRollup(rollup, &bytes);
+    return AddRollup(tag, bytes);
+  }
+  absl::Status AddRollup(TagId tag, absl::string_view bytes) {
+    settled_.state.bytes += bytes.size();
+    return rollups_->Add(format::RollupKey({settled_.partition, tag}), bytes);
+  }
+
+  absl::Status AddSuperseded(const PlannedBlock& block) {
+    const format::BlockHead head = HeadOf(block.type, block.pages);
+    record::v1::SupersededRecord record;
+    format::EncodeBlockHead(head, record.mutable_head());
+    record.set_payload(PayloadOf(block.pages));
+    settled_.superseded_samples += head.count();
+    return superseded_->Add(format::HeadKey(block.id), record.SerializeAsString());
+  }
+
+  SettledPartition Finish() {
+    for (std::unique_ptr<kv::RunBuilder>* run : {&pages_, &heads_, &rollups_, &superseded_}) {
+      if (*run != nullptr) settled_.runs.push_back(std::move(*run));
+    }
+    return std::move(settled_);
+  }
+
+ private:
+  kv::Store& store_;
+  SettledPartition settled_;
+  std::unique_ptr<kv::RunBuilder> pages_, heads_, rollups_, superseded_;
+};
+
+// What one tag has in the partition, from its heads alone.
+struct Extent {
+  uint64_t samples = 0;
+  Timestamp first = 0;
+  Timestamp last = 0;
+};
+
+// Rewrites the blocks of one tag.
+class TagSettler {
+ public:
+  TagSettler(PageCache& no_cache, TagId tag, ValueType type, Keep keep, const Extent& extent,
+             const KeepGoing& keep_going, Output* output)
+      : tag_(tag),
+        type_(type),
+        rollups_only_(keep == Keep::kRollups),
+        pages_reader_(no_cache),
+        keep_going_(keep_going),
+        output_(*output) {
+    rollup_.type = type;
+    for (const uint64_t slot_ns : format::kSlotNs) {
+      const uint64_t slots = static_cast<uint64_t>(format::SlotOf(extent.last, slot_ns) -
+                                                   format::SlotOf(extent.first, slot_ns)) +
+                             1;
+      // When nothing else will tell of the samples, days always do, and hours with more than one.
+      const uint64_t worth = !rollups_only_                  ? format::kPageSamples
+                             : slot_ns == format::kSlotNs[2] ? 0
+                             : slot_ns == format::kSlotNs[1] ? 2
+                                                             : format::kPageSamples;
+      if (extent.samples / slots >= worth) rollup_.levels.push_back({slot_ns, {}});
+    }
+  }
+
+  // Blocks in order of their first times.
+  absl::Status Add(StoredHead head) {
+    if (!overlapping_.empty() && head.head.first_time() > overlapping_last_) {
+      RETURN_IF_ERROR(MergeOverlapping());
+    }
+    overlapping_last_ =
+        overlapping_.empty() ? head.head.last_time() : std::max(overlapping_last_, head.head.last_time());
+    overlapping_.push_back(std::move(head));
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish() {
+    RETURN_IF_ERROR(MergeOverlapping());
+    RETURN_IF_ERROR(EndSlot());
+    RETURN_IF_ERROR(WriteBlocks(/*all=*/true));
+    for (size_t k = 1; k < rollup_.levels.size(); ++k) RollUp(rollup_.levels[k - 1], &rollup_.levels[k]);
+    if (!rollup_.levels.empty()) RETURN_IF_ERROR(output_.AddRollup(tag_, rollup_));
+    return rollups_only_ ? absl::OkStatus() : WriteSuperseded();
+  }
+
+ private:
+  absl::Status MergeOverlapping() {
+    if (overlapping_.empty()) return absl::OkStatus();
+    std::stable_sort(overlapping_.begin(), overlapping_.end(),
+                     [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
+    const auto heads = std::make_shared<StoredHeads>();
+    heads->heads = std::exchange(overlapping_, {});
+    const PartitionView view(tag_, type_, output_.partition(), heads, nullptr);
+    Samples visible;
+    for (size_t cluster = 0; cluster < view.clusters(); ++cluster) {
+      if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
+      ASSIGN_OR_RETURN(const std::vector<PartitionView::Layer> layers,
+                       view.ReadLayers(cluster, pages_reader_));
+      if (layers.size() == 1) {
+        RETURN_IF_ERROR(Append(layers.front().samples));
+        continue;
+      }
+      KeepSuperseded(layers);
+      visible.Clear();
+      for (const PartitionView::Layer& layer : layers) visible.Append(type_, layer.samples);
+      SortAndKeepLast(type_, &visible);
+      RETURN_IF_ERROR(Append(visible.View()));
+    }
+    return absl::OkStatus();
+  }
+
+  // Of several statements about one time all but the last, unless the next says the same.
+  void KeepSuperseded(const std::vector<PartitionView::Layer>& layers) {
+    struct Statement {
+      Timestamp time;
+      size_t layer;
+      size_t i;
+    };
+    std::vector<Statement> statements;
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      const SamplesView& samples = layers[layer].samples;
+      for (size_t i = 0; i < samples.size; ++i) statements.push_back({samples.times[i], layer, i});
+    }
+    std::stable_sort(statements.begin(), statements.end(),
+                     [](const Statement& a, const Statement& b) { return a.time < b.time; });
+    for (size_t k = 0; k + 1 < statements.size(); ++k) {
+      const Statement &a = statements[k], &b = statements[k + 1];
+      const SamplesView &of_a = layers[a.layer].samples, &of_b = layers[b.layer].samples;
+      if (a.time != b.time || SameSample(type_, of_a, a.i, of_b, b.i)) continue;
+      superseded_[layers[a.layer].seal].AddFrom(type_, of_a, a.i);
+    }
+  }
+
+  uint64_t slot_ns() const {
+    return rollup_.levels.empty() ? format::kPartitionNanos : rollup_.levels[0].slot_ns;
+  }
+
+  // In order of time.
+  absl::Status Append(const SamplesView& samples) {
+    for (size_t begin = 0; begin < samples.size;) {
+      const int64_t slot = format::SlotOf(samples.times[begin], slot_ns());
+      if (!pending_.empty() && slot != format::SlotOf(pending_.times.front(), slot_ns())) {
+        RETURN_IF_ERROR(EndSlot());
+      }
+      const Timestamp slot_end = (slot + 1) * static_cast<Timestamp>(slot_ns());
+      const Timestamp* const times = samples.times;
+      const size_t end = std::lower_bound(times + begin, times + samples.size, slot_end) - times;
+      pending_.Append(type_, samples, begin, end - begin);
+      begin = end;
+      if (rollup_.levels.empty() || pending_.size() >= kSlotSamplesHeld) CutFullPages();
+      RETURN_IF_ERROR(WriteBlocks(/*all=*/false));
+    }
+    return absl::OkStatus();
+  }
+
+  void CutFullPages() {
+    // Text is bounded as in tails, which know where to cut.
+    TailRun run;
+    run.rest = std::move(pending_);
+    run.CutPages(type_, false, format::Density::kDense);
+    pending_ = std::move(run.rest);
+    for (OpenPagePtr& page : run.pages) TakePage(std::move(page));
+  }
+
+  // What is pending becomes pages of about equal size.
+  absl::Status EndSlot() {
+    if (type_ == ValueType::kString) CutFullPages();  // The text in a page is bounded too.
+    const size_t pages = (pending_.size() + kPageSamplesMost - 1) / kPageSamplesMost;
+    for (size_t k = 0; k < pages; ++k) {
+      const size_t begin = pending_.size() * k / pages, end = pending_.size() * (k + 1) / pages;
+      TakePage(
+          MakeOpenPage(type_, pending_.View().Slice(begin, end - begin), nullptr, format::Density::kDense));
+    }
+    pending_.Clear();
+    return WriteBlocks(/*all=*/false);
+  }
+
+  void TakePage(OpenPagePtr page) {
+    if (!rollup_.levels.empty()) AddToLevel(page->summary, &rollup_.levels[0]);
+    pages_.push_back(std::move(page));
+  }
+
+  void AddToLevel(const Summary& summary, format::Rollup::Level* level) const {
+    const auto slot = [level](const Summary& s) { return format::SlotOf(s.first.time, level->slot_ns); };
+    if (level->slots.empty() || slot(level->slots.back()) != slot(summary)) {
+      level->slots.push_back(summary);
+    } else {
+      Merge(type_, summary, &level->slots.back());
+    }
+  }
+  void RollUp(const format::Rollup::Level& finer, format::Rollup::Level* level) const {
+    for (const Summary& summary : finer.slots) AddToLevel(summary, level);
+  }
+
+  // Full blocks, or all that there is.
+  absl::Status WriteBlocks(bool all) {
+    if (rollups_only_) pages_.clear();  // Their summaries are in the rollup.
+    if (!all && pages_.size() < format::kBlockPagesMax) return absl::OkStatus();
+    std::vector<PlannedBlock> blocks;
+    PlanBlocks(tag_, type_, output_.seal(), std::exchange(pages_, {}), &blocks);
+    if (!all && blocks.back().pages.size() < format::kBlockPagesMax) {
+      pages_ = std::move(blocks.back().pages);
+      blocks.pop_back();
+    }
+    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(output_.AddBlock(block));
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteSuperseded() {
+    std::vector<PlannedBlock> blocks;
+    for (auto& [seal, samples] : superseded_) {
+      TailRun run;
+      run.rest = std::move(samples);
+      run.CutPages(type_, true, format::Density::kDense);
+      PlanBlocks(tag_, type_, seal, std::move(run.pages), &blocks);
+    }
+    std::sort(blocks.begin(), blocks.end(), [](const PlannedBlock& a, const PlannedBlock& b) {
+      return std::tie(a.id.first_time, a.id.seal) < std::tie(b.id.first_time, b.id.seal);
+    });
+    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(output_.AddSuperseded(block));
+    return absl::OkStatus();
+  }
+
+  const TagId tag_;
+  const ValueType type_;
+  const bool rollups_only_;
+  PageReader pages_reader_;
+  const KeepGoing& keep_going_;
+  Output& output_;
+
+  std::vector<StoredHead> overlapping_;  // Not rewritten yet; each overlaps another.
+  Timestamp overlapping_last_ = 0;
+  Samples pending_;  // Of one slot of the finest level.
+  std::vector<OpenPagePtr> pages_;
+  format::Rollup rollup_;
+  std::map<uint64_t, Samples> superseded_;  // By the seal that stated them.
+};
+
+// Walks the heads of the partition's blocks below the seal number.
+class HeadWalk {
+ public:
+  HeadWalk(kv::Store& store, int32_t partition, uint64_t seal_min, uint64_t seal_end)
+      : cursor_(store.NewCursor(kv::Space::kHeads)),
+        end_(format::PartitionPrefix(partition + 1)),
+        seal_min_(seal_min),
+        seal_end_(seal_end) {
+    cursor_->Seek(format::PartitionPrefix(partition));
+  }
+
+  // False at the end. *bytes are valid until the next call.
+  absl::StatusOr<bool> Next(StoredHead* head, absl::string_view* bytes = nullptr) {
+    for (; cursor_->Valid() && cursor_->key() < end_; cursor_->Next()) {
+      if (!fresh_) {
+        fresh_ = true;
+        continue;
+      }
+      ASSIGN_OR_RETURN(head->id, format::ParseHeadKey(cursor_->key()));
+      if (head->id.seal < seal_min_ || head->id.seal >= seal_end_) continue;
+      absl::StatusOr<format::BlockHead> decoded = format::DecodeBlockHead(cursor_->value());
+      if (!decoded.ok()) {
+        return Annotate(decoded.status(), absl::StrCat("block of tag ", head->id.tag, " from ",
+                                                       FormatTimestamp(head->id.first_time)));
+      }
+      head->head = *std::move(decoded);
+      head->head_bytes = cursor_->value().size();
+      if (bytes != nullptr) *bytes = cursor_->value();
+      fresh_ = false;
+      return true;
+    }
+    RETURN_IF_ERROR(cursor_->status());
+    return false;
+  }
+
+ private:
+  const std::unique_ptr<kv::Cursor> cursor_;
+  const std::string end_;
+  const uint64_t seal_min_;
+  const uint64_t seal_end_;
+  bool fresh_ = true;  // The cursor's place was not handed out yet.
+};
+
+// Walks the partition's rollups, beside the heads.
+class RollupWalk {
+ public:
+  RollupWalk(kv::Store& store, int32_t partition)
+      : cursor_(store.NewCursor(kv::Space::kRollups)),
+        partition_(partition),
+        end_(format::PartitionPrefix(partition + 1)) {
+    cursor_->Seek(format::PartitionPrefix(partition));
+  }
+
+  // Copies the rollups of tags below `tag`, but for those of which nothing is kept.
+  absl::Status CopyUntil(TagId tag, absl::FunctionRef<Keep(TagId)> keep, Output* output) {
+    for (; cursor_->Valid() && cursor_->key() < end_; cursor_->Next()) {
+      ASSIGN_OR_RETURN(const format::RollupId id, format::ParseRollupKey(cursor_->key()));
+      if (id.tag >= tag) return absl::OkStatus();
+      if (keep(id.tag) != Keep::kNothing) RETURN_IF_ERROR(output->AddRollup(id.tag, cursor_->value()));
+    }
+    return cursor_->status();
+  }
+
+  // It stands at the rollup of the tag.
+  bool at(TagId tag) const {
+    return cursor_->Valid() && cursor_->key() == format::RollupKey({partition_, tag});
+  }
+  // Leaves out the tag's, if it stands there.
+  void Pass(TagId tag) {
+    if (at(tag)) cursor_->Next();
+  }
+
+ private:
+  const std::unique_ptr<kv::Cursor> cursor_;
+  const int32_t partition_;
+  const std::string end_;
+};
+
+}  // namespace
+
+absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled,
+                                                 uint64_t seal,
+                                                 absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
+                                                 absl::FunctionRef<Keep(TagId)> keep,
+                                                 const KeepGoing& keep_going) {
+  Output output(store, partition, seal);
+  PageCache no_cache(store, 0);  // Each page is read once.
+  RETURN_IF_ERROR(output.Begin());
+  // One walk ahead to know what a tag has in all, one behind to rewrite it; and rollups of tags of which
+  // nothing else is left.
+  HeadWalk ahead(store, partition, 0, seal), behind(store, partition, 0, seal);
+  RollupWalk rollups(store, partition);
+  StoredHead next, head;
+  ASSIGN_OR_RETURN(bool more, ahead.Next(&next));
+  while (more) {
+    const TagId tag = next.id.tag;
+    Extent extent{0, next.head.first_time(), next.head.last_time()};
+    uint64_t blocks = 0, first_seal = next.id.seal;
+    while (more && next.id.tag == tag) {
+      extent.samples += next.head.count();
+      extent.last = std::max(extent.last, next.head.last_time());
+      first_seal = std::min(first_seal, next.id.seal);
+      ++blocks;
+      ASSIGN_OR_RETURN(more, ahead.Next(&next));
+    }
+    const std::optional<ValueType> type = type_of(tag);
+    if (!type.has_value()) return absl::DataLossError(absl::StrCat("tag ", tag, " has blocks but no record"));
+    RETURN_IF_ERROR(rollups.CopyUntil(tag, keep, &output));
+    Keep of_tag = keep(tag);
+    if (of_tag == Keep::kRollups && first_seal > settled && rollups.at(tag)) {
+      // It was left with its rollups before: samples that were on their way at that time come too late.
+      RETURN_IF_ERROR(rollups.CopyUntil(tag + 1, keep, &output));
+      of_tag = Keep::kNothing;
+    }
+    rollups.Pass(tag);
+    TagSettler settler(no_cache, tag, *type, of_tag, extent, keep_going, &output);
+    for (; blocks > 0; --blocks) {
+      ASSIGN_OR_RETURN(const bool found, behind.Next(&head));
+      HISTORIAN_CHECK(found && head.id.tag == tag);  // Both walks see the same moment or a later, larger one.
+      if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Add(std::move(head)));
+    }
+    if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Finish());
+  }
+  RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, keep, &output));
+  return output.Finish();
+}
+
+absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {
+  SettledPartition dropped;
+  dropped.partition = partition;
+  dropped.seal = seal;
+  dropped.state.settled = dropped.state.last_seal = seal;
+  dropped.state.garbage = true;
+  const std::string begin = format::PartitionPrefix(partition), end = format::PartitionPrefix(partition + 1);
+  for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
+    const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(space);
+    cursor->Seek(begin);
+    RETURN_IF_ERROR(cursor->status());
+    if (!cursor->Valid() || cursor->key() >= end) continue;  // A run is a file and a sync.
+    ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(space));
+    RETURN_IF_ERROR(run->Replace(begin, end));
+    dropped.runs.push_back(std::move(run));
+  }
+  return dropped;
+}
+
+absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep) {
+  const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kSuperseded);
+  const std::string end = format::PartitionPrefix(partition + 1);
+  for (cursor->Seek(format::PartitionPrefix(partition)); cursor->Valid() && cursor->key() < end;) {
+    ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor->key()));
+    const std::string behind = format::HeadPrefix(partition, id.tag + 1);
+    if (keep(id.tag) != Keep::kAll) {
+      RETURN_IF_ERROR(
+          store.DeleteRange(kv::Space::kSuperseded, format::HeadPrefix(partition, id.tag), behind));
+    }
+    cursor->Seek(behind);
+  }
+  return cursor->status();
+}
+
+absl::Status KeepNewerBlocks(kv::Store& store, const PartitionState& now, SettledPartition* settled) {
+  if (now.last_seal < settled->seal) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(kv::Space::kHeads));
+  HeadWalk walk(store, settled->partition, settled->seal + 1, UINT64_MAX);
+  StoredHead head;
+  absl::string_view bytes;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, walk.Next(&head, &bytes));
+    if (!more) break;
+    RETURN_IF_ERROR(run->Add(format::HeadKey(head.id), bytes));
+    settled->state.samples += head.head.count();
+    settled->state.unsettled_samples += head.head.count();
+    settled->state.blocks += 1;
+    settled->state.bytes += head.head_bytes + head.head.payload_size();
+  }
+  settled->state.last_seal = now.last_seal;
+  settled->runs.push_back(std::move(run));  // After the one that replaces all heads.
+  return absl::OkStatus();
+}
+
+}  // namespace historian

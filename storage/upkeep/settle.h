@@ -1,0 +1,68 @@
+// File: storage/upkeep/settle.h
+//
+// Settling rewrites one partition: blocks that overlap are merged into one sequence, pages are cut where
+// rollup slots end and encoded in the densest form, rollups are computed, and all of it takes the place of
+// the old blocks in one atomic step.
+//
+//   before   |--seal 3--||--seal 5--|            after   |--------seal 9--------|  + rollups
+//               |late, seal 7|
+//
+// Statements that a later one replaced are no longer in the way of readers, but not lost: they move to space
+// kSuperseded. Blocks sealed while this goes on keep their place, above what is settled.
+#ifndef HISTORIAN_STORAGE_UPKEEP_SETTLE_H_
+#define HISTORIAN_STORAGE_UPKEEP_SETTLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "storage/kv/store.h"
+#include "storage/model/keep_going.h"
+#include "storage/model/tag.h"
+#include "storage/sealed/partitions.h"
+
+namespace historian {
+
+// What settling made, not yet taken in.
+struct SettledPartition {
+  int32_t partition = 0;
+  uint64_t seal = 0;
+  std::vector<std::unique_ptr<kv::RunBuilder>> runs;
+  PartitionState state;             // As if nothing had been sealed meanwhile.
+  uint64_t superseded_samples = 0;  // Moved out of the way.
+};
+
+// What a rewritten partition keeps of a tag.
+enum class Keep {
+  kAll,
+  kRollups,  // Raw samples have expired: their summaries, by the hour and the day at least.
+  kNothing,
+};
+
+// Rewrites the blocks of the partition whose seal numbers are below `seal`, which no other block has or will
+// have; `settled` is the number of the settling before. Damage stops it: DataLoss, and everything stays as it
+// is. type_of: nothing when there is no such tag.
+// Threads: any; takes as long as reading and encoding all of it, memory for a few blocks of one tag.
+absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled,
+                                                 uint64_t seal,
+                                                 absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
+                                                 absl::FunctionRef<Keep(TagId)> keep,
+                                                 const KeepGoing& keep_going);
+
+// What takes the place of the partition when nothing of it is kept: nothing.
+absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal);
+
+// Deletes the superseded statements of tags of which raw samples are not kept.
+absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep);
+
+// Adds what was sealed into the partition since the settling began (blocks with numbers above settled->seal),
+// so that taking in settled->runs loses nothing. `now` is the partition's present state. Nothing may be
+// sealed until they are taken in.
+absl::Status KeepNewerBlocks(kv::Store& store, const PartitionState& now, SettledPartition* settled);
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_UPKEEP_SETTLE_H_

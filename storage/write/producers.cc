@@ -1,0 +1,107 @@
+#include "storage/write/producers.h"
+
+#include "absl/strings/str_cat.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/format/record_keys.h"
+#include "storage/model/tag.h"
+
+namespace historian {
+namespace {
+
+constexpr size_t kNameBytesMax = 128;
+
+}  // namespace
+
+absl::Status Producers::Load(kv::Store& store) {
+  const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kCheckpoint);
+  for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
+    const absl::string_view key = cursor->key();
+    if (key.substr(0, 1) != kProducerKeyPrefix) break;
+    const absl::string_view name = key.substr(1);
+    record::v1::ProducerRecord record;
+    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
+      return absl::DataLossError(absl::StrCat("the record of producer '", name, "' is damaged"));
+    }
+    absl::MutexLock lock(&mu_);
+    State& state = states_[name];
+    state.journaled = state.durable = record.sequence();
+  }
+  return cursor->status();
+}
+
+absl::StatusOr<std::shared_ptr<Producer>> Producers::Open(absl::string_view name,
+                                                          absl::FunctionRef<uint64_t()> journal_epoch) {
+  if (name.empty() || name.size() > kNameBytesMax || !IsValidUtf8(name)) {
+    return absl::InvalidArgumentError(absl::StrCat("a producer's name has 1 to ", kNameBytesMax,
+                                                   " bytes of UTF-8; this one has ", name.size(), " bytes"));
+  }
+  auto producer = std::make_shared<Producer>();
+  producer->name = std::string(name);
+  absl::MutexLock lock(&mu_);
+  const uint64_t generation = ++states_[producer->name].generation;
+  // What an earlier handle has under way is settled first: only then is it known where the producer stands.
+  const auto settled = [this, &producer]()
+                           ABSL_NO_THREAD_SAFETY_ANALYSIS { return states_[producer->name].in_flight == 0; };
+  mu_.Await(absl::Condition(&settled));
+  const State& state = states_[producer->name];
+  if (state.generation != generation) {
+    return absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time"));
+  }
+  producer->generation = generation;
+  producer->durable_at_open = state.durable;
+  producer->journal_epoch = journal_epoch();
+  return producer;
+}
+
+uint64_t Producers::Durable(absl::string_view name) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = states_.find(name);
+  return found == states_.end() ? 0 : found->second.durable;
+}
+
+bool Producers::Begin(const Producer& producer) {
+  absl::MutexLock lock(&mu_);
+  State& state = states_[producer.name];
+  if (state.generation != producer.generation) return false;
+  ++state.in_flight;
+  return true;
+}
+
+void Producers::Journaled(absl::string_view name, uint64_t sequence) {
+  absl::MutexLock lock(&mu_);
+  State& state = states_[name];
+  state.journaled = sequence;
+  state.changed = true;
+}
+
+void Producers::End(absl::string_view name, uint64_t sequence, bool durable) {
+  absl::MutexLock lock(&mu_);
+  State& state = states_[name];
+  if (durable) state.durable = sequence;
+  --state.in_flight;
+}
+
+void Producers::Replayed(absl::string_view name, uint64_t sequence) {
+  absl::MutexLock lock(&mu_);
+  State& state = states_[name];
+  state.journaled = state.durable = sequence;
+  state.changed = true;
+}
+
+std::vector<Producers::Position> Producers::TakeChanged() {
+  std::vector<Position> changed;
+  absl::MutexLock lock(&mu_);
+  for (auto& [name, state] : states_) {
+    if (!state.changed) continue;
+    changed.emplace_back(name, state.journaled);
+    state.changed = false;
+  }
+  return changed;
+}
+
+void Producers::PutBack(const std::vector<Position>& changed) {
+  absl::MutexLock lock(&mu_);
+  for (const auto& [name, sequence] : changed) states_[name].changed = true;
+}
+
+}  // namespace historian

@@ -1,0 +1,243 @@
+#include "storage/write/write_path.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/model/status_macros.h"
+#include "storage/tail/shard_work.h"
+#include "storage/write/frame_record.h"
+#include "storage/write/validate.h"
+
+namespace historian {
+namespace {
+
+// What recovery holds in memory at once: so many parts of frames.
+constexpr int kReplayTasksMax = 64;
+// Small frames of one commit go through the shards together until they have so many samples.
+constexpr uint64_t kTogetherSamples = 8192;
+// How long writes are refused after the journal could not be written.
+constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
+// How long a write waits for memory before it is refused.
+constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
+
+}  // namespace
+
+// This thread reads, the shards' threads decode what is theirs.
+absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
+  RETURN_IF_ERROR(producers_.Load(parts_.store));
+  ShardWork work(kReplayTasksMax);
+  const auto replay = [&](uint64_t at, absl::string_view bytes) -> absl::Status {
+    absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
+    if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", at));
+    producers_.Replayed(head->producer, head->frame.sequence);
+    const auto record = std::make_shared<const std::string>(bytes);
+    for (size_t s = 0; s < parts_.shards.size(); ++s) {
+      RETURN_IF_ERROR(work.Post(*parts_.shards[s], [this, s, at, record]() -> absl::Status {
+        const absl::StatusOr<FrameRecord> decoded =
+            DecodeFrameRecord(*record, [&](TagId tag) { return tag % parts_.shards.size() == s; });
+        if (!decoded.ok()) return Annotate(decoded.status(), absl::StrCat("journal at ", at));
+        parts_.shards[s]->Apply(decoded->frame);
+        return absl::OkStatus();
+      }));
+    }
+    return absl::OkStatus();
+  };
+  ASSIGN_OR_RETURN(journal_,
+                   Journal::Open(parts_.store, position, replay, report, [this] { AfterCommit(); }));
+  RETURN_IF_ERROR(work.Finish());
+  absl::MutexLock lock(&mu_);
+  if (report->records > 0) dirty_since_ = absl::Now();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Producer>> WritePath::OpenProducer(absl::string_view name) {
+  return producers_.Open(name, [this] { return journal_->epoch(); });
+}
+
+absl::Status WritePath::CheckOpen() const {
+  absl::MutexLock lock(&mu_);
+  if (refusing_) return absl::UnavailableError("the archive is closing");
+  if (!no_room_.ok()) return no_room_;
+  return failure_.ok() || absl::Now() >= retry_at_ ? absl::OkStatus() : failure_;
+}
+
+absl::Status WritePath::WaitForMemory(size_t bytes) {
+  const uint64_t in_flight_max = parts_.options.memory_budget_bytes / 4;
+  const uint64_t tails_max = parts_.options.memory_budget_bytes * 3 / 4;
+  const auto has_room = [this, in_flight_max, tails_max]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return refusing_ || !no_room_.ok() || !failure_.ok() ||
+           (in_flight_bytes_ < in_flight_max && OpenBytesOf(parts_.shards) < tails_max);
+  };
+  absl::MutexLock lock(&mu_);
+  if (!has_room() && !mu_.AwaitWithTimeout(absl::Condition(&has_room), kMemoryWaitMax)) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory for more samples: ", in_flight_bytes_ >> 20,
+                                                     " MiB of frames and ", OpenBytesOf(parts_.shards) >> 20,
+                                                     " MiB of open samples; the budget is ",
+                                                     parts_.options.memory_budget_bytes >> 20, " MiB"));
+  }
+  in_flight_bytes_ += bytes;
+  if (dirty_since_ == absl::InfiniteFuture()) dirty_since_ = absl::Now();
+  return absl::OkStatus();
+}
+
+void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) {
+  if (frame.sequence == 0 || frame.sequence <= producer->last_sequence) {
+    done(absl::InvalidArgumentError(absl::StrCat("producer '", producer->name, "': frame ", frame.sequence,
+                                                 " does not come after frame ", producer->last_sequence)));
+    return;
+  }
+  if (frame.sequence <= producer->durable_at_open) {
+    producer->last_sequence = frame.sequence;
+    frames_repeated_.fetch_add(1, std::memory_order_relaxed);
+    done(WriteResult{.repeated = true, .spent = std::move(frame)});
+    return;
+  }
+  if (absl::Status size = CheckFrameSize(frame); !size.ok()) {
+    done(std::move(size));
+    return;
+  }
+  if (absl::Status refusal = CheckOpen(); !refusal.ok()) {
+    done(std::move(refusal));
+    return;
+  }
+  auto applying = std::make_unique<Applying>();
+  ValidateFrame(parts_.tags, *parts_.retention.expired(),
+                parts_.clock.Now() + absl::ToInt64Nanoseconds(parts_.options.future_limit), &frame,
+                &applying->result);
+  applying->bytes = frame.MemoryBytes();
+  if (absl::Status status = WaitForMemory(applying->bytes); !status.ok()) {
+    done(std::move(status));
+    return;
+  }
+  if (!producers_.Begin(*producer)) {
+    ReleaseMemory(applying->bytes);
+    done(absl::AbortedError(absl::StrCat("producer '", producer->name, "' was opened again elsewhere")));
+    return;
+  }
+  producer->last_sequence = frame.sequence;
+  std::vector<format::EncodeHint> hints = hints_.Of(frame);
+  std::string record = EncodeFrameRecord(producer->name, frame, &hints);
+  if (!hints.empty()) hints_.Keep(frame, hints);
+  applying->frame = std::move(frame);
+  applying->producer = producer->name;
+  applying->done = std::move(done);
+  journal_->Append(std::move(record), producer->journal_epoch,
+                   [this, applying = std::move(applying)](absl::StatusOr<uint64_t> position) mutable {
+                     OnJournaled(std::move(applying), position.status());
+                   });
+}
+
+void WritePath::OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status) {
+  if (!status.ok()) {
+    if (absl::IsResourceExhausted(status)) {
+      absl::MutexLock lock(&mu_);
+      if (failure_.ok())
+        failure_ = Annotate(status, "the disk is full; writes are refused until there is room");
+      retry_at_ = absl::Now() + kRetryPeriod;
+    }
+    const auto refused = std::make_shared<Together>();
+    refused->ticket = completions_.NextTicket();
+    refused->frames.push_back(std::move(applying));
+    Finish(refused, status);
+    return;
+  }
+  if (journaled_ == nullptr) {
+    journaled_ = std::make_shared<Together>();
+    journaled_->ticket = completions_.NextTicket();
+  }
+  journaled_->samples += applying->result.stored;
+  journaled_->frames.push_back(std::move(applying));
+  if (journaled_->samples >= kTogetherSamples) ApplyJournaled();
+}
+
+void WritePath::AfterCommit() {
+  {
+    absl::MutexLock lock(&mu_);
+    failure_ = absl::OkStatus();
+  }
+  if (journaled_ != nullptr) ApplyJournaled();
+}
+
+void WritePath::ApplyJournaled() {
+  const std::shared_ptr<Together> together = std::exchange(journaled_, nullptr);
+  for (const std::unique_ptr<Applying>& applying : together->frames) {
+    producers_.Journaled(applying->producer, applying->frame.sequence);
+  }
+  // Every shard takes part, also one without samples here, so that frames are finished in order.
+  together->shards_left.store(static_cast<int>(parts_.shards.size()), std::memory_order_relaxed);
+  for (const std::unique_ptr<Shard>& shard : parts_.shards) {
+    shard->Post([this, shard = shard.get(), together] {
+      for (const std::unique_ptr<Applying>& applying : together->frames) shard->Apply(applying->frame);
+      if (together->shards_left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        Finish(together, absl::OkStatus());
+    });
+  }
+}
+
+void WritePath::Finish(const std::shared_ptr<Together>& together, const absl::Status& status) {
+  if (status.ok()) {
+    frames_stored_.fetch_add(together->frames.size(), std::memory_order_relaxed);
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      samples_stored_.fetch_add(applying->result.stored, std::memory_order_relaxed);
+      samples_rejected_.fetch_add(applying->result.rejected, std::memory_order_relaxed);
+    }
+  }
+  completions_.Complete(together->ticket, [this, together, status] {
+    size_t bytes = 0;
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      producers_.End(applying->producer, applying->frame.sequence, status.ok());
+      bytes += applying->bytes;
+    }
+    ReleaseMemory(bytes);
+    for (const std::unique_ptr<Applying>& applying : together->frames) {
+      if (status.ok()) {
+        applying->result.spent = std::move(applying->frame);
+        applying->done(std::move(applying->result));
+      } else {
+        applying->done(status);
+      }
+    }
+  });
+}
+
+void WritePath::Refuse() {
+  absl::MutexLock lock(&mu_);
+  refusing_ = true;
+}
+
+void WritePath::ReleaseMemory(size_t bytes) {
+  absl::MutexLock lock(&mu_);
+  in_flight_bytes_ -= bytes;
+}
+
+void WritePath::SetRoom(absl::Status room) {
+  absl::MutexLock lock(&mu_);
+  no_room_ = std::move(room);
+}
+
+absl::Time WritePath::dirty_since() const {
+  absl::MutexLock lock(&mu_);
+  return dirty_since_;
+}
+
+void WritePath::NoteSealed(absl::Time cut) {
+  absl::MutexLock lock(&mu_);
+  dirty_since_ = in_flight_bytes_ > 0 || OpenSamplesOf(parts_.shards) > 0 ? cut : absl::InfiniteFuture();
+}
+
+WritePath::Stats WritePath::GetStats() const {
+  Stats stats;
+  stats.samples_stored = samples_stored_.load(std::memory_order_relaxed);
+  stats.samples_rejected = samples_rejected_.load(std::memory_order_relaxed);
+  stats.frames_stored = frames_stored_.load(std::memory_order_relaxed);
+  stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
+  absl::MutexLock lock(&mu_);
+  stats.in_flight_bytes = in_flight_bytes_;
+  stats.ingest = refusing_       ? absl::UnavailableError("the archive is closing")
+                 : no_room_.ok() ? failure_
+                                 : no_room_;
+  return stats;
+}
+
+}  // namespace historian

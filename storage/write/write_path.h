@@ -1,0 +1,144 @@
+// File: storage/write/write_path.h
+//
+// The way of a frame from its producer to its tails:
+//
+//   Write      on the producer's thread: checked, encoded, given to the journal
+//   journal    on its thread: several frames are written and synced together
+//   shards     each on its thread: samples are added to their tails
+//   done       in order of the journal, on the thread of the shard that was last
+//
+// and the way back from the journal after a restart.
+//
+// Threads: any number.
+#ifndef HISTORIAN_STORAGE_WRITE_WRITE_PATH_H_
+#define HISTORIAN_STORAGE_WRITE_WRITE_PATH_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "storage/journal/journal.h"
+#include "storage/kv/store.h"
+#include "storage/model/clock.h"
+#include "storage/model/frame.h"
+#include "storage/sealed/retention.h"
+#include "storage/tags/tag_registry.h"
+#include "storage/tail/shard.h"
+#include "storage/write/completions.h"
+#include "storage/write/encode_hints.h"
+#include "storage/write/producers.h"
+#include "storage/write/write_result.h"
+
+namespace historian {
+
+struct WriteOptions {
+  uint64_t memory_budget_bytes = uint64_t{512} << 20;  // Of the archive.
+  absl::Duration future_limit = absl::Hours(1);        // Samples farther ahead of the clock are rejected.
+};
+
+class WritePath {
+ public:
+  // What it works with. All of it must outlive the write path.
+  struct Parts {
+    kv::Store& store;
+    const WriteOptions options;
+    const Clock& clock;
+    const TagRegistry& tags;
+    const Retention& retention;
+    const std::vector<std::unique_ptr<Shard>>& shards;
+  };
+  struct Stats {
+    uint64_t samples_stored = 0;
+    uint64_t samples_rejected = 0;
+    uint64_t frames_stored = 0;
+    uint64_t frames_repeated = 0;
+    uint64_t in_flight_bytes = 0;
+    absl::Status ingest;  // Not OK: why writes are refused.
+  };
+
+  explicit WritePath(const Parts& parts) : parts_(parts) {}
+
+  // Before anything else: reads the producers of the last checkpoint and adds to the tails what the journal
+  // has from `position` on.
+  absl::Status Open(uint64_t position, JournalReplay* report);
+  // What comes now is refused.
+  void Refuse() ABSL_LOCKS_EXCLUDED(mu_);
+  // Writes what is queued and hands it to the shards, which finish it when they stop.
+  void Close() { journal_.reset(); }
+
+  // See Archive.
+  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name);
+  uint64_t DurableSequence(absl::string_view producer) { return producers_.Durable(producer); }
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Not OK: the disk's reserve is reached, and writes are refused with this until it is OK again.
+  void SetRoom(absl::Status room) ABSL_LOCKS_EXCLUDED(mu_);
+  // Since when there are samples that no seal has seen; the infinite future when there are none.
+  absl::Time dirty_since() const ABSL_LOCKS_EXCLUDED(mu_);
+  // A seal has written down everything from before `cut`.
+  void NoteSealed(absl::Time cut) ABSL_LOCKS_EXCLUDED(mu_);
+
+  Journal& journal() { return *journal_; }
+  Producers& producers() { return producers_; }
+  Stats GetStats() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  // A frame on its way through the journal and the shards.
+  struct Applying {
+    Frame frame;
+    WriteResult result;
+    std::string producer;
+    size_t bytes = 0;
+    WriteDone done;
+  };
+  // Frames that go through the shards as one: large ones alone, small ones of one commit together.
+  struct Together {
+    std::vector<std::unique_ptr<Applying>> frames;
+    uint64_t samples = 0;
+    uint64_t ticket = 0;
+    std::atomic<int> shards_left{0};
+  };
+
+  // OK unless nothing is taken at present.
+  absl::Status CheckOpen() const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status WaitForMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReleaseMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  // On the journal's thread, in its order.
+  void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status);
+  void AfterCommit();
+  void ApplyJournaled();
+  void Finish(const std::shared_ptr<Together>& together, const absl::Status& status);
+
+  const Parts parts_;
+  std::unique_ptr<Journal> journal_;     // Constant from Open to Close.
+  std::shared_ptr<Together> journaled_;  // Of the journal's thread: not given to the shards yet; may be null.
+
+  // Synchronise themselves.
+  Producers producers_;
+  Completions completions_;
+  EncodeHints hints_;
+  std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
+
+  mutable absl::Mutex mu_;
+  bool refusing_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status no_room_ ABSL_GUARDED_BY(mu_);
+  // Not OK: the journal could not be written. Tried again after retry_at_, and forgotten when a write
+  // succeeds.
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  absl::Time retry_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  uint64_t in_flight_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Time dirty_since_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_WRITE_WRITE_PATH_H_

@@ -1,0 +1,33 @@
+// File: storage/write/write_result.h
+//
+// What became of a frame that was written.
+#ifndef HISTORIAN_STORAGE_WRITE_WRITE_RESULT_H_
+#define HISTORIAN_STORAGE_WRITE_WRITE_RESULT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "storage/model/frame.h"
+
+namespace historian {
+
+// One writer. The newest handle of a name is the valid one.
+class Producer;
+
+struct WriteResult {
+  uint64_t stored = 0;    // Samples.
+  uint64_t rejected = 0;  // Samples, those beyond kRejectionsListedMax included.
+  bool repeated = false;  // The frame was stored before; nothing was stored now.
+  std::vector<Rejection> rejections;
+  Frame spent;  // What was written, of use for its memory alone: the next frame can be read into it.
+};
+
+// How a write ended. Called once, from a thread of the archive's or the caller's own, in the order of a
+// producer's calls.
+using WriteDone = absl::AnyInvocable<void(absl::StatusOr<WriteResult>)>;
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_WRITE_WRITE_RESULT_H_
