@@ -49,7 +49,8 @@ class ArchiveImpl : public Archive {
         clock_(clock),
         heads_(*store_, options.memory_budget_bytes / 8),
         pages_(*store_, options.memory_budget_bytes / 16),
-        figures_(options.memory_budget_bytes / 4) {}
+        figures_(options.memory_budget_bytes / 4),
+        steps_(*store_, partitions_, [this](const Step& step) { Forget(step); }) {}
   ~ArchiveImpl() override;
 
   absl::Status Init();
@@ -105,10 +106,16 @@ class ArchiveImpl : public Archive {
   }
   void NoteDamage(const absl::Status& status) ABSL_LOCKS_EXCLUDED(damage_mu_);
 
+  // What is cached of what the step changes.
+  void Forget(const Step& step) {
+    heads_.Invalidate(step.blocks.changed);
+    if (step.rewritten.has_value()) heads_.InvalidatePartition(step.rewritten->partition);
+  }
+
   void Maintain();
   void CheckRoom();
   bool SealIsDue();
-  absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu);
+  absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu());
 
   // Constant after construction, or after Init.
   const std::unique_ptr<kv::Store> store_;
@@ -127,7 +134,7 @@ class ArchiveImpl : public Archive {
   PartitionTable partitions_;
   ReaderPins pins_;
 
-  StoreSteps steps_;
+  Steps steps_;
   absl::Time last_seal_try_ = absl::InfinitePast();  // Of the maintenance thread.
 
   mutable absl::Mutex state_mu_;
@@ -167,16 +174,10 @@ absl::Status ArchiveImpl::CheckVersion() {
 }
 
 absl::Status ArchiveImpl::Recover() {
-  uint64_t journal_position;
-  {
-    absl::MutexLock lock(&steps_.mu);
-    ASSIGN_OR_RETURN(steps_.checkpoint, ReadCheckpoint(*store_));
-    journal_position = steps_.checkpoint.journal_position;
-  }
-  RETURN_IF_ERROR(partitions_.Load(*store_));
+  RETURN_IF_ERROR(steps_.Load());
   RETURN_IF_ERROR(LoadTails(*store_, *tags_, shards_));
   JournalReplay report;
-  RETURN_IF_ERROR(write_path_->Open(journal_position, &report));
+  RETURN_IF_ERROR(write_path_->Open(steps_.journal_position(), &report));
   for (const JournalReplay::Damage& damage : report.damage) {
     NoteDamage(absl::DataLossError(
         absl::StrFormat("journal: %d bytes at %d are damaged; the samples in them are lost",
@@ -199,15 +200,14 @@ absl::Status ArchiveImpl::Init() {
                           .retention = *retention_,
                           .partitions = partitions_,
                           .pins = pins_,
-                          .heads = heads_,
                           .steps = steps_,
                           .seal = [this] { return SealNow(/*everything=*/true).status(); },
                           .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
-  write_path_ =
-      std::make_unique<WritePath>(WritePath::Parts{*store_, {options_.memory_budget_bytes, options_.future_limit}, clock_, *tags_, *retention_, shards_});
+  write_path_ = std::make_unique<WritePath>(WritePath::Parts{
+      *store_, {options_.memory_budget_bytes, options_.future_limit}, clock_, *tags_, *retention_, shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
   CheckRoom();
@@ -438,15 +438,14 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   const auto at_end = absl::MakeCleanup([&tags] {
     if (tags >= kManyTags) ReturnFreedMemory();
   });
-  absl::MutexLock step(&steps_.mu);
-  Checkpoint checkpoint = steps_.checkpoint;
-  std::vector<Producers::Position> producers;
+  absl::MutexLock step(&steps_.mu());
+  SealInput input{.everything = everything};
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
   absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
   const absl::Time cut = absl::Now();
   write_path_->journal().AtBoundary([&](uint64_t next_position) {
-    checkpoint.journal_position = next_position;
-    producers = write_path_->producers().TakeChanged();
+    input.journal_position = next_position;
+    input.producers = write_path_->producers().TakeChanged();
     for (size_t s = 0; s < shards_.size(); ++s) {
       shards_[s]->Post([&, s] {
         shards_[s]->Freeze(everything, &frozen_by_shard[s]);
@@ -455,34 +454,29 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     }
   });
   shards_left.Wait();
-  std::vector<FrozenTag> frozen;
-  for (std::vector<FrozenTag>& part : frozen_by_shard)
-    std::move(part.begin(), part.end(), std::back_inserter(frozen));
-  tags = frozen.size();
-
-  absl::StatusOr<SealOutcome> outcome =
-      WriteSeal(*store_, checkpoint, partitions_, *retention_->expired(), producers, frozen, everything);
-  if (outcome.ok()) {
-    partitions_.Set(outcome->partitions);
-    housekeeping_->NoteSealed(outcome->partitions);
-    heads_.Invalidate(outcome->changed);
+  for (std::vector<FrozenTag>& part : frozen_by_shard) {
+    std::move(part.begin(), part.end(), std::back_inserter(input.frozen));
   }
-  for (size_t i = 0; i < frozen.size(); ++i) {
-    ShardOf(frozen[i].tag).Thaw(frozen[i].tag, outcome.ok() ? &outcome->left[i] : nullptr);
+  tags = input.frozen.size();
+  input.expired = retention_->expired();
+
+  absl::StatusOr<SealOutcome> outcome = historian::Seal(*store_, steps_, input);
+  if (outcome.ok()) housekeeping_->NoteSealed(outcome->partitions);
+  for (size_t i = 0; i < input.frozen.size(); ++i) {
+    const TagId tag = input.frozen[i].tag;
+    ShardOf(tag).Thaw(tag, outcome.ok() ? &outcome->left[i] : nullptr);
   }
   if (!outcome.ok()) {
-    write_path_->producers().PutBack(producers);
+    write_path_->producers().PutBack(input.producers);
     return Annotate(outcome.status(), "sealing");
   }
-  steps_.checkpoint = outcome->checkpoint;
   {
     absl::MutexLock lock(&state_mu_);
     ++seals_;
     last_seal_ = clock_.Now();
   }
   write_path_->NoteSealed(cut);
-  RETURN_IF_ERROR(
-      Annotate(write_path_->journal().Trim(steps_.checkpoint.journal_position), "trimming the journal"));
+  RETURN_IF_ERROR(Annotate(write_path_->journal().Trim(input.journal_position), "trimming the journal"));
   return outcome->result;
 }
 

@@ -377,7 +377,7 @@ class FaultyStore : public Store {
     ASSIGN_OR_RETURN(std::unique_ptr<RunBuilder> run, session_->store->NewRun(space));
     return std::make_unique<FaultyRun>(session_, std::move(run));
   }
-  absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) override {
+  absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override {
     absl::MutexLock lock(&session_->mutex);
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
     std::vector<std::unique_ptr<RunBuilder>> behind;
@@ -391,7 +391,7 @@ class FaultyStore : public Store {
       // A run from before a crash has nothing left to give.
       if (std::unique_ptr<RunBuilder> released = faulty->Release()) behind.push_back(std::move(released));
     }
-    if (status.ok()) status = session_->store->Ingest(std::move(behind));
+    if (status.ok()) status = session_->store->Ingest(std::move(behind), batch);
     behind.clear();
     return session_->EndChange(fate, status);
   }

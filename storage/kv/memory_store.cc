@@ -183,14 +183,7 @@ class MemoryStore : public Store {
   absl::Status Write(const Batch& batch) override {
     RETURN_IF_ERROR(CheckBatch(batch));
     absl::MutexLock lock(&disk_->mutex_);
-    MemoryDisk::Map& map = *disk_->MutableMap(Space::kMeta);
-    for (const Batch::Op& op : batch.ops()) {
-      if (op.value.has_value()) {
-        map.insert_or_assign(op.key, std::make_shared<const std::string>(*op.value));
-      } else {
-        map.erase(op.key);
-      }
-    }
+    Apply(batch);
     return absl::OkStatus();
   }
 
@@ -199,7 +192,8 @@ class MemoryStore : public Store {
     return std::make_unique<MemoryRun>(space);
   }
 
-  absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) override {
+  absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override {
+    RETURN_IF_ERROR(CheckBatch(batch));
     std::vector<MemoryRun*> taken;
     for (const std::unique_ptr<RunBuilder>& run : runs) {
       auto* memory_run = dynamic_cast<MemoryRun*>(run.get());
@@ -215,6 +209,7 @@ class MemoryStore : public Store {
       }
       for (auto& [key, value] : run->pairs()) map.insert_or_assign(std::move(key), std::move(value));
     }
+    Apply(batch);
     return absl::OkStatus();
   }
 
@@ -273,6 +268,18 @@ class MemoryStore : public Store {
 
  private:
   explicit MemoryStore(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {}
+
+  void Apply(const Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_->mutex_) {
+    if (batch.ops().empty()) return;
+    MemoryDisk::Map& map = *disk_->MutableMap(Space::kMeta);
+    for (const Batch::Op& op : batch.ops()) {
+      if (op.value.has_value()) {
+        map.insert_or_assign(op.key, std::make_shared<const std::string>(*op.value));
+      } else {
+        map.erase(op.key);
+      }
+    }
+  }
 
   const std::shared_ptr<MemoryDisk> disk_;
 };

@@ -135,6 +135,16 @@ class RocksDbRun : public RunBuilder {
     return failure_;
   }
 
+  // Keys ascend, as in Add. What the key had is deleted.
+  absl::Status Delete(absl::string_view key) {
+    RETURN_IF_ERROR(failure_);
+    RETURN_IF_ERROR(checker_.CheckAdd(key, ""));
+    failure_ = OpenOnce();
+    if (failure_.ok()) failure_ = StatusOf(writer_->Delete(SliceOf(key)), "adding to a run", path_);
+    if (failure_.ok()) checker_.Added(key);
+    return failure_;
+  }
+
   // Only for runs that are not empty.
   absl::Status Finish() {
     RETURN_IF_ERROR(failure_);
@@ -273,7 +283,7 @@ class RocksDbStore : public Store {
   std::unique_ptr<Cursor> NewCursor(Space space) override;
   absl::Status Write(const Batch& batch) override;
   absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) override;
-  absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) override;
+  absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override;
   absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) override;
   absl::StatusOr<std::unique_ptr<Log>> OpenLog(absl::string_view name) override { return logs_.Open(name); }
   absl::Status Checkpoint(const std::string& path) override;
@@ -300,6 +310,8 @@ class RocksDbStore : public Store {
   absl::Status Change(const std::function<absl::Status()>& change);
   std::string NewRunPath() { return absl::StrCat(directory_->runs_path(), "/", next_run_++, ".sst"); }
   std::unique_ptr<rocksdb::SstFileWriter> NewWriter(Space space) const;
+  // A run of kMeta that does what the batch does.
+  absl::StatusOr<std::unique_ptr<RocksDbRun>> RunOf(const Batch& batch);
   absl::Status IngestFiles(const std::map<Space, std::vector<std::string>>& files)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::Status DeleteRangeOfRuns(Space space, absl::string_view begin, absl::string_view end)
@@ -417,7 +429,23 @@ absl::StatusOr<std::unique_ptr<RunBuilder>> RocksDbStore::NewRun(Space space) {
   return std::make_unique<RocksDbRun>(this, space, NewRunPath(), NewWriter(space));
 }
 
-absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) {
+absl::StatusOr<std::unique_ptr<RocksDbRun>> RocksDbStore::RunOf(const Batch& batch) {
+  std::map<absl::string_view, const Batch::Op*>
+      last;  // Of each key: that is what applying them in order leaves.
+  for (const Batch::Op& op : batch.ops()) last[op.key] = &op;
+  auto run = std::make_unique<RocksDbRun>(this, Space::kMeta, NewRunPath(), NewWriter(Space::kMeta));
+  for (const auto& [key, op] : last) {
+    RETURN_IF_ERROR(op->value.has_value() ? run->Add(key, *op->value) : run->Delete(key));
+  }
+  return run;
+}
+
+absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) {
+  RETURN_IF_ERROR(CheckBatch(batch));
+  if (!batch.ops().empty()) {
+    ASSIGN_OR_RETURN(std::unique_ptr<RocksDbRun> changes, RunOf(batch));
+    runs.push_back(std::move(changes));
+  }
   std::vector<RocksDbRun*> taken;
   for (const std::unique_ptr<RunBuilder>& builder : runs) {
     auto* run = dynamic_cast<RocksDbRun*>(builder.get());
@@ -431,9 +459,17 @@ absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs)
     RETURN_IF_ERROR(run->Finish());
     files[run->space()].push_back(run->path());
   }
-  RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
-  return Change([this, &files] {
+  const bool has_batch = !batch.ops().empty();
+  RETURN_IF_ERROR(
+      CheckRoom(directory_->path(), kReserveForBatchesBytes + (has_batch ? options_.meta_buffer_bytes : 0)));
+  return Change([this, &files, has_batch]() -> absl::Status {
     absl::WriterMutexLock lock(&change_mutex_);
+    if (has_batch) {
+      // See IngestFiles: nothing may be in the memtable, and nobody writes to it meanwhile.
+      ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
+      RETURN_IF_ERROR(
+          Mapped(db->Flush(rocksdb::FlushOptions(), db.family(Space::kMeta)), "writing small records"));
+    }
     return IngestFiles(files);
   });
 }
@@ -447,7 +483,7 @@ absl::Status RocksDbStore::IngestFiles(const std::map<Space, std::vector<std::st
     arg.external_files = paths;
     arg.options.move_files = true;
     arg.options.write_global_seqno = false;
-    // There is never anything to flush in these families; if there were, overlapping it corrupts RocksDB 7.8.
+    // There is nothing to flush in these families; if there were, overlapping it corrupts RocksDB 7.8.
     arg.options.allow_blocking_flush = false;
   }
   return Mapped(db->IngestExternalFiles(args), "taking in runs");

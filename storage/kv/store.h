@@ -153,11 +153,13 @@ class Store {
 
   // Runs for any space but kMeta.
   virtual absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) = 0;
-  // Takes all runs in, all or none, durably: after a crash either every key of every run is there or none.
-  // A key that exists is replaced. Runs of one space may overlap: the result is that of taking them in one
-  // after another, and nobody sees less than all. Empty runs are ignored, unless they replace something.
-  // The builders are used up also when it fails: to repeat it, build them again.
-  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs) = 0;
+  // Takes all runs in and applies the batch to kMeta, all or nothing, durably: after a crash either every key
+  // of every run and every change of the batch is there, or none is. A key that exists is replaced. Runs of
+  // one space may overlap: the result is that of taking them in one after another, and nobody sees less than
+  // all. Empty runs are ignored, unless they replace something. The builders are used up also when it fails:
+  // to repeat it, build them again.
+  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs,
+                              const Batch& batch = Batch()) = 0;
 
   // Deletes [begin, end) of any space, all or nothing, durably. Cheap when whole runs fall inside. Works on a
   // full disk in that case.

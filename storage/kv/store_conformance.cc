@@ -217,6 +217,46 @@ class StrangersRun : public RunBuilder {
   uint64_t size_bytes() const override { return 0; }
 };
 
+TEST_P(StoreConformance, ABatchIsTakenInWithItsRuns) {
+  for (int round = 0; round < 3; ++round) {
+    // Some of it was written by a batch of its own just now, some by the ingestion before.
+    ASSERT_OK(Put(*store_, Space::kMeta, {{"gone", "old"}, {"kept", "old"}, {"replaced", "old"}}));
+    std::vector<std::unique_ptr<RunBuilder>> runs;
+    runs.push_back(*store_->NewRun(Space::kHeads));
+    ASSERT_OK(runs.back()->Add("head", absl::StrCat(round)));
+    Batch batch;
+    batch.Put("replaced", "first");
+    batch.Delete("gone");
+    batch.Delete("never there");
+    batch.Put("replaced", absl::StrCat(round));
+    batch.Put(absl::StrCat("added", round), "new");
+    ASSERT_OK(store_->Ingest(std::move(runs), batch));
+    EXPECT_THAT(Contents(*store_, Space::kHeads), ElementsAre(Pair("head", absl::StrCat(round))));
+    EXPECT_EQ(GetOr(*store_, Space::kMeta, "gone", "absent"), "absent");
+    EXPECT_EQ(GetOr(*store_, Space::kMeta, "kept", "absent"), "old");
+    EXPECT_EQ(GetOr(*store_, Space::kMeta, "replaced", "absent"), absl::StrCat(round));
+  }
+  Batch alone;
+  alone.Delete("kept");
+  ASSERT_OK(store_->Ingest({}, alone));
+  Reopen();
+  EXPECT_THAT(Contents(*store_, Space::kMeta), ElementsAre(Pair("added0", "new"), Pair("added1", "new"),
+                                                           Pair("added2", "new"), Pair("replaced", "2")));
+}
+
+TEST_P(StoreConformance, NoBatchIsAppliedWhenARunIsRefused) {
+  ASSERT_OK(Put(*store_, Space::kMeta, {{"a", "old"}}));
+  Batch batch;
+  batch.Put("a", "new");
+  std::vector<std::unique_ptr<RunBuilder>> runs;
+  runs.push_back(std::make_unique<StrangersRun>());
+  EXPECT_EQ(CodeOf(store_->Ingest(std::move(runs), batch)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetOr(*store_, Space::kMeta, "a", "absent"), "old");
+  batch.Put(std::string(kKeyBytesMax + 1, 'k'), "too long a key");
+  EXPECT_EQ(CodeOf(store_->Ingest({}, batch)), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetOr(*store_, Space::kMeta, "a", "absent"), "old");
+}
+
 TEST_P(StoreConformance, NothingIsTakenInWhenOneRunIsRefused) {
   std::vector<std::unique_ptr<RunBuilder>> runs;
   for (const Space space : kRunSpaces) {

@@ -17,7 +17,7 @@
 #include "storage/kv/store.h"
 #include "storage/model/samples.h"
 #include "storage/read/lru_cache.h"
-#include "storage/read/stored_heads.h"
+#include "storage/sealed/stored_heads.h"
 
 namespace historian {
 

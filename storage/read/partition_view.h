@@ -21,7 +21,7 @@
 #include "absl/status/statusor.h"
 #include "storage/aggregate/summary.h"
 #include "storage/read/page_cache.h"
-#include "storage/read/stored_heads.h"
+#include "storage/sealed/stored_heads.h"
 #include "storage/tail/frozen_tail.h"
 
 namespace historian {

@@ -19,42 +19,38 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "storage/kv/store.h"
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/results.h"
 #include "storage/sealed/retention.h"
+#include "storage/sealed/steps.h"
 #include "storage/tail/frozen_tail.h"
 
 namespace historian {
 
-// What the archive as a whole is at a seal.
-struct Checkpoint {
+// What a seal is made of: all as of one cut through everything at one position of the journal.
+struct SealInput {
   uint64_t journal_position = 0;
-  uint64_t next_seal = 1;
+  // Producers whose last frame in the journal changed, and its number.
+  std::vector<std::pair<std::string, uint64_t>> producers;
+  std::vector<FrozenTag> frozen;
+  // What has expired is not sealed any more.
+  std::shared_ptr<const ExpiredTable> expired;
+  // Seals also what is too little for a block worth having.
+  bool everything = false;
 };
 
 struct SealOutcome {
   SealResult result;
-  Checkpoint checkpoint;
   std::vector<std::vector<TailRun>> left;             // Of each frozen tag, for Tail::Thaw.
-  std::vector<std::pair<int32_t, TagId>> changed;      // Partitions and tags where blocks were added.
   std::vector<PartitionTable::Partition> partitions;  // Those with new blocks, as they are now.
 };
 
-// What is worth a block is sealed, unless `everything`: then all of it. `before` is the checkpoint of the
-// last seal, with journal_position already that of this one. producers: those whose sequence changed. On
-// error nothing has changed.
-absl::StatusOr<SealOutcome> WriteSeal(kv::Store& store, const Checkpoint& before,
-                                      const PartitionTable& partitions, const ExpiredTable& expired,
-                                      const std::vector<std::pair<std::string, uint64_t>>& producers,
-                                      const std::vector<FrozenTag>& frozen, bool everything);
-
-// Key and value of the record in kCheckpoint.
-std::pair<std::string, std::string> RecordOf(const Checkpoint& checkpoint);
-// Zeros and next_seal 1 when nothing was ever sealed.
-absl::StatusOr<Checkpoint> ReadCheckpoint(kv::Store& store);
+// Seals: one step. On error nothing has changed.
+absl::StatusOr<SealOutcome> Seal(kv::Store& store, Steps& steps, const SealInput& input)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(steps.mu());
 
 }  // namespace historian
 

@@ -147,8 +147,8 @@ absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
 absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   uint64_t seal;
   {
-    absl::MutexLock lock(&house_.steps.mu);
-    seal = house_.steps.checkpoint.next_seal++;
+    absl::MutexLock lock(&house_.steps.mu());
+    seal = house_.steps.TakeSeals();
   }
   {
     absl::MutexLock lock(&mu_);
@@ -179,14 +179,14 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
     return of_tag->HasAll(partition) ? Keep::kNothing : Keep::kRollups;
   };
   if (expired->HasAny(partition)) RETURN_IF_ERROR(annotated(DropSuperseded(house_.store, partition, keep)));
-  absl::StatusOr<SettledPartition> settled = SettlePartition(
+  absl::StatusOr<Step> step = SettlePartition(
       house_.store, partition, house_.partitions.Get(partition).settled, seal, type_of, keep, keep_going);
-  if (!settled.ok()) return annotated(settled.status());
-  const uint64_t bytes = settled->state.bytes;
+  if (!step.ok()) return annotated(step.status());
+  const auto added = step->blocks.added.find(partition);
+  const uint64_t bytes = added == step->blocks.added.end() ? 0 : added->second.bytes;
   {
-    absl::MutexLock lock(&house_.steps.mu);
-    RETURN_IF_ERROR(annotated(KeepNewerBlocks(house_.store, house_.partitions.Get(partition), &*settled)));
-    RETURN_IF_ERROR(annotated(TakeIn(*std::move(settled))));
+    absl::MutexLock lock(&house_.steps.mu());
+    RETURN_IF_ERROR(annotated(TakeIn(*std::move(step))));
   }
   absl::MutexLock lock(&mu_);
   ++stats_.settles;
@@ -194,18 +194,10 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   return absl::OkStatus();
 }
 
-absl::Status Housekeeping::TakeIn(SettledPartition settled) {
-  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> records, house_.store.NewRun(kv::Space::kCheckpoint));
-  for (const auto& [key, value] :
-       {RecordOf(house_.steps.checkpoint), PartitionTable::RecordOf({settled.partition, settled.state})}) {
-    RETURN_IF_ERROR(records->Add(key, value));
-  }
-  settled.runs.push_back(std::move(records));
-  RETURN_IF_ERROR(house_.store.Ingest(std::move(settled.runs)));
-  // First what is cached, then what says which rollups are in force.
-  house_.heads.InvalidatePartition(settled.partition);
-  house_.partitions.Set({{settled.partition, settled.state}});
-  garbage_.push_back({settled.partition, settled.seal, house_.pins.Turn()});
+absl::Status Housekeeping::TakeIn(Step step) {
+  const Step::Place place = *step.rewritten;
+  RETURN_IF_ERROR(house_.steps.Commit(std::move(step)).status());
+  garbage_.push_back({place.partition, place.seal, house_.pins.Turn()});
   return absl::OkStatus();
 }
 
@@ -270,10 +262,9 @@ absl::StatusOr<RetentionResult> Housekeeping::Retain() {
 }
 
 absl::Status Housekeeping::Drop(int32_t partition, const PartitionState& judged) {
-  absl::MutexLock lock(&house_.steps.mu);
+  absl::MutexLock lock(&house_.steps.mu());
   if (house_.partitions.Get(partition).last_seal != judged.last_seal) return absl::OkStatus();  // Next time.
-  const uint64_t seal = house_.steps.checkpoint.next_seal++;
-  absl::StatusOr<SettledPartition> nothing = DropPartition(house_.store, partition, seal);
+  absl::StatusOr<Step> nothing = DropPartition(house_.store, partition, house_.steps.TakeSeals());
   const absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing)) : nothing.status();
   return Annotate(status, absl::StrCat("dropping ", WeekFrom(partition)));
 }
@@ -287,26 +278,20 @@ void Housekeeping::CollectGarbage() {
         house_.store.DeleteRange(kv::Space::kPages, format::PagesPrefix(garbage.partition, 0),
                                  format::PagesPrefix(garbage.partition, garbage.seal));
     if (status.ok()) {
-      absl::MutexLock lock(&house_.steps.mu);
-      PartitionState state = house_.partitions.Get(garbage.partition);
+      absl::MutexLock lock(&house_.steps.mu());
+      const PartitionState state = house_.partitions.Get(garbage.partition);
       if (state.settled != garbage.seal) continue;  // There is newer garbage.
-      state.garbage = false;
       // Of a partition that was dropped, files go at once that compaction would have to find.
       for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
         if (state.bytes > 0 || !status.ok()) break;
         status = house_.store.DeleteRange(space, format::PartitionPrefix(garbage.partition),
                                           format::PartitionPrefix(garbage.partition + 1));
       }
-      const auto [key, value] = PartitionTable::RecordOf({garbage.partition, state});
-      absl::StatusOr<std::unique_ptr<kv::RunBuilder>> record = house_.store.NewRun(kv::Space::kCheckpoint);
-      status.Update(record.status());
-      if (status.ok()) status = (*record)->Add(key, value);
       if (status.ok()) {
-        std::vector<std::unique_ptr<kv::RunBuilder>> runs;
-        runs.push_back(*std::move(record));
-        status = house_.store.Ingest(std::move(runs));
+        Step step;
+        step.cleaned = Step::Place{garbage.partition, garbage.seal};
+        status = house_.steps.Commit(std::move(step)).status();
       }
-      if (status.ok()) house_.partitions.Set({{garbage.partition, state}});
     }
     if (!status.ok()) {
       house_.note_damage(status);

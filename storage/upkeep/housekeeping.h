@@ -21,23 +21,16 @@
 #include "absl/time/time.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
-#include "storage/read/head_cache.h"
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/reader_pins.h"
 #include "storage/sealed/results.h"
 #include "storage/sealed/retention.h"
-#include "storage/sealed/seal.h"
+#include "storage/sealed/steps.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/upkeep/errand.h"
 #include "storage/upkeep/settle.h"
 
 namespace historian {
-
-// The store changes in steps, one at a time: seals, the ends of settlings, deletions of what was replaced.
-struct StoreSteps {
-  absl::Mutex mu;  // Held during a step. Taken before all other locks of the archive.
-  Checkpoint checkpoint ABSL_GUARDED_BY(mu);
-};
 
 struct HousekeepingOptions {
   // A partition into which nothing was sealed for so long is settled when its time is over or late samples
@@ -60,8 +53,7 @@ class Housekeeping {
     Retention& retention;
     PartitionTable& partitions;
     ReaderPins& pins;
-    HeadCache& heads;
-    StoreSteps& steps;
+    Steps& steps;
     // Seals everything that is open.
     std::function<absl::Status()> seal;
     // Remembers damage for whoever looks after the archive.
@@ -100,8 +92,8 @@ class Housekeeping {
   // What nobody has asked for gives way when processors are short.
   enum class Pace { kSteady, kGivingWay };
   absl::Status Settle(int32_t partition, Pace pace);
-  // Makes a settled partition the one in force.
-  absl::Status TakeIn(SettledPartition settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu);
+  // Puts a rewritten partition in force.
+  absl::Status TakeIn(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu());
 
   bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(mu_);
   // What is to be done on the disk when this has expired.
@@ -127,7 +119,7 @@ class Housekeeping {
   std::deque<Garbage> garbage_;
   absl::Time retention_tried_ = absl::Now();
 
-  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(house_.steps.mu);
+  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(house_.steps.mu());
   // When something was last sealed into a partition, or settling it failed.
   absl::flat_hash_map<int32_t, absl::Time> unsettled_since_ ABSL_GUARDED_BY(mu_);
   Errand<uint64_t> settle_all_ ABSL_GUARDED_BY(mu_);

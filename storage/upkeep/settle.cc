@@ -7,101 +7,24 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "proto/record/v1/records.pb.h"
 #include "storage/format/block.h"
 #include "storage/format/page.h"
 #include "storage/format/rollup.h"
 #include "storage/model/check.h"
 #include "storage/model/status_macros.h"
-#include "storage/read/head_cache.h"
 #include "storage/read/partition_view.h"
+#include "storage/sealed/block_writer.h"
+#include "storage/sealed/head_walk.h"
 #include "storage/sealed/planned_block.h"
 #include "storage/tail/tail.h"
 
 namespace historian {
 namespace {
 
-// Payloads are written in files of this size, so that none must be held or dropped as a whole.
-constexpr uint64_t kPagesRunBytes = uint64_t{64} << 20;
 // A slot is cut into as few equal pages as hold no more than this: an hour of seconds into three, not four.
 constexpr size_t kPageSamplesMost = format::kPageSamples + format::kPageSamples / 4;
 // A slot with more samples than this is cut into pages before it is complete.
 constexpr size_t kSlotSamplesHeld = 64 * format::kPageSamples;
-
-// Where the rewritten partition goes. Blocks, rollups and superseded statements come in order of their keys.
-class Output {
- public:
-  Output(kv::Store& store, int32_t partition, uint64_t seal) : store_(store) {
-    settled_.partition = partition;
-    settled_.seal = seal;
-    settled_.state.settled = seal;
-    settled_.state.last_seal = seal;
-    settled_.state.garbage = true;
-  }
-
-  absl::Status Begin() {
-    const std::string begin = format::PartitionPrefix(settled_.partition);
-    const std::string end = format::PartitionPrefix(settled_.partition + 1);
-    ASSIGN_OR_RETURN(heads_, store_.NewRun(kv::Space::kHeads));
-    RETURN_IF_ERROR(heads_->Replace(begin, end));
-    ASSIGN_OR_RETURN(rollups_, store_.NewRun(kv::Space::kRollups));
-    RETURN_IF_ERROR(rollups_->Replace(begin, end));
-    ASSIGN_OR_RETURN(superseded_, store_.NewRun(kv::Space::kSuperseded));
-    return absl::OkStatus();
-  }
-
-  int32_t partition() const { return settled_.partition; }
-  uint64_t seal() const { return settled_.seal; }
-
-  absl::Status AddBlock(const PlannedBlock& block) {
-    if (pages_ != nullptr && pages_->size_bytes() >= kPagesRunBytes) {
-      settled_.runs.push_back(std::move(pages_));
-    }
-    if (pages_ == nullptr) {
-      ASSIGN_OR_RETURN(pages_, store_.NewRun(kv::Space::kPages));
-    }
-    RETURN_IF_ERROR(pages_->Add(format::PagesKey(block.id), PayloadOf(block.pages)));
-    const format::BlockHead head = HeadOf(block.type, block.pages);
-    std::string bytes;
-    format::EncodeBlockHead(head, &bytes);
-    RETURN_IF_ERROR(heads_->Add(format::HeadKey(block.id), bytes));
-    settled_.state.samples += head.count();
-    settled_.state.blocks += 1;
-    settled_.state.bytes += bytes.size() + head.payload_size();
-    return absl::OkStatus();
-  }
-
-  absl::Status AddRollup(TagId tag, const format::Rollup& rollup) {
-    std::string bytes;
-    format::EncodeRollup(rollup, &bytes);
-    return AddRollup(tag, bytes);
-  }
-  absl::Status AddRollup(TagId tag, absl::string_view bytes) {
-    settled_.state.bytes += bytes.size();
-    return rollups_->Add(format::RollupKey({settled_.partition, tag}), bytes);
-  }
-
-  absl::Status AddSuperseded(const PlannedBlock& block) {
-    const format::BlockHead head = HeadOf(block.type, block.pages);
-    record::v1::SupersededRecord record;
-    format::EncodeBlockHead(head, record.mutable_head());
-    record.set_payload(PayloadOf(block.pages));
-    settled_.superseded_samples += head.count();
-    return superseded_->Add(format::HeadKey(block.id), record.SerializeAsString());
-  }
-
-  SettledPartition Finish() {
-    for (std::unique_ptr<kv::RunBuilder>* run : {&pages_, &heads_, &rollups_, &superseded_}) {
-      if (*run != nullptr) settled_.runs.push_back(std::move(*run));
-    }
-    return std::move(settled_);
-  }
-
- private:
-  kv::Store& store_;
-  SettledPartition settled_;
-  std::unique_ptr<kv::RunBuilder> pages_, heads_, rollups_, superseded_;
-};
 
 // What one tag has in the partition, from its heads alone.
 struct Extent {
@@ -114,13 +37,14 @@ struct Extent {
 class TagSettler {
  public:
   TagSettler(PageCache& no_cache, TagId tag, ValueType type, Keep keep, const Extent& extent,
-             const KeepGoing& keep_going, Output* output)
+             const KeepGoing& keep_going, Step::Place place, BlockWriter* writer)
       : tag_(tag),
         type_(type),
         rollups_only_(keep == Keep::kRollups),
         pages_reader_(no_cache),
         keep_going_(keep_going),
-        output_(*output) {
+        place_(place),
+        writer_(*writer) {
     rollup_.type = type;
     for (const uint64_t slot_ns : format::kSlotNs) {
       const uint64_t slots = static_cast<uint64_t>(format::SlotOf(extent.last, slot_ns) -
@@ -151,7 +75,11 @@ class TagSettler {
     RETURN_IF_ERROR(EndSlot());
     RETURN_IF_ERROR(WriteBlocks(/*all=*/true));
     for (size_t k = 1; k < rollup_.levels.size(); ++k) RollUp(rollup_.levels[k - 1], &rollup_.levels[k]);
-    if (!rollup_.levels.empty()) RETURN_IF_ERROR(output_.AddRollup(tag_, rollup_));
+    if (!rollup_.levels.empty()) {
+      std::string bytes;
+      format::EncodeRollup(rollup_, &bytes);
+      RETURN_IF_ERROR(writer_.AddRollup({place_.partition, tag_}, bytes));
+    }
     return rollups_only_ ? absl::OkStatus() : WriteSuperseded();
   }
 
@@ -162,7 +90,7 @@ class TagSettler {
                      [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
     const auto heads = std::make_shared<StoredHeads>();
     heads->heads = std::exchange(overlapping_, {});
-    const PartitionView view(tag_, type_, output_.partition(), heads, nullptr);
+    const PartitionView view(tag_, type_, place_.partition, heads, nullptr);
     Samples visible;
     for (size_t cluster = 0; cluster < view.clusters(); ++cluster) {
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
@@ -269,12 +197,12 @@ class TagSettler {
     if (rollups_only_) pages_.clear();  // Their summaries are in the rollup.
     if (!all && pages_.size() < format::kBlockPagesMax) return absl::OkStatus();
     std::vector<PlannedBlock> blocks;
-    PlanBlocks(tag_, type_, output_.seal(), std::exchange(pages_, {}), &blocks);
+    PlanBlocks(tag_, type_, place_.seal, std::exchange(pages_, {}), &blocks);
     if (!all && blocks.back().pages.size() < format::kBlockPagesMax) {
       pages_ = std::move(blocks.back().pages);
       blocks.pop_back();
     }
-    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(output_.AddBlock(block));
+    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(writer_.Add(block));
     return absl::OkStatus();
   }
 
@@ -289,7 +217,7 @@ class TagSettler {
     std::sort(blocks.begin(), blocks.end(), [](const PlannedBlock& a, const PlannedBlock& b) {
       return std::tie(a.id.first_time, a.id.seal) < std::tie(b.id.first_time, b.id.seal);
     });
-    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(output_.AddSuperseded(block));
+    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(writer_.AddSuperseded(block));
     return absl::OkStatus();
   }
 
@@ -298,7 +226,8 @@ class TagSettler {
   const bool rollups_only_;
   PageReader pages_reader_;
   const KeepGoing& keep_going_;
-  Output& output_;
+  const Step::Place place_;
+  BlockWriter& writer_;
 
   std::vector<StoredHead> overlapping_;  // Not rewritten yet; each overlaps another.
   Timestamp overlapping_last_ = 0;
@@ -306,49 +235,6 @@ class TagSettler {
   std::vector<OpenPagePtr> pages_;
   format::Rollup rollup_;
   std::map<uint64_t, Samples> superseded_;  // By the seal that stated them.
-};
-
-// Walks the heads of the partition's blocks below the seal number.
-class HeadWalk {
- public:
-  HeadWalk(kv::Store& store, int32_t partition, uint64_t seal_min, uint64_t seal_end)
-      : cursor_(store.NewCursor(kv::Space::kHeads)),
-        end_(format::PartitionPrefix(partition + 1)),
-        seal_min_(seal_min),
-        seal_end_(seal_end) {
-    cursor_->Seek(format::PartitionPrefix(partition));
-  }
-
-  // False at the end. *bytes are valid until the next call.
-  absl::StatusOr<bool> Next(StoredHead* head, absl::string_view* bytes = nullptr) {
-    for (; cursor_->Valid() && cursor_->key() < end_; cursor_->Next()) {
-      if (!fresh_) {
-        fresh_ = true;
-        continue;
-      }
-      ASSIGN_OR_RETURN(head->id, format::ParseHeadKey(cursor_->key()));
-      if (head->id.seal < seal_min_ || head->id.seal >= seal_end_) continue;
-      absl::StatusOr<format::BlockHead> decoded = format::DecodeBlockHead(cursor_->value());
-      if (!decoded.ok()) {
-        return Annotate(decoded.status(), absl::StrCat("block of tag ", head->id.tag, " from ",
-                                                       FormatTimestamp(head->id.first_time)));
-      }
-      head->head = *std::move(decoded);
-      head->head_bytes = cursor_->value().size();
-      if (bytes != nullptr) *bytes = cursor_->value();
-      fresh_ = false;
-      return true;
-    }
-    RETURN_IF_ERROR(cursor_->status());
-    return false;
-  }
-
- private:
-  const std::unique_ptr<kv::Cursor> cursor_;
-  const std::string end_;
-  const uint64_t seal_min_;
-  const uint64_t seal_end_;
-  bool fresh_ = true;  // The cursor's place was not handed out yet.
 };
 
 // Walks the partition's rollups, beside the heads.
@@ -362,11 +248,11 @@ class RollupWalk {
   }
 
   // Copies the rollups of tags below `tag`, but for those of which nothing is kept.
-  absl::Status CopyUntil(TagId tag, absl::FunctionRef<Keep(TagId)> keep, Output* output) {
+  absl::Status CopyUntil(TagId tag, absl::FunctionRef<Keep(TagId)> keep, BlockWriter* writer) {
     for (; cursor_->Valid() && cursor_->key() < end_; cursor_->Next()) {
       ASSIGN_OR_RETURN(const format::RollupId id, format::ParseRollupKey(cursor_->key()));
       if (id.tag >= tag) return absl::OkStatus();
-      if (keep(id.tag) != Keep::kNothing) RETURN_IF_ERROR(output->AddRollup(id.tag, cursor_->value()));
+      if (keep(id.tag) != Keep::kNothing) RETURN_IF_ERROR(writer->AddRollup(id, cursor_->value()));
     }
     return cursor_->status();
   }
@@ -388,14 +274,13 @@ class RollupWalk {
 
 }  // namespace
 
-absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled,
-                                                 uint64_t seal,
-                                                 absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
-                                                 absl::FunctionRef<Keep(TagId)> keep,
-                                                 const KeepGoing& keep_going) {
-  Output output(store, partition, seal);
+absl::StatusOr<Step> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled, uint64_t seal,
+                                     absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
+                                     absl::FunctionRef<Keep(TagId)> keep, const KeepGoing& keep_going) {
+  const Step::Place place = {partition, seal};
+  BlockWriter writer(store, seal);
   PageCache no_cache(store, 0);  // Each page is read once.
-  RETURN_IF_ERROR(output.Begin());
+  RETURN_IF_ERROR(writer.Replace(partition));
   // One walk ahead to know what a tag has in all, one behind to rewrite it; and rollups of tags of which
   // nothing else is left.
   HeadWalk ahead(store, partition, 0, seal), behind(store, partition, 0, seal);
@@ -415,15 +300,15 @@ absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t parti
     }
     const std::optional<ValueType> type = type_of(tag);
     if (!type.has_value()) return absl::DataLossError(absl::StrCat("tag ", tag, " has blocks but no record"));
-    RETURN_IF_ERROR(rollups.CopyUntil(tag, keep, &output));
+    RETURN_IF_ERROR(rollups.CopyUntil(tag, keep, &writer));
     Keep of_tag = keep(tag);
     if (of_tag == Keep::kRollups && first_seal > settled && rollups.at(tag)) {
       // It was left with its rollups before: samples that were on their way at that time come too late.
-      RETURN_IF_ERROR(rollups.CopyUntil(tag + 1, keep, &output));
+      RETURN_IF_ERROR(rollups.CopyUntil(tag + 1, keep, &writer));
       of_tag = Keep::kNothing;
     }
     rollups.Pass(tag);
-    TagSettler settler(no_cache, tag, *type, of_tag, extent, keep_going, &output);
+    TagSettler settler(no_cache, tag, *type, of_tag, extent, keep_going, place, &writer);
     for (; blocks > 0; --blocks) {
       ASSIGN_OR_RETURN(const bool found, behind.Next(&head));
       HISTORIAN_CHECK(found && head.id.tag == tag);  // Both walks see the same moment or a later, larger one.
@@ -431,27 +316,14 @@ absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t parti
     }
     if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Finish());
   }
-  RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, keep, &output));
-  return output.Finish();
+  RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, keep, &writer));
+  return Step{.blocks = writer.Finish(), .rewritten = place};
 }
 
-absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {
-  SettledPartition dropped;
-  dropped.partition = partition;
-  dropped.seal = seal;
-  dropped.state.settled = dropped.state.last_seal = seal;
-  dropped.state.garbage = true;
-  const std::string begin = format::PartitionPrefix(partition), end = format::PartitionPrefix(partition + 1);
-  for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
-    const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(space);
-    cursor->Seek(begin);
-    RETURN_IF_ERROR(cursor->status());
-    if (!cursor->Valid() || cursor->key() >= end) continue;  // A run is a file and a sync.
-    ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(space));
-    RETURN_IF_ERROR(run->Replace(begin, end));
-    dropped.runs.push_back(std::move(run));
-  }
-  return dropped;
+absl::StatusOr<Step> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {
+  BlockWriter writer(store, seal);
+  RETURN_IF_ERROR(writer.Drop(partition));
+  return Step{.blocks = writer.Finish(), .rewritten = Step::Place{partition, seal}};
 }
 
 absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep) {
@@ -467,26 +339,6 @@ absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionR
     cursor->Seek(behind);
   }
   return cursor->status();
-}
-
-absl::Status KeepNewerBlocks(kv::Store& store, const PartitionState& now, SettledPartition* settled) {
-  if (now.last_seal < settled->seal) return absl::OkStatus();
-  ASSIGN_OR_RETURN(std::unique_ptr<kv::RunBuilder> run, store.NewRun(kv::Space::kHeads));
-  HeadWalk walk(store, settled->partition, settled->seal + 1, UINT64_MAX);
-  StoredHead head;
-  absl::string_view bytes;
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, walk.Next(&head, &bytes));
-    if (!more) break;
-    RETURN_IF_ERROR(run->Add(format::HeadKey(head.id), bytes));
-    settled->state.samples += head.head.count();
-    settled->state.unsettled_samples += head.head.count();
-    settled->state.blocks += 1;
-    settled->state.bytes += head.head_bytes + head.head.payload_size();
-  }
-  settled->state.last_seal = now.last_seal;
-  settled->runs.push_back(std::move(run));  // After the one that replaces all heads.
-  return absl::OkStatus();
 }
 
 }  // namespace historian

@@ -13,27 +13,16 @@
 #define HISTORIAN_STORAGE_UPKEEP_SETTLE_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "storage/kv/store.h"
 #include "storage/model/keep_going.h"
 #include "storage/model/tag.h"
-#include "storage/sealed/partitions.h"
+#include "storage/sealed/steps.h"
 
 namespace historian {
-
-// What settling made, not yet taken in.
-struct SettledPartition {
-  int32_t partition = 0;
-  uint64_t seal = 0;
-  std::vector<std::unique_ptr<kv::RunBuilder>> runs;
-  PartitionState state;             // As if nothing had been sealed meanwhile.
-  uint64_t superseded_samples = 0;  // Moved out of the way.
-};
 
 // What a rewritten partition keeps of a tag.
 enum class Keep {
@@ -43,25 +32,19 @@ enum class Keep {
 };
 
 // Rewrites the blocks of the partition whose seal numbers are below `seal`, which no other block has or will
-// have; `settled` is the number of the settling before. Damage stops it: DataLoss, and everything stays as it
+// have; `settled` is the number of the settling before. The result is the step that puts them in force, for
+// Steps::Commit, which keeps what was sealed meanwhile. Damage stops it: DataLoss, and everything stays as it
 // is. type_of: nothing when there is no such tag.
 // Threads: any; takes as long as reading and encoding all of it, memory for a few blocks of one tag.
-absl::StatusOr<SettledPartition> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled,
-                                                 uint64_t seal,
-                                                 absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
-                                                 absl::FunctionRef<Keep(TagId)> keep,
-                                                 const KeepGoing& keep_going);
+absl::StatusOr<Step> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled, uint64_t seal,
+                                     absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
+                                     absl::FunctionRef<Keep(TagId)> keep, const KeepGoing& keep_going);
 
-// What takes the place of the partition when nothing of it is kept: nothing.
-absl::StatusOr<SettledPartition> DropPartition(kv::Store& store, int32_t partition, uint64_t seal);
+// The step that leaves nothing of the partition's blocks below `seal`.
+absl::StatusOr<Step> DropPartition(kv::Store& store, int32_t partition, uint64_t seal);
 
 // Deletes the superseded statements of tags of which raw samples are not kept.
 absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep);
-
-// Adds what was sealed into the partition since the settling began (blocks with numbers above settled->seal),
-// so that taking in settled->runs loses nothing. `now` is the partition's present state. Nothing may be
-// sealed until they are taken in.
-absl::Status KeepNewerBlocks(kv::Store& store, const PartitionState& now, SettledPartition* settled);
 
 }  // namespace historian
 

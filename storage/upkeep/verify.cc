@@ -18,7 +18,7 @@
 #include "storage/kv/store.h"
 #include "storage/model/status_macros.h"
 #include "storage/sealed/partitions.h"
-#include "storage/sealed/seal.h"
+#include "storage/sealed/steps.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/write/frame_record.h"
 

@@ -1,8 +1,8 @@
-// File: storage/read/stored_heads.h
+// File: storage/sealed/stored_heads.h
 //
 // The heads of the blocks that a tag has in a partition, decoded.
-#ifndef HISTORIAN_STORAGE_READ_STORED_HEADS_H_
-#define HISTORIAN_STORAGE_READ_STORED_HEADS_H_
+#ifndef HISTORIAN_STORAGE_SEALED_STORED_HEADS_H_
+#define HISTORIAN_STORAGE_SEALED_STORED_HEADS_H_
 
 #include <cstddef>
 #include <vector>
@@ -26,4 +26,4 @@ struct StoredHeads {
 
 }  // namespace historian
 
-#endif  // HISTORIAN_STORAGE_READ_STORED_HEADS_H_
+#endif  // HISTORIAN_STORAGE_SEALED_STORED_HEADS_H_
