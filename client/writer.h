@@ -11,19 +11,16 @@
 //              `------------------- counted against memory_bytes_max ---'            forgotten
 //
 // What is kept    Everything not yet acknowledged, in memory. A process that dies loses it: use on_ack or
-// Flush to
-//                 know what need not be sent again.
+//                 Flush to know what need not be sent again.
 // Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk is full) and broken connections are
-// tried again for
-//                 ever, with exponential backoff and jitter.
+//                 tried again for ever, with exponential backoff and jitter.
 // Final errors    ABORTED (a newer writer took the producer's name), INVALID_ARGUMENT, UNAUTHENTICATED,
 //                 PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the writer stops, and every call
 //                 returns that status from then on.
 // Order           Samples of a tag are stored in the order they were added: of two with one time the later is
-// what
-//                 readers see.
+//                 what readers see.
 // Bad samples     are refused one by one by the server and reported to on_ack; the rest of their frame is
-// stored.
+//                 stored.
 //
 // Threads: any number. Callbacks come one at a time, from a thread of the writer or of gRPC; they must not
 // block, and must not call the Writer.

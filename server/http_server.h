@@ -3,8 +3,8 @@
 // A small HTTP/1.1 server for probes and metrics: GET and HEAD, no bodies, plain text answers.
 //
 // Limits: 64 connections at once (the next ones are closed), 8 KiB of request header, no request body, 10 s
-// for a request to arrive and for its answer to be taken, 60 s between requests of a connection. Threads:
-// one, the io_context's.
+// for a request to arrive and for its answer to be taken, 60 s between requests of a connection.
+// Threads: one, the io_context's.
 #ifndef HISTORIAN_SERVER_HTTP_SERVER_H_
 #define HISTORIAN_SERVER_HTTP_SERVER_H_
 

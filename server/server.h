@@ -5,8 +5,7 @@
 //
 //   start   HTTP (alive, not ready) -> store -> archive, its journal replayed -> gRPC -> ready
 //   stop    not ready -> write streams acknowledge and end with UNAVAILABLE -> calls finish, for kDrain at
-//   most, then they
-//           are cancelled -> seal -> close
+//           most, then they are cancelled -> seal -> close
 //
 // Threads: Start and Stop from one thread.
 #ifndef HISTORIAN_SERVER_SERVER_H_

@@ -5,8 +5,7 @@
 //   frames   OnReadDone -> Archive::Write -> OnStored        in flight between the last two
 //   acks     pending_, gathered while another is being sent
 //   end      end_ is set once: half-closed, an error, the server stops. Then nothing more is read, what is in
-//   flight is
-//            awaited, the last ack is sent, and the status follows it.
+//            flight is awaited, the last ack is sent, and the status follows it.
 #ifndef HISTORIAN_SERVER_WRITE_STREAM_H_
 #define HISTORIAN_SERVER_WRITE_STREAM_H_
 

@@ -7,8 +7,8 @@
 //
 //   number     1001110101100011
 //   high       10011101            a multiple of the high unit, 2^(top - 51)
-//   low                01100011    the rest, a multiple of the low unit, 2^(top - 102), or the grid does not
-//   fit
+//   low                01100011    the rest, a multiple of the low unit, 2^(top - 102);
+//                                  if it is not, the grid does not fit
 //
 // Adding sigma = 1.5 * 2^s to a number below 2^(s - 1) rounds it to a multiple of 2^(s - 52) that can be read
 // off the low bits of the result as an integer; taking sigma away again gives the multiple as a double, and

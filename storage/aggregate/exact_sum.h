@@ -7,8 +7,10 @@
 // The sum of doubles that ToDouble() gives is the correctly rounded one (Python's math.fsum gives the same).
 // Held as a two's complement integer of as many 64-bit limbs as the spread of exponents needs, times a power
 // of two; a few limbs inline, so usual plant data allocates nothing.
+//
 // Method: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, ch. 8 (the long accumulator), kept
-// sparse. Threads: a value type; const methods from any thread.
+// sparse.
+// Threads: a value type; const methods from any thread.
 #ifndef HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
 #define HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
 
@@ -108,10 +110,12 @@ class ExactSum {
   // By value; so are the bytes of AppendTo.
   friend bool operator==(const ExactSum& a, const ExactSum& b) { return a.limbs_ == b.limbs_; }
 
-  // The sum is (-1)^sign * magnitude * 2^exponent, magnitude odd. Its bytes:
-  //   varint     length * 2 + sign; length is that of the magnitude in bytes. 0 is the sum zero: nothing
-  //   follows varint     exponent, zigzag (0, -1, 1, -2 ...) length     magnitude, little-endian, the last
-  //   byte not zero
+  // Appends the sum's bytes. The sum is (-1)^sign * magnitude * 2^exponent, magnitude odd:
+  //
+  //   varint     length * 2 + sign; length counts the bytes of the magnitude. 0: the sum is zero, that is all
+  //   varint     exponent, zigzag (0, -1, 1, -2 ...)
+  //   length     bytes of the magnitude, little-endian, the last one not zero
+  //
   // A varint is little-endian in groups of seven bits, the eighth set when another follows, never longer than
   // needed.
   void AppendTo(std::string* out) const;

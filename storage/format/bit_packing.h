@@ -4,8 +4,9 @@
 //
 // Runs of 256 values are laid out for vector registers: 8 lanes, lane l holding values l, l + 8, l + 16 ...
 // as one string of 32 x width bits in 32-bit words, and word k of all lanes side by side. What is left over
-// is one string of bits. Widths above 32 are the low halves of all values, then the high ones. Bytes:
-// storage/format/page.md, "Packed integers".
+// is one string of bits. Widths above 32 are the low halves of all values, then the high ones.
+//
+// Bytes: storage/format/page.md, "Packed integers".
 #ifndef HISTORIAN_STORAGE_FORMAT_BIT_PACKING_H_
 #define HISTORIAN_STORAGE_FORMAT_BIT_PACKING_H_
 

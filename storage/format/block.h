@@ -3,8 +3,7 @@
 // A block: a sealed, immutable run of one tag's samples, up to kBlockPagesMax pages. Stored in two parts:
 //
 //   head      (space kHeads)  what is in it: count, time range, and for every page its place in the payload,
-//   its
-//                             checksum and its Summary. Enough to answer most of a dashboard query.
+//                             its checksum and its Summary. Enough to answer most of a dashboard query.
 //   payload   (space kPages)  the pages, one after another.
 //
 // Bytes of both: storage/format/block.md. Keys: key.h.

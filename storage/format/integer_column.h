@@ -11,8 +11,9 @@
 // dense form, u are entropy-coded (binned.h), and those of delta may be what a prediction leaves
 // (prediction.h). `unit` is a common divisor of all differences: times in nanoseconds that are whole
 // milliseconds cost what milliseconds cost, and an analog in steps of 0.25 what its count of steps costs. All
-// arithmetic wraps around at 64 bits, so every int64 round-trips, and so does every unsigned. Bytes:
-// storage/format/page.md, "Integer column".
+// arithmetic wraps around at 64 bits, so every int64 round-trips, and so does every unsigned.
+//
+// Bytes: storage/format/page.md, "Integer column".
 #ifndef HISTORIAN_STORAGE_FORMAT_INTEGER_COLUMN_H_
 #define HISTORIAN_STORAGE_FORMAT_INTEGER_COLUMN_H_
 

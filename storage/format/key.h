@@ -2,9 +2,11 @@
 //
 // Keys of the stored spaces, ordered as bytes. Bytes: storage/format/key.md.
 //
-//   heads       partition | tag | first time | seal     a tag's range of time is one seek
-//   pages       partition | seal | tag | first time     a seal's runs overlap no other seal's, so nothing is
-//   ever compacted
+//   heads        partition | tag | first time | seal    a tag's range of time is one seek
+//   pages        partition | seal | tag | first time    a seal's runs overlap no other seal's, so nothing is
+//                                                       ever compacted
+//   rollups      partition | tag
+//   superseded   as heads                               seal: the one that made the replaced statements
 //
 // All fields are big-endian; signed ones have their sign bit flipped so that bytes sort like numbers.
 #ifndef HISTORIAN_STORAGE_FORMAT_KEY_H_

@@ -3,8 +3,8 @@
 // What the next integer of a column will be, by those before it: the last one, and shares of the last three
 // differences and of how far the last one is from a centre.
 //
-//   d[i] = v[i] - v[i-1], 0 for i < 1;  expected d[i] = floor((t0 d[i-1] + t1 d[i-2] + t2 d[i-3] + t3 (v[i-1]
-//   - centre)) / 32)
+//   d[i]            v[i] - v[i-1], 0 for i < 1
+//   expected d[i]   floor((t0 d[i-1] + t1 d[i-2] + t2 d[i-3] + t3 (v[i-1] - centre)) / 32)
 //
 // So a smooth signal keeps its slope (t0 near 32), noise around a slow drift goes back to the mean of the
 // last few (all of t0 to t2 negative), a level with memory drifts home (t3 between -32 and 0). Taps are those

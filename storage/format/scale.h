@@ -1,7 +1,10 @@
 // File: storage/format/scale.h
 //
-// Values that are a converter's counts on a linear scale: count x 0.0054, count / 184.32, 4 + count x 16 /
-// 4095. Their steps are equal though they are no decimals; the scale and the counts are much shorter than the
+// Values that are a converter's counts on a linear scale:
+//
+//   count x 0.0054      count / 184.32      4 + count x 16 / 4095
+//
+// Their steps are equal though they are not decimals; the scale and the counts are much shorter than the
 // bits.
 //
 // `narrow` is for float32: the value is computed as a double and rounded once more.

@@ -1,8 +1,8 @@
 // File: storage/format/value_column.h
 //
 // A column of values of one type but string (and of quality codes, which are stored as digital values):
-// constant, runs, decimals, float32 in float64, dictionary, integers or raw, whichever is smallest. Bytes:
-// storage/format/page.md, "Value column".
+// constant, runs, decimals, float32 in float64, dictionary, integers or raw, whichever is smallest.
+// Bytes: storage/format/page.md, "Value column".
 #ifndef HISTORIAN_STORAGE_FORMAT_VALUE_COLUMN_H_
 #define HISTORIAN_STORAGE_FORMAT_VALUE_COLUMN_H_
 

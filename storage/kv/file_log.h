@@ -15,10 +15,9 @@
 // stays as it was, and appends succeed again once there is room. Truncate zeroes what lies behind its
 // position, so that bytes of an abandoned record can never be taken for a later one.
 //
-// Errors: ResourceExhausted, no room for another segment. DataLoss at open, a segment in the middle is
-// missing
-//         or of the wrong length. FailedPrecondition, an Append or Sync failed and Truncate was not yet
-//         called.
+// Errors: ResourceExhausted, no room for another segment.
+//         DataLoss at open, a segment in the middle is missing or of the wrong length.
+//         FailedPrecondition, an Append or Sync failed and Truncate was not yet called.
 // Threads: as Log. Append does not wait for a Sync in progress.
 #ifndef HISTORIAN_STORAGE_KV_FILE_LOG_H_
 #define HISTORIAN_STORAGE_KV_FILE_LOG_H_

@@ -4,8 +4,7 @@
 //
 //   kMeta        written through RocksDB's log, synced with every batch
 //   the others   sorted files, built in runs/ and linked in; they never see a memtable. A run of kPages goes
-//   to
-//                the bottom level and is never read again by a compaction.
+//                to the bottom level and is never read again by a compaction.
 //
 // One server at a time holds a store. Writes are refused before the disk is full to the last byte: a few MiB
 // stay in reserve, so that deleting old data works. When RocksDB does run out of room, in a flush or

@@ -2,9 +2,8 @@
 //
 // What store.h promises, as tests. A test of an implementation says where its stores live, and names it:
 //
-//   INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance, testing::Values(StoreKind{"Plain", [] { return ...;
-//   }}),
-//                            StoreKindName);
+//   INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
+//                            testing::Values(StoreKind{"Plain", [] { return ...; }}), StoreKindName);
 #ifndef HISTORIAN_STORAGE_KV_STORE_CONFORMANCE_H_
 #define HISTORIAN_STORAGE_KV_STORE_CONFORMANCE_H_
 

@@ -8,8 +8,8 @@
 namespace historian {
 
 // Gives whole pages of freed memory back to the system, whichever allocator the program was linked with.
-// Takes some milliseconds for each hundred megabytes, in steps between which others can allocate. Threads:
-// any.
+// Takes some milliseconds for each hundred megabytes, in steps between which others can allocate.
+// Threads: any.
 void ReturnFreedMemory();
 
 }  // namespace historian

@@ -18,8 +18,8 @@ namespace historian {
 // summed by vector instructions.
 using Timestamp = int64_t;
 
-// The times a sample may have: [1900-01-01, 2200-01-01). That is 300 years, more than a signed 64-bit count of
-// nanoseconds spans: take differences with Elapsed().
+// The times a sample may have: [1900-01-01, 2200-01-01). That is 300 years, more than a signed 64-bit count
+// of nanoseconds spans: take differences with Elapsed().
 inline constexpr Timestamp kTimestampMin = -2'208'988'800'000'000'000;
 inline constexpr Timestamp kTimestampMax = 7'258'118'400'000'000'000 - 1;  // Last valid nanosecond.
 

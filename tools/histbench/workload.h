@@ -5,8 +5,7 @@
 //   plant  1 Hz of every tag. A frame is a window of seconds of a connection's tags, in columns, about 16,384
 //          samples; frames follow in time order.
 //   late   the same; 5 % of the samples come up to an hour late: they ride in the frame of the window in
-//   which they
-//          arrive, in front of their tag's samples of that window.
+//          which they arrive, in front of their tag's samples of that window.
 //   wide   snapshots: all tags of a connection at one second, up to 16,384 tags a frame.
 //   small  snapshots of 20 tags.
 //

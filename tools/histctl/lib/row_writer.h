@@ -3,9 +3,10 @@
 // Rows of cells as a table for people, as CSV, or as JSON. Every command that reads prints with it.
 //
 //   table  aligned columns, units in the header; what is absent is "-". Widths come from the first 1,000
-//   rows. csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed. json   an array of
-//   one object a row; what is absent is null. Numbers in their shortest form that reads back
-//          as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
+//          rows.
+//   csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed.
+//   json   an array of one object a row; what is absent is null. Numbers in their shortest form that reads
+//          back as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
 #ifndef HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
 #define HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
 
