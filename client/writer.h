@@ -80,8 +80,8 @@ struct WriterOptions {
   // process goes on with the numbers of the one before.
   std::string producer;
   size_t frame_bytes = 128 * 1024;  // A frame is closed when it has this many bytes; 1 KiB to 4 MiB.
-  absl::Duration flush_interval =
-      absl::Milliseconds(200);       // A frame is closed when its first sample is this old.
+  // A frame is closed, too, when its first sample is this old.
+  absl::Duration flush_interval = absl::Milliseconds(200);
   size_t frames_in_flight_max = 64;  // Sent and not acknowledged. 64 * 128 KiB: half of what a server takes.
   size_t memory_bytes_max = 64 * 1024 * 1024;  // Of all samples that are not acknowledged.
   bool block_when_full = true;  // At memory_bytes_max Add waits; if false it returns ResourceExhausted.
