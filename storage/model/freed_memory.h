@@ -1,7 +1,7 @@
 // File: storage/model/freed_memory.h
 //
-// Allocators keep what was freed for the next who asks. After much was freed at once they are told to give it
-// back.
+// Allocators keep freed memory for the next allocation. After much was freed at once they are told to give it
+// back to the system.
 #ifndef HISTORIAN_STORAGE_MODEL_FREED_MEMORY_H_
 #define HISTORIAN_STORAGE_MODEL_FREED_MEMORY_H_
 
