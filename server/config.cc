@@ -112,7 +112,7 @@ std::vector<Setting> Bind(Config* c) {
        Period{&c->archive.settle_delay, absl::Seconds(1), absl::Hours(24 * 7)}},
       {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
-      {"log.format", "text (key=value) or json, one line an event.",
+      {"log.format", "text (key=value) or json, one line for each event.",
        Choice{&c->log.format, {"text", "json"}}},
       {"log.file", "Log file, appended to. Empty: standard error.", Text{&c->log.file}},
       {"log.slow_query", "Queries that take longer are logged.",

@@ -48,10 +48,10 @@ struct BlockHead {
 // Appends the head to *out, its own checksum included.
 void EncodeBlockHead(const BlockHead& head, std::string* out);
 
-// DataLoss when the checksum or anything else is wrong; FailedPrecondition for a version newer than this one.
+// Errors: DataLoss, the checksum or anything else is wrong. FailedPrecondition, a newer program wrote it.
 absl::StatusOr<BlockHead> DecodeBlockHead(absl::string_view bytes);
 
-// The bytes of page i in the payload; DataLoss when it is cut short or its checksum is wrong.
+// Returns the bytes of page i in the payload. Errors: DataLoss, it is cut short or its checksum is wrong.
 absl::StatusOr<absl::string_view> PageBytes(const BlockHead& head, absl::string_view payload, size_t i);
 
 }  // namespace historian::format

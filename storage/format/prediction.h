@@ -24,16 +24,16 @@ struct Prediction {
   uint64_t centre = 0;
 };
 
-// Fits a prediction to values whose differences d[0] = v[1] - v[0] ... are given, with v[0] taken as 0; false
-// when none is likely to help. Requires size >= 1 differences.
+// Fits a prediction to values of which the differences d[0] = v[1] - v[0] ... are given, with v[0] taken as
+// 0. Returns false if no prediction is likely to help. Requires size >= 1 differences.
 bool FitPrediction(const uint64_t* differences, size_t size, Prediction* prediction);
 
-// What the differences have beside what is expected of them.
+// Writes how far each difference is from what is expected of it.
 void SubtractPrediction(const Prediction& prediction, const uint64_t* differences, size_t size,
                         uint64_t* residuals);
 
-// The inverse, for all at once: values[0] to values[size - 1] are residuals and become first + unit x v, v as
-// in FitPrediction and v[0] = 0 not among them.
+// The inverse: replaces the residuals values[0] to values[size - 1] by first + unit x v[1] to v[size], with
+// v as in FitPrediction.
 void AddPrediction(const Prediction& prediction, uint64_t first, uint64_t unit, size_t size,
                    uint64_t* values);
 

@@ -17,14 +17,14 @@
 
 namespace historian::format {
 
-// Room that EncodeValues may need.
+// The most bytes that EncodeValues writes.
 constexpr size_t ValueColumnBytesMax(size_t size) { return 512 + 24 * size; }
 
 // Writes the column of 1 or more canonical values; returns the end.
 uint8_t* EncodeValues(ValueType type, const ValueBits* values, size_t size, EncodeHint* hint, Density density,
                       uint8_t* out);
 
-// Reads `size` values. DataLoss when damage shows; values are canonical.
+// Reads `size` canonical values. Errors: DataLoss, the bytes are damaged in a way that shows.
 absl::Status DecodeValues(ValueType type, ByteReader* in, size_t size, ValueBits* values);
 
 }  // namespace historian::format

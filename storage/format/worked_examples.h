@@ -1,8 +1,8 @@
 // File: storage/format/worked_examples.h
 //
 // Reads the worked examples of the specifications (the .md beside the codecs), so that tests can hold the
-// codecs to them. An example is a fenced block with a name; each of its lines begins with bytes in hexadecimal,
-// and what follows two spaces explains them:
+// codecs to them. An example is a fenced block with a name; each of its lines begins with bytes in
+// hexadecimal, and what follows two spaces explains them:
 //
 //   ```example
 //   98 03           first: 204
