@@ -3,7 +3,7 @@
 // What all calls have in common: bytes to message and back, deadline and cancellation, a slot among the
 // running queries, counting and logging at the end.
 //
-// Services take raw bytes, so that bytes that are no message get the answer the contract promises
+// Services take raw bytes, so that bytes that are not a message get the answer the contract promises
 // (INVALID_ARGUMENT; gRPC itself would say UNIMPLEMENTED), and so that work can be moved to another thread
 // with its request.
 #ifndef HISTORIAN_SERVER_CALL_H_

@@ -110,13 +110,14 @@ class IntervalFold {
   const uint32_t parts_;
   const IntervalSink sink_;
   RunFold fold_;
-  size_t current_ = 0;  // The interval that is not complete, that of the newest sample inside; or past all.
-  Interval open_;       // That interval.
-  bool has_last_ = false;  // Whether there is a newest sample fed, and whether it is usable.
-  bool last_usable_ = false;
-  bool past_ = false;  // A sample at or after the last edge was fed: nothing more matters.
-  Sample last_;
-  size_t run_size_ = 0;  // Of the newest run in an interval: the next is often as long.
+  size_t current_ =
+      0;           // Index of the interval that is not complete, which has the newest sample; or past all.
+  Interval open_;  // The interval that is not complete.
+  bool has_last_ = false;     // True once a sample was fed.
+  bool last_usable_ = false;  // True if last_ is usable.
+  bool past_ = false;         // A sample at or after the last edge was fed: nothing more matters.
+  Sample last_;               // The newest sample that was fed.
+  size_t run_size_ = 0;       // The size of the newest run in an interval. The next is often as long.
 };
 
 // The figures of an interval. Unset if the interval has no usable sample, or no Good time. Each needs its

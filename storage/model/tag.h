@@ -15,7 +15,7 @@
 
 namespace historian {
 
-// Given by the server when the tag is created, from 1; never reused. 0 is no tag.
+// Given by the server when the tag is created, from 1; never reused. No tag has the id 0.
 using TagId = uint32_t;
 
 // How a value holds between two samples.

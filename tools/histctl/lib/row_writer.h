@@ -91,7 +91,7 @@ class RecordWriter {
 
 // Quoted when it must be: separators, quotes, line ends, spaces at an end, or nothing at all.
 void AppendCsvField(absl::string_view text, std::string* out);
-// With its quotes. Bytes that are no UTF-8 become U+FFFD.
+// With its quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendJsonString(absl::string_view text, std::string* out);
 // Terminal columns, about: one per character.
 size_t DisplayWidth(absl::string_view text);
