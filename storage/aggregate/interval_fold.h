@@ -110,9 +110,9 @@ class IntervalFold {
   const uint32_t parts_;
   const IntervalSink sink_;
   RunFold fold_;
-  size_t current_ =
-      0;           // Index of the interval that is not complete, which has the newest sample; or past all.
-  Interval open_;  // The interval that is not complete.
+  // The index of the open interval, which is not complete and has the newest sample; or past all.
+  size_t current_ = 0;
+  Interval open_;
   bool has_last_ = false;     // True once a sample was fed.
   bool last_usable_ = false;  // True if last_ is usable.
   bool past_ = false;         // A sample at or after the last edge was fed: nothing more matters.
