@@ -56,7 +56,7 @@ absl::StatusOr<std::map<std::string, std::string>> ReadWorkedExamples(const std:
       example = nullptr;
       fenced = !fenced;
       if (fenced && !rest.empty()) {
-        const auto [it, is_new] = examples.emplace(rest, "");
+        const auto [it, is_new] = examples.emplace(std::string(rest), "");
         if (!is_new) return wrong("a second example of this name");
         example = &it->second;
       }
