@@ -26,18 +26,19 @@ class Admin {
   explicit Admin(Connection connection) : connection_(std::move(connection)) {}
 
   absl::StatusOr<v1::GetStatusResponse> Status() const;
-  // The figures in all, and those of the selected tags. Errors: NotFound, an unknown tag is selected.
+  // The totals, and the figures of each selected tag.
+  // Errors: NotFound, an unknown tag is selected.
   absl::StatusOr<v1::GetStorageResponse> Storage(const TagSelection& tags = {}) const;
-  // Turns everything open into blocks; with `settle` also merges and encodes them for good. Takes as long as
-  // it takes: up to `deadline`.
+  // Turns everything open into blocks; with `settle` also merges the blocks and encodes them densely. May
+  // take minutes; fails with DeadlineExceeded after `deadline`.
   absl::StatusOr<v1::SealResponse> Seal(bool settle = false,
                                         absl::Duration deadline = absl::Minutes(10)) const;
   // The blocks of a tag that have samples in [start, end), in time order.
   absl::StatusOr<std::vector<v1::BlockInfo>> ListBlocks(const TagKey& tag, Timestamp start,
                                                         Timestamp end) const;
-  // Reads and checks everything the request speaks of (proto/historian/v1/admin.proto); each answer goes to
-  // on_answer, which may return false to end it early. The last answer, with `done` set; without, it was
-  // ended. Takes as long as it takes.
+  // Reads and checks what the request names (proto/historian/v1/admin.proto). Each answer goes to on_answer,
+  // which may return false to end the call early. Returns the last answer; its `done` is false if the call
+  // was ended early. Has no deadline.
   absl::StatusOr<v1::VerifyResponse> Verify(
       const v1::VerifyRequest& request,
       const std::function<bool(const v1::VerifyResponse&)>& on_answer) const;

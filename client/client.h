@@ -30,8 +30,8 @@
 //   historian::client::Reader reader(connection);
 //   auto raw = reader.Raw(flow, from, to);
 //   for (const historian::client::SampleBatch& batch : raw) {
-//     for (size_t i = 0; i < batch.samples.size(); ++i) Draw(batch.samples.times[i],
-//     batch.samples.values[i]);
+//     const historian::Samples& samples = batch.samples;
+//     for (size_t i = 0; i < samples.size(); ++i) Draw(samples.times[i], samples.values[i]);
 //   }
 //   RETURN_IF_ERROR(raw.status());
 #ifndef HISTORIAN_CLIENT_CLIENT_H_

@@ -18,37 +18,36 @@
 
 namespace historian::client {
 
-// PEM files. The ca file says whom to believe (empty: the system's list); cert and key, both or neither, say
-// who we are to a server that wants to know.
+// PEM files.
 struct TlsFiles {
-  std::string ca;
-  std::string cert;
-  std::string key;
-  std::string server_name;  // When the certificate names another host than the target.
+  std::string ca;           // Authorities to trust. Empty: the system's list.
+  std::string cert;         // Our certificate, for a server that asks for one. Given together with `key`.
+  std::string key;          // The private key of `cert`.
+  std::string server_name;  // The host in the server's certificate, if it is not that of the target.
 };
 
 struct ConnectionOptions {
   std::string target = "127.0.0.1:7720";        // HOST:PORT, or any other gRPC target.
   std::optional<TlsFiles> tls;                  // Unset: plain text.
-  absl::Duration deadline = absl::Seconds(30);  // Of every call that answers once, retries none.
+  absl::Duration deadline = absl::Seconds(30);  // Of every call with one answer. Calls are not retried.
   std::string client_name = "historian-cpp";    // What the server's log calls us.
   int message_bytes_max = 16 * 1024 * 1024;     // A larger reply is ResourceExhausted.
 };
 
 class Connection {
  public:
-  // Does not wait for the server: a call to one that is not there fails with Unavailable.
-  // Errors: InvalidArgument, options that cannot be. NotFound and the like: a TLS file that cannot be read.
+  // Does not wait for the server: if it is not there, calls fail with Unavailable.
+  // Errors: InvalidArgument, an option is out of range. NotFound and the like: a TLS file cannot be read.
   static absl::StatusOr<Connection> Open(ConnectionOptions options);
 
-  // Waits until the server answers at all. Errors: Unavailable, not within that time.
+  // Waits until the server answers at all. Errors: Unavailable, it did not within that time.
   absl::Status WaitUntilConnected(absl::Duration timeout) const;
 
   const ConnectionOptions& options() const { return *options_; }
 
-  // For the calls that have no function here, and for the other headers of this package.
+  // For calls that this package does not wrap, and for the other headers of this package.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-  // Sets options().deadline from now on.
+  // Sets the context's deadline to options().deadline from now.
   void SetDeadline(grpc::ClientContext* context) const;
 
  private:

@@ -28,12 +28,12 @@
 
 namespace historian::client {
 
-// How one write stream goes. Unset: reads, stores and acknowledges until the client half-closes.
+// How one write stream goes. By default it reads, stores and acknowledges until the client half-closes.
 struct StreamScript {
-  grpc::Status refuse;  // Not OK: ends at once with this, without an acknowledgement.
-  int frames = -1;      // Not below 0: ends with `end` after so many frames,
+  grpc::Status refuse;  // Not OK: the stream ends at once with this, without an acknowledgement.
+  int frames = -1;      // Not below 0: the stream ends with `end` after this many frames.
   grpc::Status end = grpc::Status(grpc::StatusCode::UNAVAILABLE, "scripted");
-  int acknowledge_frames = 1 << 30;  // of which it acknowledges so many; all are stored.
+  int acknowledge_frames = 1 << 30;  // How many of the frames are acknowledged. All are stored.
   bool reads = true;                 // false: reads nothing after the opening, until Release().
   int64_t first_ack = -1;            // Not below 0: a lie about where the producer stands.
   int64_t frame_ack = -1;            // Not below 0: a lie in every later acknowledgement.
@@ -49,10 +49,10 @@ class FakeServer final : public v1::Tags::Service,
 
   int port() const { return port_; }
   Connection connection() const;
-  // Ends all streams and takes no more, as a killed server.
+  // Ends all streams and takes no new ones, as a killed server does.
   void Kill();
 
-  // The scripts of the next streams, first first.
+  // Adds the script of one more stream; streams take the scripts in order.
   void Script(StreamScript script);
   void Release();
   void RejectTag(uint32_t tag);

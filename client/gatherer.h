@@ -8,7 +8,7 @@
 //
 // Keeps the order in which a tag's samples of one time were added, because the last one wins: open columns go
 // behind the encoded ones, so a tag that has an open column gets no encoded one; and a frame's snapshots
-// apply after its columns, so a frame with snapshots takes no columns any more (TakesColumns).
+// apply after its columns, so a frame with snapshots takes no further columns (TakesColumns).
 //
 // Threads: one.
 #ifndef HISTORIAN_CLIENT_GATHERER_H_
@@ -29,11 +29,11 @@ namespace historian::client {
 
 class Gatherer {
  public:
-  // About what the frame will have when it is taken; also about what the gatherer holds.
+  // Roughly the size of the frame when it is taken, and roughly the memory that the gatherer holds.
   size_t bytes() const { return encoder_.bytes() + open_bytes_; }
   uint64_t samples() const { return encoder_.samples() + open_samples_; }
   bool empty() const { return samples() == 0; }
-  // False: take the frame before adding to a column.
+  // If false, the frame must be taken before anything is added to a column.
   bool TakesColumns() const { return !has_snapshots_; }
 
   void Add(TagId tag, ValueType type, Timestamp time, ValueBits value, Quality quality);
@@ -43,7 +43,7 @@ class Gatherer {
                    absl::Span<const ValueBits> values, absl::Span<const Quality> qualities,
                    const StringColumn* strings);
 
-  // The frame; begins the next in the memory of `next`.
+  // Returns the frame and begins the next one in the memory of `next`.
   std::string Take(std::string next = std::string());
 
  private:

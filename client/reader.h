@@ -12,9 +12,13 @@
 //   for (double average : std::get<0>(hourly[0].columns[0].values)) ...
 //
 // Ranges are half-open, [start, end). Values are bits (storage/model/value.h), strings an index into their
-// column. Errors: NotFound, no such tag; InvalidArgument, a range or request that cannot be; DataLoss, stored
-// bytes failed their checksum; Internal, the server's reply breaks the contract. Threads: any number on a
-// Reader; one on a RawSamples.
+// column.
+//
+// Errors:  NotFound, no such tag.
+//          InvalidArgument, a range or request that is not valid.
+//          DataLoss, stored bytes failed their checksum.
+//          Internal, the server's reply breaks the contract.
+// Threads: any number on a Reader; one on a RawSamples.
 #ifndef HISTORIAN_CLIENT_READER_H_
 #define HISTORIAN_CLIENT_READER_H_
 
@@ -43,11 +47,11 @@
 
 namespace historian::client {
 
-// The union; each tag once: ids first, then names, then matches of the pattern by name.
+// The union of its parts, each tag once: ids first, then names, then the pattern's matches in name order.
 struct TagSelection {
   std::vector<TagId> ids;
   std::vector<std::string> names;
-  std::string pattern;  // A glob over names; matching none is no error. Empty: none.
+  std::string pattern;  // A glob over names; it may match nothing. Empty: no pattern.
 
   bool empty() const { return ids.empty() && names.empty() && pattern.empty(); }
 };
@@ -62,14 +66,15 @@ struct SampleBatch {
 struct RawOptions {
   bool bounds = false;   // Also the newest sample before start and the first one at or after end.
   bool reverse = false;  // Newest first.
-  uint64_t limit = 0;    // At most so many samples, bounds included; 0: all.
-  // Of RawSamples::continuation() of an earlier read with the same tag, range, bounds and direction.
+  uint64_t limit = 0;    // At most this many samples, bounds included; 0: all.
+  // RawSamples::continuation() of an earlier read with the same tag, range, bounds and direction. This read
+  // goes on behind that one.
   std::string continuation;
   absl::Duration deadline = absl::InfiniteDuration();  // Of the whole read.
 };
 
-// The samples of one tag as they stream in; batches of up to 16,384. One pass. Destroying it before its end
-// cancels the rest. A batch is valid until the next one.
+// The samples of one tag as they stream in, in batches of up to 16,384. One pass. Destroying it before its
+// end cancels the rest. A batch is valid until the next one is asked for.
 class RawSamples {
  public:
   class iterator {
@@ -101,20 +106,20 @@ class RawSamples {
   RawSamples& operator=(RawSamples&&) noexcept;
   ~RawSamples();
 
-  // The next batch, never an empty one; null at the end and on an error.
+  // Returns the next batch, which is never empty, or null at the end and on an error.
   const SampleBatch* Next();
   iterator begin() { return iterator(this, Next()); }
   iterator end() { return iterator(); }
 
-  // Everything that is still to come, in one piece. Of a tag without samples in the range the type is not
-  // known and stays float64.
+  // Returns everything that is still to come, in one piece. If the tag has no samples in the range its type
+  // is not known and stays float64.
   absl::StatusOr<SampleBatch> Collect();
 
   // After the end: OK, or why it ended early. Before: OK.
   const absl::Status& status() const;
-  // Set after the end when `limit` cut the read short: pass it in RawOptions to go on behind it.
+  // Set after the end if `limit` cut the read short: pass it in RawOptions to go on from there.
   const std::string& continuation() const;
-  // From any thread: the read ends soon, with Cancelled.
+  // May be called from any thread. The read ends soon, with Cancelled.
   void Cancel();
 
  private:
@@ -184,8 +189,8 @@ struct ProcessedRequest {
   absl::Duration interval = absl::ZeroDuration();  // Whole nanoseconds. Zero: one interval, the whole range.
   std::vector<Aggregate> aggregates;               // 1 to 16.
   std::optional<Interpolation> interpolation;      // Unset: as each tag says.
-  // Instead of an interval, for a trend: at most so many, of a round length that the server chooses; the
-  // range is widened to whole multiples of it.
+  // For a trend, instead of `interval`: at most this many intervals, of a round length that the server
+  // chooses. The range is widened to whole multiples of that length.
   uint32_t intervals_max = 0;
 };
 
@@ -193,9 +198,9 @@ struct ProcessedRequest {
 struct ProcessedColumn {
   Aggregate aggregate = Aggregate::kCount;
   // Times and counts are integers, as are minimum, maximum, first and last of int64, bool and digital tags.
-  // Where there is no value: 0, or NaN, and the status is Bad.
+  // An interval without a value has 0, or NaN, and a Bad status.
   std::variant<std::vector<double>, std::vector<int64_t>> values;
-  std::vector<Quality> status;  // Empty: all Good, Calculated. Else one per interval.
+  std::vector<Quality> status;  // One per interval, or empty if all are Good, Calculated.
 
   size_t size() const {
     return std::visit([](const auto& v) { return v.size(); }, values);
@@ -219,30 +224,30 @@ struct PlotSeries {
   TagId tag_id = 0;
   ValueType type = ValueType::kFloat64;
   Samples samples;                         // Ascending, each once.
-  std::vector<uint32_t> not_good_columns;  // Pixel columns in which a sample is not usable.
+  std::vector<uint32_t> not_good_columns;  // Pixel columns that have a sample that is not usable.
 };
 
 class Reader {
  public:
   explicit Reader(Connection connection) : connection_(std::move(connection)) {}
 
-  // The samples of one tag, as stored. Errors are in RawSamples::status().
+  // Returns the samples of one tag, as stored. Errors are in RawSamples::status().
   RawSamples Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOptions options = {}) const;
 
   absl::StatusOr<Latest> ReadLatest(const TagSelection& tags) const;
 
-  // The values of tags at given times, between samples too; samples.times are `times`. In the order of the
-  // selection. Interpolation unset: as each tag says.
+  // Returns the values of tags at given times, also between samples, in the order of the selection. Each
+  // batch's samples.times are `times`. If interpolation is unset each tag's own is used.
   absl::StatusOr<std::vector<SampleBatch>> AtTimes(const TagSelection& tags,
                                                    absl::Span<const Timestamp> times,
                                                    std::optional<Interpolation> interpolation = std::nullopt,
                                                    bool uncertain_as_bad = false) const;
 
-  // Aggregates over consecutive intervals. In the order of the selection.
+  // Returns aggregates over consecutive intervals, in the order of the selection.
   absl::StatusOr<std::vector<ProcessedSeries>> Processed(const TagSelection& tags,
                                                          const ProcessedRequest& request) const;
 
-  // What a trend of `columns` pixel columns needs. In the order of the selection.
+  // Returns the samples that a trend of `columns` pixel columns needs, in the order of the selection.
   absl::StatusOr<std::vector<PlotSeries>> Plot(const TagSelection& tags, Timestamp start, Timestamp end,
                                                uint32_t columns) const;
 

@@ -25,15 +25,15 @@ class Retention {
 
   absl::StatusOr<v1::ListRulesResponse> Rules() const;
   absl::StatusOr<v1::RetentionRule> SetRule(const v1::SetRuleRequest& request) const;
-  // Errors: NotFound.
+  // Errors: NotFound, no such rule.
   absl::Status RemoveRule(const std::string& name) const;
 
   absl::StatusOr<v1::ListHoldsResponse> Holds(bool include_released) const;
   absl::StatusOr<v1::PlaceHoldResponse> PlaceHold(const v1::LegalHold& hold) const;
-  // Errors: NotFound; FailedPrecondition, it was released before.
+  // Errors: NotFound, no such hold. FailedPrecondition, it was released before.
   absl::StatusOr<v1::LegalHold> ReleaseHold(const v1::ReleaseHoldRequest& request) const;
 
-  // Takes as long as it takes: up to `deadline`.
+  // May take minutes; fails with DeadlineExceeded after `deadline`.
   absl::StatusOr<v1::ApplyRetentionResponse> Apply(bool dry_run,
                                                    absl::Duration deadline = absl::Hours(1)) const;
   absl::StatusOr<v1::WhatIsKeptResponse> WhatIsKept(const TagSelection& tags) const;

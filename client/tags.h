@@ -1,13 +1,15 @@
 // File: client/tags.h
 //
-// Tags: creating, finding, changing and retiring them. Every call is in bulk and per item: one tag's error
-// leaves the others done. As many items as you like; the calls are cut into requests of at most 10,000.
+// Tags: creating, finding, changing and retiring them. Every call takes many items, and each succeeds or
+// fails by itself: one tag's error does not stop the others. A call with more than 10,000 items is cut into
+// several requests.
 //
 //   Tags tags(connection);
 //   for (const Tag& tag : tags.List({.prefix = "area-1/"})) ...
 //
-// Errors: a returned status is about the call (Unavailable, DeadlineExceeded); an item's own is in its
-// TagOutcome. Threads: any number.
+// Errors:  a returned status is about the call (Unavailable, DeadlineExceeded); an item's own is in its
+//          TagOutcome.
+// Threads: any number.
 #ifndef HISTORIAN_CLIENT_TAGS_H_
 #define HISTORIAN_CLIENT_TAGS_H_
 
@@ -32,17 +34,16 @@ namespace historian::client {
 // A tag by id or by name.
 using TagKey = std::variant<TagId, std::string>;
 
-// "tag 7", "tag 'area-1/flow'": for messages.
+// Returns "tag 7" or "tag 'area-1/flow'", for messages.
 std::string ToString(const TagKey& key);
 
-// What became of one item. The tag is set when OK, and for AlreadyExists (the one that exists); else its id
-// is 0.
+// What became of one item.
 struct TagOutcome {
   absl::Status status;
-  Tag tag;
+  Tag tag;  // Set if the status is OK, or AlreadyExists (then the existing tag). Else its id is 0.
 };
 
-// Changes what is given and leaves the rest. Name and type never change.
+// Changes the fields that are given and leaves the others. Name and type never change.
 struct TagUpdate {
   TagKey key;
   std::optional<std::string> unit;
@@ -56,13 +57,14 @@ struct TagUpdate {
 
 struct TagListOptions {
   std::string pattern;  // A glob over names: * ? [a-z]. Empty: all.
-  std::string prefix;   // Only names that begin with it.
+  std::string prefix;   // Only names that begin with this.
   bool include_retired = false;
   uint32_t page_size = 1000;  // At most 10,000.
 };
 
-// Tags in name order, fetched a page at a time while they are walked. One pass; end early as you like.
+// Tags in name order, fetched a page at a time while they are walked. One pass, which may be left early.
 // After the loop status() says whether the walk reached its end or failed.
+//
 // Threads: one.
 class TagList {
  public:
@@ -98,8 +100,8 @@ class TagList {
   friend class Tags;
   TagList(Connection connection, TagListOptions options)
       : connection_(std::move(connection)), options_(std::move(options)) {}
-  bool Advance();    // To the next tag. False: there is none.
-  bool FetchPage();  // Replaces page_. False: an error, or an empty last page.
+  bool Advance();    // Moves to the next tag; false if there are no more.
+  bool FetchPage();  // Replaces page_; false on an error or an empty last page.
 
   Connection connection_;
   TagListOptions options_;
@@ -115,22 +117,22 @@ class Tags {
  public:
   explicit Tags(Connection connection) : connection_(std::move(connection)) {}
 
-  // A name that exists is AlreadyExists, unless everything is equal, which is OK: a create can be repeated.
-  // id, created, updated and retired are ignored.
+  // Creates tags. If the name exists the item's status is AlreadyExists, or OK if the existing tag is equal:
+  // so a create can be repeated. id, created, updated and retired are ignored.
   absl::StatusOr<std::vector<TagOutcome>> Create(absl::Span<const Tag> tags) const;
   absl::StatusOr<std::vector<TagOutcome>> Update(absl::Span<const TagUpdate> updates) const;
-  // Resolves ids or names. An item that does not exist is NotFound.
+  // Finds tags by id or name. An item without a tag has the status NotFound.
   absl::StatusOr<std::vector<TagOutcome>> Get(absl::Span<const TagKey> keys) const;
   // A retired tag keeps its archive and takes no more samples.
   absl::StatusOr<std::vector<TagOutcome>> Retire(absl::Span<const TagKey> keys) const;
   absl::StatusOr<std::vector<TagOutcome>> Unretire(absl::Span<const TagKey> keys) const;
 
-  // One tag; its own status is the returned one.
+  // Finds one tag. Errors: also NotFound.
   absl::StatusOr<Tag> Get(const TagKey& key) const;
 
-  // Creates those that do not exist and gets those that do, as they are: a unit or description that differs
-  // stays as the server has it. In the order of `tags`.
-  // Errors: the first item's. FailedPrecondition: a tag of this name exists with another type.
+  // Creates the tags that do not exist and gets those that do, in the order of `tags`. Existing tags are not
+  // changed, even if their unit or description differs.
+  // Errors: that of the first item that fails. FailedPrecondition, a tag of this name has another type.
   absl::StatusOr<std::vector<Tag>> Ensure(absl::Span<const Tag> tags) const;
   absl::StatusOr<std::vector<Tag>> Ensure(std::initializer_list<Tag> tags) const {
     return Ensure(absl::MakeConstSpan(tags.begin(), tags.size()));

@@ -488,7 +488,7 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
     if (from.status_as_before()) {
       if (series.columns.empty() || series.columns.back().size() != column.size()) {
         return Malformed(
-            absl::StrCat("tag ", wire.tag_id(), " has an aggregate with the status of none before"));
+            absl::StrCat("tag ", wire.tag_id(), " has a first aggregate with the status of the one before"));
       }
       column.status = series.columns.back().status;
     } else {

@@ -31,7 +31,7 @@
 
 namespace historian::client {
 
-// The same code; the message begins with what was asked.
+// Returns a status of the same code, whose message begins with `asked`.
 absl::Status FromGrpc(const grpc::Status& status, absl::string_view asked);
 
 v1::ValueType ToWire(ValueType type);
@@ -46,31 +46,33 @@ absl::StatusOr<Tag> FromWire(const v1::Tag& wire);
 absl::StatusOr<TagOutcome> FromWire(const v1::TagResult& wire);
 WriteRejection FromWire(const v1::Rejection& wire);
 
-// The times in the cheapest form that holds them exactly: Regular, then Offsets, then Explicit.
+// Writes the times in the cheapest form that holds them exactly: Regular, else Offsets, else Explicit.
 void TimesToWire(absl::Span<const Timestamp> times, v1::Times* wire);
-// `strings` only for strings.
+// `strings` is used only for strings, and may be null else.
 void ValuesToWire(ValueType type, absl::Span<const ValueBits> values, const StringColumn* strings,
                   v1::Values* wire);
 void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* wire);
 void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Column* wire);
 
-// How many values, of which type. Internal: no kind.
+// How many values a message has, and of which type.
 struct ValuesShape {
   ValueType type = ValueType::kFloat64;
   size_t size = 0;
 };
+// Errors: Internal, the message has no kind.
 absl::StatusOr<ValuesShape> ShapeOf(const v1::Values& wire);
 
-// These replace what was there. Times must match the values in number; a Samples' strings go with its values.
+// These replace the previous contents. `size` is the number of values, which the times must match; the
+// strings of a Samples are replaced with its values.
 absl::Status TimesFromWire(const v1::Times& wire, size_t size, std::vector<Timestamp>* times);
 absl::Status ValuesFromWire(const v1::Values& wire, Samples* samples);
-// Those in no run are `usual`; empty when all are.
+// Samples outside all runs get the quality `usual`. *qualities is empty if all samples have it.
 absl::Status QualitiesFromWire(const v1::Qualities& wire, size_t size, std::vector<Quality>* qualities,
                                Quality usual = kGood);
 
 // A column without values (of a tag without samples) may have no kind: it is empty and float64.
 absl::StatusOr<SampleBatch> FromWire(const v1::Column& wire);
-// The same, into a batch whose memory is used again.
+// The same, into a batch whose memory is reused.
 absl::Status FromWire(const v1::Column& wire, SampleBatch* batch);
 absl::StatusOr<Latest> FromWire(const v1::ReadLatestResponse& wire);
 absl::StatusOr<SampleBatch> FromWire(const v1::AtTimes& wire, absl::Span<const Timestamp> times);
@@ -92,7 +94,7 @@ class FrameEncoder {
 
   size_t bytes() const { return bytes_.size(); }
   uint64_t samples() const { return samples_; }
-  // Gives the frame away and begins the next in the memory of `next`.
+  // Returns the frame and begins the next one in the memory of `next`.
   std::string Take(std::string next = std::string());
 
  private:
@@ -107,7 +109,7 @@ class FrameEncoder {
 };
 
 std::string EncodedFrame(v1::Frame frame);
-// The bytes to put in front of an encoded frame to make of it a v1::WriteRequest with that number.
+// Returns the bytes that, put in front of an encoded frame, make it a v1::WriteRequest of that sequence.
 std::string WriteRequestPrefix(uint64_t sequence, size_t encoded_frame_bytes);
 
 }  // namespace historian::client

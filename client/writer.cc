@@ -97,7 +97,7 @@ absl::Status CheckValues(ValueType type, absl::Span<const ValueBits> values, con
     return absl::OkStatus();
   }
   if (!IsKnownValueType(static_cast<uint8_t>(type))) {
-    return absl::InvalidArgumentError(absl::StrCat(static_cast<int>(type), " is no value type"));
+    return absl::InvalidArgumentError(absl::StrCat("unknown value type ", static_cast<int>(type)));
   }
   if (type == ValueType::kFloat64 || type == ValueType::kInt64) return absl::OkStatus();
   for (const ValueBits value : values) RETURN_IF_ERROR(CheckValue(type, value));

@@ -11,19 +11,16 @@
 //              `------------------- counted against memory_bytes_max ---'            forgotten
 //
 // What is kept    Everything not yet acknowledged, in memory. A process that dies loses it: use on_ack or
-// Flush to
-//                 know what need not be sent again.
+//                 Flush to know what need not be sent again.
 // Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk is full) and broken connections are
-// tried again for
-//                 ever, with exponential backoff and jitter.
+//                 tried again for ever, with exponential backoff and jitter.
 // Final errors    ABORTED (a newer writer took the producer's name), INVALID_ARGUMENT, UNAUTHENTICATED,
 //                 PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the writer stops, and every call
 //                 returns that status from then on.
 // Order           Samples of a tag are stored in the order they were added: of two with one time the later is
-// what
-//                 readers see.
+//                 what readers see.
 // Bad samples     are refused one by one by the server and reported to on_ack; the rest of their frame is
-// stored.
+//                 stored.
 //
 // Threads: any number. Callbacks come one at a time, from a thread of the writer or of gRPC; they must not
 // block, and must not call the Writer.
@@ -55,7 +52,7 @@ namespace historian::client {
 // Samples that the server did not store, and why.
 struct WriteRejection {
   TagId tag_id = 0;
-  Timestamp time = 0;  // Of the first of them; 0 when it has none.
+  Timestamp time = 0;  // Of the first of them; 0 if it has no time.
   uint32_t count = 0;
   v1::RejectionReason reason = v1::REJECTION_REASON_UNSPECIFIED;
   std::string message;
@@ -63,33 +60,34 @@ struct WriteRejection {
 
 // Valid during the callback only.
 struct WriteAcknowledgement {
-  uint64_t acknowledged = 0;  // The number up to which every frame is durable.
+  uint64_t acknowledged = 0;  // Every frame up to this number is durable.
   uint64_t samples_stored = 0;
-  uint64_t samples_rejected = 0;  // Those not listed too.
-  uint64_t frames_repeated = 0;   // Had been stored before a link was lost; acknowledged again.
+  uint64_t samples_rejected = 0;  // May be more than are listed.
+  uint64_t frames_repeated = 0;   // Frames that had been stored before a link was lost.
   std::vector<WriteRejection> rejections;
-  // One for every frame that this acknowledges: from handing it to the network, for the last time, until now.
+  // One for every frame that this acknowledges: the time since it was last handed to the network.
   absl::Span<const absl::Duration> latencies;
 };
 
 struct WriterState {
   bool connected = false;
-  absl::Status reason;  // When not connected: why. OK: closed.
-  bool final = false;   // It will not be tried again.
+  absl::Status reason;  // Why it is not connected. OK if the writer was closed.
+  bool final = false;   // The writer will not try again.
 };
 
 struct WriterOptions {
-  // 1 to 128 bytes of UTF-8: any name that is this writer's own and stays so over restarts. A new process
-  // goes on with the numbers of the one before.
+  // 1 to 128 bytes of UTF-8: a name that no other writer has, and that stays the same over restarts. A new
+  // process goes on with the numbers of the one before.
   std::string producer;
-  size_t frame_bytes = 128 * 1024;  // A frame is closed when it has so many; 1 KiB to 4 MiB.
-  absl::Duration flush_interval = absl::Milliseconds(200);  // ... or when its first sample is so old.
+  size_t frame_bytes = 128 * 1024;  // A frame is closed when it has this many bytes; 1 KiB to 4 MiB.
+  // A frame is closed, too, when its first sample is this old.
+  absl::Duration flush_interval = absl::Milliseconds(200);
   size_t frames_in_flight_max = 64;  // Sent and not acknowledged. 64 * 128 KiB: half of what a server takes.
-  size_t memory_bytes_max = 64 * 1024 * 1024;  // Samples not acknowledged; above it Add waits, or refuses:
-  bool block_when_full = true;                 // false: Add returns ResourceExhausted and takes nothing.
+  size_t memory_bytes_max = 64 * 1024 * 1024;  // Of all samples that are not acknowledged.
+  bool block_when_full = true;  // At memory_bytes_max Add waits; if false it returns ResourceExhausted.
   absl::Duration backoff_min = absl::Milliseconds(100);
   absl::Duration backoff_max = absl::Seconds(10);
-  // A link on which frames are waiting and none is acknowledged for so long is taken for dead and opened
+  // If frames wait for acknowledgement and none comes for this long, the link is taken for dead and opened
   // again.
   absl::Duration ack_timeout = absl::Minutes(1);
   std::function<void(const WriteAcknowledgement&)> on_ack;
@@ -99,12 +97,12 @@ struct WriterOptions {
 struct WriterCounters {
   uint64_t samples_added = 0;
   uint64_t samples_acknowledged = 0;  // Stored or refused.
-  // As the server counts them. What it acknowledged while the link was lost is in neither.
+  // The next two are the server's counts; they lack what it acknowledged while the link was lost.
   uint64_t samples_stored = 0;
   uint64_t samples_rejected = 0;
   uint64_t frames_acknowledged = 0;
-  uint64_t frames_repeated = 0;  // As the server counts them.
-  uint64_t frames_resent = 0;    // Sent again by us after a lost link.
+  uint64_t frames_repeated = 0;  // The server's count of frames that it had stored before.
+  uint64_t frames_resent = 0;    // Sent again after a lost link.
   uint64_t connects = 0;
   uint64_t frames_waiting = 0;  // Closed, not acknowledged.
   uint64_t memory_bytes = 0;
@@ -113,47 +111,50 @@ struct WriterCounters {
 
 class Writer {
  public:
-  // Begins to connect and returns at once: a server that is not there yet is one that will be.
-  // Errors: InvalidArgument, an option out of its range.
+  // Begins to connect and returns at once. If the server is not there yet the writer keeps trying.
+  // Errors: InvalidArgument, an option is out of its range.
   static absl::StatusOr<std::unique_ptr<Writer>> Open(Connection connection, WriterOptions options);
 
-  // Stops at once; what is not acknowledged is given up. Close() first to keep it.
+  // Stops at once and gives up what is not acknowledged; call Close() first to keep it.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // One sample. `value` is the bits of `type` (storage/model/value.h).
-  // Errors of all Add functions: InvalidArgument, a value that its type does not have, or a wrong length;
-  // ResourceExhausted, memory_bytes_max is reached and block_when_full is false; FailedPrecondition, closed;
-  // the final error.
+  // Adds one sample. `value` holds the bits of a value of `type` (storage/model/value.h).
+  //
+  // Errors of all Add functions:
+  //   InvalidArgument     bits that no value of the type has, or a wrong length
+  //   ResourceExhausted   memory_bytes_max is reached and block_when_full is false
+  //   FailedPrecondition  the writer is closed
+  //   the final error     once the writer has stopped
   absl::Status Add(TagId tag, ValueType type, Timestamp time, ValueBits value, Quality quality = kGood);
   absl::Status AddFloat64(TagId tag, Timestamp time, double value, Quality quality = kGood) {
     return Add(tag, ValueType::kFloat64, time, BitsOfFloat64(value), quality);
   }
   absl::Status AddString(TagId tag, Timestamp time, absl::string_view value, Quality quality = kGood);
 
-  // Samples of one tag, in any order (strictly ascending is cheapest: 64 and more go out as they are).
+  // Adds samples of one tag, in any order. Strictly ascending is cheapest: 64 or more are sent as they are.
   absl::Status AddColumn(TagId tag, ValueType type, const SamplesView& samples);
 
-  // One time, many tags of one type, one value each: values[i] of tags[i]. qualities: empty (all Good) or one
-  // per tag. For strings values index `strings`.
+  // Adds one sample of each of many tags of one type, all of one time: values[i] is that of tags[i].
+  // `qualities` is empty (all Good) or has one per tag. For strings the values are indexes into *strings.
   absl::Status AddSnapshot(Timestamp time, ValueType type, absl::Span<const TagId> tags,
                            absl::Span<const ValueBits> values, absl::Span<const Quality> qualities = {},
                            const StringColumn* strings = nullptr);
 
-  // A frame as it is; its sequence is ignored and given by the writer. For those who gather frames
-  // themselves. Errors: also InvalidArgument, a frame above 8 MiB.
+  // Sends a frame that the caller has gathered. Its sequence is ignored; the writer numbers frames itself.
+  // Errors: those of Add; InvalidArgument also for a frame above 8 MiB.
   absl::Status WriteFrame(v1::Frame frame);
   // The same for the bytes of a v1::Frame without its sequence (FrameEncoder and EncodedFrame in
-  // client/wire.h): nothing is copied or encoded any more. `samples` is for the counters.
+  // client/wire.h), which are neither copied nor encoded again. `samples` is for the counters.
   absl::Status WriteEncodedFrame(std::string encoded_frame, uint64_t samples);
 
-  // Waits until everything added before is acknowledged, and on_ack has been told.
-  // Errors: DeadlineExceeded, says how much is left and why the link is down if it is; the final error.
+  // Waits until everything added before is acknowledged and on_ack has been called for it.
+  // Errors: DeadlineExceeded, says how much is left and, if the link is down, why; the final error.
   absl::Status Flush(absl::Duration timeout);
 
-  // Flushes, then ends the stream; takes nothing more. Errors: as Flush; then nothing was given up yet: it
-  // may be called again.
+  // Flushes, then ends the stream; nothing can be added afterwards.
+  // Errors: those of Flush. Then nothing is given up yet, and Close may be called again.
   absl::Status Close(absl::Duration timeout);
 
   // OK, or the final error.

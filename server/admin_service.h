@@ -21,7 +21,7 @@ class AdminService final : public RawAdmin {
  public:
   explicit AdminService(ServiceEnv& env) : env_(env), started_(env.clock.Now()) {}
 
-  // GetStatus says so from now on, and a verification ends.
+  // From now on GetStatus says that the server is stopping; a running verification ends.
   void Stop() { stopping_.store(true); }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

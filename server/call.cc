@@ -14,7 +14,7 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Messa
   grpc::ByteBuffer copy = bytes;
   grpc::ProtoBufferReader reader(&copy);
   if (!reader.status().ok() || !message->ParseFromZeroCopyStream(&reader)) {
-    return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes received are no ",
+    return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes received are not a ",
                                                    message->GetTypeName(),
                                                    " (or text in them is not UTF-8)"));
   }

@@ -3,7 +3,7 @@
 // What all calls have in common: bytes to message and back, deadline and cancellation, a slot among the
 // running queries, counting and logging at the end.
 //
-// Services take raw bytes, so that bytes that are no message get the answer the contract promises
+// Services take raw bytes, so that bytes that are not a message get the answer the contract promises
 // (INVALID_ARGUMENT; gRPC itself would say UNIMPLEMENTED), and so that work can be moved to another thread
 // with its request.
 #ifndef HISTORIAN_SERVER_CALL_H_
@@ -33,11 +33,11 @@
 
 namespace historian::server {
 
-// InvalidArgument, naming the message, when the bytes are none.
+// Errors: InvalidArgument, the bytes are not a message of this type; names the type.
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite* message);
 grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message);
 
-// ResourceExhausted naming the limit when count is above it.
+// Errors: ResourceExhausted, `count` is above `limit`; names what is counted and the setting.
 absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, absl::string_view setting);
 
 // One call from its arrival to its end.
@@ -48,19 +48,20 @@ class CallRecord {
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
 
-  // ResourceExhausted when too many queries are running. Always OK for calls that are no query.
+  // Takes one of the places for running queries. Always OK for calls that are not queries.
+  // Errors: ResourceExhausted, limits.queries are running.
   absl::Status Admit();
 
-  // OK until the deadline; the client's, or the server's limits.query_timeout.
+  // Returns OK until the client's deadline or the server's limits.query_timeout has passed.
   absl::Status CheckDeadline() const;
 
-  // The server's own work, without waiting for the client. Add() is called by one thread at a time.
+  // Adds to the server's own work, which is without waiting for the client. One thread at a time.
   void AddWork(absl::Duration took) { work_ += took; }
 
-  // Counts, and logs what was slow. Once.
+  // Counts the call, and logs it if it was slow. Only the first call has an effect.
   void End(const absl::Status& status);
 
-  // For the log, should the call turn out to be worth a line: which tags, which range.
+  // Says which tags and which range the call reads. Called only if the call is logged.
   void Describe(std::function<std::string()> what) {
     absl::MutexLock lock(&mu_);
     what_ = std::move(what);
@@ -86,7 +87,8 @@ class CallRecord {
 enum class Run { kHere, kOnPool };
 
 // Serves a call with one answer.
-//   where(request)                              kHere only for what is surely quick
+//
+//   where(request)                                  kHere only if the work is surely quick
 //   serve(request, keep_going, record, &response)   the work; its status ends the call
 template <class Request, class Response, class Where, class Serve>
 grpc::ServerUnaryReactor* ServeUnary(ServiceEnv& env, grpc::CallbackServerContext* context, Method method,
@@ -128,30 +130,30 @@ grpc::ServerUnaryReactor* ServeUnary(ServiceEnv& env, grpc::CallbackServerContex
   return reactor;
 }
 
-// Where the frames of a stream of answers come from. One call at a time, but from changing threads.
+// Makes the frames of a stream of answers. Called by one thread at a time, but not always the same.
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
   enum class Step {
     kFrame,      // *frame is the next one.
     kLastFrame,  // *frame is the last one.
-    kEnd,        // There is no other.
+    kEnd,        // There are no more frames.
   };
   virtual absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) = 0;
 };
 
-// Makes the source: checks the request and finds what it names.
+// Checks the request, finds what it names, and makes the source of its frames.
 using OpenSource =
     std::function<absl::StatusOr<std::unique_ptr<FrameSource>>(KeepGoing keep_going, CallRecord& record)>;
 
-// Serves a call with a stream of answers. One frame is being sent, at most one more is made ahead; a client
-// that takes nothing for limits.reader_idle is told RESOURCE_EXHAUSTED, and cut off if it does not take that
-// either. first: where the first frame is made; all others are made on the pool.
+// Serves a call with a stream of answers. While a frame is being sent at most one more is made. A client that
+// takes nothing for limits.reader_idle gets RESOURCE_EXHAUSTED, and is cut off if it does not take that
+// either. `first` says where the first frame is made; all others are made on the pool.
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
                                                         Method method, bool is_query, Run first,
                                                         OpenSource open);
 
-// A stream that ends at once with this status.
+// Ends the stream at once with this status.
 grpc::ServerWriteReactor<grpc::ByteBuffer>* RefuseStream(ServiceEnv& env,
                                                          grpc::CallbackServerContext* context, Method method,
                                                          const absl::Status& status);

@@ -89,33 +89,31 @@ std::vector<Setting> Bind(Config* c) {
        Count{&c->limits.tags_per_request, 1, 1'000'000}},
       {"limits.query_timeout", "Longest a query runs, whatever its client allows.",
        Period{&c->limits.query_timeout, absl::Milliseconds(100), absl::Hours(24)}},
-      {"limits.reader_idle", "A query whose client takes nothing for so long is ended.",
+      {"limits.reader_idle", "A query whose client takes nothing for this long is ended.",
        Period{&c->limits.reader_idle, absl::Milliseconds(100), absl::Hours(24)}},
       {"limits.memory_budget",
        "Memory: half for the engine (open tails, frames, block heads), a quarter for RocksDB's cache, an "
-       "eighth for "
-       "gRPC's buffers, the rest for answers and code.",
+       "eighth for gRPC's buffers, the rest for answers and code.",
        Size{&c->limits.memory_budget, 64 * kMiB, 1024 * kGiB}},
       {"archive.future_limit", "Samples farther ahead of the server's clock are rejected.",
        Period{&c->archive.future_limit, absl::ZeroDuration(), absl::Hours(24 * 365 * 100)}},
       {"archive.disk_reserve",
        "Writes are refused while the disk has less free space (or less than a twentieth of its capacity, if "
-       "that is "
-       "smaller).",
+       "that is smaller).",
        Size{&c->archive.disk_reserve, 0, kPiB}},
       {"archive.journal_bytes_max",
        "A longer journal is sealed into blocks. Decides how long a restart takes: some 40 ms per MiB.",
        Size{&c->archive.journal_bytes_max, kMiB, 64 * kGiB}},
-      {"archive.seal_interval", "Samples are sealed into blocks after so long at the latest.",
+      {"archive.seal_interval", "Samples are sealed into blocks after this long at the latest.",
        Period{&c->archive.seal_interval, absl::Seconds(1), absl::Hours(24 * 7)}},
       {"archive.settle_delay",
-       "A week that is over, or has many late samples, is merged and encoded densely after so long without "
-       "new "
-       "blocks.",
+       "A week that is over, or has many late samples, is merged and encoded densely after this long "
+       "without new blocks.",
        Period{&c->archive.settle_delay, absl::Seconds(1), absl::Hours(24 * 7)}},
       {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
-      {"log.format", "text (key=value) or json, a line each.", Choice{&c->log.format, {"text", "json"}}},
+      {"log.format", "text (key=value) or json, one line for each event.",
+       Choice{&c->log.format, {"text", "json"}}},
       {"log.file", "Log file, appended to. Empty: standard error.", Text{&c->log.file}},
       {"log.slow_query", "Queries that take longer are logged.",
        Period{&c->log.slow_query, absl::ZeroDuration(), absl::Hours(24)}},
@@ -257,7 +255,7 @@ class Loader {
         Set(*found, value, variable);
       } else {
         loaded_->warnings.push_back(
-            absl::StrCat("the environment has ", variable, ", which is no setting; ignored"));
+            absl::StrCat("the environment has ", variable, ", which is not a setting; ignored"));
       }
     }
   }

@@ -34,10 +34,10 @@ struct HttpConfig {
   std::string listen = "127.0.0.1:7721";
 };
 
-// PEM files for gRPC; none: plain text.
+// PEM files for gRPC. Without a certificate gRPC is plain text.
 struct TlsConfig {
   std::string cert;       // The server's certificate, and those between it and the root.
-  std::string key;        // Its private key.
+  std::string key;        // The certificate's private key.
   std::string client_ca;  // When set, clients must show a certificate signed by one of these.
 };
 
@@ -88,29 +88,30 @@ struct Config {
   uint64_t grpc_quota_bytes() const { return limits.memory_budget / 8; }   // Buffers of connections.
 };
 
-// HOST:PORT, [IPV6]:PORT; nothing else is checked. False when it is none.
+// Splits HOST:PORT or [IPV6]:PORT; false for any other text. Does not look the host up.
 bool SplitHostPort(absl::string_view text, std::string* host, int* port);
 
 // "limits.queries" -> value as text, from the command line.
 using FlagValues = std::map<std::string, std::string>;
-// Name -> value, all of the environment.
+// Name -> value, of all environment variables.
 using Environment = std::map<std::string, std::string>;
 Environment SystemEnvironment();
 
 struct LoadedConfig {
   Config config;
-  std::vector<std::string> mistakes;  // Empty: the configuration is good.
-  std::vector<std::string> warnings;  // Such as HISTORIAN_ variables that are no setting.
+  std::vector<std::string> mistakes;  // Empty if the configuration is good.
+  std::vector<std::string> warnings;  // For example of HISTORIAN_ variables that are not settings.
 };
 
-// Reads the file (none when its name is empty), the environment and the flags, over the defaults, and checks
-// everything. Reads nothing else: whether certificates fit, say, is found out when they are used.
+// Reads the file (unless its name is empty), the environment and the flags, each over the one before and all
+// over the defaults, and checks every setting. Opens no other file: certificates, for example, are checked
+// when they are used.
 LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags);
 
-// TOML with a comment for every setting; LoadConfig reads it back as the same.
+// Returns TOML with a comment for every setting. LoadConfig reads it back as the same configuration.
 std::string PrintConfig(const Config& config);
 
-// What the command line needs to offer a flag for each setting.
+// Describes a setting, so that the command line can offer a flag for it.
 struct SettingInfo {
   std::string name;         // limits.queries
   std::string flag;         // --limits-queries

@@ -35,7 +35,7 @@ std::string EncodeContinuation(const RawRequest& request, Timestamp last) {
 absl::StatusOr<Timestamp> DecodeContinuation(absl::string_view bytes, const RawRequest& request) {
   if (bytes.empty() || bytes[0] != kVersion || bytes.size() != kSize) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the continuation of ", bytes.size(), " bytes is none that this server gave out"));
+        absl::StrCat("the continuation of ", bytes.size(), " bytes was not given out by this server"));
   }
   bytes.remove_prefix(1);
   const uint64_t flags = Take(&bytes, 1);

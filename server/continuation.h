@@ -5,7 +5,7 @@
 //
 //   byte 0      version, 1
 //   byte 1      bit 0: reverse, bit 1: bounds
-//   bytes 2-5   tag, little-endian, as all that follows
+//   bytes 2-5   tag, little-endian, like all that follows
 //   8 bytes     start, as asked for
 //   8 bytes     end
 //   8 bytes     time of the last sample sent
@@ -20,9 +20,10 @@
 
 namespace historian::server {
 
-// request.resume_after is not looked at.
+// Ignores request.resume_after.
 std::string EncodeContinuation(const RawRequest& request, Timestamp last);
-// The time to go on behind. InvalidArgument: no continuation, or that of another request; says which.
+// Returns the time to go on behind.
+// Errors: InvalidArgument, the bytes are not a continuation, or belong to another request; says which.
 absl::StatusOr<Timestamp> DecodeContinuation(absl::string_view bytes, const RawRequest& request);
 
 }  // namespace historian::server

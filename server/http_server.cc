@@ -76,12 +76,12 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
                            false);
             } else if (error == http::error::body_limit || error == http::error::unexpected_body ||
                        error == http::error::buffer_overflow) {
-              self->Answer({.status = 413, .body = "requests have no body here\n"}, 11, false, false);
+              self->Answer({.status = 413, .body = "a request must not have a body\n"}, 11, false, false);
             } else if (error == http::error::end_of_stream || error == beast::error::timeout ||
                        error == asio::error::operation_aborted || error == asio::error::connection_reset) {
               self->Close();
             } else if (error) {
-              self->Answer({.status = 400, .body = "this is no HTTP request\n"}, 11, false, false);
+              self->Answer({.status = 400, .body = "this is not an HTTP request\n"}, 11, false, false);
             } else {
               self->Serve();
             }
@@ -99,7 +99,7 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
       const auto& request = parser_->get();
       const bool head = request.method() == http::verb::head;
       if (!head && request.method() != http::verb::get) {
-        Answer({.status = 405, .body = "only GET and HEAD\n"}, request.version(), false, head);
+        Answer({.status = 405, .body = "only GET and HEAD are answered\n"}, request.version(), false, head);
         return;
       }
       const absl::string_view target(request.target().data(), request.target().size());
@@ -149,7 +149,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context&
   std::string host;
   int port = 0;
   if (!SplitHostPort(listen, &host, &port)) {
-    return absl::InvalidArgumentError(absl::StrCat("http.listen: '", listen, "' is no HOST:PORT"));
+    return absl::InvalidArgumentError(absl::StrCat("http.listen: '", listen, "' is not HOST:PORT"));
   }
   boost::system::error_code error;
   tcp::resolver resolver(context);

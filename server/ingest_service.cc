@@ -126,7 +126,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   if (status.ok()) status = ParseMessage(*in, &request);
   if (status.ok()) status = CheckProducerName(request.producer());
   if (status.ok() && request.frame().sequence() == 0) {
-    status = absl::InvalidArgumentError("a frame without sequence: they count from 1");
+    status = absl::InvalidArgumentError("the frame has no sequence; sequences count from 1");
   }
   absl::StatusOr<std::shared_ptr<Handle>> handle = nullptr;
   if (status.ok()) {

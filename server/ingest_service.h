@@ -7,7 +7,8 @@
 // gathered while one is being sent, so a writer that never reads them costs one message and a bounded
 // summary.
 //
-// Threads: gRPC's. Nothing here waits.
+// Threads: gRPC's. They wait in two places: Archive::Write waits up to 10 s when memory is short, and opening
+// a producer waits for the frames under way of the producer's handle before.
 #ifndef HISTORIAN_SERVER_INGEST_SERVICE_H_
 #define HISTORIAN_SERVER_INGEST_SERVICE_H_
 
@@ -43,7 +44,7 @@ class IngestService final : public RawIngest {
   grpc::ServerUnaryReactor* GetProducer(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                         grpc::ByteBuffer* response) override;
 
-  // Every stream acknowledges what it has and ends with UNAVAILABLE; new ones are refused with it.
+  // Ends every stream with UNAVAILABLE, after acknowledging what is stored, and refuses new ones.
   void Stop();
 
  private:
@@ -54,18 +55,19 @@ class IngestService final : public RawIngest {
     absl::Mutex mu;
     std::shared_ptr<Producer> producer ABSL_GUARDED_BY(mu);
     uint64_t last_sequence ABSL_GUARDED_BY(mu) = 0;
-    // A write failed: the archive takes no more of this handle, or not until it knows where the producer
-    // stands.
+    // Set when a write failed: the archive takes nothing more of this handle, or not until it knows where the
+    // producer stands.
     std::atomic<bool> stale{false};
   };
 
-  // Makes the stream the one of its producer; the one before ends with ABORTED.
+  // Makes the stream the only one of its producer; the previous one ends with ABORTED.
   absl::StatusOr<std::shared_ptr<Producer>> Claim(const std::string& name,
                                                   const std::shared_ptr<WriteStream>& stream);
   void Release(const std::string& name, WriteStream* stream);
-  // FailedPrecondition while the producer has a stream.
+  // Returns the handle with which WriteOnce writes for the producer.
+  // Errors: FailedPrecondition, the producer has an open stream.
   absl::StatusOr<std::shared_ptr<Handle>> HandleOf(const std::string& name);
-  // Counts and, now and then for each producer, logs.
+  // Counts the rejections and, at most once in a while for each producer, logs them.
   void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result);
 
   ServiceEnv& env_;
@@ -75,7 +77,7 @@ class IngestService final : public RawIngest {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_set<std::shared_ptr<WriteStream>> streams_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, WriteStream*> by_producer_ ABSL_GUARDED_BY(mu_);
-  // Of WriteOnce, the longest unused last; at most kHandlesMax.
+  // Handles of WriteOnce, the longest unused last; at most kHandlesMax.
   using Handles = std::list<std::pair<std::string, std::shared_ptr<Handle>>>;
   Handles handles_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, Handles::iterator> handle_by_name_ ABSL_GUARDED_BY(mu_);

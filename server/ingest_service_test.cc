@@ -291,7 +291,7 @@ TEST(IngestServiceTest, BytesThatAreNoMessageAreInvalidArgument) {
   for (const char* method : {"/historian.v1.Ingest/Write", "/historian.v1.Ingest/WriteOnce"}) {
     const grpc::Status status = CallWithBytes(server.NewChannel(), method, "\xFF\xFF no message");
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
-    EXPECT_THAT(status.error_message(), HasSubstr("are no historian.v1.Write")) << method;
+    EXPECT_THAT(status.error_message(), HasSubstr("are not a historian.v1.Write")) << method;
   }
 }
 

@@ -23,7 +23,7 @@
 
 namespace historian::server {
 
-// Every call of the wire contract but the write stream.
+// Every call of the wire contract except the write stream.
 enum class Method {
   kWriteOnce,
   kGetProducer,
@@ -59,9 +59,9 @@ class Metrics {
  public:
   Metrics();
 
-  // A call ended.
+  // Counts a call that ended.
   void CountCall(Method method, const absl::Status& status, absl::Duration took);
-  // A frame was acknowledged, so long after it was received.
+  // Counts an acknowledged frame; `took` is the time since it was received.
   void CountAck(absl::Duration took) { ack_seconds_->Observe(absl::ToDoubleSeconds(took)); }
   void CountRejections(RejectionReason reason, uint64_t samples);
   void CountIngestBytes(uint64_t bytes) { ingest_bytes_->Increment(static_cast<double>(bytes)); }
@@ -69,7 +69,8 @@ class Metrics {
   std::atomic<int64_t> write_streams{0};
   std::atomic<int64_t> queries_running{0};
 
-  // Everything as Prometheus reads it; the archive's figures too when it is open (null: not yet).
+  // Returns everything in Prometheus' text format, with the archive's statistics unless `archive` is null (it
+  // is not open yet).
   std::string Render(Archive* archive, bool ready) const;
 
  private:

@@ -13,14 +13,14 @@
 
 namespace historian::server {
 
-// Threads that one call's work is spread over, at most.
+// The most threads that one call's work is spread over.
 size_t ParallelWidth();
 
 // Calls work(i) once for each i below n, on this thread and on threads of the pool that are free, and returns
-// when all calls have returned. After an error none begins; returns the first one. A pool that is busy with
-// others only means that this thread does more of it: a call never waits for its turn. Threads of the pool
-// help for a few milliseconds at a time, and between two calls of work let others go first: however much
-// there is to do, it keeps no thread but this one from the queries of others.
+// when all calls have returned. After an error no further call begins; returns the first error. If the pool
+// is busy this thread does more of the work itself: it never waits for its turn. Threads of the pool help
+// for a few milliseconds at a time, and between two calls of work let others go first: however much there is
+// to do, it keeps no thread but this one from the queries of others.
 absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
                                absl::FunctionRef<absl::Status(size_t)> work);
 

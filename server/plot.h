@@ -1,8 +1,10 @@
 // File: server/plot.h
 //
-// What a trend of so many pixel columns needs: first, last, smallest and largest sample of each column, and
-// the samples that the line comes from and goes to. Drawn, it is the picture of all samples. Source: Jugel et
-// al., M4: A Visualization-Oriented Time Series Data Aggregation, VLDB 2014.
+// The samples that a trend of a given number of pixel columns needs: first, last, smallest and largest of
+// each column, and the samples that the line comes from and goes to. Drawn, they give the picture of all
+// samples.
+//
+// Source: Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation, VLDB 2014.
 #ifndef HISTORIAN_SERVER_PLOT_H_
 #define HISTORIAN_SERVER_PLOT_H_
 
@@ -24,12 +26,13 @@ struct PlotPlan {
   Timestamp end = 0;
   // Edges of the columns that have a width: with fewer nanoseconds than columns, some have none.
   std::vector<Timestamp> edges;
-  std::vector<uint32_t> columns;  // Of the interval between edges[i] and edges[i + 1].
+  std::vector<uint32_t> columns;  // columns[i] is the one from edges[i] to edges[i + 1].
 };
 
-// Errors: InvalidArgument; ResourceExhausted, above limits.plot_columns.
+// Errors: InvalidArgument, the range or the number of columns is not valid. ResourceExhausted, more columns
+// than limits.plot_columns.
 absl::StatusOr<PlotPlan> PlanPlot(const v1::PlotRequest& request, const LimitsConfig& limits);
-// InvalidArgument: a string tag.
+// Errors: InvalidArgument, a string tag is among the tags.
 absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selected);
 
 absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const TagTraits& traits,

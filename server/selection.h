@@ -15,20 +15,20 @@
 
 namespace historian::server {
 
-// Each tag once: ids, then names, then matches of the pattern by name.
+// Each tag once: ids first, then names, then the pattern's matches in name order.
 struct SelectedTags {
   std::vector<TagId> ids;
   std::vector<TagTraits> traits;  // Of ids[i].
 };
 
-// NotFound names the id or name there is no tag of. ResourceExhausted: more than `limit` tags
+// Errors: NotFound, no tag has an id or name; names it. ResourceExhausted, more than `limit` tags
 // (limits.query_tags).
 absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSelection& selection,
                                         uint64_t limit);
 
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, TagId id);
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, absl::string_view name);
-// InvalidArgument when the key has neither.
+// Errors: NotFound; InvalidArgument, the key has neither an id nor a name.
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, const v1::TagKey& key);
 
 // For requests with `oneof tag { tag_id, tag_name }`.
@@ -44,7 +44,7 @@ absl::StatusOr<std::shared_ptr<const Tag>> FindTagOf(const TagRegistry& tags, co
   }
 }
 
-// "tag 7 'site/flow'", for messages.
+// Returns "tag 7 'site/flow'", for messages.
 std::string TagLabel(const TagRegistry& tags, TagId id);
 
 }  // namespace historian::server

@@ -180,7 +180,7 @@ class Server::Impl {
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr || port == 0) {
       return absl::FailedPreconditionError(absl::StrCat("grpc.listen: cannot listen on ", config_.grpc.listen,
-                                                        ": in use, or no address of this machine"));
+                                                        ": it is in use, or not an address of this machine"));
     }
     grpc_->GetHealthCheckService()->SetServingStatus(false);
     grpc_address_ = Address(config_.grpc.listen, port);
@@ -236,7 +236,7 @@ class Server::Impl {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
               .body = metrics_.Render(archive_open_.load(), ready)};
     }
-    return {.status = 404, .body = "here are /healthz, /readyz and /metrics\n"};
+    return {.status = 404, .body = "not found; there are /healthz, /readyz and /metrics\n"};
   }
 
   const Config config_;

@@ -5,8 +5,7 @@
 //
 //   start   HTTP (alive, not ready) -> store -> archive, its journal replayed -> gRPC -> ready
 //   stop    not ready -> write streams acknowledge and end with UNAVAILABLE -> calls finish, for kDrain at
-//   most, then they
-//           are cancelled -> seal -> close
+//           most, then they are cancelled -> seal -> close
 //
 // Threads: Start and Stop from one thread.
 #ifndef HISTORIAN_SERVER_SERVER_H_
@@ -34,18 +33,18 @@ class Server {
  public:
   using OpenStore = std::function<absl::StatusOr<std::unique_ptr<kv::Store>>()>;
 
-  // Serves when this returns. The configuration must be one without mistakes; clock and log must outlive the
-  // server. Errors: those of the store, the archive, the certificates and the listening, each saying which.
+  // Returns a server that is serving. The configuration must have no mistakes; clock and log must outlive the
+  // server. Errors: those of the store, the archive, the certificates and of listening; each says which.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Config& config, OpenStore open_store,
                                                        const Clock& clock, Log& log);
   // Stops, if Stop() was not called.
   ~Server();
 
-  // Ends everything within seconds. Errors: sealing failed; nothing acknowledged is lost by that, the journal
-  // has it.
+  // Ends everything within seconds.
+  // Errors: sealing failed. Nothing acknowledged is lost by that, as the journal has it.
   absl::Status Stop();
 
-  // HOST:PORT, with the ports really taken.
+  // HOST:PORT, with the actual port if port 0 was configured.
   const std::string& grpc_address() const;
   const std::string& http_address() const;
   Archive& archive();

@@ -1,6 +1,6 @@
 // File: server/service_env.h
 //
-// What every service stands on. One object, made by Server, outliving every call.
+// What every service uses. Server makes one, which outlives every call.
 #ifndef HISTORIAN_SERVER_SERVICE_ENV_H_
 #define HISTORIAN_SERVER_SERVICE_ENV_H_
 
@@ -21,8 +21,8 @@ struct ServiceEnv {
   const Clock& clock;
   Metrics& metrics;
   Log& log;
-  // For work that may take long or wait for the disk; what is surely cheap runs where the call arrived,
-  // because waking a thread costs as much as a cheap query.
+  // For work that may take long or wait for the disk. Work that is surely cheap runs on the thread where the
+  // call arrived, because waking a thread costs as much as a cheap query.
   boost::asio::thread_pool& pool;
   StreamRegistry& streams;
 };

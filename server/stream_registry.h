@@ -1,6 +1,6 @@
 // File: server/stream_registry.h
 //
-// The answer streams that are being sent, so that those whose client stopped reading can be found.
+// The answer streams that are being sent, so that those whose client stopped reading can be ended.
 // Threads: any number.
 #ifndef HISTORIAN_SERVER_STREAM_REGISTRY_H_
 #define HISTORIAN_SERVER_STREAM_REGISTRY_H_
@@ -18,13 +18,13 @@ namespace historian::server {
 class IdleStream {
  public:
   virtual ~IdleStream() = default;
-  // Ends the stream when its client has taken nothing for too long.
+  // Ends the stream if its client has taken nothing for too long.
   virtual void EndIfIdle(absl::Time now) = 0;
 };
 
 class StreamRegistry {
  public:
-  // After whoever is still leaving Remove.
+  // Waits for a thread that is still leaving Remove.
   ~StreamRegistry() { absl::MutexLock lock(&mu_); }
 
   void Add(const std::shared_ptr<IdleStream>& stream) {
@@ -35,7 +35,7 @@ class StreamRegistry {
     absl::MutexLock lock(&mu_);
     streams_.erase(stream);
   }
-  // To be called every now and then.
+  // To be called once in a while.
   void EndIdle(absl::Time now) {
     std::vector<std::shared_ptr<IdleStream>> streams;
     {

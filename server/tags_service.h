@@ -30,7 +30,7 @@ class TagsService final : public RawTags {
                                        grpc::ByteBuffer* response) override;
 
  private:
-  // ResourceExhausted above limits.tags_per_request.
+  // Errors: ResourceExhausted, more items than limits.tags_per_request.
   absl::Status CheckItems(int items) const;
 
   ServiceEnv& env_;

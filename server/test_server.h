@@ -31,13 +31,13 @@ using WriteClient = grpc::ClientReaderWriter<v1::WriteRequest, v1::WriteAck>;
 
 class TestServer {
  public:
-  // Ports are taken free, the log goes to a file of the test.
-  // wrap: what stands between the archive and the store in memory.
+  // Listens on free ports; the log goes to a file of the test. `wrap` may put another store between the
+  // archive and the store in memory.
   using WrapStore = std::function<std::unique_ptr<kv::Store>(std::unique_ptr<kv::Store>)>;
   explicit TestServer(Config config = Config(), WrapStore wrap = nullptr);
   ~TestServer();
 
-  // Ends the server and starts one on the same disk.
+  // Ends the server and starts a new one on the same disk.
   void Restart();
   void Stop() { ASSERT_TRUE(server_->Stop().ok()); }
   Server& server() { return *server_; }
@@ -51,11 +51,11 @@ class TestServer {
   v1::Admin::Stub& admin() { return *admin_; }
   v1::Retention::Stub& retention() { return *retention_; }
 
-  // The id of a new tag.
+  // Creates a tag and returns its id.
   uint32_t Create(const std::string& name, v1::ValueType type = v1::VALUE_TYPE_FLOAT64);
-  // Stores (time, value) pairs as one frame, and expects all of them to be taken.
+  // Stores (time, value) pairs as one frame, and expects all of them to be accepted.
   void Store(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, uint32_t quality = 0);
-  // One frame by WriteOnce, under a new producer.
+  // Writes one frame by WriteOnce, under a new producer.
   v1::WriteAck WriteFrame(const v1::Frame& frame);
 
  private:
@@ -76,13 +76,13 @@ class TestServer {
   int producers_ = 0;
 };
 
-// A column of float64 samples at these times.
+// Adds a column of float64 samples, given as (time, value) pairs.
 void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, v1::Frame* frame);
 
-// The times of a column, in whichever form.
+// Returns the times of a column, whichever form they have.
 std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size);
 
-// Calls a method with bytes that need not be a message.
+// Calls a method with any bytes, which need not be a message.
 grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                            const std::string& bytes);
 

@@ -12,9 +12,10 @@
 
 namespace historian::server {
 
-// Plain text when no certificate is configured. With client_ca, clients must show a certificate.
-// Errors name the setting, the file and what is wrong with it: not readable, no certificate or key in it, or
-// a key that is not the certificate's. (gRPC itself would accept connections and fail each one's handshake.)
+// Returns credentials for plain text if no certificate is configured. With client_ca, clients must show a
+// certificate. Errors name the setting, the file and what is wrong with it: it cannot be read, holds no
+// certificate or key, or holds a key that is not the certificate's. (gRPC itself would accept connections and
+// fail each one's handshake.)
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const TlsConfig& config);
 
 // Whether the address can only be reached from this machine. Requires HOST:PORT.

@@ -1,7 +1,7 @@
 // File: server/trend_interval.h
 //
 // How long the intervals of a trend should be: a round length, so that edges stay where they are while the
-// range moves on, and what was computed once serves again.
+// range moves on, and figures that were computed once can be used again.
 #ifndef HISTORIAN_SERVER_TREND_INTERVAL_H_
 #define HISTORIAN_SERVER_TREND_INTERVAL_H_
 
@@ -17,8 +17,8 @@ namespace historian::server {
 // intervals_max >= 2 (a range has an edge in it, however long intervals are).
 uint64_t TrendInterval(Timestamp start, Timestamp end, uint64_t intervals_max);
 
-// Moves the start back and the end on to whole multiples of the length. False, and nothing is moved, when
-// they would leave the times that samples may have.
+// Moves the start back and the end forward to whole multiples of the length. Returns false, and moves
+// neither, if one would leave the times that samples may have.
 bool WidenToMultiples(uint64_t interval_ns, Timestamp* start, Timestamp* end);
 
 }  // namespace historian::server

@@ -39,7 +39,8 @@ absl::StatusOr<uint64_t> ParseSize(absl::string_view text) {
       digits == std::string::npos ? "" : absl::StripAsciiWhitespace(absl::string_view(lower).substr(digits));
   double value = 0;
   if (number.empty() || !absl::SimpleAtod(number, &value)) {
-    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no size such as 512MiB"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is not a size; expected 512MiB or the like"));
   }
   for (const Unit& known : kUnits) {
     if (known.name != unit) continue;
@@ -52,8 +53,8 @@ absl::StatusOr<uint64_t> ParseSize(absl::string_view text) {
     }
     return absl::OutOfRangeError(absl::StrCat("'", text, "' is more than 2^63 bytes"));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", text, "' is no size such as 512MiB: units are KiB, MiB, GiB, TiB, kB, MB, GB, TB"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", text, "' is not a size; expected 512MiB or the like. Units: KiB, MiB, GiB, TiB, kB, MB, GB, TB"));
 }
 
 std::string FormatSize(uint64_t bytes) {
@@ -71,7 +72,7 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
   const absl::string_view trimmed = absl::StripAsciiWhitespace(text);
   if (!absl::ParseDuration(trimmed, &duration) || duration < absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", text, "' is no duration such as 10s: units are ms, s, m, h"));
+        absl::StrCat("'", text, "' is not a duration; expected 10s or the like. Units: ms, s, m, h"));
   }
   return duration;
 }

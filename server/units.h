@@ -13,14 +13,14 @@
 
 namespace historian::server {
 
-// "512MiB", "1GiB", "64 KiB", "1.5GB", "4096" (bytes). KiB, MiB, GiB, TiB are powers of 1024; kB, MB, GB, TB
-// of 1000; case does not matter. InvalidArgument for anything else; OutOfRange beyond 2^63.
+// Reads "512MiB", "1GiB", "64 KiB", "1.5GB" or "4096" (bytes). KiB, MiB, GiB, TiB are powers of 1024; kB, MB,
+// GB, TB of 1000; case does not matter. Errors: InvalidArgument, any other text; OutOfRange, beyond 2^63.
 absl::StatusOr<uint64_t> ParseSize(absl::string_view text);
-// The largest unit of 1024 that divides it: "512MiB", "1000B".
+// Writes a size in the largest unit of 1024 that divides it: "512MiB", "1000B".
 std::string FormatSize(uint64_t bytes);
 
-// "10s", "1h30m", "250ms"; not negative. InvalidArgument for anything else, so for a number without a unit.
-// (absl::FormatDuration writes them.)
+// Reads "10s", "1h30m" or "250ms" (absl::FormatDuration writes them).
+// Errors: InvalidArgument, any other text, such as a number without a unit or a negative one.
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 
 }  // namespace historian::server

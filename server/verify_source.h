@@ -1,7 +1,7 @@
 // File: server/verify_source.h
 //
-// A verification of the archive as a stream of answers: it runs on a thread of its own that yields to all
-// other work, and waits when the client does not take what it found.
+// A verification of the archive as a stream of answers. It runs on a thread of its own that yields to all
+// other work, and waits if the client does not take what it found.
 #ifndef HISTORIAN_SERVER_VERIFY_SOURCE_H_
 #define HISTORIAN_SERVER_VERIFY_SOURCE_H_
 
@@ -22,12 +22,12 @@ namespace historian::server {
 
 class VerifySource final : public FrameSource {
  public:
-  // `running` is cleared at the end; `stopping` ends it when it becomes true. All outlive the source.
+  // Clears `running` at the end, and ends early when `stopping` becomes true. All must outlive the source.
   VerifySource(Archive& archive, VerifyOptions options, std::atomic<bool>& running,
                const std::atomic<bool>& stopping);
   ~VerifySource() override;
 
-  // Waits up to about a second, until there is something to say.
+  // Waits up to about a second for damage or progress to report.
   absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override;
 
  private:
@@ -40,9 +40,9 @@ class VerifySource final : public FrameSource {
   std::atomic<bool> abandoned_{false};
 
   absl::Mutex mu_;
-  std::vector<Damage> damages_ ABSL_GUARDED_BY(mu_);  // Not told yet.
+  std::vector<Damage> damages_ ABSL_GUARDED_BY(mu_);  // Not reported yet.
   VerifyCounts counts_ ABSL_GUARDED_BY(mu_);
-  bool progress_ ABSL_GUARDED_BY(mu_) = false;  // counts_ are newer than what was told.
+  bool progress_ ABSL_GUARDED_BY(mu_) = false;  // counts_ are newer than what was reported.
   std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mu_);
 
   std::thread thread_;

@@ -1,7 +1,9 @@
 // File: server/watcher.h
 //
-// Looks at the archive's figures every now and then and logs what changed: seals, writes refused and taken
-// again, damage. Threads: one.
+// Looks at the archive's statistics once in a while and logs what changed: seals, writes refused and accepted
+// again, damage.
+//
+// Threads: one.
 #ifndef HISTORIAN_SERVER_WATCHER_H_
 #define HISTORIAN_SERVER_WATCHER_H_
 

@@ -476,7 +476,7 @@ absl::StatusOr<ValueType> ValueTypeFromWire(int type) {
   if (type < 1 || type > 6) {
     return absl::InvalidArgumentError(
         type == 0 ? "the value type is not given"
-                  : absl::StrCat("value type ", type, " is none: they are 1 (float64) to 6 (string)"));
+                  : absl::StrCat("unknown value type ", type, "; expected 1 (float64) to 6 (string)"));
   }
   return static_cast<ValueType>(type);
 }
@@ -489,7 +489,7 @@ absl::StatusOr<Interpolation> InterpolationFromWire(int interpolation) {
   if (interpolation == v1::INTERPOLATION_STEPPED) return Interpolation::kStepped;
   if (interpolation == v1::INTERPOLATION_SLOPED) return Interpolation::kSloped;
   return absl::InvalidArgumentError(
-      absl::StrCat("interpolation ", interpolation, " is none: they are 1 (stepped) and 2 (sloped)"));
+      absl::StrCat("unknown interpolation ", interpolation, "; expected 1 (stepped) or 2 (sloped)"));
 }
 
 void TagToWire(const Tag& from, v1::Tag* to) {

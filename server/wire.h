@@ -31,7 +31,7 @@ namespace historian::server {
 
 // ---- In: frames
 
-// What came of a frame besides the frame itself.
+// What FrameFromWire found wrong with a frame.
 struct FrameNotes {
   uint64_t rejected = 0;              // Samples of malformed columns, which are not in the frame.
   std::vector<Rejection> rejections;  // Of these; at most kRejectionsListedMax.
@@ -39,20 +39,20 @@ struct FrameNotes {
 
 // Replaces *frame, using the memory that it has. A column or snapshot whose times, values, tags or quality
 // runs do not fit together is left out and rejected as a whole with kLengthMismatch; the message says which
-// parts. Times that an offset or a step carries beyond 64 bits stay at their end, which is no valid time, so
-// the engine rejects them. Cost: about a nanosecond and a half a sample in columns of 64.
+// parts. Times that an offset or a step carries beyond 64 bits become the last 64-bit time, which is not
+// valid, so the engine rejects them. Cost: about a nanosecond and a half a sample in columns of 64.
 void FrameFromWire(const v1::Frame& from, Frame* frame, FrameNotes* notes);
 
 // ---- Out: samples
 
-// Times in the cheapest form that holds them: regular, offsets, else explicit.
+// Writes the times in the cheapest form that holds them: regular, else offsets, else explicit.
 void TimesToWire(const Timestamp* times, size_t size, v1::Times* to);
-// Strings are taken from *strings by the indexes in values; null for all other types.
+// Values of strings are indexes into *strings, which is null for all other types.
 void ValuesToWire(ValueType type, const ValueBits* values, size_t size, const StringColumn* strings,
                   v1::Values* to);
-// Runs of equal quality, ascending; those of the usual one are left out.
+// Writes runs of equal quality, ascending; runs of the quality `usual` are left out.
 void QualitiesToWire(const Quality* qualities, size_t size, v1::Qualities* to, Quality usual = kGood);
-// Sets the qualities of a message that has some; null: all Good.
+// Sets the qualities of a message. Null means that all are Good.
 template <class Message>
 void SetQualities(const Quality* qualities, size_t size, Message* to) {
   if (qualities == nullptr) return to->clear_qualities();
@@ -62,24 +62,25 @@ void ColumnToWire(TagId tag, ValueType type, const SamplesView& samples, v1::Col
 
 // ---- Out: acknowledgements
 
-// Adds what of the frame the engine never saw, before what the engine rejected; nothing to a repeated
-// frame's.
+// Adds the rejections of malformed columns, which the engine never saw, in front of those of the engine. A
+// repeated frame's result stays as it is.
 void AddMalformed(FrameNotes notes, WriteResult* result);
-// Adds a frame's result to the sums of an acknowledgement, and at most kRejectionsListedMax rejections in
-// all.
+// Adds a frame's result to the counts of an acknowledgement, and its rejections up to kRejectionsListedMax in
+// total.
 void AddResult(const WriteResult& result, v1::WriteAck* ack);
 
 // ---- Tags
 
 v1::ValueType ValueTypeToWire(ValueType type);
-// InvalidArgument for unspecified and unknown types.
+// Errors: InvalidArgument, the type is unspecified or unknown.
 absl::StatusOr<ValueType> ValueTypeFromWire(int type);
 v1::Interpolation InterpolationToWire(Interpolation interpolation);
-// InvalidArgument for unspecified and unknown ones.
+// Errors: InvalidArgument, the interpolation is unspecified or unknown.
 absl::StatusOr<Interpolation> InterpolationFromWire(int interpolation);
 
 void TagToWire(const Tag& from, v1::Tag* to);
-// A new tag; what the server sets is ignored. InvalidArgument: no known type or interpolation.
+// Returns a new tag, without the fields that the server sets.
+// Errors: InvalidArgument, the type or the interpolation is unknown.
 absl::StatusOr<Tag> TagFromWire(const v1::Tag& from);
 absl::StatusOr<TagChange> TagChangeFromWire(const v1::TagUpdate& from);
 
@@ -92,7 +93,7 @@ void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to);
 void DamageToWire(const Damage& from, const TagRegistry& tags, v1::Damage* to);
 void VerifyCountsToWire(const VerifyCounts& from, v1::VerifyResponse* to);
 
-// ---- Retention. What is none is left to the engine, which says so.
+// ---- Retention. The engine checks the rules and holds.
 
 void RetentionRuleToWire(const RetentionRule& from, v1::RetentionRule* to);
 RetentionRule RetentionRuleFromWire(const v1::RetentionRule& from);

@@ -2,9 +2,8 @@
 //
 // Strategy:   any bytes, and mutations of good frames, parsed as a WriteRequest (tests/fuzz/driver.h).
 // Invariants: the frame fits together (values as long as times, qualities none or as long, strings indexed
-// within their
-//             column); every sample of the message is either in the frame or rejected; and what is in the
-//             frame goes out and comes in again as the same.
+//             within their column); every sample of the message is either in the frame or rejected; and what
+//             is in the frame goes out and comes in again as the same.
 #include <cstdint>
 #include <string>
 #include <vector>

@@ -243,7 +243,7 @@ TEST(WireTest, TagsComeBack) {
   EXPECT_EQ(back->attributes, tag.attributes);
   wire.set_type(static_cast<v1::ValueType>(17));
   EXPECT_THAT(std::string(TagFromWire(wire).status().message()),
-              HasSubstr("tag 'a/b': value type 17 is none"));
+              HasSubstr("tag 'a/b': unknown value type 17"));
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ absl::Status WriteStream::Take(const grpc::ByteBuffer& bytes) {
 
 absl::Status WriteStream::TakeFrame(const v1::Frame& from, uint64_t bytes) {
   const uint64_t sequence = from.sequence();
-  if (sequence == 0) return absl::InvalidArgumentError("a frame without sequence: they count from 1");
+  if (sequence == 0) return absl::InvalidArgumentError("the frame has no sequence; sequences count from 1");
   if (sequence <= last_sequence_) {
     return absl::InvalidArgumentError(absl::StrCat("frame ", sequence, " after frame ", last_sequence_,
                                                    " of producer '", name_, "': sequences must rise"));

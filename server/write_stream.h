@@ -5,8 +5,7 @@
 //   frames   OnReadDone -> Archive::Write -> OnStored        in flight between the last two
 //   acks     pending_, gathered while another is being sent
 //   end      end_ is set once: half-closed, an error, the server stops. Then nothing more is read, what is in
-//   flight is
-//            awaited, the last ack is sent, and the status follows it.
+//            flight is awaited, the last ack is sent, and the status follows it.
 #ifndef HISTORIAN_SERVER_WRITE_STREAM_H_
 #define HISTORIAN_SERVER_WRITE_STREAM_H_
 
@@ -30,7 +29,7 @@ namespace historian::server {
 
 class IngestService;
 
-// INVALID_ARGUMENT unless it is 1 to 128 bytes (UTF-8 is seen to by the parser).
+// Errors: InvalidArgument, the name is not 1 to 128 bytes. (The parser has checked that it is UTF-8.)
 absl::Status CheckProducerName(absl::string_view name);
 
 class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
@@ -40,10 +39,10 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   WriteStream(IngestService& service, ServiceEnv& env, grpc::CallbackServerContext* context);
 
   void Start();
-  // Ends with this status after what is in flight. The first one counts.
+  // Ends the stream with this status once nothing is in flight. Only the first status counts.
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   const std::string& peer() const { return peer_; }
-  // It was given its status: its client may know before gRPC says that it is done.
+  // True once the stream was given its status. Its client may see that before gRPC calls OnDone.
   bool over() const { return over_.load(); }
 
   void OnReadDone(bool ok) override;
@@ -58,10 +57,10 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
                 absl::StatusOr<WriteResult> result);
 
-  // Puts the memory of a stored frame aside for the next ones.
+  // Keeps the memory of a stored frame for the next ones.
   void KeepSpent(Frame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Does what can be done next: read, send an ack, finish.
+  // Does whatever can be done next: reads, sends an ack, or finishes.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   IngestService& service_;

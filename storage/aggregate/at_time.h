@@ -12,17 +12,17 @@
 
 namespace historian {
 
-// What lies around a time t. Nothing where there is none.
+// The samples around a time t. Each is unset if there is no such sample.
 struct Neighbours {
   std::optional<Sample> exact;   // The sample at t itself, whatever its quality.
-  std::optional<Sample> before;  // Nearest before t that counts.
-  std::optional<Sample> after;   // Nearest after t that counts.
+  std::optional<Sample> before;  // The nearest before t that counts.
+  std::optional<Sample> after;   // The nearest after t that counts.
   bool skipped = false;  // A sample that does not count lies between before and after, not at t itself.
 };
 
 struct ValueAtTime {
-  // Nothing: no value (the quality says why). float32 tags keep bits of float32, int64 tags sloped round to
-  // nearest.
+  // Unset if there is no value; the quality says why. For float32 tags the bits are those of a float32; for
+  // int64 tags a sloped value is rounded to the nearest integer.
   std::optional<ValueBits> value;
   Quality quality = kBadNoData;
 };
@@ -30,7 +30,7 @@ struct ValueAtTime {
 // A neighbour *counts* when it is usable, or, with uncertain_as_bad false, Uncertain and finite.
 bool CountsAsBound(ValueType type, ValueBits value, Quality quality, bool uncertain_as_bad);
 
-// What is known at t. Requires that before and after count, and lie where their names say.
+// Returns the value at t. Requires that `before` and `after` count, and lie where their names say.
 //
 //   exact, and it counts                the sample as it is
 //   before and after, sloped            on the line between them (OnLine); Interpolated
@@ -40,8 +40,8 @@ bool CountsAsBound(ValueType type, ValueBits value, Quality quality, bool uncert
 //
 // The quality of an interpolated value is Good when its bounds are Good (stepped: before alone is its bound)
 // and nothing was skipped between them, the sample at t included, else UncertainDataSubNormal. Past the
-// newest sample it is always UncertainDataSubNormal. Only floats and int64 slope; all else is stepped. For
-// strings `value` is 0 and the caller takes the text of `before`, or of `exact`.
+// newest sample it is always UncertainDataSubNormal. Only floats and int64 slope; other types are stepped.
+// For strings `value` is 0 and the caller takes the text of `before`, or of `exact`.
 ValueAtTime InterpolateAt(ValueType type, Interpolation interpolation, Timestamp t,
                           const Neighbours& neighbours, bool uncertain_as_bad = true);
 

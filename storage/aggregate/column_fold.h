@@ -7,8 +7,8 @@
 //
 //   number     1001110101100011
 //   high       10011101            a multiple of the high unit, 2^(top - 51)
-//   low                01100011    the rest, a multiple of the low unit, 2^(top - 102), or the grid does not
-//   fit
+//   low                01100011    the rest, a multiple of the low unit, 2^(top - 102);
+//                                  if it is not, the grid does not fit
 //
 // Adding sigma = 1.5 * 2^s to a number below 2^(s - 1) rounds it to a multiple of 2^(s - 52) that can be read
 // off the low bits of the result as an integer; taking sigma away again gives the multiple as a double, and
@@ -24,7 +24,7 @@
 
 namespace historian {
 
-// Numbers folded at a time; the integers on a grid have room for so many.
+// The most numbers that are folded at a time: the integers on a grid have room for this many.
 inline constexpr size_t kColumnChunk = 1024;
 
 class SumGrid {
@@ -32,17 +32,16 @@ class SumGrid {
   // For magnitudes up to 2^38 that are multiples of 2^-64, as those of plant data: the low unit is that of a
   // limb of ExactSum.
   SumGrid() = default;
-  // The grid that reaches the magnitude, which must be finite. There is none for the greatest of doubles:
-  // that grid fits nothing.
+  // Returns the grid that reaches the magnitude, which must be finite. No grid reaches the greatest doubles:
+  // for them it returns one that fits nothing.
   static SumGrid Reaching(double magnitude);
 
   double limit() const { return limit_; }
   double sigma_high() const { return sigma_high_; }
   double sigma_low() const { return sigma_low_; }
   double sigma_lowest() const { return sigma_lowest_; }
-  // Of the low unit, and the lowest.
-  int exponent() const { return top_ - 102; }
-  int exponent_lowest() const { return top_ - 153; }
+  int exponent() const { return top_ - 102; }         // Of the low unit.
+  int exponent_lowest() const { return top_ - 153; }  // Of the lowest unit.
   __int128 Join(int64_t high, int64_t low) const { return (static_cast<__int128>(high) << 51) + low; }
 
  private:
@@ -54,21 +53,21 @@ class SumGrid {
 };
 
 struct DoublesFold {
-  // False when a number is not finite or does not fit the grid. Then nothing else holds but, when all are
-  // finite, the extremes and `magnitude`.
+  // False if a number is not finite or does not fit the grid. Then the other fields are undefined, except
+  // that the extremes and `magnitude` hold if all numbers are finite.
   bool exact = false;
   double min = 0;
   double max = 0;
   __int128 sum = 0;      // In low units.
   int64_t lowest = 0;    // The rest of a sum of products, in lowest units.
-  double magnitude = 0;  // The greatest.
+  double magnitude = 0;  // The greatest magnitude.
 };
 
 // For columns of 1 to kColumnChunk numbers. The first needs no grid: it is exact when all are finite.
 DoublesFold FoldExtremes(const double* values, size_t size);
 DoublesFold FoldSum(const double* values, size_t size, const SumGrid& grid);
 DoublesFold FoldExtremesAndSum(const double* values, size_t size, const SumGrid& grid);
-// The sums of values[i]^2, and of values[i] * weights[i]; `magnitude` is that of the products.
+// Sum values[i]^2, and values[i] * weights[i]. `magnitude` is that of the products.
 DoublesFold FoldSquares(const double* values, size_t size, const SumGrid& grid);
 DoublesFold FoldProducts(const double* values, const uint64_t* weights, size_t size, const SumGrid& grid);
 
@@ -82,7 +81,7 @@ IntsFold FoldExtremes(const int64_t* values, size_t size);
 IntsFold FoldSum(const int64_t* values, size_t size);
 IntsFold FoldExtremesAndSum(const int64_t* values, size_t size);
 
-// The first indices of both values, which are there.
+// The first index of each value. Requires that both occur.
 struct ExtremesAt {
   size_t min;
   size_t max;

@@ -7,8 +7,10 @@
 // The sum of doubles that ToDouble() gives is the correctly rounded one (Python's math.fsum gives the same).
 // Held as a two's complement integer of as many 64-bit limbs as the spread of exponents needs, times a power
 // of two; a few limbs inline, so usual plant data allocates nothing.
+//
 // Method: Kulisch, Computer Arithmetic and Validity, 2nd ed., 2013, ch. 8 (the long accumulator), kept
-// sparse. Threads: a value type; const methods from any thread.
+// sparse.
+// Threads: a value type; const methods from any thread.
 #ifndef HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
 #define HISTORIAN_STORAGE_AGGREGATE_EXACT_SUM_H_
 
@@ -26,7 +28,7 @@ namespace historian {
 
 class ExactSum {
  public:
-  ExactSum() = default;  // Zero; so is what was moved from.
+  ExactSum() = default;  // Zero. A sum that was moved from is zero, too.
 
   // Each adds its exact result. Doubles must be finite.
   void Add(double v);
@@ -64,12 +66,12 @@ class ExactSum {
     SumGrid grid;
     AddAllProducts(values, weights, size, &grid);
   }
-  // For many columns alike: *grid is tried first, and is the last one used thereafter.
+  // For many similar columns. *grid is tried first and is then set to the grid that was used.
   void AddAllSquares(const double* values, size_t size, SumGrid* grid);
   void AddAllProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid) {
     AddScaledProducts(values, weights, size, 0, grid);
   }
-  // Half of each product.
+  // Adds half of each product.
   void AddAllHalfProducts(const double* values, const uint64_t* weights, size_t size, SumGrid* grid) {
     AddScaledProducts(values, weights, size, -1, grid);
   }
@@ -80,44 +82,48 @@ class ExactSum {
   void Clear() { limbs_.Clear(); }
   void Negate();
   void Halve();
-  // The product, itself exact. For a variance: n * Sum(x^2) - Sum(x)^2. Not to be stored (see ParseFrom).
+  // Returns the exact product, as a variance needs it: n * Sum(x^2) - Sum(x)^2. A product must not be stored
+  // (see ParseFrom).
   static ExactSum Product(const ExactSum& a, const ExactSum& b);
 
-  // The sum in units of 2^(64 * base); nothing when it is no whole number of them, or of 2^127 and more.
+  // Returns the sum in units of 2^(64 * base), or nothing if it is not a whole number of them or has a
+  // magnitude of 2^127 units or more.
   std::optional<__int128> Units(int base) const;
   static ExactSum OfUnits(__int128 units, int base);
-  // limbs * 2^exponent, the limbs a two's complement integer, lowest first, at most four.
+  // Returns limbs * 2^exponent. The limbs, at most four, are a two's complement integer, lowest first.
   static ExactSum OfLimbs(const uint64_t* limbs, size_t size, int exponent);
-  // The lowest bit that a sum may have to be stored (2^-2150, half of the smallest square).
+  // The lowest bit that a stored sum may have: 2^-2150, half of the smallest square.
   static constexpr int kLowestBit = -2150;
-  // The highest base of which the sum is a whole number of units. Of zero any.
+  // The highest base for which Units() is a whole number. For zero any base qualifies.
   int LowestBase() const { return limbs_.base(); }
 
   bool IsZero() const { return limbs_.empty(); }
   // -1, 0 or 1.
   int Sign() const { return IsZero() ? 0 : IsNegative() ? -1 : 1; }
 
-  // Rounded to nearest, ties to even; subnormal or infinite when the sum is.
+  // Returns the sum rounded to nearest, ties to even; subnormal or infinite if the sum is that small or
+  // large.
   double ToDouble() const { return DividedBy(1); }
-  // The sum divided by n, rounded once: the mean of equal numbers is that number. Requires n > 0.
+  // Returns the sum divided by n, rounded once, so the mean of equal numbers is that number. Requires n > 0.
   double DividedBy(uint64_t n) const;
-  // The sum is the result times 2^exponent, the result rounded to 53 bits and in [0.5, 1) without its sign,
-  // or 0. For what exceeds a double's range (compare std::frexp).
+  // Splits the sum into result * 2^exponent, also beyond a double's range (compare std::frexp). The result is
+  // rounded to 53 bits; its magnitude is in [0.5, 1), or it is 0.
   double ToFraction(int* exponent) const;
 
-  // By value; so are the bytes of AppendTo.
+  // Sums are equal if their values are; then their bytes (AppendTo) are equal, too.
   friend bool operator==(const ExactSum& a, const ExactSum& b) { return a.limbs_ == b.limbs_; }
 
-  // The sum is (-1)^sign * magnitude * 2^exponent, magnitude odd. Its bytes:
-  //   varint     length * 2 + sign; length is that of the magnitude in bytes. 0 is the sum zero: nothing
-  //   follows varint     exponent, zigzag (0, -1, 1, -2 ...) length     magnitude, little-endian, the last
-  //   byte not zero
+  // Appends the sum's bytes. The sum is (-1)^sign * magnitude * 2^exponent, magnitude odd:
+  //
+  //   varint     length * 2 + sign; length counts the bytes of the magnitude. 0: the sum is zero, that is all
+  //   varint     exponent, zigzag (0, -1, 1, -2 ...)
+  //   length     bytes of the magnitude, little-endian, the last one not zero
+  //
   // A varint is little-endian in groups of seven bits, the eighth set when another follows, never longer than
   // needed.
   void AppendTo(std::string* out) const;
-  // Takes a sum off the front of *bytes. False, and nothing is changed, when there is none: bytes are
-  // missing, another form is used than AppendTo would have, or the number is none that adding doubles and
-  // int64s can reach.
+  // Takes a sum off the front of *bytes. Returns false, and changes nothing, if bytes are missing, if the
+  // form is not the one that AppendTo uses, or if adding doubles and int64s cannot reach the number.
   static bool ParseFrom(absl::string_view* bytes, ExactSum* sum);
 
  private:
@@ -126,19 +132,19 @@ class ExactSum {
     AddScaled(fold.sum, grid.exponent() + exponent);
     if (fold.lowest != 0) AddScaled(fold.lowest, grid.exponent_lowest() + exponent);
   }
-  // The products times 2^exponent.
+  // Adds the products times 2^exponent.
   void AddScaledProducts(const double* values, const uint64_t* weights, size_t size, int exponent,
                          SumGrid* grid);
   void AddScaledProduct(double v, uint64_t n, int exponent);
   bool IsNegative() const { return static_cast<int64_t>(limbs_.back()) < 0; }
-  // Adds two limbs to none or to two in the same places. False, and nothing is added, when they would not
-  // stay there.
+  // Adds two limbs to a sum that has no limbs or two in the same places. Returns false, and adds nothing, if
+  // the result would not be two limbs in these places.
   bool AddTwo(uint64_t low, uint64_t high, int base);
   void AddShifted(__int128 mantissa, int exponent);
-  // The limbs need not be shortest, and may be none or our own.
+  // The limbs need not be the shortest form, may be this sum's own, and `size` may be 0.
   void AddLimbs(const uint64_t* limbs, size_t size, int base);
   void Trim();
-  // The limbs without the sign, above `zeros` more limbs.
+  // The limbs of the magnitude, with `zeros` limbs of zero below them.
   using WideLimbs = absl::InlinedVector<uint64_t, 8>;
   WideLimbs Magnitude(size_t zeros = 0) const;
 

@@ -35,7 +35,7 @@ namespace historian {
 struct Interval {
   Timestamp start = 0;
   Timestamp end = 0;
-  Tally samples;  // Of those inside.
+  Tally samples;  // Of the samples inside.
 
   // Over [start, end), edges included. The rest of the interval has no data.
   uint64_t good_ns = 0;
@@ -45,33 +45,33 @@ struct Interval {
 
   uint64_t no_data_ns() const { return Elapsed(start, end) - good_ns - uncertain_ns - bad_ns; }
 
-  // As new. Cheaper than a new one, of which most is cleared for nothing.
+  // Makes it like a new one, at less cost.
   void Clear();
 };
 
-// Where the intervals of a fold go: the one of edges[index] to edges[index + 1], which is gone after the
-// call.
+// Receives the intervals of a fold: that from edges[index] to edges[index + 1]. The reference is valid during
+// the call only.
 using IntervalSink = std::function<void(size_t index, const Interval& interval)>;
-// Appends them to *intervals, which must outlive the sink.
+// Returns a sink that appends the intervals to *intervals, which must outlive it.
 IntervalSink AppendTo(std::vector<Interval>* intervals);
 
 class IntervalFold {
  public:
   // Requires at least two edges, strictly ascending; they must outlive the fold. `parts` (SummaryParts) says
-  // what the intervals shall have; for kAreas only the area that `interpolation` asks for is computed.
-  // Each interval is given to the sink as soon as it is complete: in order, once, at the latest by Finish().
+  // what to compute of each interval; of kAreas only the area for `interpolation` is computed. Each interval
+  // goes to the sink as soon as it is complete: in order, once, at the latest by Finish().
   IntervalFold(ValueType type, Interpolation interpolation, absl::Span<const Timestamp> edges, uint32_t parts,
                IntervalSink sink);
 
-  // Feed in time order, once each: the newest sample before the first edge if there is one, everything
-  // inside, and the first sample at or after the last edge if there is one. Samples farther outside are
-  // ignored but for that purpose.
+  // Must be fed in time order, each sample once: the newest sample before the first edge, if there is one,
+  // all samples inside, and the first sample at or after the last edge, if there is one. Samples farther
+  // outside are ignored.
   void Add(const SamplesView& samples);
 
-  // Whether a run from `first` to `last` lies in one interval, so that its summary may stand for it.
+  // True if a run from `first` to `last` lies in one interval, so that its summary may stand for it.
   bool FitsOneInterval(Timestamp first, Timestamp last) const;
-  // Requires FitsOneInterval(summary.first.time, summary.last.time) and the asked parts in it. A summary of
-  // no samples is ignored.
+  // Requires FitsOneInterval(summary.first.time, summary.last.time), and that the summary has the requested
+  // parts. A summary of no samples is ignored.
   void AddSummary(const Summary& summary);
   // Adds the parts that begin in [from, to). Requires that each of these fits.
   void AddFolded(const FoldedRun& folded, Timestamp from = kTimestampMin, Timestamp to = kTimestampMax + 1);
@@ -80,7 +80,7 @@ class IntervalFold {
   // a row is an interval's index.
   void AddFigures(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table);
 
-  // The parts of summaries that AddSummary uses, and what they are for a fold made with these.
+  // The parts that AddSummary needs of summaries: of this fold, and of a fold made with these arguments.
   uint32_t parts() const { return parts_; }
   static uint32_t PartsFor(ValueType type, Interpolation interpolation, uint32_t parts);
 
@@ -88,7 +88,7 @@ class IntervalFold {
   void Finish();
 
  private:
-  // Requires a t inside, not before what was fed.
+  // Requires that t lies inside and not before what was fed.
   size_t IntervalOf(Timestamp t) const { return t < edges_[current_ + 1] ? current_ : LaterIntervalOf(t); }
   size_t LaterIntervalOf(Timestamp t) const;
   // Gives the intervals before i to the sink, and begins i.
@@ -110,17 +110,18 @@ class IntervalFold {
   const uint32_t parts_;
   const IntervalSink sink_;
   RunFold fold_;
-  size_t current_ = 0;  // The interval that is not complete, that of the newest sample inside; or past all.
-  Interval open_;       // That interval.
-  bool has_last_ = false;  // Whether there is a newest sample fed, and whether it is usable.
-  bool last_usable_ = false;
-  bool past_ = false;  // A sample at or after the last edge was fed: nothing more matters.
-  Sample last_;
-  size_t run_size_ = 0;  // Of the newest run in an interval: the next is often as long.
+  // The index of the open interval, which is not complete and has the newest sample; or past all.
+  size_t current_ = 0;
+  Interval open_;
+  bool has_last_ = false;     // True once a sample was fed.
+  bool last_usable_ = false;  // True if last_ is usable.
+  bool past_ = false;         // A sample at or after the last edge was fed: nothing more matters.
+  Sample last_;               // The newest sample that was fed.
+  size_t run_size_ = 0;       // The size of the newest run in an interval. The next is often as long.
 };
 
-// The figures of an interval; nothing where there is none (no usable sample, no Good time). Each needs its
-// part: kSums; kSums and kSquares; kAreas; kExtremes. None but the share is for strings.
+// The figures of an interval. Unset if the interval has no usable sample, or no Good time. Each needs its
+// part of the fold: kSums; kSums and kSquares; kAreas; kExtremes. For strings only good_share is defined.
 //
 //   sum                    Of usable values, rounded once. Infinite when it exceeds a double.
 //   average                Sum of usable values / their number: each sample counts alike. Rounded once.
@@ -128,8 +129,8 @@ class IntervalFold {
 //   deviation              sqrt of the variance; sample: n - 1 in the divisor, 0 when n == 1; population: n.
 //                          Computed from exact sums, so no cancellation (OPC 10000-13, 5.4.3.36-39).
 //   range                  max - min.
-//   good_share             good_ns / (end - start), 0 to 1. Of the whole interval: time without data, as that
-//                          past the newest sample, is not Good.
+//   good_share             good_ns / (end - start), 0 to 1. Time without data, such as that past the newest
+//                          sample, is not Good.
 std::optional<double> SumOf(const Interval& interval);
 std::optional<double> AverageOf(const Interval& interval);
 std::optional<double> TimeWeightedAverageOf(const Interval& interval);
@@ -146,7 +147,7 @@ double GoodShareOf(const Interval& interval);
 //   Bad                     neither usable samples nor Good time
 //   UncertainDataSubNormal  the rest: some of its time is not Good or, past the newest sample, has no data
 //
-// With the Calculated bit, but for BadNoData: there nothing was calculated.
+// All but BadNoData have the Calculated bit.
 Quality StatusOf(const Interval& interval);
 
 }  // namespace historian

@@ -27,7 +27,7 @@ class RandomSamples {
 
   uint64_t Below(uint64_t n) { return random_() % n; }
 
-  // What sort of values, qualities and gaps a run has.
+  // The kinds of values, qualities and gaps that a run has.
   struct Flavour {
     bool hostile_values = false;
     bool all_good = true;

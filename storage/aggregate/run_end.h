@@ -12,8 +12,8 @@
 
 namespace historian {
 
-// The first of the ascending [from, to) that is not before t. Steps double from the front, as it is mostly
-// near.
+// Returns the first of the ascending times [from, to) that is not before t, or `to`. Searches from the front
+// in doubling steps, as the result is mostly near.
 inline const Timestamp* Gallop(const Timestamp* from, const Timestamp* to, Timestamp t) {
   size_t step = 1;
   while (step < static_cast<size_t>(to - from) && from[step - 1] < t) {
@@ -23,7 +23,7 @@ inline const Timestamp* Gallop(const Timestamp* from, const Timestamp* to, Times
   return std::lower_bound(from, from + std::min<size_t>(step, to - from), t);
 }
 
-// The same when it is times[guess] or a neighbour of that, else null. Requires guess > 0.
+// The same if the result is times[guess] or a neighbour of it, else null. Requires guess > 0.
 inline const Timestamp* Near(const Timestamp* times, size_t size, Timestamp t, size_t guess) {
   if (guess + 2 > size) return nullptr;
   // Without a branch that depends on which.
@@ -32,8 +32,8 @@ inline const Timestamp* Near(const Timestamp* times, size_t size, Timestamp t, s
   return is_first && *found >= t ? found : nullptr;
 }
 
-// The same for times about as far apart as the ones before, of which `size_before` were in the interval
-// before; 0: not known. Requires that the first is before t.
+// The same for times about as far apart as those before. `size_before` is how many of those were in the
+// previous interval; 0: not known. Requires that the first time is before t.
 inline const Timestamp* EndOfRun(const Timestamp* times, size_t size, Timestamp t, size_t size_before) {
   const Timestamp last = times[size - 1];
   if (last < t) return times + size;

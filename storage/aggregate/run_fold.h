@@ -16,7 +16,7 @@ namespace historian {
 
 class RunFold {
  public:
-  // Where the segments between samples are added. An area is needed when its part is asked for.
+  // Where the segments between samples are added. An area may be null if its part is not requested.
   struct Segments {
     uint64_t* good_ns;
     uint64_t* uncertain_ns;
@@ -27,8 +27,8 @@ class RunFold {
   // `parts` is of SummaryParts.
   RunFold(ValueType type, uint32_t parts) : type_(type), parts_(parts) {}
 
-  // Adds a run, not empty and after what the tally has, and its segments: those between two of its samples.
-  // One fold may serve many tallies: it remembers which grids suited the values.
+  // Adds a run, and the segments between its samples. Requires that the run is not empty and comes after
+  // what the tally has. One fold may serve many tallies; it remembers which grids suited the values.
   void Add(const SamplesView& run, Tally* tally, const Segments& segments);
 
  private:

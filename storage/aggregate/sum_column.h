@@ -15,9 +15,9 @@ namespace historian {
 class SumColumn {
  public:
   void Append(const ExactSum& sum);
-  // The sum as it was appended.
+  // Returns the i-th sum, as it was appended.
   ExactSum Get(size_t i) const { return wide_.empty() ? ExactSum::OfUnits(units_[i], base_) : wide_[i]; }
-  // The same, to a sum that is zero.
+  // The same, into *sum, which must be zero.
   void Get(size_t i, ExactSum* sum) const {
     if (wide_.empty()) {
       sum->AddScaled(units_[i], 64 * base_);
@@ -33,7 +33,7 @@ class SumColumn {
   }
 
  private:
-  // Counts what is there in the unit of `base`; false when it cannot be.
+  // Counts all sums in the unit of `base`; false, and no change, if that is not possible.
   bool ChangeBase(int base);
 
   int base_ = 0;

@@ -63,7 +63,7 @@ class SumLimbs {
     size_ = 2;
     base_ = base;
   }
-  // Cuts the highest, or fills above them.
+  // Cuts the highest limbs off, or adds limbs of `fill` above them.
   void Resize(size_t size, uint64_t fill) {
     if (size > capacity()) Grow(size);
     uint64_t* const limbs = data();
@@ -72,7 +72,7 @@ class SumLimbs {
   }
   void Clear() { size_ = 0; }
   void PushHighest(uint64_t limb) { Resize(size_ + 1, limb); }
-  // The base stays as it is in both.
+  // These two do not change the base.
   void PushLowestZeros(size_t count) {
     if (size_ + count > capacity()) Grow(size_ + count);
     std::memmove(data() + count, data(), size_ * sizeof(uint64_t));
@@ -98,7 +98,7 @@ class SumLimbs {
   bool is_inline() const { return heap_capacity_ == 0; }
   size_t capacity() const { return is_inline() ? kInline : heap_capacity_; }
 
-  // Requires more than fit. Out of line, as it is rare.
+  // Requires size > capacity(). Out of line, as it is rare.
   [[gnu::noinline]] void Grow(size_t size) {
     const size_t more = size + kInline;
     uint64_t* const limbs = new uint64_t[more];
@@ -107,7 +107,7 @@ class SumLimbs {
     heap_ = limbs;
     heap_capacity_ = static_cast<uint16_t>(more);
   }
-  // These three leave nothing of what we had. Freeing comes first.
+  // These three overwrite everything. The caller must have freed the heap before.
   void CopyFrom(const SumLimbs& other) {
     base_ = other.base_;
     size_ = other.size_;

@@ -40,8 +40,8 @@ struct Summary : Tally {
 // and part.
 Summary Summarize(ValueType type, const SamplesView& samples, uint32_t parts = kAllParts);
 
-// Appends b to a, the segment between them included. Requires a->last.time < b.first.time (either may be
-// empty). Parts that are not asked for are left as they are: zero when a was empty.
+// Appends b to a, with the segment between them. Requires a->last.time < b.first.time, unless one is empty.
+// Parts that are not requested do not change; they are zero if a was empty.
 void Merge(ValueType type, const Summary& b, Summary* a, uint32_t parts = kAllParts);
 
 }  // namespace historian

@@ -62,13 +62,13 @@ enum SummaryParts : uint32_t {
   kAllParts = kExtremes | kSums | kSquares | kAreas,
 };
 
-// True when the sample takes part in numeric aggregates. For strings: when it is Good.
+// True if the sample takes part in numeric aggregates; for strings, if it is Good.
 inline bool IsUsable(ValueType type, ValueBits value, Quality quality) {
   return IsGood(quality) && (!IsFloat(type) || std::isfinite(ToDouble(type, value)));
 }
 
 // Appends b to a. Requires a->last.time < b.first.time and b.count > 0; a may be empty. Parts that are not
-// asked for are left as they are.
+// requested do not change.
 void MergeTally(ValueType type, const Tally& b, Tally* a, uint32_t parts);
 
 }  // namespace historian

@@ -10,7 +10,7 @@
 
 namespace historian {
 
-// The low 32 bits of XXH3 (64 bits, seed 0) of the bytes.
+// Returns the low 32 bits of XXH3 (64 bits, seed 0) of the bytes.
 uint32_t Checksum(absl::string_view bytes);
 
 }  // namespace historian

@@ -34,17 +34,17 @@ struct BinPlan {
   size_t bytes = 0;         // What PutBinned will take, within some bytes.
 };
 
-// The bins for these values, 1 or more. At most kBinnedSizeMax.
+// Chooses the bins for 1 to kBinnedSizeMax values.
 inline constexpr size_t kBinnedSizeMax = 65536;
 BinPlan PlanBins(const uint64_t* values, size_t size);
 
-// Room that PutBinned may need.
+// The most bytes that PutBinned writes.
 constexpr size_t BinnedBytesMax(size_t size) { return 2048 + 10 * size; }
 
 // Writes the values that the plan was made for; returns the end.
 uint8_t* PutBinned(const uint64_t* values, size_t size, const BinPlan& plan, uint8_t* out);
 
-// Reads `size` values, 1 or more. DataLoss when damage shows.
+// Reads `size` values, 1 or more. Errors: DataLoss, the bytes are damaged in a way that shows.
 absl::Status GetBinned(ByteReader* in, size_t size, uint64_t* values);
 
 }  // namespace historian::format

@@ -3,8 +3,7 @@
 // A block: a sealed, immutable run of one tag's samples, up to kBlockPagesMax pages. Stored in two parts:
 //
 //   head      (space kHeads)  what is in it: count, time range, and for every page its place in the payload,
-//   its
-//                             checksum and its Summary. Enough to answer most of a dashboard query.
+//                             its checksum and its Summary. Enough to answer most of a dashboard query.
 //   payload   (space kPages)  the pages, one after another.
 //
 // Bytes of both: storage/format/block.md. Keys: key.h.
@@ -49,10 +48,10 @@ struct BlockHead {
 // Appends the head to *out, its own checksum included.
 void EncodeBlockHead(const BlockHead& head, std::string* out);
 
-// DataLoss when the checksum or anything else is wrong; FailedPrecondition for a version newer than this one.
+// Errors: DataLoss, the checksum or anything else is wrong. FailedPrecondition, a newer program wrote it.
 absl::StatusOr<BlockHead> DecodeBlockHead(absl::string_view bytes);
 
-// The bytes of page i in the payload; DataLoss when it is cut short or its checksum is wrong.
+// Returns the bytes of page i in the payload. Errors: DataLoss, it is cut short or its checksum is wrong.
 absl::StatusOr<absl::string_view> PageBytes(const BlockHead& head, absl::string_view payload, size_t i);
 
 }  // namespace historian::format

@@ -3,7 +3,8 @@
 // The smallest words of the formats: varints, zigzag, little-endian and big-endian fixed integers, scaled
 // integers. Bytes: storage/format/page.md, "Conventions".
 //
-// Writers take a pointer to enough room and return the end of what they wrote. Readers never pass the end.
+// Writers take a pointer to enough room and return the end of what they wrote. Readers never read past the
+// end.
 #ifndef HISTORIAN_STORAGE_FORMAT_BYTES_H_
 #define HISTORIAN_STORAGE_FORMAT_BYTES_H_
 
@@ -19,11 +20,11 @@ namespace historian::format {
 inline constexpr size_t kVarintBytesMax = 10;
 inline constexpr size_t kScaledBytesMax = 9;
 
-// Numbers near zero of either sign become small: 0, -1, 1, -2, 2 ... to 0, 1, 2, 3, 4 ...
+// Makes numbers near zero of either sign small: 0, -1, 1, -2, 2 ... become 0, 1, 2, 3, 4 ...
 constexpr uint64_t ZigZag(uint64_t v) { return (v << 1) ^ (0 - (v >> 63)); }
 constexpr uint64_t UnZigZag(uint64_t v) { return (v >> 1) ^ (0 - (v & 1)); }
 
-// Bits needed to tell v from 0: 0 for 0, 64 for 2^63 and above.
+// Returns the number of bits that v needs: 0 for 0, 64 for 2^63 and above.
 constexpr unsigned WidthOf(uint64_t v) { return static_cast<unsigned>(std::bit_width(v)); }
 
 inline uint8_t* PutVarint(uint8_t* p, uint64_t v) {
@@ -36,14 +37,14 @@ inline uint8_t* PutVarint(uint8_t* p, uint64_t v) {
 }
 inline uint8_t* PutSignedVarint(uint8_t* p, uint64_t v) { return PutVarint(p, ZigZag(v)); }
 
-// The low `size` bytes of v, lowest first.
+// Writes the low `size` bytes of v, lowest first.
 inline uint8_t* PutLittleEndian(uint8_t* p, uint64_t v, size_t size) {
   for (size_t i = 0; i < size; ++i) *p++ = static_cast<uint8_t>(v >> (8 * i));
   return p;
 }
 
-// A signed integer as mantissa x 10^scale, 1 to 9 bytes. A byte of (scale << 4 | size), then `size` bytes of
-// the mantissa in two's complement, lowest first. Any scale of 0 to 15 that the reader should see.
+// Writes a signed integer as mantissa x 10^scale, in 1 to 9 bytes: a byte of (scale << 4 | size), then `size`
+// bytes of the mantissa in two's complement, lowest first. The scale, 0 to 15, comes back as it is given.
 inline uint8_t* PutScaled(uint8_t* p, uint64_t mantissa, unsigned scale) {
   const size_t size =
       mantissa == 0 ? 0 : WidthOf(ZigZag(mantissa)) / 8 + (WidthOf(ZigZag(mantissa)) % 8 != 0);
@@ -51,8 +52,8 @@ inline uint8_t* PutScaled(uint8_t* p, uint64_t mantissa, unsigned scale) {
   return PutLittleEndian(p, mantissa, size);
 }
 
-// A unit of 1 or more as mantissa x 10^power: a byte of (min(mantissa - 1, 15) << 4 | power), then, when the
-// high half is 15, the mantissa as a varint. 1 ms in nanoseconds is the byte 06.
+// Writes a unit of 1 or more as mantissa x 10^power: a byte of (min(mantissa - 1, 15) << 4 | power), then,
+// if the high half is 15, the mantissa as a varint. 1 ms in nanoseconds is the byte 06.
 inline constexpr size_t kUnitBytesMax = 1 + kVarintBytesMax;
 inline uint8_t* PutUnit(uint8_t* p, uint64_t unit) {
   uint8_t power = 0;
@@ -139,7 +140,7 @@ class ByteReader {
   const uint8_t* end_;
 };
 
-// Any unit that fits 64 bits; beyond, its low 64 bits.
+// Reads a unit; of one that does not fit 64 bits, its low 64 bits.
 inline bool GetUnit(ByteReader* in, uint64_t* unit) {
   uint8_t head;
   if (!in->Byte(&head)) return false;

@@ -6,8 +6,9 @@
 
 namespace historian::format {
 
-// What one page of a tag taught about the next: keep one for each tag and pass it to EncodePage. It saves
-// time, mostly on small pages; it changes no sample, though perhaps a few bytes of their encoding. Two bytes.
+// What was learned from one page of a tag for the next: keep one for each tag and pass it to EncodePage. It
+// saves time, mostly on small pages. It never changes a sample, but may change a few bytes of the encoding.
+// Two bytes.
 struct EncodeHint {
   static constexpr int8_t kUnknown = -1;
   static constexpr int8_t kNoDecimals = -2;

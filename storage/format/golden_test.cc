@@ -1,5 +1,5 @@
-// Keeps old bytes: what is stored today must be read, and written the same, for as long as the version
-// stands.
+// Keeps old bytes: what is stored today must be read, and written the same, for as long as the version stands.
+// And holds the codecs to the worked examples of the pages in this folder.
 //
 // testdata/pages.golden and heads.golden hold a line for each case: its name, its value type, its bytes in
 // hexadecimal. This test writes them:
@@ -24,8 +24,12 @@
 #include "storage/aggregate/summary.h"
 #include "storage/format/block.h"
 #include "storage/format/bytes.h"
+#include "storage/format/key.h"
 #include "storage/format/page.h"
 #include "storage/format/plant_samples.h"
+#include "storage/format/rollup.h"
+#include "storage/format/short_page.h"
+#include "storage/format/worked_examples.h"
 
 namespace historian::format {
 namespace {
@@ -272,27 +276,6 @@ std::map<std::string, std::string> ReadGolden(const std::string& file) {
   return lines;
 }
 
-// The bytes in the block of a specification that begins with ``` and the name: hexadecimal at the beginning
-// of each line, up to two spaces.
-std::string ExampleOf(const std::string& file, const std::string& name) {
-  std::ifstream in(kDirectory + file);
-  EXPECT_TRUE(in.good()) << file;
-  std::string hex;
-  bool inside = false;
-  for (std::string line; std::getline(in, line);) {
-    if (line.rfind("```", 0) == 0) {
-      inside = line == "```" + name;
-      continue;
-    }
-    if (!inside) continue;
-    const size_t end = std::min(line.find("  "), line.size());
-    for (const char c : line.substr(0, end)) {
-      if (c != ' ') hex += c;
-    }
-  }
-  return hex;
-}
-
 class Golden : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -379,11 +362,117 @@ TEST_F(Golden, HeadsAreWrittenAndReadAsEver) {
   }
 }
 
-TEST_F(Golden, TheSpecificationsShowTheseBytes) {
-  const std::map<std::string, std::string> pages = ReadGolden("pages.golden");
-  EXPECT_EQ(ExampleOf("page.md", "example"), pages.at("example"));
-  EXPECT_EQ(ExampleOf("page.md", "dense_example"), pages.at("dense_example"));
-  EXPECT_EQ(ExampleOf("block.md", "example"), ReadGolden("heads.golden").at("example"));
+using Examples = std::map<std::string, std::string>;  // Name to bytes.
+
+// key.md: tag 7 at 2026-11-30T03:00:00.25Z, sealed with number 42; and the same before 1970.
+Examples KeyExamples() {
+  const BlockId id{.partition = 2969, .tag = 7, .first_time = kStart + 250 * kMillisecond, .seal = 42};
+  const BlockId before_1970{.partition = -1, .tag = 7, .first_time = -1, .seal = 42};
+  return {{"head_key", HeadKey(id)},
+          {"head_key_before_1970", HeadKey(before_1970)},
+          {"pages_key", PagesKey(id)},
+          {"rollup_key", RollupKey({.partition = id.partition, .tag = id.tag})}};
+}
+
+// rollup.md: the level of hours of 0, 18, 36, half an hour apart.
+Examples RollupExamples() {
+  const auto sample = [](int half_hours) {
+    Samples samples;
+    samples.Add(kStart + half_hours * 1800 * kNanosPerSecond, BitsOfFloat64(18 * half_hours));
+    return samples;
+  };
+  Samples first_hour = sample(0);
+  first_hour.Append(ValueType::kFloat64, sample(1).View());
+  Rollup rollup;
+  rollup.levels.push_back({kSlotNs[1],
+                           {Summarize(ValueType::kFloat64, first_hour.View()),
+                            Summarize(ValueType::kFloat64, sample(2).View())}});
+  std::string bytes;
+  EncodeRollup(rollup, &bytes);
+  return {{"example", bytes}};
+}
+
+std::string ShortPageOf(ValueType type, const Samples& samples, EncodeHint hint) {
+  uint8_t bytes[kShortPageBytesMax];
+  const uint8_t* const end = EncodeShortPage(type, samples.View(), kStart, hint, bytes);
+  return end == nullptr ? "" : std::string(reinterpret_cast<const char*>(bytes), end - bytes);
+}
+
+// short_page.md: page.md's samples, all Good; two of a clock; and sixteen of which the tenth second is missing.
+Examples ShortPageExamples() {
+  Samples good = ExamplePage();
+  good.qualities.clear();
+  Samples even;
+  for (int64_t i = 1; i <= 2; ++i) even.Add(kStart + i * kNanosPerSecond, 7);
+  Samples gap;
+  for (int64_t i = 0; i < 17; ++i) {
+    if (i != 9) gap.Add(kStart + i * kNanosPerSecond, 7);
+  }
+  return {{"example", ShortPageOf(ValueType::kFloat64, good, {.decimals = 1})},
+          {"example_even", ShortPageOf(ValueType::kInt64, even, {})},
+          {"example_with_a_gap", ShortPageOf(ValueType::kInt64, gap, {})}};
+}
+
+// Every page in this folder, with its examples as the codecs write them. A page that is not here fails the
+// test, and so does one without an example.
+TEST_F(Golden, TheExamplesOfTheSpecificationsAreWhatIsWritten) {
+  const Examples pages = ReadGolden("pages.golden");
+  const std::map<std::string, Examples> written = {
+      {"block.md", {{"example", BytesOf(ReadGolden("heads.golden").at("example"))}}},
+      {"key.md", KeyExamples()},
+      {"page.md",
+       {{"example", BytesOf(pages.at("example"))}, {"dense_example", BytesOf(pages.at("dense_example"))}}},
+      {"rollup.md", RollupExamples()},
+      {"short_page.md", ShortPageExamples()},
+  };
+  const std::vector<std::string> specifications = SpecificationsIn(kDirectory);
+  EXPECT_EQ(specifications.size(), written.size());
+  for (const std::string& page : specifications) {
+    ASSERT_TRUE(written.count(page)) << page << " has no example that is checked";
+    const absl::StatusOr<Examples> examples = ReadWorkedExamples(kDirectory + page);
+    ASSERT_TRUE(examples.ok()) << examples.status();
+    EXPECT_THAT(*examples, testing::Not(testing::IsEmpty())) << page;
+    for (const auto& [name, bytes] : written.at(page)) {
+      ASSERT_TRUE(examples->count(name)) << page << " has no " << name << ": " << HexOf(bytes);
+      EXPECT_EQ(HexOf(examples->at(name)), HexOf(bytes)) << page << ", " << name;
+    }
+    EXPECT_EQ(examples->size(), written.at(page).size()) << page << " has an example that is not checked";
+  }
+}
+
+TEST_F(Golden, TheExamplesOfTheSpecificationsAreRead) {
+  const absl::StatusOr<Examples> keys = ReadWorkedExamples(std::string(kDirectory) + "key.md");
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  const BlockId id{.partition = 2969, .tag = 7, .first_time = kStart + 250 * kMillisecond, .seal = 42};
+  EXPECT_EQ(PartitionOf(id.first_time), id.partition);
+  const absl::StatusOr<BlockId> head_id = ParseHeadKey(keys->at("head_key"));
+  const absl::StatusOr<BlockId> old_id = ParseHeadKey(keys->at("head_key_before_1970"));
+  const absl::StatusOr<BlockId> pages_id = ParsePagesKey(keys->at("pages_key"));
+  const absl::StatusOr<RollupId> rollup_id = ParseRollupKey(keys->at("rollup_key"));
+  ASSERT_TRUE(head_id.ok() && old_id.ok() && pages_id.ok() && rollup_id.ok());
+  EXPECT_EQ(*head_id, id);
+  EXPECT_EQ(*pages_id, id);
+  EXPECT_EQ(old_id->first_time, -1);
+  EXPECT_EQ(rollup_id->partition, id.partition);
+  EXPECT_EQ(rollup_id->tag, id.tag);
+
+  const absl::StatusOr<Examples> rollups = ReadWorkedExamples(std::string(kDirectory) + "rollup.md");
+  ASSERT_TRUE(rollups.ok()) << rollups.status();
+  const absl::StatusOr<Rollup> rollup = DecodeRollup(rollups->at("example"));
+  ASSERT_TRUE(rollup.ok()) << rollup.status();
+  ASSERT_EQ(rollup->levels.size(), 1u);
+  ASSERT_EQ(rollup->levels[0].slots.size(), 2u);
+  EXPECT_EQ(rollup->levels[0].slots[0].sum.ToDouble(), 18);
+  EXPECT_EQ(rollup->levels[0].slots[1].sum.ToDouble(), 36);
+
+  const absl::StatusOr<Examples> short_pages = ReadWorkedExamples(std::string(kDirectory) + "short_page.md");
+  ASSERT_TRUE(short_pages.ok()) << short_pages.status();
+  Samples samples;
+  const absl::Status status =
+      DecodeShortPage(ValueType::kFloat64, short_pages->at("example"), kStart, &samples);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(samples.times, ExamplePage().times);
+  EXPECT_EQ(samples.values, ExamplePage().values);
 }
 
 }  // namespace

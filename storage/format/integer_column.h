@@ -1,6 +1,6 @@
 // File: storage/format/integer_column.h
 //
-// A column of 64-bit integers, what times, decimals, indexes and counts all become in the end.
+// A column of 64-bit integers, which is what times, decimals, indexes and counts become in the end.
 //
 //   ramp      v[i] = first + i * step                                 no bytes per value
 //   offset    v[i] = base + unit * u[i]                               levels with noise
@@ -11,8 +11,9 @@
 // dense form, u are entropy-coded (binned.h), and those of delta may be what a prediction leaves
 // (prediction.h). `unit` is a common divisor of all differences: times in nanoseconds that are whole
 // milliseconds cost what milliseconds cost, and an analog in steps of 0.25 what its count of steps costs. All
-// arithmetic wraps around at 64 bits, so every int64 round-trips, and so does every unsigned. Bytes:
-// storage/format/page.md, "Integer column".
+// arithmetic wraps around at 64 bits, so every int64 round-trips, and so does every unsigned.
+//
+// Bytes: storage/format/page.md, "Integer column".
 #ifndef HISTORIAN_STORAGE_FORMAT_INTEGER_COLUMN_H_
 #define HISTORIAN_STORAGE_FORMAT_INTEGER_COLUMN_H_
 
@@ -25,17 +26,17 @@
 
 namespace historian::format {
 
-// Room that EncodeIntegers may need.
+// The most bytes that EncodeIntegers writes.
 constexpr size_t IntegerColumnBytesMax(size_t size) { return 64 + 9 * size; }
 
-// Writes the column of 1 or more values; returns the end. Values near `origin` are written shorter at the
-// beginning; the reader must give the same. Times may lie along a line, values seldom do: `try_line` looks.
-// kDense takes the dense form when that saves a thirty-second of the column or more: less does not pay for
-// decoding at a third of the speed.
+// Writes the column of 1 or more values; returns the end. The nearer the first value to `origin`, the fewer
+// bytes; the reader must give the same origin. try_line lets it try a line: times may lie along one, values
+// seldom do. kDense takes the dense form if that saves a thirty-second of the column or more: less does not
+// pay for decoding at a third of the speed.
 uint8_t* EncodeIntegers(const uint64_t* values, size_t size, uint64_t origin, bool try_line, Density density,
                         uint8_t* out);
 
-// Reads `size` values from the front of *in. DataLoss when damage shows.
+// Reads `size` values from the front of *in. Errors: DataLoss, the bytes are damaged in a way that shows.
 absl::Status DecodeIntegers(ByteReader* in, size_t size, uint64_t origin, uint64_t* values);
 
 }  // namespace historian::format

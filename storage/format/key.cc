@@ -33,7 +33,7 @@ absl::Status Check(absl::string_view which, absl::string_view key) {
 }
 
 absl::StatusOr<BlockId> Checked(absl::string_view which, const BlockId& id) {
-  if (id.tag == 0) return absl::DataLossError(absl::StrCat(which, " key of tag 0, which is no tag"));
+  if (id.tag == 0) return absl::DataLossError(absl::StrCat(which, " key of tag 0, which no tag has"));
   if (PartitionOf(id.first_time) != id.partition) {
     return absl::DataLossError(absl::StrCat(which, " key of tag ", id.tag, " has a first time of ",
                                             FormatTimestamp(id.first_time),
@@ -96,7 +96,7 @@ absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key) {
   }
   id.partition = Unordered(TakeBigEndian<uint32_t>(&key));
   id.tag = TakeBigEndian<uint32_t>(&key);
-  if (id.tag == 0) return absl::DataLossError("rollup key of tag 0, which is no tag");
+  if (id.tag == 0) return absl::DataLossError("rollup key of tag 0, which no tag has");
   return id;
 }
 

@@ -2,9 +2,11 @@
 //
 // Keys of the stored spaces, ordered as bytes. Bytes: storage/format/key.md.
 //
-//   heads       partition | tag | first time | seal     a tag's range of time is one seek
-//   pages       partition | seal | tag | first time     a seal's runs overlap no other seal's, so nothing is
-//   ever compacted
+//   heads        partition | tag | first time | seal    a tag's range of time is one seek
+//   pages        partition | seal | tag | first time    a seal's runs overlap no other seal's, so nothing is
+//                                                       ever compacted
+//   rollups      partition | tag
+//   superseded   as heads                               seal: the one that made the replaced statements
 //
 // All fields are big-endian; signed ones have their sign bit flipped so that bytes sort like numbers.
 #ifndef HISTORIAN_STORAGE_FORMAT_KEY_H_
@@ -42,11 +44,11 @@ struct BlockId {
 
 std::string HeadKey(const BlockId& id);
 std::string PagesKey(const BlockId& id);
-// DataLoss when the bytes are no such key.
+// Errors: DataLoss, the bytes are not such a key.
 absl::StatusOr<BlockId> ParseHeadKey(absl::string_view key);
 absl::StatusOr<BlockId> ParsePagesKey(absl::string_view key);
 
-// Every head key of the tag in the partition has this prefix.
+// Returns the prefix of every head key of the tag in the partition.
 std::string HeadPrefix(int32_t partition, TagId tag);
 
 // Names the rollup of a tag in a partition.
@@ -57,14 +59,14 @@ struct RollupId {
   friend bool operator==(const RollupId&, const RollupId&) = default;
 };
 std::string RollupKey(const RollupId& id);
-// DataLoss when the bytes are no such key.
+// Errors: DataLoss, the bytes are not such a key.
 absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key);
 
-// All keys of the partition, of heads, pages and rollups, lie from the prefix to before that of the next one;
-// all pages keys of seals before `seal` lie before PagesPrefix.
+// In each space the partition's keys begin with this prefix, and lie before that of the next partition.
 std::string PartitionPrefix(int32_t partition);
+// Returns the prefix of the partition's pages keys of this seal. Those of earlier seals lie before it.
 std::string PagesPrefix(int32_t partition, uint64_t seal);
-// Those of one tag have this prefix.
+// Returns the prefix of those of one tag.
 std::string PagesPrefix(int32_t partition, uint64_t seal, TagId tag);
 
 }  // namespace historian::format

@@ -74,31 +74,6 @@ TEST(Key, HeadPrefixCoversTheTagsHeadsInThePartitionAndNoOthers) {
   }
 }
 
-TEST(Key, BytesAreThoseOfTheSpecification) {
-  // key.md, "Example".
-  const BlockId id{.partition = 2969, .tag = 7, .first_time = 1'796'007'600'250'000'000, .seal = 42};
-  const auto hex = [](const std::string& bytes) {
-    std::string text;
-    for (const unsigned char c : bytes) {
-      char two[3];
-      snprintf(two, sizeof(two), "%02x", c);
-      text += two;
-    }
-    return text;
-  };
-  EXPECT_EQ(PartitionOf(id.first_time), id.partition);
-  EXPECT_EQ(hex(HeadKey(id)),
-            "80000b99"
-            "00000007"
-            "98ecb36592cd9280"
-            "000000000000002a");
-  EXPECT_EQ(hex(PagesKey(id)),
-            "80000b99"
-            "000000000000002a"
-            "00000007"
-            "98ecb36592cd9280");
-}
-
 TEST(Key, OtherBytesAreDataLoss) {
   const BlockId id{.partition = 0, .tag = 7, .first_time = 5, .seal = 42};
   const std::string head = HeadKey(id);

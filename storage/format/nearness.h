@@ -1,9 +1,9 @@
 // File: storage/format/nearness.h
 //
-// Doubles that are simple numbers but for what a program did to them on their way: a sum of decimals is a few
-// units in the last place off (51.846000000000004), a float32 was printed with so many digits and read as a
-// double (5.31133604049682). The simple number, how it was printed, and how many units the double is off are
-// much shorter than its bits.
+// Doubles that would be simple numbers if a program had not changed them a little: a sum of decimals is a few
+// units in the last place off (51.846000000000004), a float32 was printed with some number of digits and
+// read as a double (5.31133604049682). The simple number, how it was printed, and how many units the double
+// is off take much less room than its bits.
 //
 // Distances are between bit patterns, as integers, modulo 2^64: any double has a distance from any other.
 #ifndef HISTORIAN_STORAGE_FORMAT_NEARNESS_H_
@@ -32,15 +32,17 @@ struct Printing {
   }
 };
 
-// Prints doubles and reads them again, in place: x to round(x 10^k) / 10^k, or trunc, in double precision and
-// to nearest even, k from the digits and the magnitude. As they are: numbers that are not finite, and those
-// for which k would be negative or above 22, the largest exact power.
+// Replaces doubles by what printing and reading makes of them: x by round(x 10^k) / 10^k, or trunc, in double
+// precision and to nearest even, with k from the digits and the magnitude. Numbers stay as they are if they
+// are not finite, or if k would be negative or above 22, the largest exact power.
 void Print(Printing printing, size_t size, uint64_t* bits);
 
-// The decimal places that bring most values within a few units of a decimal, -1 for none. Judged by some.
+// Returns the decimal places that bring most values within a few units of a decimal, or -1. Judged by some of
+// the values.
 int GuessNearDecimals(const uint64_t* bits, size_t size);
 
-// Whether most are float32 values near by, and how those were printed. Judged by some.
+// Returns true if most values are near a printed float32, and sets how those were printed. Judged by some of
+// the values.
 bool GuessPrintedNarrow(const uint64_t* bits, size_t size, Printing* printing);
 
 }  // namespace historian::format

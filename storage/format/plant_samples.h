@@ -19,10 +19,10 @@ struct PlantKind {
   Samples (*make)(size_t size, uint64_t seed);
 };
 
-// All kinds; what each is stands in its name and beside its maker.
+// Returns all kinds. The name of each says what it is; more is beside its maker.
 const std::vector<PlantKind>& PlantKinds();
 
-// The kind of that name, which must be known.
+// Returns the kind of that name, which must exist.
 const PlantKind& PlantKindNamed(const char* name);
 
 }  // namespace historian::format

@@ -20,14 +20,14 @@ namespace historian::format {
 // Written into every rollup. A reader refuses a version it does not know.
 inline constexpr uint32_t kRollupVersion = 1;
 
-// Finest first; each is a multiple of the one before, and a partition is one of all.
+// The lengths of slots, finest first. Each is a multiple of the one before, and a partition of the last.
 inline constexpr uint64_t kSlotNs[] = {60'000'000'000, 3'600'000'000'000, 86'400'000'000'000};
 inline constexpr int kRollupLevels = 3;
 
 struct Rollup {
   struct Level {
     uint64_t slot_ns = 0;  // One of kSlotNs.
-    // Of the slots that have samples, in order of time: slot k of a summary is floor(first.time / slot_ns).
+    // One summary for each slot that has samples, in order of time. Its slot is SlotOf(first.time, slot_ns).
     std::vector<Summary> slots;
   };
   ValueType type = ValueType::kFloat64;
@@ -36,13 +36,13 @@ struct Rollup {
   size_t MemoryBytes() const;
 };
 
-// The slot that holds t, counted from 1970.
+// Returns the number of the slot that holds t, counted from 1970.
 int64_t SlotOf(Timestamp t, uint64_t slot_ns);
 
-// Requires levels as above, all slots of one partition.
+// Requires levels as above, and that all slots lie in one partition.
 void EncodeRollup(const Rollup& rollup, std::string* out);
 
-// DataLoss when the checksum or anything else is wrong; FailedPrecondition for a version newer than this one.
+// Errors: DataLoss, the checksum or anything else is wrong. FailedPrecondition, a newer program wrote it.
 absl::StatusOr<Rollup> DecodeRollup(absl::string_view bytes);
 
 }  // namespace historian::format

@@ -3,7 +3,6 @@
 #include <random>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
 #include "storage/aggregate/summary.h"
 #include "storage/checksum/checksum.h"
@@ -124,23 +123,6 @@ TEST(Rollup, ANewerVersionIsRefused) {
   PutLittleEndian(reinterpret_cast<uint8_t*>(bytes.data()) + bytes.size() - 4,
                   Checksum(absl::string_view(bytes).substr(0, bytes.size() - 4)), 4);
   EXPECT_EQ(DecodeRollup(bytes).status().code(), absl::StatusCode::kFailedPrecondition);
-}
-
-// The example of rollup.md.
-TEST(Rollup, HasTheBytesOfTheSpecification) {
-  Samples samples;
-  for (const int seconds : {0, 1800, 3600}) {
-    samples.Add(1'796'007'600 * kNanosPerSecond + seconds * kNanosPerSecond, BitsOfFloat64(seconds / 100.0));
-  }
-  Rollup rollup = RollupOf(ValueType::kFloat64, samples);
-  rollup.levels.erase(rollup.levels.begin());
-  rollup.levels.pop_back();
-  std::string bytes;
-  EncodeRollup(rollup, &bytes);
-  EXPECT_EQ(
-      absl::BytesToHexString(bytes),
-      "010101901c02000a00000401fb1294b0e60c6b020002010000000002010305f0120002989800000002000100242401020451"
-      "020851ac6249aa");
 }
 
 }  // namespace

@@ -259,11 +259,11 @@ absl::Status DecodeShortPage(ValueType type, absl::string_view bytes, Timestamp 
   if (type == ValueType::kFloat64 || type == ValueType::kFloat32) {
     FromDecimals(type == ValueType::kFloat32, decimals, size, values);
   } else if (decimals != 0 || type == ValueType::kString) {
-    return Damaged("decimals where there are none");
+    return Damaged(absl::StrCat("decimals of a ", ValueTypeName(type)));
   }
   for (size_t i = 0; i < size; ++i) {
     if (!IsCanonical(type, values[i])) {
-      return Damaged(absl::StrCat("a value that no ", ValueTypeName(type), " has"));
+      return Damaged(absl::StrCat("not the bits of a ", ValueTypeName(type)));
     }
   }
   const auto* const as_times = reinterpret_cast<const Timestamp*>(times);

@@ -5,7 +5,6 @@
 #include <random>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/format/hostile_samples.h"
@@ -125,22 +124,6 @@ TEST(ShortPage, SaysWhatDoesNotSuit) {
   }
 }
 
-// The example of short_page.md. A changed byte is a changed format.
-TEST(ShortPage, ExampleOfTheSpecification) {
-  Samples samples;
-  const int milliseconds[] = {0, 1002, 1999, 3001};
-  const double values[] = {20.4, 20.5, 20.4, 20.7};
-  for (size_t i = 0; i < 4; ++i) {
-    samples.Add(kStart + milliseconds[i] * Timestamp{1'000'000}, BitsOfFloat64(values[i]));
-  }
-  const std::string bytes = Encoded(ValueType::kFloat64, samples, kStart, {.decimals = 1});
-  EXPECT_EQ(absl::BytesToHexString(bytes), "8390910106032c0101980302031801");
-  Samples even;
-  even.Add(kStart + kNanosPerSecond, 7);
-  even.Add(kStart + 2 * kNanosPerSecond, 7);
-  EXPECT_EQ(absl::BytesToHexString(Encoded(ValueType::kInt64, even, kStart, {})), "0191019101000e0000");
-}
-
 // A sample a second, on time or 5 ms off it, some of them missing: what late data leave.
 TEST(ShortPage, MissingSamplesCostAFewBytesEach) {
   std::mt19937_64 random(11);
@@ -165,16 +148,6 @@ TEST(ShortPage, MissingSamplesCostAFewBytesEach) {
     ASSERT_TRUE(DecodeShortPage(ValueType::kInt64, with_gaps, kStart, &back).ok());
     ExpectSame(ValueType::kInt64, some, back);
   }
-}
-
-// The second example of short_page.md.
-TEST(ShortPage, ExampleWithAGap) {
-  Samples samples;
-  for (int64_t i = 0; i < 17; ++i) {
-    if (i != 9) samples.Add(kStart + i * kNanosPerSecond, 7);
-  }
-  EXPECT_EQ(absl::BytesToHexString(Encoded(ValueType::kInt64, samples, kStart, {})),
-            "8f9091018900010802000e0000");
 }
 
 TEST(ShortPage, DamageIsSafe) {

@@ -22,8 +22,8 @@
 
 namespace historian::format {
 
-// What the sums are likely to be whole multiples of, as a fraction; a denominator of 0 is no idea. Both ends
-// must have the same.
+// The fraction of which the sums are likely to be whole multiples. A denominator of 0: not known. Writer and
+// reader must use the same.
 struct Granularity {
   uint64_t numerator = 1;
   uint64_t denominator = 0;
@@ -32,7 +32,7 @@ struct Granularity {
 // Appends the column of 1 or more sums.
 void EncodeSums(const std::vector<const ExactSum*>& sums, const Granularity& granularity, std::string* out);
 
-// Reads as many sums as there are places for. DataLoss when damage shows.
+// Reads as many sums as there are pointers. Errors: DataLoss, the bytes are damaged in a way that shows.
 absl::Status DecodeSums(ByteReader* in, const Granularity& granularity, const std::vector<ExactSum*>& sums);
 
 }  // namespace historian::format

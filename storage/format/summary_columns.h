@@ -20,11 +20,11 @@ namespace historian::format {
 
 class SummaryWriter {
  public:
-  // At least one, in order of time, not overlapping, each with all parts and at least one sample. They must
-  // outlive the writer.
+  // Requires at least one summary, in order of time, not overlapping, each with all parts and at least one
+  // sample. They must outlive the writer.
   SummaryWriter(ValueType type, std::vector<const Summary*> summaries);
 
-  // Each appends to *out; first the one, then the other.
+  // These append to *out. AppendCounts must come first.
   void AppendCounts(std::string* out) const;
   void AppendColumns(std::string* out) const;
 
@@ -36,12 +36,12 @@ class SummaryWriter {
 
 class SummaryReader {
  public:
-  // Fills the summaries, of which there are at least one, and which must outlive the reader.
+  // Fills the summaries. There must be at least one, and they must outlive the reader.
   SummaryReader(ValueType type, std::vector<Summary*> summaries)
       : type_(type), summaries_(std::move(summaries)) {}
 
-  // In the order of the writer. DataLoss when damage shows, as when a summary has more than `samples_max`
-  // samples.
+  // To be called in the order of the writer. Errors: DataLoss, the bytes are damaged in a way that shows, for
+  // example a summary has more than `samples_max` samples.
   absl::Status ReadCounts(ByteReader* in, uint64_t samples_max);
   absl::Status ReadColumns(ByteReader* in);
 
@@ -56,7 +56,7 @@ class SummaryReader {
   std::vector<uint64_t> flags_;
 };
 
-// Appends a column of integers of which the reader knows how many; nothing when there are none.
+// Appends a column of integers, of which the reader must know the number. For 0 integers it appends nothing.
 void AppendIntegers(const std::vector<uint64_t>& v, std::string* out);
 absl::Status ReadIntegers(ByteReader* in, size_t n, std::vector<uint64_t>* v);
 

@@ -129,7 +129,7 @@ absl::Status DecodeTexts(ByteReader* in, size_t size, size_t bytes_max, ValueBit
   } else if (storage == kPlain) {
     if (!in->Bytes(total, &texts)) return Damaged("the strings are cut short");
   } else {
-    return Damaged("the strings are stored in no known way");
+    return Damaged("the strings are stored in an unknown way");
   }
   const uint64_t first = strings->size();
   for (size_t i = 0; i < count; ++i) {

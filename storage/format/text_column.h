@@ -14,12 +14,12 @@
 
 namespace historian::format {
 
-// Appends the column of 1 or more strings of at most kStringBytesMax each, distinct ones of at most
-// `bytes_max` in all.
+// Appends the column of 1 or more strings. Requires at most kStringBytesMax bytes in each, and at most
+// `bytes_max` in all distinct ones together.
 void EncodeTexts(const SamplesView& samples, size_t bytes_max, Density density, std::string* out);
 
-// Reads `size` strings: appends the distinct ones to *strings and writes their indexes. DataLoss when damage
-// shows or the distinct strings have more than bytes_max in all.
+// Reads `size` strings: appends the distinct ones to *strings and writes their indexes. Errors: DataLoss,
+// the bytes are damaged in a way that shows, or the distinct strings have more than `bytes_max` together.
 absl::Status DecodeTexts(ByteReader* in, size_t size, size_t bytes_max, ValueBits* indexes,
                          StringColumn* strings);
 

@@ -17,17 +17,17 @@
 
 namespace historian::format {
 
-// Room that EncodeTimes may need.
+// The most bytes that EncodeTimes writes.
 constexpr size_t TimeColumnBytesMax(size_t size) { return kScaledBytesMax + IntegerColumnBytesMax(size); }
 
-// Writes a time alone, 5 bytes for whole seconds to 9 for nanoseconds; returns the end.
+// Writes a single time, in 5 bytes for whole seconds to 9 for nanoseconds; returns the end.
 uint8_t* EncodeTime(Timestamp time, uint8_t* out);
 bool DecodeTime(ByteReader* in, Timestamp* time);
 
 // Writes 1 or more strictly ascending times; returns the end.
 uint8_t* EncodeTimes(const Timestamp* times, size_t size, Density density, uint8_t* out);
 
-// Reads `size` times. DataLoss when damage shows; times are strictly ascending.
+// Reads `size` strictly ascending times. Errors: DataLoss, the bytes are damaged in a way that shows.
 absl::Status DecodeTimes(ByteReader* in, size_t size, Timestamp* times);
 
 }  // namespace historian::format

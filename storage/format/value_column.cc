@@ -509,7 +509,7 @@ absl::Status DecodeNear(Printing::Form form, ByteReader* in, size_t size, uint64
   Printing printing;
   printing.form = form;
   if ((form != Printing::kAsIs && !in->Byte(&printing.digits)) || !printing.IsValid()) {
-    return Damaged("no such way of printing");
+    return Damaged("unknown way of printing");
   }
   if (absl::Status s = Decode(Kind::kWide, kBase, in, size, values); !s.ok()) return s;
   Print(printing, size, values);
@@ -527,7 +527,7 @@ absl::Status Decode(Kind kind, int level, ByteReader* in, size_t size, uint64_t*
   const bool has_decimals =
       encoding == kConstantDecimal || encoding == kDecimals || encoding == kPatchedDecimals;
   if (has_decimals ? kind == Kind::kInteger : decimals != 0 && encoding != kNear && encoding != kScaled) {
-    return Damaged("decimals where there are none");
+    return Damaged(absl::StrCat("decimals with encoding ", encoding, ", which has none here"));
   }
   switch (encoding) {
     case kConstant:
@@ -610,7 +610,7 @@ absl::Status DecodeValues(ValueType type, ByteReader* in, size_t size, ValueBits
   if (absl::Status s = Decode(KindOf(type), 0, in, size, values); !s.ok()) return s;
   if (type == ValueType::kFloat64 || type == ValueType::kInt64) return absl::OkStatus();
   if (!IsCanonical(type, AnyBits(values, size))) {
-    return Damaged(absl::StrCat("a value that no ", ValueTypeName(type), " has"));
+    return Damaged(absl::StrCat("not the bits of a ", ValueTypeName(type)));
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 // File: storage/format/wide_integer.h
 //
-// Unsigned 256-bit integers with no more arithmetic than exact sums need. What does not fit says so.
+// Unsigned 256-bit integers with the arithmetic that exact sums need. Operations report results that do not
+// fit.
 #ifndef HISTORIAN_STORAGE_FORMAT_WIDE_INTEGER_H_
 #define HISTORIAN_STORAGE_FORMAT_WIDE_INTEGER_H_
 
@@ -16,7 +17,7 @@ struct Wide {
 
   friend bool operator==(const Wide&, const Wide&) = default;
 
-  // Bits needed, 0 for zero.
+  // The number of bits needed; 0 for zero.
   unsigned width() const {
     for (size_t i = kLimbs; i-- > 0;) {
       if (limbs[i] != 0)
@@ -32,7 +33,7 @@ struct Wide {
     return 256;
   }
 
-  // False, with *this spoiled, when the result has more than 256 bits.
+  // Returns false if the result has more than 256 bits. Then *this is undefined.
   [[nodiscard]] bool ShiftLeft(unsigned bits) {
     if (width() == 0) return true;
     if (bits > 256 - width()) return false;
@@ -62,7 +63,7 @@ struct Wide {
     }
     return carry == 0;
   }
-  // False when the result would be negative; then it is 2^256 too much.
+  // Returns false if the result would be negative. Then *this is 2^256 too much.
   bool Subtract(const Wide& other) {
     unsigned char borrow = 0;
     for (size_t i = 0; i < kLimbs; ++i) {
@@ -96,7 +97,7 @@ struct Wide {
   }
 
  private:
-  // The 64 bits that begin at bit `at`, which may lie outside; there are zeros there.
+  // Returns the 64 bits from bit `at` on. Bits outside the integer are zeros.
   uint64_t Word(int at) const {
     const int index = at < 0 ? (at - 63) / 64 : at / 64;
     const unsigned shift = static_cast<unsigned>(at - 64 * index);

@@ -33,8 +33,8 @@ namespace historian {
 
 struct JournalReplay {
   uint64_t records = 0;
-  uint64_t torn_bytes = 0;  // Of an unacknowledged batch at the end, dropped.
-  // Damaged regions [from, to) that were skipped, and what is wrong.
+  uint64_t torn_bytes = 0;  // Of an unacknowledged batch at the end, which was dropped.
+  // A damaged region [from, to), which was skipped.
   struct Damage {
     uint64_t from = 0;
     uint64_t to = 0;
@@ -44,37 +44,42 @@ struct JournalReplay {
 
 class Journal {
  public:
-  // Gives every whole record whose batch begins at or after `from` to `replay`, in order. An error of
-  // `replay` ends the opening with it.
+  // Receives a record and the position of its batch. An error ends the replay.
   using ReplayRecord = std::function<absl::Status(uint64_t position, absl::string_view record)>;
-  // after_commit: called on the journal's thread after the `done`s of each batch that was written, so that
-  // who does something with many small records can do it once for all of them. What it refers to must outlive
-  // the journal.
+  // Opens the journal and gives every whole record whose batch begins at or after `from` to `replay`, in
+  // order.
+  //
+  // after_commit is called on the journal's thread after the `done`s of each batch that was written, so that
+  // work for many small records can be done once for all of them. What it refers to must outlive the
+  // journal.
+  //
+  // Errors: those of `replay` and of the store. DataLoss, the journal ends before `from`.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(
       kv::Store& store, uint64_t from, const ReplayRecord& replay, JournalReplay* report,
       std::function<void()> after_commit = [] {});
   // Writes what is queued, then stops.
   ~Journal();
 
-  // Position: that of the batch, so several records may share one; the next batch's is higher. A seal may
-  // trim below the position of the first batch it does not cover.
+  // Receives the position of the record's batch. Records of one batch share it; the next batch's is higher. A
+  // seal may trim below the position of the first batch that it does not cover.
   using Done = absl::AnyInvocable<void(absl::StatusOr<uint64_t> position)>;
 
-  // Queues a record of any size above 0. done: ResourceExhausted when there is no room; the record is not in
-  // the journal then, and neither is any other of its epoch that was queued behind it: an epoch ends with the
-  // first failure, so that what a writer appends in one is there without a hole, or cut off at its end.
-  // Unavailable: the epoch has ended.
+  // Queues a record of any size above 0. An epoch ends with the first failure: neither the record that failed
+  // nor any of the epoch behind it is in the journal. So what a writer appends in one epoch is there without
+  // a hole, or cut off at its end.
+  // Errors, given to `done`: ResourceExhausted, there is no room. Unavailable, the epoch has ended.
   void Append(std::string record, uint64_t epoch, Done done);
   uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
-  // Calls `task` on the journal's thread, between batches, with the position of the next batch: everything
-  // before it has been given to its `done`, nothing after.
+  // Calls `task` on the journal's thread, between batches, with the position of the next batch. The `done`s
+  // of everything before that position have been called, and none after it.
   void AtBoundary(absl::AnyInvocable<void(uint64_t next_position)> task);
 
   absl::Status Trim(uint64_t position);
 
-  // Reads what is durable now again, from the batch at `from`, as Open does, while it goes on being written.
-  // What is trimmed meanwhile is passed over. Damage is reported, a torn end too: there may be none.
+  // Reads again what is durable now, from the batch at `from`, as Open does, while the journal goes on being
+  // written. Skips what is trimmed meanwhile. Reports damage, and a torn end as damage, as an open journal
+  // has no torn end.
   absl::Status Check(uint64_t from, const ReplayRecord& replay, JournalReplay* report);
 
   uint64_t size_bytes() const { return log_->end() - log_->begin(); }
@@ -85,7 +90,7 @@ class Journal {
     std::string record;
     uint64_t epoch = 0;
     Done done;
-    absl::AnyInvocable<void(uint64_t)> boundary;  // Set: no record, but a task.
+    absl::AnyInvocable<void(uint64_t)> boundary;  // If set the entry is a task, not a record.
   };
 
   Journal(std::unique_ptr<kv::Log> log, std::function<void()> after_commit)
@@ -98,11 +103,11 @@ class Journal {
   const std::function<void()> after_commit_;
   std::thread thread_;
 
-  // Of the journal's thread.
+  // Used by the journal's thread only.
   std::string batch_;
 
   std::atomic<uint64_t> commits_{0};
-  std::atomic<uint64_t> epoch_{1};  // Raised by the journal's thread alone.
+  std::atomic<uint64_t> epoch_{1};  // Raised only by the journal's thread.
 
   absl::Mutex mu_;
   std::vector<Entry> queue_ ABSL_GUARDED_BY(mu_);

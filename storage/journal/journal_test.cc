@@ -195,40 +195,5 @@ TEST(Journal, DamageInsideIsReportedAndWhatIsBehindItSurvives) {
   }
 }
 
-// The worked example of journal.md.
-TEST(Journal, BytesAreAsSpecified) {
-  auto store = kv::NewMemoryStore();
-  Replayed replayed;
-  {
-    auto journal = OpenJournal(*store, &replayed);
-    absl::Notification hold, held, done;
-    journal->AtBoundary([&](uint64_t) {
-      held.Notify();
-      hold.WaitForNotification();
-    });
-    held.WaitForNotification();
-    journal->Append("ab", journal->epoch(), [](absl::StatusOr<uint64_t>) {});
-    journal->Append("c", journal->epoch(), [&](absl::StatusOr<uint64_t>) { done.Notify(); });
-    hold.Notify();
-    done.WaitForNotification();
-  }
-  auto log = store->OpenLog("journal");
-  ASSERT_TRUE(log.ok());
-  const std::string bytes = *(*log)->Read(0, (*log)->end());
-  std::string hex;
-  for (unsigned char c : bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    hex += {kDigits[c >> 4], kDigits[c & 15]};
-  }
-  EXPECT_EQ(hex,
-            "48534a4c"
-            "05000000"
-            "0000000000000000"
-            "13700b40"
-            "684c8328"
-            "026162"
-            "0163");
-}
-
 }  // namespace
 }  // namespace historian

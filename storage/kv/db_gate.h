@@ -1,7 +1,7 @@
 // File: storage/kv/db_gate.h
 //
-// RocksDB as it is open now, and who uses it, so that it can be closed and opened anew when no one does. For
-// rocksdb_store alone.
+// The open RocksDB and its users, so that it can be closed and opened anew when nobody uses it. Only for
+// rocksdb_store.
 //
 // Why reopen: an error of a flush, log or manifest, as a rule for a full disk, stops RocksDB. DB::Resume is
 // no way on in RocksDB 7.8: it leaves the log that could not be written, and the flag that keeps ingestion
@@ -34,10 +34,10 @@ class ErrorWatch : public rocksdb::EventListener {
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
     *auto_recovery = false;
   }
-  // RocksDB takes no writes any more.
+  // True once RocksDB takes no more writes.
   bool stopped() const { return stopped_; }
-  // Likewise, or a compaction failed: RocksDB tries that again, but keeps the error, and from then on writes
-  // that should have to wait fail instead.
+  // True also once a compaction has failed. RocksDB tries that again, but keeps the error, and from then on
+  // writes fail where they should only have to wait.
   bool hampered() const { return stopped_ || hampered_; }
 
  private:
@@ -51,8 +51,8 @@ struct OpenDb {
 
   std::shared_ptr<ErrorWatch> watch = std::make_shared<ErrorWatch>();
   std::vector<rocksdb::ColumnFamilyHandle*> families;  // By space; owned by db.
-  // Whether it compacts. It is opened so that it does not: nothing gains from it before something changes,
-  // and a start has better use for the processors and the disk.
+  // True once it compacts. It is opened without: compaction gains nothing before something changes, and a
+  // start has better use for the processors and the disk.
   std::atomic<bool> compacts{false};
   std::unique_ptr<rocksdb::DB> db;
 };
@@ -72,7 +72,7 @@ class DbGate {
     rocksdb::DB* operator->() const { return open_->db.get(); }
     rocksdb::DB* get() const { return open_->db.get(); }
     rocksdb::ColumnFamilyHandle* family(Space space) const { return open_->family(space); }
-    // From now on it compacts.
+    // Lets it compact from now on.
     void LetCompact() const {
       if (open_->compacts.exchange(true)) return;
       // Tried again with the next change.
@@ -87,17 +87,17 @@ class DbGate {
     OpenDb* open_;
   };
 
-  // The error of the last Mend when RocksDB is closed.
+  // Errors: RocksDB is closed; then that of the last Mend.
   absl::StatusOr<Use> Enter();
 
-  // Whether RocksDB is closed, or takes no writes any more.
+  // True if RocksDB is closed or takes no more writes.
   bool stopped();
-  // Likewise, or may fail writes for an error that has passed.
+  // True also if RocksDB may fail writes because of an error that has passed.
   bool hampered();
 
-  // Unless nothing hampers RocksDB: waits a second for the users to leave, closes what is open and opens
-  // anew. Users that come meanwhile wait or, until the closing, join in. Errors: ResourceExhausted, the users
-  // did not leave; else those of the opener.
+  // Does nothing unless hampered(). Else waits up to a second for the users to leave, closes RocksDB and
+  // opens it anew. New users are let in until it closes, and wait from then on.
+  // Errors: ResourceExhausted, the users did not leave; else those of the opener.
   absl::Status Mend(const Opener& opener);
 
  private:

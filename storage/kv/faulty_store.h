@@ -9,12 +9,12 @@
 //   ... until a call returns Unavailable ...
 //   store = NewFaultyStore(OpenMemoryStore(disk), faults);   // What a server finds after the crash.
 //
-// Changes, which are counted, are Write, Ingest, DeleteRange, Checkpoint and a Log's Append, Sync, Trim,
-// Truncate. What a log was given since its last good Sync is kept back from the store behind, and lost by a
-// crash. All else is durable when it returns OK, so a crash in the middle of it leaves all or nothing of it,
-// by the dice.
+// Changes are counted: Write, Ingest, DeleteRange, Checkpoint, and a Log's Append, Sync, Trim, Truncate.
+// What a log was given since its last good Sync is kept back from the store behind, and lost by a crash.
+// Everything else is durable when it returns OK; a crash in the middle of it leaves all or nothing of it, at
+// random.
 //
-// One command of a kind at a time: a new one replaces it. All dice come from the seed.
+// There is one command of each kind at a time; a new one replaces it. All randomness comes from the seed.
 // Threads: any; the calls of one faulty store run one at a time.
 #ifndef HISTORIAN_STORAGE_KV_FAULTY_STORE_H_
 #define HISTORIAN_STORAGE_KV_FAULTY_STORE_H_
@@ -28,7 +28,7 @@
 
 namespace historian::kv {
 
-// The levers of one faulty store at a time; outlives it, and may be used for the next one on the same disk.
+// Controls one faulty store at a time. Outlives it, and may be used for the next one on the same disk.
 class Faults {
  public:
   // What a crash leaves of the bytes a log was given since its last good Sync.
@@ -44,11 +44,11 @@ class Faults {
   Faults& operator=(const Faults&) = delete;
 
   // The nth change from now (1: the next) returns this status and does nothing. A Sync that fails drops all
-  // or part of what it should have made durable, and its log wants to be truncated.
+  // or part of what it should have made durable, and its log must be truncated.
   void FailNth(uint64_t n, absl::Status status);
 
-  // While full, whatever needs room returns ResourceExhausted and does nothing: Write, Ingest,
-  // RunBuilder::Add, Append and Checkpoint. Deleting and trimming go on.
+  // While full, the calls that need room return ResourceExhausted and do nothing: Write, Ingest,
+  // RunBuilder::Add, Append and Checkpoint. Deleting and trimming still work.
   void SetFull(bool full);
 
   // The power fails now, or in the nth change from now. From then on every call returns Unavailable, cursors
@@ -60,7 +60,7 @@ class Faults {
   // Changes begun so far, over all stores of these Faults.
   uint64_t changes() const;
 
-  // Flips one bit of the stored byte at the offset. NotFound, no such key; OutOfRange, no such byte.
+  // Flips one bit of the stored byte at the offset. Errors: NotFound, no such key; OutOfRange, no such byte.
   absl::Status DamageValue(Space space, absl::string_view key, size_t offset);
   // The same for a byte of an open log.
   absl::Status DamageLog(absl::string_view name, uint64_t position);
@@ -73,8 +73,8 @@ class Faults {
   const std::shared_ptr<State> state_;
 };
 
-// Puts the store behind these faults. They must not be in use by another store that is still open; a crash of
-// the one before is over.
+// Returns a store with these faults around `store`. No other open store may use the faults. A crash of the
+// previous store is over.
 std::unique_ptr<Store> NewFaultyStore(std::unique_ptr<Store> store, std::shared_ptr<Faults> faults);
 
 }  // namespace historian::kv

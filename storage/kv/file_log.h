@@ -15,10 +15,9 @@
 // stays as it was, and appends succeed again once there is room. Truncate zeroes what lies behind its
 // position, so that bytes of an abandoned record can never be taken for a later one.
 //
-// Errors: ResourceExhausted, no room for another segment. DataLoss at open, a segment in the middle is
-// missing
-//         or of the wrong length. FailedPrecondition, an Append or Sync failed and Truncate was not yet
-//         called.
+// Errors: ResourceExhausted, no room for another segment.
+//         DataLoss at open, a segment in the middle is missing or of the wrong length.
+//         FailedPrecondition, an Append or Sync failed and Truncate was not yet called.
 // Threads: as Log. Append does not wait for a Sync in progress.
 #ifndef HISTORIAN_STORAGE_KV_FILE_LOG_H_
 #define HISTORIAN_STORAGE_KV_FILE_LOG_H_
@@ -41,8 +40,8 @@ namespace historian::kv {
 
 class FileLog : public Log {
  public:
-  // Opens the log in the directory, which must exist and be this log's alone. segment_bytes counts for
-  // segments made from now on; none is made that would leave less than reserve_bytes on the file system.
+  // Opens the log in the directory, which must exist and be used by this log only. New segments have
+  // segment_bytes; none is made if that would leave less than reserve_bytes on the file system.
   static absl::StatusOr<std::unique_ptr<FileLog>> Open(std::string directory, uint64_t segment_bytes,
                                                        uint64_t reserve_bytes);
 
@@ -54,11 +53,11 @@ class FileLog : public Log {
   absl::Status Trim(uint64_t position) override;
   absl::Status Truncate(uint64_t position) override;
 
-  // What the log held at one moment; readable though the log is trimmed meanwhile.
+  // What the log held at one moment. It stays readable even if the log is trimmed meanwhile.
   class Capture;
   Capture TakeCapture() const;
-  // Writes the capture as a log into an existing empty directory, durably. Aborted when the log was truncated
-  // since, for then the bytes may be others.
+  // Writes the capture as a log into an existing empty directory, durably.
+  // Errors: Aborted, the log was truncated since, so its bytes may have changed.
   absl::Status CopyTo(const Capture& capture, const std::string& directory) const;
 
  private:
@@ -88,15 +87,15 @@ class FileLog : public Log {
     uint64_t offset;
     size_t size;
   };
-  // What holds [from, to), in order.
+  // The parts that hold [from, to), in order.
   std::vector<Part> PartsOf(uint64_t from, uint64_t to) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const std::string directory_;
   const uint64_t segment_bytes_;
   const uint64_t reserve_bytes_;
 
-  // Taken in this order. append_mutex_ keeps the list of segments as it is but for Trim; sync_mutex_ makes
-  // the OK of a Sync cover an earlier one that is still under way; mutex_ is held for moments only.
+  // Taken in this order. While append_mutex_ is held only Trim changes the list of segments. sync_mutex_
+  // makes the OK of a Sync cover an earlier one that is still under way. mutex_ is held only for moments.
   absl::Mutex append_mutex_;
   absl::Mutex sync_mutex_ ABSL_ACQUIRED_AFTER(append_mutex_);
   mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(sync_mutex_);

@@ -14,10 +14,10 @@
 
 namespace historian::kv {
 
-// "meta", "heads", "pages", "checkpoint".
+// Returns "meta", "heads", "pages", "checkpoint", "rollups" or "superseded".
 absl::string_view SpaceName(Space space);
 
-// The key as it may stand in a message: escaped, and cut when long.
+// Returns the key for use in a message: escaped, and cut if it is long.
 std::string PrintableKey(absl::string_view key);
 
 absl::Status CheckKey(absl::string_view key);
@@ -26,17 +26,18 @@ absl::Status CheckBatch(const Batch& batch);
 absl::Status CheckLogName(absl::string_view name);
 absl::Status CheckRunSpace(Space space);
 
-// What a run may be given, checked as it grows: the same for every store.
+// Checks what is added to a run as it grows, in the same way for every store.
 class RunChecker {
  public:
   absl::Status CheckReplace(absl::string_view begin, absl::string_view end) const;
-  // The next pair: its sizes, that the key follows the previous one, and lies in what the run replaces.
+  // Checks the next pair: its sizes, that its key follows the previous one, and that it lies in the range
+  // that the run replaces.
   absl::Status CheckAdd(absl::string_view key, absl::string_view value) const;
-  // After the one or the other was done.
+  // To be called after each successful Replace or Add.
   void Replaced(absl::string_view begin, absl::string_view end);
   void Added(absl::string_view key);
 
-  // The range to be replaced; not, when end is empty.
+  // The range that the run replaces, if it replaces() one.
   const std::string& replace_begin() const { return replace_begin_; }
   const std::string& replace_end() const { return replace_end_; }
   bool replaces() const { return !replace_end_.empty(); }

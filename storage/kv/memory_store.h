@@ -30,13 +30,13 @@ namespace historian::kv {
 class MemoryDisk {
  public:
   MemoryDisk() = default;
-  // log_zero_tail_bytes: zeros that a log shows after its last byte when it is opened again, as a log on
-  // preallocated files does (see Log::end). A reader must come out the same with any number of them.
+  // A log that is opened again shows log_zero_tail_bytes zeros after its last byte, as a log on preallocated
+  // files does (see Log::end). A reader must come to the same result with any number of them.
   explicit MemoryDisk(uint64_t log_zero_tail_bytes) : log_zero_tail_bytes_(log_zero_tail_bytes) {}
   MemoryDisk(const MemoryDisk&) = delete;
   MemoryDisk& operator=(const MemoryDisk&) = delete;
 
-  // The disk that Store::Checkpoint(path) wrote; null when there is none.
+  // Returns the disk that Store::Checkpoint(path) wrote, or null if there is no such checkpoint.
   std::shared_ptr<MemoryDisk> checkpoint(const std::string& path) const;
 
  private:
@@ -44,7 +44,7 @@ class MemoryDisk {
   friend class MemoryLog;
   friend class MemoryStore;
 
-  // Copied when a cursor still reads it, else changed in place; values are shared between the copies.
+  // Copied before a change if a cursor still reads it, else changed in place. Copies share their values.
   using Map = std::map<std::string, std::shared_ptr<const std::string>, std::less<>>;
   struct LogBytes {
     uint64_t begin = 0;
@@ -69,13 +69,13 @@ class MemoryDisk {
   std::map<std::string, std::shared_ptr<MemoryDisk>> checkpoints_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Errors: FailedPrecondition, another store is open on this disk.
+// Opens a store on the disk. Errors: FailedPrecondition, another store is open on it.
 absl::StatusOr<std::unique_ptr<Store>> TryOpenMemoryStore(std::shared_ptr<MemoryDisk> disk);
 
-// The same for tests that know the disk to be free: stops the process when it is not.
+// The same for tests that know that the disk is free; stops the process if it is not.
 std::unique_ptr<Store> OpenMemoryStore(std::shared_ptr<MemoryDisk> disk);
 
-// On a disk of its own that goes with it.
+// Returns a store on a new disk of its own.
 std::unique_ptr<Store> NewMemoryStore();
 
 }  // namespace historian::kv

@@ -1,7 +1,7 @@
 // File: storage/kv/message_file.h
 //
-// Where RocksDB's warnings go: a file of at most 1 MiB and the one before it (".old"). For rocksdb_store
-// alone.
+// The log of RocksDB's warnings: a file of at most 1 MiB, and the one before it (".old"). Only for
+// rocksdb_store.
 //
 // RocksDB's own logger stops the process when it writes once more after a write that found the disk full
 // (seen with Debian's 7.8.3). This one loses the message instead.

@@ -35,30 +35,29 @@ class Fd {
 };
 
 absl::StatusOr<Fd> OpenFile(const std::string& path, int flags);
-// All the bytes, or an error.
+// Writes all bytes.
 absl::Status WriteAt(const Fd& fd, absl::string_view bytes, uint64_t offset, const std::string& path);
-// Up to size bytes; fewer only at the end of the file.
+// Reads `size` bytes; fewer only at the end of the file.
 absl::StatusOr<std::string> ReadAt(const Fd& fd, uint64_t offset, size_t size, const std::string& path);
 absl::StatusOr<uint64_t> FileSize(const Fd& fd, const std::string& path);
-// Makes the file this long at least and, where the file system can, promises room for all of it; new bytes
-// are zeros.
+// Makes the file at least this long, with zeros, and reserves room for all of it where the file system can.
 absl::Status Allocate(const Fd& fd, uint64_t size, const std::string& path);
 absl::Status SyncData(const Fd& fd, const std::string& path);
-// Makes the names in it durable.
+// Makes the names in the directory durable.
 absl::Status SyncDirectory(const std::string& path);
 absl::Status Unlink(const std::string& path);
 
 struct DiskRoom {
-  uint64_t free_bytes;  // To this process.
+  uint64_t free_bytes;  // For this process.
   uint64_t capacity_bytes;
 };
-// Of the file system that holds the path.
+// Returns the room on the file system that holds the path.
 absl::StatusOr<DiskRoom> RoomAt(const std::string& path);
 
 absl::StatusOr<std::string> ReadFileToString(const std::string& path);
-// Whole or not at all, also across a power loss: through a temporary file beside it.
+// Writes the file whole or not at all, even if the power fails: through a temporary file beside it.
 absl::Status WriteFileDurably(const std::string& path, absl::string_view contents);
-// The first size bytes of the file, as a new, durable file; its directory is the caller's to sync.
+// Copies the first `size` bytes of the file to a new file, durably. The caller must sync its directory.
 absl::Status CopyPrefix(const Fd& from, const std::string& from_path, uint64_t size,
                         const std::string& to_path);
 

@@ -4,8 +4,7 @@
 //
 //   kMeta        written through RocksDB's log, synced with every batch
 //   the others   sorted files, built in runs/ and linked in; they never see a memtable. A run of kPages goes
-//   to
-//                the bottom level and is never read again by a compaction.
+//                to the bottom level and is never read again by a compaction.
 //
 // One server at a time holds a store. Writes are refused before the disk is full to the last byte: a few MiB
 // stay in reserve, so that deleting old data works. When RocksDB does run out of room, in a flush or
@@ -26,17 +25,18 @@ namespace historian::kv {
 struct RocksDbOptions {
   std::string path;
   bool create_if_missing = true;
-  // Blocks, indexes and filters of all spaces.
+  // Memory for blocks, indexes and filters of all spaces.
   uint64_t block_cache_bytes = uint64_t{64} << 20;
-  // Recent batches of kMeta; at most two such buffers.
+  // Memory for recent batches of kMeta; there are at most two such buffers.
   uint64_t meta_buffer_bytes = uint64_t{8} << 20;
-  // Files the logs grow by. Smaller on small disks: an empty log already has one.
+  // The size of the files by which logs grow. Small disks want less, as an empty log already has one.
   uint64_t log_segment_bytes = uint64_t{4} << 20;
 };
 
-// Errors: those of StoreDirectory::Open; DataLoss, the spaces or a log are damaged; ResourceExhausted, no
-// room. Store::Checkpoint(path) takes a path on the same file system if possible: files are linked, else
-// copied.
+// Opens the store. Store::Checkpoint(path) links files if the path is on the same file system, else it copies
+// them.
+// Errors: those of StoreDirectory::Open. DataLoss, the spaces or a log are damaged. ResourceExhausted, the
+// disk is full.
 absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const RocksDbOptions& options);
 
 }  // namespace historian::kv

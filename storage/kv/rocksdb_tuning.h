@@ -1,7 +1,7 @@
 // File: storage/kv/rocksdb_tuning.h
 //
-// How RocksDB is set up for each space, with the reasons, and its status in our words. For rocksdb_store
-// alone.
+// How RocksDB is set up for each space, with the reasons, and its statuses as absl::Status. Only for
+// rocksdb_store.
 #ifndef HISTORIAN_STORAGE_KV_ROCKSDB_TUNING_H_
 #define HISTORIAN_STORAGE_KV_ROCKSDB_TUNING_H_
 
@@ -21,7 +21,7 @@ namespace historian::kv {
 rocksdb::DBOptions DbOptionsOf(const RocksDbOptions& options);
 rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, const RocksDbOptions& options,
                                              const std::shared_ptr<rocksdb::Cache>& cache);
-// kMeta is RocksDB's default family, which must exist anyway.
+// Returns the name of the space's column family. kMeta is the default family, which must exist anyway.
 std::string FamilyNameOf(Space space);
 
 absl::Status StatusOf(const rocksdb::Status& status, absl::string_view doing, absl::string_view path);

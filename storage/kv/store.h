@@ -75,7 +75,7 @@ class Batch {
 
   struct Op {
     std::string key;
-    std::optional<std::string> value;  // Nothing: delete.
+    std::optional<std::string> value;  // Unset: the key is deleted.
   };
   const std::vector<Op>& ops() const { return ops_; }
 
@@ -83,15 +83,16 @@ class Batch {
   std::vector<Op> ops_;
 };
 
-// A sorted run under construction; handed to Store::Ingest when finished, or dropped without trace.
+// A sorted run under construction. It is handed to Store::Ingest, or destroyed without leaving a trace.
 class RunBuilder {
  public:
   virtual ~RunBuilder() = default;
   virtual Space space() const = 0;
-  // Ingestion deletes what the space holds from `begin` to before `end` in the same atomic step in which it
-  // adds the run. Once, before the first Add, begin < end; keys outside the range are then InvalidArgument.
+  // Makes ingestion delete what the space holds from `begin` to before `end` in the same atomic step in
+  // which it adds the run. May be called once, before the first Add, with begin < end. From then on keys
+  // outside the range are InvalidArgument.
   virtual absl::Status Replace(absl::string_view begin, absl::string_view end) = 0;
-  // Keys strictly ascending; InvalidArgument otherwise.
+  // Errors: InvalidArgument, the key is not above the one before.
   virtual absl::Status Add(absl::string_view key, absl::string_view value) = 0;
   // Bytes of keys and values added.
   virtual uint64_t size_bytes() const = 0;
@@ -135,7 +136,7 @@ struct StoreStats {
   SpaceStats spaces[kSpaces];
   uint64_t log_bytes = 0;
   uint64_t memory_bytes = 0;  // Caches, tables and indexes held in memory.
-  // Room on the disk beneath; the largest uint64 when there is no such limit.
+  // Room on the disk that holds the store; the largest uint64 if there is no limit.
   uint64_t free_bytes = UINT64_MAX;
   uint64_t capacity_bytes = UINT64_MAX;
 };
@@ -144,33 +145,32 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Nothing when the key is absent: that is an answer, not an error.
+  // Returns nothing if the key is absent: that is an answer, not an error.
   virtual absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) = 0;
   virtual std::unique_ptr<Cursor> NewCursor(Space space) = 0;
 
-  // Applies to kMeta, atomically and durably: when it returns OK, a crash keeps all of it.
+  // Applies the batch to kMeta, atomically and durably: once it returns OK a crash keeps all of it.
   virtual absl::Status Write(const Batch& batch) = 0;
 
-  // Runs for any space but kMeta.
+  // Begins a run for any space but kMeta.
   virtual absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) = 0;
-  // Takes all runs in and applies the batch to kMeta, all or nothing, durably: after a crash either every key
-  // of every run and every change of the batch is there, or none is. A key that exists is replaced. Runs of
-  // one space may overlap: the result is that of taking them in one after another, and nobody sees less than
-  // all. Empty runs are ignored, unless they replace something. The builders are used up also when it fails:
-  // to repeat it, build them again.
-  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs,
-                              const Batch& batch = Batch()) = 0;
+  // Takes in all runs and applies the batch to kMeta, all or nothing, durably: after a crash either every key of
+  // every run and every change of the batch is there, or none is. A key that exists is replaced. Runs of one
+  // space may overlap: the result is that of taking them in one after another, and no reader sees a part of it.
+  // Empty runs are ignored, unless they replace something. The builders are used up even if the call fails: to
+  // repeat it, build them again.
+  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch = Batch()) = 0;
 
   // Deletes [begin, end) of any space, all or nothing, durably. Cheap when whole runs fall inside. Works on a
   // full disk in that case.
   virtual absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) = 0;
 
-  // The log of this name, created when absent. At most one Log object per name at a time: FailedPrecondition.
-  // Names: 1 to 32 of [a-z0-9_].
+  // Opens the log of this name, which is 1 to 32 of [a-z0-9_], and creates it if absent.
+  // Errors: FailedPrecondition, another Log object of this name exists.
   virtual absl::StatusOr<std::unique_ptr<Log>> OpenLog(absl::string_view name) = 0;
 
-  // A consistent copy of everything, logs included, that Open can read. Path as the implementation names
-  // places; it must not exist yet: AlreadyExists. Aborted when a log was truncated meanwhile: repeat it.
+  // Writes a consistent copy of everything, logs included, that Open can read. The implementation says what a
+  // path is. Errors: AlreadyExists, the path exists. Aborted, a log was truncated meanwhile: repeat the call.
   // Writes and ingestion wait while the spaces are captured (milliseconds); logs are copied behind them, so
   // they hold at least all that the spaces refer to.
   virtual absl::Status Checkpoint(const std::string& path) = 0;

@@ -2,9 +2,8 @@
 //
 // What store.h promises, as tests. A test of an implementation says where its stores live, and names it:
 //
-//   INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance, testing::Values(StoreKind{"Plain", [] { return ...;
-//   }}),
-//                            StoreKindName);
+//   INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
+//                            testing::Values(StoreKind{"Plain", [] { return ...; }}), StoreKindName);
 #ifndef HISTORIAN_STORAGE_KV_STORE_CONFORMANCE_H_
 #define HISTORIAN_STORAGE_KV_STORE_CONFORMANCE_H_
 
@@ -20,15 +19,17 @@
 
 namespace historian::kv {
 
-// Where stores are opened one after another on the same contents. Begins empty, and goes with all it holds.
+// A place where stores are opened one after another on the same contents. It begins empty; destroying it
+// deletes its contents.
 class StorePlace {
  public:
   virtual ~StorePlace() = default;
   virtual absl::StatusOr<std::unique_ptr<Store>> Open() = 0;
-  // A fresh path for Store::Checkpoint, and the store it wrote there.
+  // Returns a fresh path for Store::Checkpoint.
   virtual std::string CheckpointPath() = 0;
+  // Opens the store that Store::Checkpoint wrote there.
   virtual absl::StatusOr<std::unique_ptr<Store>> OpenCheckpoint(const std::string& path) = 0;
-  // By how much Log::Trim may keep too much.
+  // How many bytes too many Log::Trim may keep.
   virtual uint64_t log_segment_bytes() const { return 1; }
 };
 
@@ -43,7 +44,7 @@ inline std::string StoreKindName(const testing::TestParamInfo<StoreKind>& info) 
 
 class StoreConformance : public testing::TestWithParam<StoreKind> {
  protected:
-  // Opens the store, after closing it.
+  // Closes the store, if one is open, and opens it again.
   void Reopen();
 
   std::unique_ptr<StorePlace> place_ = GetParam().new_place();

@@ -98,7 +98,7 @@ absl::Status CheckUnused(const std::string& path) {
       return absl::DataLossError(absl::StrCat("the store ", path, " has lost its file FORMAT"));
     }
     return absl::FailedPreconditionError(
-        absl::StrCat(path, " is no store of Historian and not empty: it holds ", name));
+        absl::StrCat(path, " is not a store of Historian and not empty: it holds ", name));
   }
   return absl::OkStatus();
 }

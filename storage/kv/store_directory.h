@@ -1,6 +1,6 @@
 // File: storage/kv/store_directory.h
 //
-// The directory of a RocksDB store: who holds it, which version wrote it, what lies where.
+// The directory of a RocksDB store: which process holds it, which version wrote it, what lies where.
 //
 //   LOCK       held (flock) while a store is open; says the process that held it last
 //   FORMAT     "historian store 1": the version of this layout and of the spaces
@@ -26,14 +26,17 @@ inline constexpr int kStoreFormatVersion = 1;
 
 class StoreDirectory {
  public:
-  // Takes the directory until destroyed; creates it, with its parents, if wanted.
-  // Errors: NotFound, nothing there and not to be created. FailedPrecondition, another store holds it, a
-  // newer Historian wrote it, or it holds other files; PermissionDenied and FailedPrecondition, it cannot be
-  // created or written (with the system's reason); DataLoss, its FORMAT is missing or unreadable.
+  // Holds the directory until destroyed. Creates it, with its parents, if create_if_missing.
+  //
+  // Errors: NotFound, it does not exist and is not to be created.
+  //         FailedPrecondition, another store holds it, a newer Historian wrote it, or it holds other files.
+  //         PermissionDenied or FailedPrecondition, it cannot be created or written; says why.
+  //         DataLoss, its FORMAT is missing or unreadable.
   static absl::StatusOr<std::unique_ptr<StoreDirectory>> Open(const std::string& path,
                                                               bool create_if_missing);
 
-  // A new directory of this layout, without rocksdb/, not taken: what a checkpoint is written into.
+  // Creates a directory of this layout, without rocksdb/, and does not hold it. Checkpoints are written into
+  // it.
   static absl::Status Create(const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -41,7 +44,7 @@ class StoreDirectory {
   std::string rocksdb_path() const { return path_ + "/rocksdb"; }
   std::string runs_path() const { return path_ + "/runs"; }
   std::string log_path(absl::string_view name) const { return path_ + "/log/" + std::string(name); }
-  // Whether rocksdb/ was never completed.
+  // True if rocksdb/ was never completed.
   bool is_new() const { return is_new_; }
 
   absl::StatusOr<std::vector<std::string>> LogNames() const;

@@ -46,12 +46,13 @@ constexpr bool IsBad(Quality q) { return (q >> 30) == 2; }
 // False for a code with the reserved severity or reserved bits set: such a sample is refused.
 constexpr bool IsKnownQuality(Quality q) { return (q >> 30) != 3 && (q & 0x30000000) == 0; }
 
-// "Good", "BadNoCommunication", "GoodNoData"; codes without a name of their own print as severity and hexadecimal,
-// "Uncertain(0x40120000)". Information bits follow: "Good, Calculated, Partial".
+// Returns "Good", "BadNoCommunication" or the like; a code without a name of its own is its severity and
+// hexadecimal: "Uncertain(0x40120000)". Information bits follow: "Good, Calculated, Partial".
 std::string QualityName(Quality q);
 
 // Reads a name (case-insensitive, underscores ignored: "Bad_NoCommunication" is "BadNoCommunication") or a
-// number ("0x80310000", "0"). Errors: InvalidArgument for an unknown name or a code that is not known.
+// number ("0x80310000", "0"). Errors: InvalidArgument, the name is unknown, or the code is not
+// IsKnownQuality.
 absl::StatusOr<Quality> ParseQuality(absl::string_view text);
 
 }  // namespace historian

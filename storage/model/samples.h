@@ -29,7 +29,7 @@ class StringColumn {
   // Bytes held, capacity included.
   size_t MemoryBytes() const { return bytes_.capacity() + ends_.capacity() * sizeof(ends_[0]); }
 
-  // The index of the added string.
+  // Adds a string and returns its index.
   uint64_t Add(absl::string_view s) {
     bytes_.append(s.data(), s.size());
     ends_.push_back(bytes_.size());
@@ -101,7 +101,7 @@ class Samples {
       Add(from.times[i], from.values[i], from.QualityAt(i));
     }
   }
-  // Makes room for so many.
+  // Makes room for `size` samples.
   void Reserve(size_t size) {
     times.reserve(size);
     values.reserve(size);
@@ -127,25 +127,26 @@ class Samples {
   }
 };
 
-// Same time, quality and value: bits equal, strings byte for byte.
+// True if time, quality and value are equal: values bit for bit, strings byte for byte.
 bool SameSample(ValueType type, const SamplesView& a, size_t i, const SamplesView& b, size_t j);
 
 // Whether times rise strictly.
 bool IsStrictlyAscending(const Timestamp* times, size_t size);
 
-// Where samples lie in order of their times, those of one time in the order in which they lie.
+// A sample's time and its index.
 struct Place {
   Timestamp time;
   size_t index;
 };
+// Returns the places of all samples in order of their times; samples of one time stay in their order.
 std::vector<Place> PlacesByTime(const Timestamp* times, size_t size);
 
-// Sorts by time; of several samples with one time only the last added stays. Returns how many were dropped
-// because they repeated their predecessor exactly, and how many because another value replaced them.
+// How many samples SortAndKeepLast dropped.
 struct Superseded {
-  size_t duplicates = 0;
-  size_t replaced = 0;
+  size_t duplicates = 0;  // The next sample of the same time was equal.
+  size_t replaced = 0;    // The next sample of the same time was another one.
 };
+// Sorts by time; of several samples with one time only the last added stays.
 Superseded SortAndKeepLast(ValueType type, Samples* samples);
 
 }  // namespace historian

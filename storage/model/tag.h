@@ -15,7 +15,7 @@
 
 namespace historian {
 
-// Given by the server when the tag is created, from 1; never reused. 0 is no tag.
+// Given by the server when the tag is created, from 1; never reused. No tag has the id 0.
 using TagId = uint32_t;
 
 // How a value holds between two samples.
@@ -49,18 +49,18 @@ struct Tag {
 // The default for a type: sloped for floats, stepped for all others.
 Interpolation DefaultInterpolation(ValueType type);
 
-// 1 to kTagNameBytesMax bytes of UTF-8 without control characters, not beginning or ending with a space.
-// Spaces, dots, slashes, '%', '#' and the like are what plants use, so they are allowed; '*' and '?' and '['
-// are not, because they are patterns.
+// Checks that a name has 1 to kTagNameBytesMax bytes of UTF-8 without control characters, and does not begin
+// or end with a space. Spaces, dots, slashes, '%', '#' and the like are allowed, as plants use them; '*',
+// '?' and '[' are not, as they are for patterns.
 absl::Status ValidateTagName(absl::string_view name);
 
-// The name and every other limit above. Errors name the tag, the field and the limit.
+// Checks the name and every other limit above. Errors name the tag, the field and the limit.
 absl::Status ValidateTag(const Tag& tag);
 
 bool IsValidUtf8(absl::string_view text);
 
-// Whether name matches a glob: '*' any run of characters ('/' too), '?' any one byte, '[a-z]' one of a set.
-// Linear in the product of both lengths at worst; never recursive.
+// True if the name matches a glob: '*' is any run of characters (with '/'), '?' any one byte, '[a-z]' one of
+// a set. Takes at worst time in proportion to the product of both lengths; never recursive.
 bool MatchesGlob(absl::string_view pattern, absl::string_view name);
 
 }  // namespace historian

@@ -18,8 +18,8 @@ namespace historian {
 // summed by vector instructions.
 using Timestamp = int64_t;
 
-// The times a sample may have: [1900-01-01, 2200-01-01). That is 300 years, more than a signed 64-bit count of
-// nanoseconds spans: take differences with Elapsed().
+// The times a sample may have: [1900-01-01, 2200-01-01). That is 300 years, more than a signed 64-bit count
+// of nanoseconds spans: take differences with Elapsed().
 inline constexpr Timestamp kTimestampMin = -2'208'988'800'000'000'000;
 inline constexpr Timestamp kTimestampMax = 7'258'118'400'000'000'000 - 1;  // Last valid nanosecond.
 
@@ -32,15 +32,15 @@ constexpr uint64_t Elapsed(Timestamp from, Timestamp to) {
 
 constexpr bool IsValidTimestamp(Timestamp t) { return t >= kTimestampMin && t <= kTimestampMax; }
 
-// RFC 3339 with as many fractional digits (0, 3, 6 or 9) as the time needs: 2026-11-23T09:00:00.250+01:00.
-// UTC prints "Z". Works for every Timestamp, valid or not.
+// Returns RFC 3339 with as many fractional digits (0, 3, 6 or 9) as the time needs:
+// 2026-11-23T09:00:00.250+01:00. UTC prints "Z". Works for every Timestamp, valid or not.
 std::string FormatTimestamp(Timestamp t, absl::TimeZone zone = absl::UTCTimeZone());
 
 // Reads RFC 3339, with 0 to 9 fractional digits and a zone ("Z" or +hh:mm); "T" may be a space.
-// Errors: InvalidArgument for anything else; OutOfRange outside [kTimestampMin, kTimestampMax].
+// Errors: InvalidArgument, any other text; OutOfRange, outside [kTimestampMin, kTimestampMax].
 absl::StatusOr<Timestamp> ParseTimestamp(absl::string_view text);
 
-// OutOfRange outside [kTimestampMin, kTimestampMax]; below a nanosecond it rounds down.
+// Rounds down to whole nanoseconds. Errors: OutOfRange, outside [kTimestampMin, kTimestampMax].
 absl::StatusOr<Timestamp> TimestampFromTime(absl::Time t);
 absl::Time TimeFromTimestamp(Timestamp t);
 

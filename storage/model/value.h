@@ -29,9 +29,9 @@ constexpr bool IsKnownValueType(uint8_t type) { return type >= 1 && type <= 6; }
 constexpr bool IsNumeric(ValueType type) { return type != ValueType::kString; }
 constexpr bool IsFloat(ValueType type) { return type == ValueType::kFloat64 || type == ValueType::kFloat32; }
 
-// "float64", "float32", "int64", "bool", "digital", "string".
+// Returns "float64", "float32", "int64", "bool", "digital" or "string".
 absl::string_view ValueTypeName(ValueType type);
-// False for any other text.
+// The reverse; false for any other text.
 bool ParseValueType(absl::string_view text, ValueType* type);
 
 // The 64 bits of a value, by type:
@@ -47,7 +47,7 @@ inline double Float64OfBits(ValueBits bits) { return std::bit_cast<double>(bits)
 inline float Float32OfBits(ValueBits bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits)); }
 inline int64_t Int64OfBits(ValueBits bits) { return static_cast<int64_t>(bits); }
 
-// The value as a double: exact but for int64 beyond 2^53, which is rounded. Not for strings.
+// Returns the value as a double, which is exact except for int64 beyond 2^53. Not for strings.
 inline double ToDouble(ValueType type, ValueBits bits) {
   switch (type) {
     case ValueType::kFloat64: return Float64OfBits(bits);
@@ -57,7 +57,7 @@ inline double ToDouble(ValueType type, ValueBits bits) {
   }
 }
 
-// False for bits that no value of the type has (a bool of 2, a float32 with its high half set).
+// False for bits that no value of the type has, such as a bool of 2 or a float32 with its high half set.
 constexpr bool IsCanonical(ValueType type, ValueBits bits) {
   switch (type) {
     case ValueType::kBool: return bits <= 1;

@@ -38,7 +38,7 @@ std::string MovableFrame::Moved(int64_t ns) const {
 
 absl::StatusOr<MovableFrame> MakeMovable(EncodedFrame encoded) {
   v1::Frame frame;
-  if (!frame.ParseFromString(encoded.bytes)) return absl::InternalError("our own frame is none");
+  if (!frame.ParseFromString(encoded.bytes)) return absl::InternalError("our own frame cannot be parsed");
   MovableFrame movable{.bytes = std::move(encoded.bytes), .samples = encoded.samples};
   size_t at = 0;
   for (const v1::Column& column : frame.columns()) {

@@ -34,10 +34,10 @@ struct QueryResult {
   uint64_t answers = 0;  // Samples or values in all: so that nobody is fast by answering nothing.
 };
 
-// The q-quantile, nearest rank; 0 of none. Sorts.
+// Returns the q-quantile by nearest rank, or 0 if there are no values. Sorts the values.
 double Quantile(std::vector<double>& values, double q);
 
-// Asks `n` times after a warm-up of so many; `ask` gives how many samples or values the answer has.
+// Asks `n` times, after `warm_up` times. `ask` returns how many samples or values the answer has.
 absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n, size_t warm_up,
                                       const std::function<absl::StatusOr<uint64_t>()>& ask);
 // All values of a processed answer.

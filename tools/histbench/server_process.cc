@@ -61,7 +61,7 @@ std::string GrpcTarget(const std::string& port_file) {
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Options& options) {
   if (access(options.binary.c_str(), X_OK) != 0) {
     return absl::NotFoundError(
-        absl::StrCat("'", options.binary, "' is no program; name historiand with --server-binary"));
+        absl::StrCat("'", options.binary, "' is not a program; name historiand with --server-binary"));
   }
   const std::string port_file = absl::StrCat(options.data_dir, ".ports");
   unlink(port_file.c_str());

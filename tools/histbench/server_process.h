@@ -62,7 +62,7 @@ void ForgetCachedFiles(const std::string& directory);
 // What a directory takes on the disk.
 uint64_t DirectoryBytes(const std::string& directory);
 
-// historiand beside this program, in the build's tree, or in the runfiles; empty: in none of them.
+// Finds historiand beside this program, in the build's tree or in the runfiles; empty if it is not there.
 std::string FindServerBinary();
 
 }  // namespace historian::histbench

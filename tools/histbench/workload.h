@@ -5,8 +5,7 @@
 //   plant  1 Hz of every tag. A frame is a window of seconds of a connection's tags, in columns, about 16,384
 //          samples; frames follow in time order.
 //   late   the same; 5 % of the samples come up to an hour late: they ride in the frame of the window in
-//   which they
-//          arrive, in front of their tag's samples of that window.
+//          which they arrive, in front of their tag's samples of that window.
 //   wide   snapshots: all tags of a connection at one second, up to 16,384 tags a frame.
 //   small  snapshots of 20 tags.
 //
@@ -38,7 +37,7 @@ struct WorkloadOptions {
   size_t tags = 1000;
   int64_t seconds = 6 * 3600;           // Samples of each tag: seconds of the plant, at one sample a second.
   int64_t first_second = kFirstSecond;  // A multiple of period_seconds.
-  int64_t period_seconds = 1;           // One sample of each tag in so many seconds.
+  int64_t period_seconds = 1;           // Seconds from sample to sample of a tag.
   std::string prefix = "bench";         // Of the tags' names.
 };
 
@@ -74,7 +73,7 @@ class Workload {
    public:
     // Seconds [begin, end) of the workload.
     Source(const Workload& workload, size_t connections, int64_t begin, int64_t end);
-    // The next frames of every connection, about `bytes_max` in all. False: there are none.
+    // Returns the next frames of every connection, about `bytes_max` together; false if there are no more.
     bool Next(size_t bytes_max, std::vector<std::vector<EncodedFrame>>* frames);
 
    private:

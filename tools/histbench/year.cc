@@ -87,8 +87,8 @@ absl::Status MeasureYear(const MeasureOptions& options, Json* json, std::string*
   Figure("year_p99_ms", warm_year.p99_ms, "  p99", json, table);
   Figure("day_p50_ms", warm_day.p50_ms, "a day in 2,000 buckets, warm p50, ms", json, table);
   Figure("day_p99_ms", warm_day.p99_ms, "  p99", json, table);
-  Figure("year_to_day", warm_year.p50_ms / warm_day.p50_ms, "  the whole range costs so many days", json,
-         table);
+  Figure("year_to_day", warm_year.p50_ms / warm_day.p50_ms, "  the whole range costs this many times a day",
+         json, table);
 
   ASSIGN_OR_RETURN(const QueryResult warm_round,
                    TimeQuery("round", options.repetitions, options.repetitions / 10, round));

@@ -179,11 +179,11 @@ absl::Status DumpBlocks(const BlockOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const Blocks blocks, FindBlocks(options, admin, connection, *context));
   if (blocks.infos.empty()) {
     return absl::NotFoundError(absl::StrCat(
-        "tag '", blocks.tag.name, "' has no such block; open samples are in none until `histctl seal`"));
+        "tag '", blocks.tag.name, "' has no such block; `histctl seal` makes blocks of open samples"));
   }
   if (context->format != Format::kTable && blocks.infos.size() > 1) {
     return UsageError(absl::StrCat(blocks.infos.size(),
-                                   " blocks match, but CSV and JSON are of one: narrow --from, ",
+                                   " blocks match, but CSV and JSON show one: narrow --from, ",
                                    "--to and --seal (histctl block list shows them)"));
   }
   for (const v1::BlockInfo& info : blocks.infos) {
@@ -205,8 +205,8 @@ void AddBlockCommand(CLI::App* app, Context* context) {
                        absl::Status (*run)(const BlockOptions&, Context*)) {
     CLI::App* const command = block->add_subcommand(name, about);
     command->add_option("TAG", options->tag, "the tag's name")->required();
-    command->add_option("--from", options->from, "blocks with samples from this time on; all without");
-    command->add_option("--to", options->to, "and before this time");
+    command->add_option("--from", options->from, "only blocks with samples from this time on");
+    command->add_option("--to", options->to, "only blocks with samples before this time");
     command->add_option_function<uint64_t>(
         "--seal",
         [options](const uint64_t& seal) {

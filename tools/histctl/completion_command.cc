@@ -175,7 +175,7 @@ void AddCompletionCommand(CLI::App* app, Context* context) {
       } else if (*shell == "fish") {
         context->out->Append(FishScript(words));
       } else {
-        return UsageError(absl::StrCat("'", *shell, "' is none of bash, zsh, fish"));
+        return UsageError(absl::StrCat("shell '", *shell, "': expected bash, zsh or fish"));
       }
       return absl::OkStatus();
     };

@@ -20,7 +20,7 @@ absl::Status Context::Prepare() {
   } else if (format_name == "json") {
     format = Format::kJson;
   } else {
-    return UsageError(absl::StrCat("--format: '", format_name, "' is none of table, csv, json"));
+    return UsageError(absl::StrCat("--format '", format_name, "': expected table, csv or json"));
   }
   if (cert.empty() != key.empty()) return UsageError("--cert and --key go together");
   now = Clock::System().Now();

@@ -174,12 +174,12 @@ void AddExportCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<ExportOptions>();
   CLI::App* const exp = app->add_subcommand("export", "write samples as CSV, for import");
   exp->add_option("TAG", options->tags, "names or patterns")->required();
-  exp->add_option("--from", options->from, "from this time on; all without");
-  exp->add_option("--to", options->to, "until before this time; all without");
+  exp->add_option("--from", options->from, "from this time on (default: all)");
+  exp->add_option("--to", options->to, "until before this time (default: all)");
   exp->add_option("--layout", options->layout,
                   "long (time, tag, value, quality) or wide (time and a column per tag)")
       ->capture_default_str();
-  exp->add_option("-o,--output", options->file, "the file; standard output without");
+  exp->add_option("-o,--output", options->file, "the file (default: standard output)");
   exp->footer(
       "\nNumbers are printed in the shortest form that reads back as the same bits. A long file holds "
       "everything but\n"

@@ -60,7 +60,7 @@ void AddGetCommand(CLI::App* app, Context* context) {
   get->add_option("TAG", options->tag, "the tag's name")->required();
   get->add_option("--from", options->from, "from this time on")->capture_default_str();
   get->add_option("--to", options->to, "until before this time")->capture_default_str();
-  get->add_option("--limit", options->limit, "at most so many samples; 0: all");
+  get->add_option("--limit", options->limit, "at most this many samples; 0: all");
   get->add_flag("--reverse", options->reverse, "newest first");
   get->add_flag("--bounds", options->bounds,
                 "also the newest sample before --from and the first one at or after --to");

@@ -79,8 +79,9 @@ absl::Status PlaceHold(const HoldOptions& options, Context* context) {
   record.Add("tags_expired", Cell::Unsigned(placed.tags_expired()));
   record.Finish();
   if (placed.tags_expired() > 0) {
-    context->Note(absl::StrCat("of ", placed.tags_expired(),
-                               " of these tags something in the range had expired before; that is not kept"));
+    context->Note(
+        absl::StrCat(placed.tags_expired(),
+                     " of these tags have samples in the range that had expired before; they are not kept"));
   }
   return absl::OkStatus();
 }
@@ -98,7 +99,7 @@ absl::Status ReleaseHold(const HoldOptions& options, Context* context) {
 
 void AddHoldCommand(CLI::App* app, Context* context) {
   CLI::App* const hold =
-      app->add_subcommand("hold", "legal holds: what is kept whatever the retention rules say");
+      app->add_subcommand("hold", "legal holds: keep data whatever the retention rules say");
   hold->require_subcommand(1);
   const auto options = std::make_shared<HoldOptions>();
   const auto add = [=](const char* name, const char* about, auto run) {
@@ -109,9 +110,9 @@ void AddHoldCommand(CLI::App* app, Context* context) {
 
   CLI::App* const place = add("place", "keep tags in a range of time until the hold is released", PlaceHold);
   place->add_option("NAME", options->name, "what people call it")->required();
-  place->add_option("PATTERN", options->pattern, "names of tags it is for")->required();
-  place->add_option("--from", options->from, "first time held")->required();
-  place->add_option("--to", options->to, "first time behind it")->required();
+  place->add_option("PATTERN", options->pattern, "pattern of the tags it applies to")->required();
+  place->add_option("--from", options->from, "from this time on")->required();
+  place->add_option("--to", options->to, "until before this time")->required();
   place->add_option("--reason", options->reason, "why")->required();
   place->add_option("--by", options->by, "who places it")->capture_default_str();
   place->footer(

@@ -62,7 +62,7 @@ absl::StatusOr<ImportJob> JobOf(const ImportArguments& arguments, const Context&
     ValueType type;
     if (!ParseValueType(name, &type)) {
       return UsageError(
-          absl::StrCat("--type: '", name, "' is none of float64, float32, int64, bool, digital, string"));
+          absl::StrCat("--type '", name, "': expected float64, float32, int64, bool, digital or string"));
     }
     if (header.empty()) {
       options.type = type;
@@ -128,7 +128,9 @@ void AddImportCommand(CLI::App* app, Context* context) {
                    "names of all columns, instead of the header's: 'time,XMEAS 1..41'")
       ->group(layout);
   import->add_flag("--decimal-comma", options.decimal_comma, "1,5 is one and a half")->group(layout);
-  import->add_option("--missing", arguments->missing, "what means no value besides nothing: 'NA,NaN,-'")
+  import
+      ->add_option("--missing", arguments->missing,
+                   "texts that mean no value, as an empty field does: 'NA,NaN,-'")
       ->group(layout);
   import
       ->add_flag("--missing-as-bad", options.missing_as_bad,
@@ -143,10 +145,9 @@ void AddImportCommand(CLI::App* app, Context* context) {
           "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, or a pattern such as '%d.%m.%Y %H:%M:%S'")
       ->capture_default_str()
       ->group(times);
-  import
-      ->add_option("--start", arguments->start, "the file has no times: the first row's (give it absolutely)")
+  import->add_option("--start", arguments->start, "for a file without times: the first row's time, absolute")
       ->group(times);
-  import->add_option("--step", arguments->step, "from row to row, with --start: 3m")->group(times);
+  import->add_option("--step", arguments->step, "time from row to row, with --start: 3m")->group(times);
   import
       ->add_flag("--strict-clock-changes", options.strict_clock_changes,
                  "local times that do not exist or come twice are bad rows")
@@ -155,7 +156,7 @@ void AddImportCommand(CLI::App* app, Context* context) {
   const std::string tags = "Tags";
   import
       ->add_option("--prefix", options.prefix,
-                   "in front of every tag's name; {file} and {column} are filled in")
+                   "text in front of every tag's name; {file} and {column} are filled in")
       ->group(tags);
   import->add_option("--map", arguments->maps, "HEADER=TAG; {file} and {column} are filled in; repeat it")
       ->allow_extra_args(false)
@@ -171,26 +172,30 @@ void AddImportCommand(CLI::App* app, Context* context) {
       ->allow_extra_args(false)
       ->group(tags);
   import->add_flag("--no-create", arguments->no_create, "an unknown tag is an error")->group(tags);
-  import->add_option("--infer-rows", job.infer_rows, "find types from so many first rows; 0: from all")
+  import
+      ->add_option("--infer-rows", job.infer_rows,
+                   "find types from this many rows at the beginning; 0: from all")
       ->capture_default_str()
       ->group(tags);
 
   const std::string running = "Running";
   import
       ->add_option("--on-error", arguments->on_error,
-                   "skip or fail: bad rows are told and skipped, or end it")
+                   "skip or fail: report bad rows and skip them, or end with the first")
       ->capture_default_str()
       ->group(running);
-  import->add_option("--max-errors", job.max_errors, "end after more than so many; 0: never")->group(running);
+  import->add_option("--max-errors", job.max_errors, "end after more bad rows than this; 0: never")
+      ->group(running);
   import
-      ->add_option("--producer", job.producer, "another name in front of the digest: stores a file once more")
+      ->add_option("--producer", job.producer,
+                   "another name in front of the digest: stores the file once more")
       ->group(running);
-  import->add_option("--retry-for", arguments->retry_for, "how long a server that went away is waited for")
+  import->add_option("--retry-for", arguments->retry_for, "how long to wait for a server that went away")
       ->capture_default_str()
       ->group(running);
-  import->add_flag("--dry-run", job.dry_run, "read everything, tell what would be done, store nothing")
+  import->add_flag("--dry-run", job.dry_run, "read everything, say what would be done, store nothing")
       ->group(running);
-  import->add_flag("--progress", arguments->progress, "a progress line although stderr is no terminal")
+  import->add_flag("--progress", arguments->progress, "a progress line even if stderr is not a terminal")
       ->group(running);
 
   import->footer(

@@ -262,7 +262,7 @@ absl::Status TooManyErrors(const ImportJob& job, const File& file) {
   return StoppedError(absl::StrCat(
       file.path, ": stopped ",
       job.fail_on_error ? "at the first error" : absl::StrCat("after ", job.max_errors, " errors"),
-      "; rows before it may be stored, and are not stored again when this is repeated"));
+      "; rows before it may have been stored, and are not stored twice when the command is run again"));
 }
 
 // Whether the import may go on is the result's status; `outcome` is filled either way.
@@ -427,7 +427,7 @@ absl::Status RunImport(const ImportJob& job, Context* context) {
   PrintSummary(job, files, outcomes, context);
   const bool resumable = ExitCodeOf(status) == kExitInterrupted || ExitCodeOf(status) == kExitUnreachable;
   if (resumable && !job.dry_run) {
-    context->Note("what was acknowledged is stored; run the same command again to go on behind it");
+    context->Note("what was acknowledged is stored; run the same command again to go on from there");
   }
   return status;
 }

@@ -60,9 +60,9 @@ void AddPlotCommand(CLI::App* app, Context* context) {
   plot->add_option("TAG", options->tag, "the tag's name")->required();
   plot->add_option("--from", options->from, "from this time on")->capture_default_str();
   plot->add_option("--to", options->to, "until before this time")->capture_default_str();
-  plot->add_option("--width", options->width, "characters; the terminal's without");
-  plot->add_option("--height", options->height, "lines; the terminal's without, 24 at most");
-  plot->add_flag("--ascii", options->ascii, "draw with ASCII, as is done where the locale is not UTF-8");
+  plot->add_option("--width", options->width, "in characters (default: the terminal's)");
+  plot->add_option("--height", options->height, "in lines (default: the terminal's, 24 at most)");
+  plot->add_flag("--ascii", options->ascii, "draw with ASCII (the default where the locale is not UTF-8)");
   plot->footer(
       "\nNo spike is lost: every column shows its first, last, smallest and largest sample. Where samples "
       "are Bad\n"

@@ -45,7 +45,8 @@ absl::StatusOr<uint64_t> ParseKeep(absl::string_view option, absl::string_view t
              nanos.ok() && *nanos >= kNanosPerSecond) {
     return static_cast<uint64_t>(*nanos / kNanosPerSecond);
   }
-  return UsageError(absl::StrCat(option, ": '", text, "' is no time to keep: such as 90d, 5y or forever"));
+  return UsageError(
+      absl::StrCat(option, ": '", text, "' is not a time to keep; expected 90d, 5y, forever or the like"));
 }
 
 std::string KeepText(uint64_t seconds) {
@@ -133,7 +134,7 @@ absl::Status Apply(const RetentionOptions& options, Context* context) {
                  Cell::Bytes(partition.bytes())});
   }
   rows.Finish();
-  context->Note(absl::StrCat(options.dry_run ? "a trial, nothing was done: " : "", applied.tags(),
+  context->Note(absl::StrCat(options.dry_run ? "dry run, nothing was done: " : "", applied.tags(),
                              " tags with something newly expired, ", applied.samples(), " samples and ",
                              applied.bytes(), " bytes ", options.dry_run ? "to drop" : "dropped"));
   return absl::OkStatus();
@@ -186,7 +187,7 @@ absl::Status Show(const RetentionOptions& options, Context* context) {
 
 void AddRetentionCommand(CLI::App* app, Context* context) {
   CLI::App* const retention =
-      app->add_subcommand("retention", "how long what is kept: rules per pattern of tags");
+      app->add_subcommand("retention", "how long data are kept: rules for patterns of tags");
   retention->require_subcommand(1);
   retention->footer(
       "\nRules are in order; the first whose pattern matches a tag decides for it. A tag that none matches "
@@ -205,12 +206,13 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
 
   CLI::App* const set = add("set", "add a rule, or change the one of this name", SetRule);
   set->add_option("RULE", options->name, "its name")->required();
-  set->add_option("PATTERN", options->pattern, "names of tags it is for")->required();
+  set->add_option("PATTERN", options->pattern, "pattern of the tags it applies to")->required();
   set->add_option("--raw", options->raw, "how long raw samples are kept")->required();
-  set->add_option("--rollups", options->rollups,
-                  "how long rollups are kept: what remains when raw samples have expired; as --raw without");
+  set->add_option(
+      "--rollups", options->rollups,
+      "how long rollups are kept, which remain when raw samples have expired (default: as --raw)");
   set->add_option("--position", options->position,
-                  "place in the order, from 1; a new rule is last without, a changed one stays");
+                  "place in the order, from 1 (default: a new rule goes last, a changed one stays)");
   set->add_option("--comment", options->comment, "why");
   set->add_option("--by", options->by, "who changes it")->capture_default_str();
   set->footer(
@@ -227,14 +229,14 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
   remove->footer("\nExamples:\n  histctl retention remove fast\n");
 
   CLI::App* const apply = add("apply", "apply the rules now and drop what has expired", Apply);
-  apply->add_flag("--dry-run", options->dry_run, "say what that would drop, and do nothing");
+  apply->add_flag("--dry-run", options->dry_run, "say what would be dropped, and do nothing");
   apply->footer(
       "\nThe server does so by itself every ten minutes.\n"
       "Actions: drop, all of the week has expired; rewrite, a good part has; wait, a small part has, and its "
       "space\nreturns when there is more.\n"
       "\nExamples:\n  histctl retention apply --dry-run\n  histctl retention apply\n");
 
-  CLI::App* const show = add("show", "what decides over tags, and what has expired of them", Show);
+  CLI::App* const show = add("show", "which rule and holds decide for tags, and what has expired", Show);
   show->add_option("TAG", options->tags, "names or patterns")->required();
   show->footer("\nExamples:\n  histctl retention show area-1/pump-101/flow\n");
 }

@@ -17,7 +17,7 @@ constexpr char kWords[] =
     "yesterday,\n"
     "            -2h, now-1d12h, and counts since 1970 with their unit: 1795424400s, ...ms, ...us, ...ns\n"
     "Durations:  500ms, 1s, 1m, 1h, 1d, 1w, 1d12h\n"
-    "Ranges:     --from is in them, --to is not\n"
+    "Ranges:     --from is included, --to is not\n"
     "Patterns:   * any run of characters, ? one, [a-z] one of a set; put them in quotes\n"
     "\n"
     "Examples:\n"
@@ -33,7 +33,7 @@ std::string Hint(ExitCode code, const Context& context) {
     case kExitUsage:
       return "  'histctl COMMAND --help' explains the command.\n";
     case kExitNotFound:
-      return "  'histctl tag list' shows the tags there are; add --retired for those retired.\n";
+      return "  'histctl tag list' lists the tags; add --retired for retired ones.\n";
     case kExitUnreachable:
       return absl::StrCat("  Is the server running at ", context.server,
                           "? Say where it is with --server HOST:PORT or HISTORIAN_SERVER.\n");
@@ -52,12 +52,11 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   app.add_option("--server", context->server, "the server's HOST:PORT")
       ->envname("HISTORIAN_SERVER")
       ->capture_default_str();
-  app.add_flag("--tls", context->tls, "encrypted, and trusting the system's certificate authorities");
-  app.add_option("--ca", context->ca, "encrypted, and trusting the authorities in this PEM file");
-  app.add_option("--cert", context->cert, "who we are: a PEM certificate");
-  app.add_option("--key", context->key, "its private key");
-  app.add_option("--tls-name", context->tls_name,
-                 "the name in the server's certificate, when it is not HOST");
+  app.add_flag("--tls", context->tls, "use TLS, and trust the system's certificate authorities");
+  app.add_option("--ca", context->ca, "use TLS, and trust the authorities in this PEM file");
+  app.add_option("--cert", context->cert, "our certificate (PEM), for a server that asks for one");
+  app.add_option("--key", context->key, "the private key of --cert (PEM)");
+  app.add_option("--tls-name", context->tls_name, "the name in the server's certificate, if it is not HOST");
   app.add_option("--tz", context->tz,
                  "time zone of local times, read and printed: UTC, local, Europe/Berlin, ...")
       ->envname("HISTORIAN_TZ")

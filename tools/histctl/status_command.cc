@@ -63,7 +63,7 @@ absl::Status Status(Context* context) {
 }  // namespace
 
 void AddStatusCommand(CLI::App* app, Context* context) {
-  CLI::App* const status = app->add_subcommand("status", "how the server is");
+  CLI::App* const status = app->add_subcommand("status", "the state of the server");
   status->footer(
       "\nCounts are since the server started. `read only` means that writes are refused; the message says "
       "why.\n"

@@ -78,8 +78,8 @@ absl::Status Storage(const StorageOptions& options, Context* context) {
 void AddStorageCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<StorageOptions>();
   CLI::App* const storage =
-      app->add_subcommand("storage", "what is stored and what it takes, in all or per tag");
-  storage->add_option("TAG", options->tags, "names or patterns; without: the figures in all");
+      app->add_subcommand("storage", "what is stored and how much space it takes, in total or per tag");
+  storage->add_option("TAG", options->tags, "names or patterns (default: totals only)");
   storage->footer(
       "\nOpen samples are in the journal and not yet in a block; `histctl seal` makes blocks of them.\n"
       "\nExamples:\n  histctl storage\n  histctl storage 'area-1/*' --format csv\n");

@@ -77,7 +77,7 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   Tag tag;
   if (!ParseValueType(options.type, &tag.type)) {
     return UsageError(absl::StrCat("--type: '", options.type,
-                                   "' is none of float64, float32, int64, bool, digital, string"));
+                                   "': expected float64, float32, int64, bool, digital or string"));
   }
   tag.interpolation = DefaultInterpolation(tag.type);
   if (!options.interpolation.empty()) {
@@ -358,9 +358,9 @@ void AddTagCommand(CLI::App* app, Context* context) {
       "  histctl tag create boiler/steps --type int64 --interpolation stepped --attribute plc=S7-1500\n");
 
   CLI::App* const list = add("list", "list tags by name", ListTags);
-  list->add_option("PATTERN", options->pattern, "a pattern of names; all without");
-  list->add_option("--prefix", options->prefix, "only names that begin with it");
-  list->add_flag("--retired", options->retired, "retired ones too");
+  list->add_option("PATTERN", options->pattern, "a pattern of names (default: all)");
+  list->add_option("--prefix", options->prefix, "only names that begin with this");
+  list->add_flag("--retired", options->retired, "also retired tags");
   list->footer(
       "\nExamples:\n  histctl tag list 'area-1/*/flow'\n  histctl tag list --prefix area-1/ --format json\n");
 
@@ -368,7 +368,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   show->add_option("NAME", options->names, "names or patterns")->required();
   show->footer("\nExamples:\n  histctl tag show area-1/pump-101/state\n");
 
-  CLI::App* const set = add("set", "change tags: what is given; name and type stay for ever", SetTags);
+  CLI::App* const set =
+      add("set", "change the given properties of tags; name and type never change", SetTags);
   set->add_option("NAME", options->names, "names")->required();
   set->add_option_function<std::string>(
       "--unit",
@@ -417,9 +418,9 @@ void AddTagCommand(CLI::App* app, Context* context) {
       "import -\n");
 
   CLI::App* const exp = add("export", "write tags as CSV, for tag import", ExportTags);
-  exp->add_option("PATTERN", options->pattern, "a pattern of names; all without, retired ones too");
+  exp->add_option("PATTERN", options->pattern, "a pattern of names (default: all, retired ones too)");
   exp->add_option("--prefix", options->prefix, "only names that begin with it");
-  exp->add_option("-o,--output", options->file, "the file; standard output without");
+  exp->add_option("-o,--output", options->file, "the file (default: standard output)");
   exp->footer(columns + "\nExamples:\n  histctl tag export -o tags.csv\n  histctl tag export 'area-1/*'\n");
 }
 

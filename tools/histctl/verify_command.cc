@@ -134,16 +134,17 @@ absl::Status Verify(const VerifyOptions& options, Context* context) {
 void AddVerifyCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<VerifyOptions>();
   CLI::App* const verify = app->add_subcommand("verify", "read everything that is stored and check it");
-  verify->add_option("--tags", options->tags, "names or patterns; without: all, and records and journal too");
+  verify->add_option("--tags", options->tags,
+                     "names or patterns (default: everything, with records and journal)");
   verify->add_option("--from", options->from, "only the weeks from this time on");
   verify->add_option("--to", options->to, "only the weeks until before this time");
-  verify->add_option("--rate-limit", options->mib_per_second, "read at most so many MiB a second");
+  verify->add_option("--rate-limit", options->mib_per_second, "read at most this many MiB a second");
   verify->footer(
-      "\nThe server goes on serving; what it does for this yields to all other work. Checksums, pages "
-      "against "
-      "their\nheads (each statistic is computed anew from the samples), rollups against pages. A row for "
-      "each damage, then a\nsummary; exit code 7 when there is damage. What is damaged is in no answer any "
-      "more; restore it from a backup.\n"
+      "\nThe server goes on serving; this work yields to all other work. It checks checksums, pages against "
+      "their\nheads (each statistic is computed anew from the samples) and rollups against pages. It prints "
+      "a "
+      "row for each\ndamage, then a summary; the exit code is 7 when there is damage. Damaged data can no "
+      "longer be read: restore\nthem from a backup.\n"
       "\nExamples:\n  histctl verify\n  histctl verify --rate-limit 20 --format json\n"
       "  histctl verify --tags 'area-1/*' --from -4w\n");
   verify->callback([=] { context->run = [=] { return Verify(*options, context); }; });

@@ -4,11 +4,9 @@
 // time:
 //
 //   link outages   a gateway loses its link for 2 to 15 minutes and delivers what it kept when it is back.
-//   About
-//                  one span of six hours in two.
+//                  About one span of six hours in two.
 //   wrong clocks   a gateway's clock is off by -90 to +90 seconds for half an hour, until somebody sets it.
-//   About one
-//                  day in four.
+//                  About one day in four.
 #ifndef HISTORIAN_TOOLS_PLANT_TROUBLES_H_
 #define HISTORIAN_TOOLS_PLANT_TROUBLES_H_
 

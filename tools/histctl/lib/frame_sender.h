@@ -37,7 +37,7 @@ namespace historian::histctl {
 struct FrameSenderOptions {
   std::string producer;
   absl::Duration retry_for = absl::Minutes(10);
-  // A link on which frames wait and none is acknowledged for so long is taken for dead.
+  // If frames wait and none is acknowledged for this long, the link is taken for dead.
   absl::Duration ack_timeout = absl::Minutes(1);
   size_t bytes_in_flight_max = 8 * 1024 * 1024;
   // Rejected samples of a frame. Must not call the sender.

@@ -47,8 +47,8 @@ struct ImportCounts {
   uint64_t bad_values = 0;  // Skipped alone; the rest of their row counts.
   uint64_t missing = 0;     // Empty or as --missing says.
   uint64_t samples = 0;
-  uint64_t times_skipped = 0;   // Local times that do not exist,
-  uint64_t times_repeated = 0;  // and that come twice.
+  uint64_t times_skipped = 0;   // Local times that do not exist.
+  uint64_t times_repeated = 0;  // Local times that come twice.
   Timestamp first_time = 0;     // Of all samples, when there are any.
   Timestamp last_time = 0;
 };

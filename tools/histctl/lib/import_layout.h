@@ -43,12 +43,12 @@ struct ImportOptions {
   absl::TimeZone zone;
   bool strict_clock_changes = false;
   bool decimal_comma = false;
-  std::vector<std::string> missing;  // Besides nothing at all.
+  std::vector<std::string> missing;  // Texts that mean no value, as an empty field does.
   bool missing_as_bad = false;
-  std::optional<ValueType> type;           // Of all columns
-  std::map<std::string, ValueType> types;  // or of one, by header (wide) or tag name (long).
-  std::string unit;
-  std::map<std::string, std::string> units;
+  std::optional<ValueType> type;             // Of all columns that are not in `types`.
+  std::map<std::string, ValueType> types;    // By header (wide) or tag name (long).
+  std::string unit;                          // Of all columns that are not in `units`.
+  std::map<std::string, std::string> units;  // By header (wide) or tag name (long).
 };
 
 struct ImportColumn {

@@ -46,8 +46,8 @@ class Output {
 // Writes to an open descriptor, which stays open.
 std::unique_ptr<Output> OutputToDescriptor(int fd, absl::string_view name);
 
-// Writes FILE.part and renames it to FILE in Close, so that a FILE is never half of one. What is no plain
-// file (a pipe, /dev/stdout) is written to as it is. Errors: LocalFileError.
+// Writes FILE.part and renames it to FILE in Close, so that a FILE is never half of one. A pipe or
+// a device (/dev/stdout) is written to as it is. Errors: LocalFileError.
 absl::StatusOr<std::unique_ptr<Output>> OutputToFile(const std::string& path);
 
 class StringOutput : public Output {

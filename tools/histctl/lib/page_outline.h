@@ -24,7 +24,7 @@ struct PageOutline {
   std::string qualities;  // Empty: all are Good.
 };
 
-// Errors: DataLoss, the bytes are no page.
+// Errors: DataLoss, the bytes are not a page.
 absl::StatusOr<PageOutline> OutlineOfPage(ValueType type, absl::string_view page);
 
 }  // namespace historian::histctl

@@ -3,9 +3,10 @@
 // Rows of cells as a table for people, as CSV, or as JSON. Every command that reads prints with it.
 //
 //   table  aligned columns, units in the header; what is absent is "-". Widths come from the first 1,000
-//   rows. csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed. json   an array of
-//   one object a row; what is absent is null. Numbers in their shortest form that reads back
-//          as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
+//          rows.
+//   csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed.
+//   json   an array of one object a row; what is absent is null. Numbers in their shortest form that reads
+//          back as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
 #ifndef HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
 #define HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
 
@@ -90,7 +91,7 @@ class RecordWriter {
 
 // Quoted when it must be: separators, quotes, line ends, spaces at an end, or nothing at all.
 void AppendCsvField(absl::string_view text, std::string* out);
-// With its quotes. Bytes that are no UTF-8 become U+FFFD.
+// With its quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendJsonString(absl::string_view text, std::string* out);
 // Terminal columns, about: one per character.
 size_t DisplayWidth(absl::string_view text);

@@ -34,7 +34,7 @@ std::string TagCsvRow(const Tag& tag);
 
 struct TagRow {
   uint64_t line = 0;
-  absl::Status status;  // Why the row is no tag.
+  absl::Status status;  // Why the row is not a tag.
   Tag tag;
 };
 // Every row, good or not. Errors: InvalidArgument, the header is missing or wrong.

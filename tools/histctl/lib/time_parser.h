@@ -2,9 +2,10 @@
 //
 // Reads the times of a file, all of one format, at tens of millions a second.
 //
-//   iso       2026-11-23[T ]09:00[:00[.25]][Z|+01:00]; without a zone it is local time; a comma may be the
-//   dot rfc3339   the same, but a zone is required unix, unix_ms, unix_us, unix_ns   a count since 1970, UTC;
-//   fractions are read exactly
+//   iso       2026-11-23[T ]09:00[:00[.25]][Z|+01:00]; without a zone it is local time; a comma may stand for
+//             the dot
+//   rfc3339   the same, but a zone is required
+//   unix, unix_ms, unix_us, unix_ns   a count since 1970, UTC; fractions are read exactly
 //   %...      a pattern as of strptime: %Y %m %d %H %M %S %y %b %p %j %z, %E*S for seconds with fractions
 //
 // Local times and clock changes

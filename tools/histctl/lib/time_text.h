@@ -2,10 +2,12 @@
 //
 // Times and durations as people type and read them.
 //
-//   2026-11-23T09:00:00.25Z, ...+01:00   RFC 3339
-//   2026-11-23, 2026-11-23 09:00, 2026-11-23T09:00:00.25   local time in the given zone; a date is its
-//   midnight now, today, yesterday                the latter two are midnights -2h, -1d12h, +30m, now-2h
-//   relative to now 1795424400s, ...ms, ...us, ...ns     since 1970, UTC; the unit is never guessed
+//   2026-11-23T09:00:00.25Z, ...+01:00                     RFC 3339
+//   2026-11-23, 2026-11-23 09:00, 2026-11-23T09:00:00.25   local time in the given zone; a date is
+//                                                          its midnight
+//   now, today, yesterday                                  the latter two are midnights
+//   -2h, -1d12h, +30m, now-2h                              relative to now
+//   1795424400s, ...ms, ...us, ...ns                       since 1970, UTC; the unit is never guessed
 //
 // A local time that a clock change skips is read with the offset from before the change (02:30 is then what
 // would have been 02:30 had the clock stayed: 03:30 by the new time). One that comes twice means the first.
