@@ -175,17 +175,5 @@ TEST(Plot, HasSamplesAndMarks) {
   EXPECT_THAT((*plot)[0].not_good_columns, ElementsAre(9));
 }
 
-TEST(Aggregates, NamesRoundTrip) {
-  for (const Aggregate aggregate : kAllAggregates) {
-    Aggregate parsed;
-    ASSERT_TRUE(ParseAggregate(AggregateName(aggregate), &parsed)) << AggregateName(aggregate);
-    EXPECT_EQ(parsed, aggregate);
-  }
-  Aggregate parsed;
-  EXPECT_TRUE(ParseAggregate("avg", &parsed));
-  EXPECT_EQ(parsed, Aggregate::kAverage);
-  EXPECT_FALSE(ParseAggregate("", &parsed));
-}
-
 }  // namespace
 }  // namespace historian::client

@@ -468,12 +468,13 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
   series.start = wire.start();
   series.interval_ns = wire.interval_ns();
   for (const v1::ProcessedColumn& from : wire.columns()) {
-    if (from.aggregate() < 1 || from.aggregate() > std::size(kAllAggregates)) {
+    const AggregateInfo* const aggregate = FindAggregate(from.aggregate());
+    if (aggregate == nullptr) {
       return Malformed(
           absl::StrCat("tag ", wire.tag_id(), " has unknown aggregate ", static_cast<int>(from.aggregate())));
     }
     ProcessedColumn column;
-    column.aggregate = static_cast<Aggregate>(from.aggregate());
+    column.aggregate = aggregate->id;
     switch (from.kind_case()) {
       case v1::ProcessedColumn::kFloats:
         column.values = std::vector<double>(from.floats().values().begin(), from.floats().values().end());

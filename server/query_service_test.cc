@@ -610,7 +610,7 @@ TEST(ReadProcessedTest, WrongRequestsAreToldWhatIsWrong) {
       {ProcessedOf({tag}, start, end, kSecond, std::vector<v1::Aggregate>(17, v1::AGGREGATE_SUM)),
        grpc::StatusCode::INVALID_ARGUMENT, "17 aggregates: 1 to 16"},
       {ProcessedOf({tag}, start, end, kSecond, {static_cast<v1::Aggregate>(99)}),
-       grpc::StatusCode::INVALID_ARGUMENT, "aggregate 99 is none"},
+       grpc::StatusCode::INVALID_ARGUMENT, "unknown aggregate 99; "},
       {ProcessedOf({tag, text}, start, end, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
        "'plant/batch' is of type string and has no AGGREGATE_SUM"},
       {ProcessedOf({tag}, kTimestampMin - 1, end, 0, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,

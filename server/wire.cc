@@ -492,6 +492,15 @@ absl::StatusOr<Interpolation> InterpolationFromWire(int interpolation) {
       absl::StrCat("interpolation ", interpolation, " is none: they are 1 (stepped) and 2 (sloped)"));
 }
 
+v1::Aggregate AggregateToWire(Aggregate aggregate) { return static_cast<v1::Aggregate>(aggregate); }
+
+absl::StatusOr<Aggregate> AggregateFromWire(int aggregate) {
+  if (const AggregateInfo* info = FindAggregate(aggregate); info != nullptr) return info->id;
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown aggregate ", aggregate,
+                   "; the known ones are the values of historian.v1.Aggregate (query.proto), but for 0"));
+}
+
 void TagToWire(const Tag& from, v1::Tag* to) {
   to->set_id(from.id);
   to->set_name(from.name);
