@@ -148,13 +148,6 @@ TEST(Processed, ReadsBothKindsOfColumns) {
   EXPECT_EQ(column.StatusAt(1), kBadNoData);
   EXPECT_EQ((*processed)[0].columns[1].AsDouble(0), 3.0);
   EXPECT_EQ((*processed)[0].columns[1].StatusAt(0), kGood | kInfoCalculated);
-  // A status that is said once, for two columns of one size.
-  count->set_status_as_before(true);
-  EXPECT_EQ(reader.Processed({.pattern = "*"}, request).status().code(), absl::StatusCode::kInternal);
-  count->mutable_integers()->add_values(0);
-  const auto again = reader.Processed({.pattern = "*"}, request);
-  ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ((*again)[0].columns[1].StatusAt(1), kBadNoData);
   series->mutable_columns(1)->clear_kind();
   EXPECT_EQ(reader.Processed({.pattern = "*"}, request).status().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(reader.Processed({.ids = {1}}, {.start = 0, .end = 1, .interval = absl::Nanoseconds(1) / 2})

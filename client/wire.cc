@@ -486,16 +486,8 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
       case v1::ProcessedColumn::KIND_NOT_SET:
         return Malformed(absl::StrCat("tag ", wire.tag_id(), " has an aggregate without values"));
     }
-    if (from.status_as_before()) {
-      if (series.columns.empty() || series.columns.back().size() != column.size()) {
-        return Malformed(
-            absl::StrCat("tag ", wire.tag_id(), " has an aggregate with the status of none before"));
-      }
-      column.status = series.columns.back().status;
-    } else {
-      RETURN_IF_ERROR(
-          QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
-    }
+    RETURN_IF_ERROR(
+        QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
     series.columns.push_back(std::move(column));
   }
   return series;

@@ -193,11 +193,7 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
   for (size_t k = 0; k < columns.size(); ++k) {
     if (plan.last_is_cut) columns[k].statuses[size - 1] |= kInfoPartial;
     v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));
-    if (k > 0 && std::equal(columns[k].statuses, columns[k].statuses + size, columns[k - 1].statuses)) {
-      column->set_status_as_before(true);
-    } else {
-      QualitiesToWire(columns[k].statuses, size, column->mutable_status(), kGood | kInfoCalculated);
-    }
+    QualitiesToWire(columns[k].statuses, size, column->mutable_status(), kGood | kInfoCalculated);
   }
   return absl::OkStatus();
 }
