@@ -191,7 +191,7 @@ class Reader {
   absl::StatusOr<Latest> ReadLatest(const TagSelection& tags) const;
 
   // The values of tags at given times, between samples too; samples.times are `times`. In the order of the
-  // selection. Interpolation unset: as each tag says.
+  // selection. Interpolation unset: as each tag says. uncertain_as_bad: see query.proto, whose default it has.
   absl::StatusOr<std::vector<SampleBatch>> AtTimes(const TagSelection& tags,
                                                    absl::Span<const Timestamp> times,
                                                    std::optional<Interpolation> interpolation = std::nullopt,
