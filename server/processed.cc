@@ -129,20 +129,13 @@ absl::Status FiguresInParallel(ServiceEnv& env, TagId tag, absl::Span<const Time
   const size_t piece = is_long ? (size + width - 1) / width : size;
   return ForEachInParallel(env.pool, (size + piece - 1) / piece, [&](size_t k) {
     const size_t first = k * piece;
-    std::vector<FigureColumn> rows(to.begin(), to.end());
-    for (FigureColumn& column : rows) {
-      column.values += first;
-      column.statuses += first;
-    }
+    std::vector<FigureColumn> rows;
+    for (const FigureColumn& column : to) rows.push_back(column.From(first));
     return env.archive.Figures(tag, edges.subspan(first, piece + 1), interpolation, maker, rows, keep_going);
   });
 }
 
 namespace {
-
-// An answer's columns hold what figures are: 64 bits each.
-ValueBits* BitsIn(int64_t* values) { return reinterpret_cast<ValueBits*>(values); }
-ValueBits* BitsIn(double* values) { return reinterpret_cast<ValueBits*>(values); }
 
 FigureMaker MakerFor(const ProcessedPlan& plan, ValueType type) {
   return MakerOf(plan.aggregates, type, AggregateConfig());
@@ -181,11 +174,11 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
     if (HasIntegers(aggregate, traits.type)) {
       auto* values = column->mutable_integers()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
-      columns.push_back({BitsIn(values->mutable_data()), its_statuses});
+      columns.push_back({values->mutable_data(), its_statuses});
     } else {
       auto* values = column->mutable_floats()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
-      columns.push_back({BitsIn(values->mutable_data()), its_statuses});
+      columns.push_back({values->mutable_data(), its_statuses});
     }
   }
   RETURN_IF_ERROR(FiguresInParallel(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation),

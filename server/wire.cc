@@ -139,8 +139,8 @@ ValueType FillValues(const v1::Values& from, size_t size, std::vector<ValueBits>
   switch (from.kind_case()) {
     case v1::Values::kFloat64: {
       const auto& values = from.float64().values();
-      const auto* bits = reinterpret_cast<const ValueBits*>(values.data());
-      to->assign(bits, bits + values.size());
+      to->resize(size);
+      if (size > 0) std::memcpy(to->data(), values.data(), size * sizeof(double));
       return ValueType::kFloat64;
     }
     case v1::Values::kFloat32: {

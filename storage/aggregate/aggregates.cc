@@ -130,8 +130,7 @@ FigureMaker MakerOf(absl::Span<const Aggregate> aggregates, ValueType type, cons
   maker.make = [rows = std::move(rows), type, config](const Interval& interval, size_t i, FigureTable to) {
     for (size_t k = 0; k < rows.size(); ++k) {
       const Figure figure = rows[k]->compute(type, interval, config);
-      to[k].values[i] = figure.value;
-      to[k].statuses[i] = figure.status;
+      to[k].Set(i, figure.value, figure.status);
     }
   };
   return maker;

@@ -36,11 +36,12 @@ void FigureRun::CopyTo(size_t from, size_t count, size_t to, FigureTable table) 
   HISTORIAN_CHECK(table.size() == columns_.size() && from + count <= finished_);
   for (size_t c = 0; c < columns_.size(); ++c) {
     const Column& column = columns_[c];
-    std::copy_n(column.values.data() + from, count, table[c].values + to);
+    const FigureColumn rows = table[c].From(to);
+    std::memcpy(rows.values, column.values.data() + from, count * sizeof(ValueBits));
     if (column.statuses.size() == 1) {
-      std::fill_n(table[c].statuses + to, count, column.statuses[0]);
+      std::fill_n(rows.statuses, count, column.statuses[0]);
     } else {
-      std::copy_n(column.statuses.data() + from, count, table[c].statuses + to);
+      std::copy_n(column.statuses.data() + from, count, rows.statuses);
     }
   }
 }

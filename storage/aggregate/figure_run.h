@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -24,8 +25,17 @@ namespace historian {
 // Where the figures of intervals go: row i of a column is that of interval i. A figure is 64 bits, of
 // whatever its maker says; its status is a quality.
 struct FigureColumn {
-  ValueBits* values = nullptr;
+  void* values = nullptr;  // 64 bits a row: ValueBits, or the doubles or integers that they are the bits of.
   Quality* statuses = nullptr;
+
+  void Set(size_t row, ValueBits value, Quality status) const {
+    std::memcpy(static_cast<char*>(values) + row * sizeof(value), &value, sizeof(value));
+    statuses[row] = status;
+  }
+  // The rows from that one on.
+  FigureColumn From(size_t row) const {
+    return {static_cast<char*>(values) + row * sizeof(ValueBits), statuses + row};
+  }
 };
 using FigureTable = absl::Span<const FigureColumn>;
 

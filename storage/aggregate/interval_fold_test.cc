@@ -180,8 +180,7 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
   std::vector<Interval> finished;
   const FigureMaker maker = {
       .id = "number", .columns = 1, .make = [&](const Interval& interval, size_t i, FigureTable to) {
-        to[0].values[i] = finished.size();
-        to[0].statuses[i] = StatusOf(interval);
+        to[0].Set(i, finished.size(), StatusOf(interval));
         finished.push_back(interval);
       }};
   for (uint64_t seed = 1; seed <= 150; ++seed) {

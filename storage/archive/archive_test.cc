@@ -609,8 +609,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
                                .make = [](const Interval& interval, size_t i, FigureTable to) {
                                  const std::vector<ValueBits> figures = FiguresOf(interval);
                                  for (size_t k = 0; k < kFigures; ++k) {
-                                   to[k].values[i] = figures[k];
-                                   to[k].statuses[i] = static_cast<Quality>(k);
+                                   to[k].Set(i, figures[k], static_cast<Quality>(k));
                                  }
                                }};
     const absl::Status status = archive_->Figures(tag, edges, interpolation, maker, table);
