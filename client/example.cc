@@ -12,12 +12,12 @@
 
 namespace {
 
+using historian::Aggregate;
 using historian::kNanosPerSecond;
 using historian::Tag;
 using historian::TagId;
 using historian::Timestamp;
 using historian::ValueType;
-using historian::client::Aggregate;
 
 absl::Status Run(const char* server) {
   ASSIGN_OR_RETURN(const auto connection, historian::client::Connection::Open({.target = server}));

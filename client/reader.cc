@@ -13,33 +13,6 @@
 namespace historian::client {
 namespace {
 
-struct NamedAggregate {
-  Aggregate aggregate;
-  absl::string_view name;
-  absl::string_view short_name;  // Empty: none.
-};
-
-constexpr NamedAggregate kNames[] = {
-    {Aggregate::kCount, "count", ""},
-    {Aggregate::kMinimum, "minimum", "min"},
-    {Aggregate::kMinimumTime, "minimum-time", "min-time"},
-    {Aggregate::kMaximum, "maximum", "max"},
-    {Aggregate::kMaximumTime, "maximum-time", "max-time"},
-    {Aggregate::kSum, "sum", ""},
-    {Aggregate::kAverage, "average", "avg"},
-    {Aggregate::kTimeWeightedAverage, "time-weighted-average", "twa"},
-    {Aggregate::kStandardDeviationSample, "standard-deviation-sample", "stddev"},
-    {Aggregate::kStandardDeviationPopulation, "standard-deviation-population", "stddev-population"},
-    {Aggregate::kFirst, "first", ""},
-    {Aggregate::kLast, "last", ""},
-    {Aggregate::kFirstTime, "first-time", ""},
-    {Aggregate::kLastTime, "last-time", ""},
-    {Aggregate::kRange, "range", ""},
-    {Aggregate::kGoodShare, "good-share", ""},
-    {Aggregate::kSampleCount, "sample-count", ""},
-};
-static_assert(std::size(kNames) == std::size(kAllAggregates));
-
 // "3 tags and those like 'area-1/*'".
 std::string ToString(const TagSelection& tags) {
   if (tags.names.empty() && tags.pattern.empty() && tags.ids.size() == 1)
@@ -85,23 +58,6 @@ absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Fr
 }
 
 }  // namespace
-
-absl::string_view AggregateName(Aggregate aggregate) {
-  for (const NamedAggregate& named : kNames) {
-    if (named.aggregate == aggregate) return named.name;
-  }
-  return "unknown";
-}
-
-bool ParseAggregate(absl::string_view text, Aggregate* aggregate) {
-  for (const NamedAggregate& named : kNames) {
-    if (text == named.name || (!named.short_name.empty() && text == named.short_name)) {
-      *aggregate = named.aggregate;
-      return true;
-    }
-  }
-  return false;
-}
 
 struct RawSamples::Stream {
   std::string asked;

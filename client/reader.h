@@ -11,6 +11,7 @@
 //       {.start = from, .end = to, .interval = absl::Hours(1), .aggregates = {Aggregate::kAverage}}));
 //   for (double average : std::get<0>(hourly[0].columns[0].values)) ...
 //
+// Aggregates are those of storage/model/aggregate.h, which has their names, too.
 // Ranges are half-open, [start, end). Values are bits (storage/model/value.h), strings an index into their
 // column.
 //
@@ -39,6 +40,7 @@
 #include "absl/types/span.h"
 #include "client/connection.h"
 #include "client/tags.h"
+#include "storage/model/aggregate.h"
 #include "storage/model/quality.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
@@ -140,49 +142,6 @@ struct Latest {
   std::vector<TagId> empty;           // Tags without a sample.
 };
 
-// DO NOT RENUMBER: the wire's numbers. What each means is in proto/historian/v1/query.proto.
-enum class Aggregate : uint8_t {
-  kCount = 1,
-  kMinimum = 2,
-  kMinimumTime = 3,
-  kMaximum = 4,
-  kMaximumTime = 5,
-  kSum = 6,
-  kAverage = 7,
-  kTimeWeightedAverage = 8,
-  kStandardDeviationSample = 9,
-  kStandardDeviationPopulation = 10,
-  kFirst = 11,
-  kLast = 12,
-  kFirstTime = 13,
-  kLastTime = 14,
-  kRange = 15,
-  kGoodShare = 16,
-  kSampleCount = 17,
-};
-inline constexpr Aggregate kAllAggregates[] = {Aggregate::kCount,
-                                               Aggregate::kMinimum,
-                                               Aggregate::kMinimumTime,
-                                               Aggregate::kMaximum,
-                                               Aggregate::kMaximumTime,
-                                               Aggregate::kSum,
-                                               Aggregate::kAverage,
-                                               Aggregate::kTimeWeightedAverage,
-                                               Aggregate::kStandardDeviationSample,
-                                               Aggregate::kStandardDeviationPopulation,
-                                               Aggregate::kFirst,
-                                               Aggregate::kLast,
-                                               Aggregate::kFirstTime,
-                                               Aggregate::kLastTime,
-                                               Aggregate::kRange,
-                                               Aggregate::kGoodShare,
-                                               Aggregate::kSampleCount};
-
-// "count", "minimum", "minimum-time", ..., "time-weighted-average", "good-share", "sample-count".
-absl::string_view AggregateName(Aggregate aggregate);
-// Also the usual short forms: min, max, avg, twa, stddev. False for any other text.
-bool ParseAggregate(absl::string_view text, Aggregate* aggregate);
-
 struct ProcessedRequest {
   Timestamp start = 0;
   Timestamp end = 0;
@@ -237,7 +196,8 @@ class Reader {
   absl::StatusOr<Latest> ReadLatest(const TagSelection& tags) const;
 
   // Returns the values of tags at given times, also between samples, in the order of the selection. Each
-  // batch's samples.times are `times`. If interpolation is unset each tag's own is used.
+  // batch's samples.times are `times`. If interpolation is unset each tag's own is used. uncertain_as_bad: see
+  // query.proto, whose default it has.
   absl::StatusOr<std::vector<SampleBatch>> AtTimes(const TagSelection& tags,
                                                    absl::Span<const Timestamp> times,
                                                    std::optional<Interpolation> interpolation = std::nullopt,

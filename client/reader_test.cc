@@ -148,13 +148,6 @@ TEST(Processed, ReadsBothKindsOfColumns) {
   EXPECT_EQ(column.StatusAt(1), kBadNoData);
   EXPECT_EQ((*processed)[0].columns[1].AsDouble(0), 3.0);
   EXPECT_EQ((*processed)[0].columns[1].StatusAt(0), kGood | kInfoCalculated);
-  // A status that is said once, for two columns of one size.
-  count->set_status_as_before(true);
-  EXPECT_EQ(reader.Processed({.pattern = "*"}, request).status().code(), absl::StatusCode::kInternal);
-  count->mutable_integers()->add_values(0);
-  const auto again = reader.Processed({.pattern = "*"}, request);
-  ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ((*again)[0].columns[1].StatusAt(1), kBadNoData);
   series->mutable_columns(1)->clear_kind();
   EXPECT_EQ(reader.Processed({.pattern = "*"}, request).status().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(reader.Processed({.ids = {1}}, {.start = 0, .end = 1, .interval = absl::Nanoseconds(1) / 2})
@@ -173,18 +166,6 @@ TEST(Plot, HasSamplesAndMarks) {
   EXPECT_EQ((*plot)[0].tag_id, 3u);
   EXPECT_EQ((*plot)[0].samples.size(), 4u);
   EXPECT_THAT((*plot)[0].not_good_columns, ElementsAre(9));
-}
-
-TEST(Aggregates, NamesRoundTrip) {
-  for (const Aggregate aggregate : kAllAggregates) {
-    Aggregate parsed;
-    ASSERT_TRUE(ParseAggregate(AggregateName(aggregate), &parsed)) << AggregateName(aggregate);
-    EXPECT_EQ(parsed, aggregate);
-  }
-  Aggregate parsed;
-  EXPECT_TRUE(ParseAggregate("avg", &parsed));
-  EXPECT_EQ(parsed, Aggregate::kAverage);
-  EXPECT_FALSE(ParseAggregate("", &parsed));
 }
 
 }  // namespace

@@ -468,12 +468,13 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
   series.start = wire.start();
   series.interval_ns = wire.interval_ns();
   for (const v1::ProcessedColumn& from : wire.columns()) {
-    if (from.aggregate() < 1 || from.aggregate() > std::size(kAllAggregates)) {
+    const AggregateInfo* const aggregate = FindAggregate(from.aggregate());
+    if (aggregate == nullptr) {
       return Malformed(
           absl::StrCat("tag ", wire.tag_id(), " has unknown aggregate ", static_cast<int>(from.aggregate())));
     }
     ProcessedColumn column;
-    column.aggregate = static_cast<Aggregate>(from.aggregate());
+    column.aggregate = aggregate->id;
     switch (from.kind_case()) {
       case v1::ProcessedColumn::kFloats:
         column.values = std::vector<double>(from.floats().values().begin(), from.floats().values().end());
@@ -485,16 +486,8 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
       case v1::ProcessedColumn::KIND_NOT_SET:
         return Malformed(absl::StrCat("tag ", wire.tag_id(), " has an aggregate without values"));
     }
-    if (from.status_as_before()) {
-      if (series.columns.empty() || series.columns.back().size() != column.size()) {
-        return Malformed(
-            absl::StrCat("tag ", wire.tag_id(), " has a first aggregate with the status of the one before"));
-      }
-      column.status = series.columns.back().status;
-    } else {
-      RETURN_IF_ERROR(
-          QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
-    }
+    RETURN_IF_ERROR(
+        QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
     series.columns.push_back(std::move(column));
   }
   return series;

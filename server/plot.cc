@@ -26,14 +26,14 @@ FigureMaker PlotMaker() {
           .parts = kExtremes,
           .make = [](const Interval& interval, size_t i, FigureTable to) {
             const Tally& tally = interval.samples;
-            to[0].values[i] = (tally.count > 0 ? kHasSamples : 0) | (tally.good > 0 ? kHasUsable : 0) |
-                              (tally.good < tally.count ? kHasOthers : 0);
-            to[0].statuses[i] = kGood;
+            to[0].Set(i,
+                      (tally.count > 0 ? kHasSamples : 0) | (tally.good > 0 ? kHasUsable : 0) |
+                          (tally.good < tally.count ? kHasOthers : 0),
+                      kGood);
             for (size_t k = 0; k < std::size(kDrawn); ++k) {
               const Sample& sample = tally.*kDrawn[k];
-              to[1 + 2 * k].values[i] = static_cast<ValueBits>(sample.time);
-              to[2 + 2 * k].values[i] = sample.value;
-              to[1 + 2 * k].statuses[i] = to[2 + 2 * k].statuses[i] = sample.quality;
+              to[1 + 2 * k].Set(i, BitsOfInt64(sample.time), sample.quality);
+              to[2 + 2 * k].Set(i, sample.value, sample.quality);
             }
           }};
 }
@@ -94,11 +94,11 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const
     RETURN_IF_ERROR(FiguresInParallel(env, tag, edges.subspan(first, count + 1),
                                       InterpolationFor(traits, std::nullopt), maker, table, keep_going));
     for (size_t i = 0; i < count; ++i) {
-      const ValueBits state = table[0].values[i];
+      const auto value = [&](size_t k) { return values[k * rows + i]; };
+      const ValueBits state = value(0);
       if ((state & kHasSamples) == 0) continue;
       const auto drawn = [&](size_t k) {
-        return Sample{static_cast<Timestamp>(table[1 + 2 * k].values[i]), table[2 + 2 * k].values[i],
-                      table[2 + 2 * k].statuses[i]};
+        return Sample{Int64OfBits(value(1 + 2 * k)), value(2 + 2 * k), qualities[(2 + 2 * k) * rows + i]};
       };
       add(drawn(0));
       if ((state & kHasUsable) != 0) {

@@ -8,114 +8,13 @@
 #include "server/parallel.h"
 #include "server/trend_interval.h"
 #include "server/wire.h"
-#include "storage/aggregate/interval_fold.h"
+#include "storage/aggregate/aggregates.h"
+#include "storage/model/aggregate.h"
 
 namespace historian::server {
 namespace {
 
 constexpr int kAggregatesMax = 16;
-
-bool IsTime(v1::Aggregate aggregate) {
-  return aggregate == v1::AGGREGATE_MINIMUM_TIME || aggregate == v1::AGGREGATE_MAXIMUM_TIME ||
-         aggregate == v1::AGGREGATE_FIRST_TIME || aggregate == v1::AGGREGATE_LAST_TIME;
-}
-
-bool IsCount(v1::Aggregate aggregate) {
-  return aggregate == v1::AGGREGATE_COUNT || aggregate == v1::AGGREGATE_SAMPLE_COUNT;
-}
-
-// A sample's own value.
-bool IsValue(v1::Aggregate aggregate) {
-  return aggregate == v1::AGGREGATE_MINIMUM || aggregate == v1::AGGREGATE_MAXIMUM ||
-         aggregate == v1::AGGREGATE_FIRST || aggregate == v1::AGGREGATE_LAST;
-}
-
-bool IsForStrings(v1::Aggregate aggregate) {
-  return IsCount(aggregate) || aggregate == v1::AGGREGATE_FIRST_TIME ||
-         aggregate == v1::AGGREGATE_LAST_TIME || aggregate == v1::AGGREGATE_GOOD_SHARE;
-}
-
-uint32_t PartsOf(v1::Aggregate aggregate) {
-  switch (aggregate) {
-    case v1::AGGREGATE_MINIMUM:
-    case v1::AGGREGATE_MINIMUM_TIME:
-    case v1::AGGREGATE_MAXIMUM:
-    case v1::AGGREGATE_MAXIMUM_TIME:
-    case v1::AGGREGATE_RANGE:
-      return kExtremes;
-    case v1::AGGREGATE_SUM:
-    case v1::AGGREGATE_AVERAGE:
-      return kSums;
-    case v1::AGGREGATE_STANDARD_DEVIATION_SAMPLE:
-    case v1::AGGREGATE_STANDARD_DEVIATION_POPULATION:
-      return kSums | kSquares;
-    case v1::AGGREGATE_TIME_WEIGHTED_AVERAGE:
-      return kAreas;
-    default:
-      return kCounts;
-  }
-}
-
-// The sample that an aggregate is the value or the time of; null where there is none.
-const Sample* SampleOf(v1::Aggregate aggregate, const Tally& samples) {
-  switch (aggregate) {
-    case v1::AGGREGATE_MINIMUM:
-    case v1::AGGREGATE_MINIMUM_TIME:
-      return samples.good > 0 ? &samples.min : nullptr;
-    case v1::AGGREGATE_MAXIMUM:
-    case v1::AGGREGATE_MAXIMUM_TIME:
-      return samples.good > 0 ? &samples.max : nullptr;
-    case v1::AGGREGATE_FIRST:
-    case v1::AGGREGATE_FIRST_TIME:
-      return samples.count > 0 ? &samples.first : nullptr;
-    case v1::AGGREGATE_LAST:
-    case v1::AGGREGATE_LAST_TIME:
-      return samples.count > 0 ? &samples.last : nullptr;
-    default:
-      return nullptr;
-  }
-}
-
-std::optional<int64_t> IntegerOf(v1::Aggregate aggregate, const Interval& interval) {
-  if (aggregate == v1::AGGREGATE_COUNT) return static_cast<int64_t>(interval.samples.good);
-  if (aggregate == v1::AGGREGATE_SAMPLE_COUNT) return static_cast<int64_t>(interval.samples.count);
-  const Sample* sample = SampleOf(aggregate, interval.samples);
-  if (sample == nullptr) return std::nullopt;
-  return IsTime(aggregate) ? sample->time : Int64OfBits(sample->value);
-}
-
-// Not inlined, as it answers in registers: an optional that is put together in memory is waited for.
-[[gnu::noinline]] std::optional<double> FloatOf(v1::Aggregate aggregate, ValueType type,
-                                                const Interval& interval) {
-  switch (aggregate) {
-    case v1::AGGREGATE_SUM:
-      return SumOf(interval);
-    case v1::AGGREGATE_AVERAGE:
-      return AverageOf(interval);
-    case v1::AGGREGATE_TIME_WEIGHTED_AVERAGE:
-      return TimeWeightedAverageOf(interval);
-    case v1::AGGREGATE_STANDARD_DEVIATION_SAMPLE:
-      return SampleDeviationOf(interval);
-    case v1::AGGREGATE_STANDARD_DEVIATION_POPULATION:
-      return PopulationDeviationOf(interval);
-    case v1::AGGREGATE_RANGE:
-      return RangeOf(type, interval);
-    case v1::AGGREGATE_GOOD_SHARE:
-      return GoodShareOf(interval);
-    default:
-      break;
-  }
-  const Sample* sample = SampleOf(aggregate, interval.samples);
-  if (sample == nullptr) return std::nullopt;
-  return ToDouble(type, sample->value);
-}
-
-// The status where the aggregate has no value: Bad, whatever the interval's time is. (BadNoData is not
-// Calculated: there nothing was.)
-Quality WithoutValue(Quality status, const Interval& interval) {
-  if (IsBad(status)) return status;
-  return interval.samples.count == 0 ? kBadNoData : kBad | kInfoCalculated;
-}
 
 }  // namespace
 
@@ -154,10 +53,8 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
   }
   ProcessedPlan plan;
   for (const int aggregate : request.aggregates()) {
-    if (!v1::Aggregate_IsValid(aggregate) || aggregate == v1::AGGREGATE_UNSPECIFIED) {
-      return absl::InvalidArgumentError(absl::StrCat("aggregate ", aggregate, " is none"));
-    }
-    plan.aggregates.push_back(static_cast<v1::Aggregate>(aggregate));
+    ASSIGN_OR_RETURN(const Aggregate known, AggregateFromWire(aggregate));
+    plan.aggregates.push_back(known);
   }
   ASSIGN_OR_RETURN(plan.interpolation, AskedInterpolation(request.interpolation()));
 
@@ -208,13 +105,13 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
 
 absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
                              const SelectedTags& selected) {
-  for (const v1::Aggregate aggregate : plan.aggregates) {
-    if (IsForStrings(aggregate)) continue;
+  for (const Aggregate aggregate : plan.aggregates) {
+    if (InfoOf(aggregate).for_strings) continue;
     for (size_t i = 0; i < selected.ids.size(); ++i) {
       if (selected.traits[i].type == ValueType::kString) {
         return absl::InvalidArgumentError(absl::StrCat(TagLabel(tags, selected.ids[i]),
                                                        " is of type string and has no ",
-                                                       v1::Aggregate_Name(aggregate)));
+                                                       v1::Aggregate_Name(AggregateToWire(aggregate))));
       }
     }
   }
@@ -232,49 +129,16 @@ absl::Status FiguresInParallel(ServiceEnv& env, TagId tag, absl::Span<const Time
   const size_t piece = is_long ? (size + width - 1) / width : size;
   return ForEachInParallel(env.pool, (size + piece - 1) / piece, [&](size_t k) {
     const size_t first = k * piece;
-    std::vector<FigureColumn> rows(to.begin(), to.end());
-    for (FigureColumn& column : rows) {
-      column.values += first;
-      column.statuses += first;
-    }
+    std::vector<FigureColumn> rows;
+    for (const FigureColumn& column : to) rows.push_back(column.From(first));
     return env.archive.Figures(tag, edges.subspan(first, piece + 1), interpolation, maker, rows, keep_going);
   });
 }
 
 namespace {
 
-// An answer's columns hold what figures are: 64 bits each.
-ValueBits* BitsIn(int64_t* values) { return reinterpret_cast<ValueBits*>(values); }
-ValueBits* BitsIn(double* values) { return reinterpret_cast<ValueBits*>(values); }
-
-bool HasIntegers(v1::Aggregate aggregate, ValueType type) {
-  return IsTime(aggregate) || IsCount(aggregate) || (IsValue(aggregate) && !IsFloat(type));
-}
-
-// One column for each aggregate; 0 or NaN, and a Bad status, where there is no value.
-FigureMaker MakerOf(const std::vector<v1::Aggregate>& aggregates, ValueType type) {
-  FigureMaker maker = {.columns = aggregates.size()};
-  for (const v1::Aggregate aggregate : aggregates) {
-    maker.id.push_back(static_cast<char>(aggregate));
-    maker.parts |= PartsOf(aggregate);
-  }
-  maker.make = [&aggregates, type](const Interval& interval, size_t i, FigureTable to) {
-    const Quality status = StatusOf(interval);
-    for (size_t k = 0; k < aggregates.size(); ++k) {
-      bool has_value = false;
-      if (HasIntegers(aggregates[k], type)) {
-        const std::optional<int64_t> value = IntegerOf(aggregates[k], interval);
-        has_value = value.has_value();
-        to[k].values[i] = BitsOfInt64(value.value_or(0));
-      } else {
-        const std::optional<double> value = FloatOf(aggregates[k], type, interval);
-        has_value = value.has_value();
-        to[k].values[i] = BitsOfFloat64(value.value_or(std::numeric_limits<double>::quiet_NaN()));
-      }
-      to[k].statuses[i] = has_value ? status : WithoutValue(status, interval);
-    }
-  };
-  return maker;
+FigureMaker MakerFor(const ProcessedPlan& plan, ValueType type) {
+  return MakerOf(plan.aggregates, type, AggregateConfig());
 }
 
 }  // namespace
@@ -288,7 +152,7 @@ bool IsProcessedKept(ServiceEnv& env, const v1::ReadProcessedRequest& request) {
   for (size_t i = 0; i < selected->ids.size(); ++i) {
     const TagTraits& traits = selected->traits[i];
     if (!env.archive.HasFigures(selected->ids[i], plan->edges, InterpolationFor(traits, plan->interpolation),
-                                MakerOf(plan->aggregates, traits.type))) {
+                                MakerFor(*plan, traits.type))) {
       return false;
     }
   }
@@ -303,30 +167,26 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
   series->set_interval_ns(plan.interval_ns);
   std::vector<FigureColumn> columns;
   std::vector<Quality> statuses(size * plan.aggregates.size());
-  for (const v1::Aggregate aggregate : plan.aggregates) {
+  for (const Aggregate aggregate : plan.aggregates) {
     v1::ProcessedColumn* column = series->add_columns();
-    column->set_aggregate(aggregate);
+    column->set_aggregate(AggregateToWire(aggregate));
     Quality* const its_statuses = statuses.data() + columns.size() * size;
     if (HasIntegers(aggregate, traits.type)) {
       auto* values = column->mutable_integers()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
-      columns.push_back({BitsIn(values->mutable_data()), its_statuses});
+      columns.push_back({values->mutable_data(), its_statuses});
     } else {
       auto* values = column->mutable_floats()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
-      columns.push_back({BitsIn(values->mutable_data()), its_statuses});
+      columns.push_back({values->mutable_data(), its_statuses});
     }
   }
   RETURN_IF_ERROR(FiguresInParallel(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
-                                    MakerOf(plan.aggregates, traits.type), columns, keep_going));
+                                    MakerFor(plan, traits.type), columns, keep_going));
   for (size_t k = 0; k < columns.size(); ++k) {
     if (plan.last_is_cut) columns[k].statuses[size - 1] |= kInfoPartial;
     v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));
-    if (k > 0 && std::equal(columns[k].statuses, columns[k].statuses + size, columns[k - 1].statuses)) {
-      column->set_status_as_before(true);
-    } else {
-      QualitiesToWire(columns[k].statuses, size, column->mutable_status(), kGood | kInfoCalculated);
-    }
+    QualitiesToWire(columns[k].statuses, size, column->mutable_status(), kGood | kInfoCalculated);
   }
   return absl::OkStatus();
 }

@@ -16,6 +16,7 @@
 #include "server/selection.h"
 #include "server/service_env.h"
 #include "storage/archive/archive.h"
+#include "storage/model/aggregate.h"
 
 namespace historian::server {
 
@@ -34,7 +35,7 @@ struct ProcessedPlan {
   std::vector<Timestamp> edges;
   uint64_t interval_ns = 0;
   bool last_is_cut = false;
-  std::vector<v1::Aggregate> aggregates;
+  std::vector<Aggregate> aggregates;
   std::optional<Interpolation> interpolation;
 };
 

@@ -535,8 +535,7 @@ TEST(ReadProcessedTest, ATrendHasRoundIntervalsOfTheServersChoice) {
   EXPECT_EQ(sums[0], 3);
   EXPECT_TRUE(std::isnan(sums[1]));
   EXPECT_EQ(sums[2], 4);
-  EXPECT_FALSE(series[0].columns(1).status_as_before());
-  // The same for another range that needs the same intervals, and the status once where it is the same.
+  // The same for another range that needs the same intervals; each column has its own status.
   request.clear_aggregates();
   request.add_aggregates(v1::AGGREGATE_COUNT);
   request.add_aggregates(v1::AGGREGATE_SAMPLE_COUNT);
@@ -545,8 +544,9 @@ TEST(ReadProcessedTest, ATrendHasRoundIntervalsOfTheServersChoice) {
   ASSERT_TRUE(ReadProcessed(server, request, &series).ok());
   EXPECT_EQ(series[0].start(), start);
   EXPECT_THAT(series[0].columns(0).integers().values(), ElementsAre(2, 0, 1));
-  EXPECT_TRUE(series[0].columns(1).status_as_before());
-  EXPECT_FALSE(series[0].columns(1).has_status());
+  for (const v1::ProcessedColumn& column : series[0].columns()) {
+    EXPECT_EQ(column.status().first_size(), 0) << "all Good, Calculated takes no run";
+  }
 
   request.set_intervals_max(1);
   EXPECT_EQ(ReadProcessed(server, request, &series).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
@@ -610,7 +610,7 @@ TEST(ReadProcessedTest, WrongRequestsAreToldWhatIsWrong) {
       {ProcessedOf({tag}, start, end, kSecond, std::vector<v1::Aggregate>(17, v1::AGGREGATE_SUM)),
        grpc::StatusCode::INVALID_ARGUMENT, "17 aggregates: 1 to 16"},
       {ProcessedOf({tag}, start, end, kSecond, {static_cast<v1::Aggregate>(99)}),
-       grpc::StatusCode::INVALID_ARGUMENT, "aggregate 99 is none"},
+       grpc::StatusCode::INVALID_ARGUMENT, "unknown aggregate 99; "},
       {ProcessedOf({tag, text}, start, end, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
        "'plant/batch' is of type string and has no AGGREGATE_SUM"},
       {ProcessedOf({tag}, kTimestampMin - 1, end, 0, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,

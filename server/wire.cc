@@ -139,8 +139,8 @@ ValueType FillValues(const v1::Values& from, size_t size, std::vector<ValueBits>
   switch (from.kind_case()) {
     case v1::Values::kFloat64: {
       const auto& values = from.float64().values();
-      const auto* bits = reinterpret_cast<const ValueBits*>(values.data());
-      to->assign(bits, bits + values.size());
+      to->resize(size);
+      if (size > 0) std::memcpy(to->data(), values.data(), size * sizeof(double));
       return ValueType::kFloat64;
     }
     case v1::Values::kFloat32: {
@@ -490,6 +490,15 @@ absl::StatusOr<Interpolation> InterpolationFromWire(int interpolation) {
   if (interpolation == v1::INTERPOLATION_SLOPED) return Interpolation::kSloped;
   return absl::InvalidArgumentError(
       absl::StrCat("unknown interpolation ", interpolation, "; expected 1 (stepped) or 2 (sloped)"));
+}
+
+v1::Aggregate AggregateToWire(Aggregate aggregate) { return static_cast<v1::Aggregate>(aggregate); }
+
+absl::StatusOr<Aggregate> AggregateFromWire(int aggregate) {
+  if (const AggregateInfo* info = FindAggregate(aggregate); info != nullptr) return info->id;
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown aggregate ", aggregate,
+                   "; the known ones are the values of historian.v1.Aggregate (query.proto), but for 0"));
 }
 
 void TagToWire(const Tag& from, v1::Tag* to) {

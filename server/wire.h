@@ -18,10 +18,12 @@
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/admin.pb.h"
 #include "proto/historian/v1/ingest.pb.h"
+#include "proto/historian/v1/query.pb.h"
 #include "proto/historian/v1/retention.pb.h"
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
 #include "storage/archive/archive.h"
+#include "storage/model/aggregate.h"
 #include "storage/model/frame.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
@@ -69,7 +71,7 @@ void AddMalformed(FrameNotes notes, WriteResult* result);
 // total.
 void AddResult(const WriteResult& result, v1::WriteAck* ack);
 
-// ---- Tags
+// ---- Tags and aggregates
 
 v1::ValueType ValueTypeToWire(ValueType type);
 // Errors: InvalidArgument, the type is unspecified or unknown.
@@ -77,6 +79,11 @@ absl::StatusOr<ValueType> ValueTypeFromWire(int type);
 v1::Interpolation InterpolationToWire(Interpolation interpolation);
 // Errors: InvalidArgument, the interpolation is unspecified or unknown.
 absl::StatusOr<Interpolation> InterpolationFromWire(int interpolation);
+
+// The numbers are the same; a test holds the two lists together.
+v1::Aggregate AggregateToWire(Aggregate aggregate);
+// InvalidArgument for unspecified and unknown ones.
+absl::StatusOr<Aggregate> AggregateFromWire(int aggregate);
 
 void TagToWire(const Tag& from, v1::Tag* to);
 // Returns a new tag, without the fields that the server sets.

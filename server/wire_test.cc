@@ -1,12 +1,15 @@
 #include "server/wire.h"
 
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -244,6 +247,32 @@ TEST(WireTest, TagsComeBack) {
   wire.set_type(static_cast<v1::ValueType>(17));
   EXPECT_THAT(std::string(TagFromWire(wire).status().message()),
               HasSubstr("tag 'a/b': unknown value type 17"));
+}
+
+TEST(WireTest, EveryAggregateOfTheContractHasOneRowOfItsNumberAndNoOtherRowIsThere) {
+  const google::protobuf::EnumDescriptor& contract = *v1::Aggregate_descriptor();
+  size_t specified = 0;
+  for (int i = 0; i < contract.value_count(); ++i) {
+    const int number = contract.value(i)->number();
+    if (number == v1::AGGREGATE_UNSPECIFIED) continue;
+    SCOPED_TRACE(contract.value(i)->name());
+    ++specified;
+    const auto aggregate = AggregateFromWire(number);
+    ASSERT_TRUE(aggregate.ok()) << aggregate.status();
+    EXPECT_EQ(static_cast<int>(*aggregate), number);
+    EXPECT_EQ(AggregateToWire(*aggregate), number);
+    size_t rows = 0;
+    for (const AggregateInfo& info : kAggregates) rows += static_cast<int>(info.id) == number;
+    EXPECT_EQ(rows, 1u);
+    // AGGREGATE_MINIMUM_TIME is minimum-time.
+    EXPECT_EQ(absl::StrReplaceAll(absl::AsciiStrToLower(contract.value(i)->name()),
+                                  {{"aggregate_", ""}, {"_", "-"}}),
+              InfoOf(*aggregate).name);
+  }
+  EXPECT_EQ(specified, std::size(kAggregates));
+  for (const int number : {0, 18, 99, -1, 257}) {
+    EXPECT_EQ(AggregateFromWire(number).status().code(), absl::StatusCode::kInvalidArgument) << number;
+  }
 }
 
 }  // namespace

@@ -10,13 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "client/client.h"
 #include "gtest/gtest.h"
+#include "storage/aggregate/aggregates.h"
 #include "storage/archive/archive_model.h"
 #include "tests/server_process.h"
 
 namespace historian {
 namespace {
 
-using client::Aggregate;
 using testing::ScratchDirectory;
 using testing::ServerProcess;
 
@@ -148,9 +148,10 @@ class SystemTest : public ::testing::TestWithParam<int> {
     for (Timestamp t = a; t < b; t += interval) edges.push_back(t);
     edges.push_back(b);
     std::vector<client::ProcessedColumn> columns;
-    for (const auto& part :
-         {std::vector<Aggregate>(std::begin(client::kAllAggregates), std::begin(client::kAllAggregates) + 9),
-          std::vector<Aggregate>(std::begin(client::kAllAggregates) + 9, std::end(client::kAllAggregates))}) {
+    std::vector<Aggregate> all;
+    for (const AggregateInfo& info : kAggregates) all.push_back(info.id);
+    for (const auto& part : {std::vector<Aggregate>(all.begin(), all.begin() + 9),
+                             std::vector<Aggregate>(all.begin() + 9, all.end())}) {
       auto processed =
           client::Reader(*connection_)
               .Processed({.ids = {tag.id}},
@@ -160,77 +161,19 @@ class SystemTest : public ::testing::TestWithParam<int> {
       for (client::ProcessedColumn& column : (*processed)[0].columns) columns.push_back(std::move(column));
     }
     const std::vector<Interval> intervals = model_.Fold(tag.id, tag.type, edges, tag.interpolation);
-    const auto number = [&](ValueBits bits) {
-      return tag.type == ValueType::kInt64 ? static_cast<double>(Int64OfBits(bits))
-                                           : ToDouble(tag.type, bits);
-    };
     for (const client::ProcessedColumn& column : columns) {
-      ASSERT_EQ(column.size(), intervals.size()) << where << ", " << client::AggregateName(column.aggregate);
+      const std::string what = absl::StrCat(where, ", ", InfoOf(column.aggregate).name);
+      ASSERT_EQ(column.size(), intervals.size()) << what;
+      const auto* const floats = std::get_if<std::vector<double>>(&column.values);
+      ASSERT_EQ(floats == nullptr, HasIntegers(column.aggregate, tag.type)) << what;
       for (size_t i = 0; i < intervals.size(); ++i) {
-        const Interval& interval = intervals[i];
-        std::optional<double> expected;
-        switch (column.aggregate) {
-          case Aggregate::kCount:
-            expected = interval.samples.good;
-            break;
-          case Aggregate::kSampleCount:
-            expected = interval.samples.count;
-            break;
-          case Aggregate::kGoodShare:
-            expected = GoodShareOf(interval);
-            break;
-          case Aggregate::kSum:
-            expected = SumOf(interval);
-            break;
-          case Aggregate::kAverage:
-            expected = AverageOf(interval);
-            break;
-          case Aggregate::kTimeWeightedAverage:
-            expected = TimeWeightedAverageOf(interval);
-            break;
-          case Aggregate::kStandardDeviationSample:
-            expected = SampleDeviationOf(interval);
-            break;
-          case Aggregate::kStandardDeviationPopulation:
-            expected = PopulationDeviationOf(interval);
-            break;
-          case Aggregate::kRange:
-            expected = RangeOf(tag.type, interval);
-            break;
-          case Aggregate::kMinimum:
-            if (interval.samples.good > 0) expected = number(interval.samples.min.value);
-            break;
-          case Aggregate::kMaximum:
-            if (interval.samples.good > 0) expected = number(interval.samples.max.value);
-            break;
-          case Aggregate::kMinimumTime:
-            if (interval.samples.good > 0) expected = interval.samples.min.time;
-            break;
-          case Aggregate::kMaximumTime:
-            if (interval.samples.good > 0) expected = interval.samples.max.time;
-            break;
-          case Aggregate::kFirst:
-            if (interval.samples.count > 0) expected = number(interval.samples.first.value);
-            break;
-          case Aggregate::kLast:
-            if (interval.samples.count > 0) expected = number(interval.samples.last.value);
-            break;
-          case Aggregate::kFirstTime:
-            if (interval.samples.count > 0) expected = interval.samples.first.time;
-            break;
-          case Aggregate::kLastTime:
-            if (interval.samples.count > 0) expected = interval.samples.last.time;
-            break;
-        }
-        const bool has_value = !IsBad(column.StatusAt(i)) || column.aggregate == Aggregate::kFirst ||
-                               column.aggregate == Aggregate::kLast;
-        if (!expected.has_value()) {
-          EXPECT_TRUE(IsBad(column.StatusAt(i)))
-              << where << ", " << client::AggregateName(column.aggregate) << " " << i;
-        } else if (has_value && !std::isnan(*expected)) {
-          EXPECT_EQ(column.AsDouble(i), *expected)
-              << where << ", " << client::AggregateName(column.aggregate) << " " << i;
-        }
+        const Figure expected = RowOf(column.aggregate).compute(tag.type, intervals[i], AggregateConfig());
+        const ValueBits got = floats != nullptr
+                                  ? BitsOfFloat64((*floats)[i])
+                                  : BitsOfInt64(std::get<std::vector<int64_t>>(column.values)[i]);
+        EXPECT_EQ(got, expected.value) << what << " " << i;
+        const bool is_cut = Elapsed(edges[i], edges[i + 1]) < static_cast<uint64_t>(interval);
+        EXPECT_EQ(column.StatusAt(i), expected.status | (is_cut ? kInfoPartial : 0)) << what << " " << i;
       }
     }
   }

@@ -43,7 +43,7 @@ bool CountsAsBound(ValueType type, ValueBits value, Quality quality, bool uncert
 // newest sample it is always UncertainDataSubNormal. Only floats and int64 slope; other types are stepped.
 // For strings `value` is 0 and the caller takes the text of `before`, or of `exact`.
 ValueAtTime InterpolateAt(ValueType type, Interpolation interpolation, Timestamp t,
-                          const Neighbours& neighbours, bool uncertain_as_bad = true);
+                          const Neighbours& neighbours, bool uncertain_as_bad);
 
 // The value at t of the straight line from (ta, a) to (tb, b), in double:
 //   a + (b - a) * ((t - ta) / (tb - ta))

@@ -33,7 +33,7 @@ TEST(AtTime, Rules) {
     Neighbours around;
     std::optional<double> value;
     Quality quality;
-    bool uncertain_as_bad = true;
+    bool uncertain_as_bad = false;
   } cases[] = {
       {"exact", kSloped, {.exact = At(t, 3), .before = before, .after = after}, 3, kGood},
       {"exact keeps its quality", kSloped, {.exact = At(t, 3, 0x00960000)}, 3, 0x00960000},
@@ -47,29 +47,24 @@ TEST(AtTime, Rules) {
        {.exact = At(t, kNan), .before = before, .after = after},
        15,
        kInterpolatedUncertain},
-      {"exact Uncertain",
+      {"exact Uncertain, as bad",
        kSloped,
        {.exact = At(t, 3, kUncertain), .before = before, .after = after},
        15,
-       kInterpolatedUncertain},
-      {"exact Uncertain, taken",
-       kSloped,
-       {.exact = At(t, 3, kUncertain), .before = before},
-       3,
-       kUncertain,
-       false},
+       kInterpolatedUncertain,
+       true},
+      {"exact Uncertain", kSloped, {.exact = At(t, 3, kUncertain), .before = before}, 3, kUncertain},
       {"exact Bad, nothing else", kSloped, {.exact = At(t, 3, kBad)}, std::nullopt, kBadNoData},
       {"between", kSloped, {.before = before, .after = after}, 15, kInterpolatedGood},
       {"skipped", kSloped, {.before = before, .after = after, .skipped = true}, 15, kInterpolatedUncertain},
-      {"Uncertain end", kSloped, {.before = before, .after = doubtful}, 15, kInterpolatedUncertain, false},
+      {"Uncertain end", kSloped, {.before = before, .after = doubtful}, 15, kInterpolatedUncertain},
       {"held", kStepped, {.before = before, .after = after}, 10, kInterpolatedGood},
-      {"held until Uncertain", kStepped, {.before = before, .after = doubtful}, 10, kInterpolatedGood, false},
+      {"held until Uncertain", kStepped, {.before = before, .after = doubtful}, 10, kInterpolatedGood},
       {"held from Uncertain",
        kStepped,
        {.before = At(10, 10, kUncertain), .after = after},
        10,
-       kInterpolatedUncertain,
-       false},
+       kInterpolatedUncertain},
       {"held, skipped",
        kStepped,
        {.before = before, .after = after, .skipped = true},
@@ -130,8 +125,8 @@ TEST(AtTime, IntegersRoundToNearestAndNeverOverflow) {
       {IntAt(0, (int64_t{1} << 60) + 1), IntAt(2, (int64_t{1} << 60) + 3), 1, (int64_t{1} << 60) + 2},
   };
   for (const auto& c : cases) {
-    const ValueAtTime got =
-        InterpolateAt(ValueType::kInt64, Interpolation::kSloped, c.t, {.before = c.before, .after = c.after});
+    const ValueAtTime got = InterpolateAt(ValueType::kInt64, Interpolation::kSloped, c.t,
+                                          {.before = c.before, .after = c.after}, false);
     EXPECT_EQ(Int64OfBits(*got.value), c.expected) << c.t;
     EXPECT_EQ(got.quality, kInterpolatedGood);
   }
@@ -140,13 +135,13 @@ TEST(AtTime, IntegersRoundToNearestAndNeverOverflow) {
 TEST(AtTime, OtherTypesKeepTheirBits) {
   const Neighbours around = {.before = Sample{0, 2, kGood}, .after = Sample{10, 4, kGood}};
   for (const ValueType type : {ValueType::kBool, ValueType::kDigital, ValueType::kString}) {
-    const ValueAtTime got = InterpolateAt(type, Interpolation::kSloped, 5, around);
+    const ValueAtTime got = InterpolateAt(type, Interpolation::kSloped, 5, around, false);
     EXPECT_EQ(*got.value, 2) << "states have no values between them";
     EXPECT_EQ(got.quality, kInterpolatedGood);
   }
   const Neighbours floats = {.before = Sample{0, BitsOfFloat32(0), kGood},
                              .after = Sample{3, BitsOfFloat32(1), kGood}};
-  EXPECT_EQ(*InterpolateAt(ValueType::kFloat32, Interpolation::kSloped, 1, floats).value,
+  EXPECT_EQ(*InterpolateAt(ValueType::kFloat32, Interpolation::kSloped, 1, floats, false).value,
             BitsOfFloat32(static_cast<float>(1.0 / 3)));
 }
 

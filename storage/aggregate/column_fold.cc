@@ -57,7 +57,7 @@ HISTORIAN_INLINE void ForEachFour(const Number* values, size_t size, const Step&
     return;
   }
   Load(kKeep + 8 - size, keep);
-  for (size_t k = 0; k < 4; ++k) four[k] = values[k < size ? k : 0];
+  for (size_t k = 0; k < 4; ++k) four[k] = NumberAt(values, k < size ? k : 0);
   step(four, keep, 0);
 }
 
@@ -108,7 +108,7 @@ HISTORIAN_INLINE bool AreZeros(const FourBits& v) { return (AnyOf(v) & kMagnitud
 
 template <bool kExtremes, bool kSum>
 HISTORIAN_INLINE DoublesFold FoldIn(const double* values, size_t size, const SumGrid& grid) {
-  FourDoubles min = Splat(values[0]);
+  FourDoubles min = Splat(NumberAt(values, 0));
   FourDoubles max = min;
   FourDoubles magnitude = {};
   FourBits left = {};
@@ -174,7 +174,7 @@ HISTORIAN_INLINE DoublesFold FoldProductsIn(const double* values, const uint64_t
   uint64_t weight_bits = 0;
   uint64_t too_small = 0;
   for (size_t i = 0; i < size; ++i) {
-    const double v = values[i];
+    const double v = NumberAt(values, i);
     double factor = v;
     if constexpr (kSquares) {
       too_small |= static_cast<uint64_t>(std::fabs(v) < kSquaredMin) & static_cast<uint64_t>(v != 0.0);
@@ -202,7 +202,8 @@ HISTORIAN_INLINE DoublesFold FoldProductsIn(const double* values, const uint64_t
 template <bool kExtremes, bool kSum>
 HISTORIAN_INLINE IntsFold FoldIn(const int64_t* values, size_t size) {
   constexpr uint64_t kSign = uint64_t{1} << 63;
-  FourInts min = {values[0], values[0], values[0], values[0]};
+  const int64_t first = NumberAt(values, 0);
+  FourInts min = {first, first, first, first};
   FourInts max = min;
   // The halves of the numbers, moved up by 2^63 so that they have no sign.
   FourBits high = {};
@@ -363,7 +364,10 @@ HISTORIAN_SIMD ExtremesAt PlacesOf(const int64_t* values, size_t size, int64_t m
 // A difference of a number from itself is zero but for NaN and the infinities.
 HISTORIAN_SIMD bool AreFinite(const double* values, size_t size) {
   uint64_t any = 0;
-  for (size_t i = 0; i < size; ++i) any |= std::bit_cast<uint64_t>(values[i] - values[i]);
+  for (size_t i = 0; i < size; ++i) {
+    const double value = NumberAt(values, i);
+    any |= std::bit_cast<uint64_t>(value - value);
+  }
   return any == 0;
 }
 

@@ -21,6 +21,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace historian {
 
@@ -51,6 +52,15 @@ class SumGrid {
   double sigma_low_ = 0x1.8p-12;
   double sigma_lowest_ = 0x1.8p-63;
 };
+
+// Number i of a column. A column of numbers may be the bits of samples' values (ValueBits), so nothing in this
+// package reads one through a pointer but by this or another copy of bytes.
+template <typename Number>
+[[gnu::always_inline]] inline Number NumberAt(const Number* values, size_t i) {
+  Number number;
+  std::memcpy(&number, values + i, sizeof(number));
+  return number;
+}
 
 struct DoublesFold {
   // False if a number is not finite or does not fit the grid. Then the other fields are undefined, except

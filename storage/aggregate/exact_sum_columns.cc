@@ -25,7 +25,7 @@ namespace {
 constexpr size_t kChunk = kColumnChunk;
 
 typedef double Four __attribute__((vector_size(32)));
-typedef double FourAnywhere __attribute__((vector_size(32), aligned(8)));
+typedef double FourAnywhere __attribute__((vector_size(32), aligned(8), may_alias));  // See NumberAt.
 typedef uint64_t FourBits __attribute__((vector_size(32)));
 
 inline constexpr FourBits kMagnitudeMask = {~uint64_t{0} >> 1, ~uint64_t{0} >> 1, ~uint64_t{0} >> 1,
@@ -59,8 +59,9 @@ HISTORIAN_SIMD double TakeLevel(const double* values, size_t size, double sigma,
   double total = (sum[0][0] + sum[0][1]) + (sum[0][2] + sum[0][3]);
   double highest = std::max(MaxOf(max[0]), MaxOf(max[1]));
   for (; i < size; ++i) {
-    const double taken = (values[i] + sigma) - sigma;
-    rests[i] = values[i] - taken;
+    const double value = NumberAt(values, i);
+    const double taken = (value + sigma) - sigma;
+    rests[i] = value - taken;
     total += taken;
     highest = std::max(highest, std::fabs(rests[i]));
   }
@@ -78,7 +79,7 @@ void AddLevels(const double* values, size_t size, double max, ExactSum* sum) {
     std::frexp(max, &exponent);
     const int s = std::max(exponent + log_size - 1, -1022);
     if (s > 1022) {
-      for (size_t i = 0; i < size; ++i) sum->Add(values[i]);
+      for (size_t i = 0; i < size; ++i) sum->Add(NumberAt(values, i));
       return;
     }
     sum->Add(TakeLevel(values, size, std::ldexp(1.5, s), rests, &max));
@@ -119,7 +120,7 @@ void ExactSum::AddAllSquares(const double* values, size_t size, SumGrid* grid) {
     if (fold.exact) {
       AddFold(fold, *grid);
     } else {
-      for (size_t i = 0; i < count; ++i) AddSquare(chunk[i]);
+      for (size_t i = 0; i < count; ++i) AddSquare(NumberAt(chunk, i));
     }
   }
 }
@@ -138,7 +139,7 @@ void ExactSum::AddScaledProducts(const double* values, const uint64_t* weights, 
     if (fold.exact) {
       AddFold(fold, *grid, exponent);
     } else {
-      for (size_t i = 0; i < count; ++i) AddScaledProduct(chunk[i], w[i], exponent);
+      for (size_t i = 0; i < count; ++i) AddScaledProduct(NumberAt(chunk, i), w[i], exponent);
     }
   }
 }

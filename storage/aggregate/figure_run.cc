@@ -6,15 +6,8 @@
 
 namespace historian {
 
-FigureRun::FigureRun(FoldedRun parts, Timestamp begin, uint64_t step, size_t finished, const Sample& first,
-                     const Sample& last, size_t columns)
-    : parts_(std::move(parts)),
-      begin_(begin),
-      step_(step),
-      finished_(finished),
-      first_(first),
-      last_(last),
-      columns_(columns) {
+FigureRun::FigureRun(Timestamp begin, uint64_t step, size_t finished, size_t columns)
+    : begin_(begin), step_(step), finished_(finished), columns_(columns) {
   for (Column& column : columns_) {
     column.values.resize(finished);
     column.statuses.resize(finished);
@@ -27,7 +20,9 @@ std::vector<FigureColumn> FigureRun::Rows() {
   return rows;
 }
 
-void FigureRun::Shrink() {
+void FigureRun::Complete(const Ends& ends) {
+  ends_ = ends;
+  if (finished_ == 0) return;
   for (Column& column : columns_) {
     std::vector<Quality>& statuses = column.statuses;
     if (std::all_of(statuses.begin(), statuses.end(), [&](Quality q) { return q == statuses[0]; })) {
@@ -41,17 +36,18 @@ void FigureRun::CopyTo(size_t from, size_t count, size_t to, FigureTable table) 
   HISTORIAN_CHECK(table.size() == columns_.size() && from + count <= finished_);
   for (size_t c = 0; c < columns_.size(); ++c) {
     const Column& column = columns_[c];
-    std::copy_n(column.values.data() + from, count, table[c].values + to);
+    const FigureColumn rows = table[c].From(to);
+    std::memcpy(rows.values, column.values.data() + from, count * sizeof(ValueBits));
     if (column.statuses.size() == 1) {
-      std::fill_n(table[c].statuses + to, count, column.statuses[0]);
+      std::fill_n(rows.statuses, count, column.statuses[0]);
     } else {
-      std::copy_n(column.statuses.data() + from, count, table[c].statuses + to);
+      std::copy_n(column.statuses.data() + from, count, rows.statuses);
     }
   }
 }
 
 size_t FigureRun::MemoryBytes() const {
-  size_t bytes = sizeof(FigureRun) - sizeof(FoldedRun) + parts_.MemoryBytes();
+  size_t bytes = sizeof(FigureRun);
   for (const Column& column : columns_) {
     bytes += sizeof(Column) + column.values.capacity() * sizeof(ValueBits) +
              column.statuses.capacity() * sizeof(Quality);

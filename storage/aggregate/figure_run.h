@@ -4,19 +4,18 @@
 // status. They depend on the interval alone, so those of intervals that a run of samples fills can be made
 // once, kept, and copied into answer after answer.
 //
-//   samples           a  b c | d e | f | g   h       a run, ended by the samples a and h
+//   samples           a  b c | d e | f | g   h       a run, from the sample a to the sample h
 //   intervals      [0        )[1   )[2 )[3       )   1 and 2 are *finished*: their figures are here
-//                  |-part-|               |-part|    0 and 3 are shared with what lies before and behind
+//                  |--head--|           |-tail-|     0 and 3 are shared with what lies before and behind
 #ifndef HISTORIAN_STORAGE_AGGREGATE_FIGURE_RUN_H_
 #define HISTORIAN_STORAGE_AGGREGATE_FIGURE_RUN_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <cstring>
 #include <vector>
 
 #include "absl/types/span.h"
-#include "storage/aggregate/folded_run.h"
 #include "storage/aggregate/summary.h"
 #include "storage/model/quality.h"
 #include "storage/model/value.h"
@@ -26,37 +25,49 @@ namespace historian {
 // Where the figures of intervals go: row i of a column is that of interval i. A figure is 64 bits, of
 // whatever its maker says; its status is a quality.
 struct FigureColumn {
-  ValueBits* values = nullptr;
+  void* values = nullptr;  // 64 bits a row: ValueBits, or the doubles or integers that they are the bits of.
   Quality* statuses = nullptr;
+
+  void Set(size_t row, ValueBits value, Quality status) const {
+    std::memcpy(static_cast<char*>(values) + row * sizeof(value), &value, sizeof(value));
+    statuses[row] = status;
+  }
+  // The rows from that one on.
+  FigureColumn From(size_t row) const {
+    return {static_cast<char*>(values) + row * sizeof(ValueBits), statuses + row};
+  }
 };
 using FigureTable = absl::Span<const FigureColumn>;
 
-// Immutable once made (figures.h).
+// Made by a FigureRunBuilder (figures.h); immutable from then on.
 class FigureRun {
  public:
-  // No interval is finished.
-  explicit FigureRun(FoldedRun parts) : parts_(std::move(parts)) {}
-  // `parts` are the first and the last; finished intervals begin at `begin`, each `step` long. `first` and
-  // `last`: the sample behind the first part, and the one before the last.
-  FigureRun(FoldedRun parts, Timestamp begin, uint64_t step, size_t finished, const Sample& first,
-            const Sample& last, size_t columns);
+  // What is not finished, and the neighbours of what is.
+  struct Ends {
+    Summary head;  // Of the run's samples in its first interval.
+    Summary tail;  // Of those in its last one; of no samples where that is the first.
+    Sample first;  // The first sample behind the head.
+    Sample last;   // The last sample before the tail.
+  };
 
-  // Of the intervals that are not finished. Each stands for all samples of the run in its interval.
-  const FoldedRun& parts() const { return parts_; }
+  // With room for the figures of `finished` intervals: they begin at `begin`, each `step` long.
+  FigureRun(Timestamp begin, uint64_t step, size_t finished, size_t columns);
+  // The room, to be filled by the maker.
+  std::vector<FigureColumn> Rows();
+  // Ends the making.
+  void Complete(const Ends& ends);
+
+  const Summary& head() const { return ends_.head; }
+  const Summary& tail() const { return ends_.tail; }
 
   size_t finished() const { return finished_; }
   // Requires finished intervals: where they begin and end, and how long each is.
   Timestamp begin() const { return begin_; }
   Timestamp end() const { return static_cast<Timestamp>(static_cast<uint64_t>(begin_) + finished_ * step_); }
   uint64_t step() const { return step_; }
-  const Sample& first() const { return first_; }
-  const Sample& last() const { return last_; }
-
-  // To be filled before the run is shared, all rows; then Shrink().
-  std::vector<FigureColumn> Rows();
-  void Shrink();
-
-  // Copies rows [from, from + count) of the finished intervals to rows `to` and following.
+  const Sample& first() const { return ends_.first; }
+  const Sample& last() const { return ends_.last; }
+  // Copies the figures of `count` finished intervals, the first of them `from`, to rows that begin at `to`.
   void CopyTo(size_t from, size_t count, size_t to, FigureTable table) const;
 
   size_t MemoryBytes() const;
@@ -67,11 +78,10 @@ class FigureRun {
     std::vector<Quality> statuses;  // One, when all are the same.
   };
 
-  FoldedRun parts_;
-  Timestamp begin_ = 0;
-  uint64_t step_ = 0;
-  size_t finished_ = 0;
-  Sample first_, last_;
+  Timestamp begin_;
+  uint64_t step_;
+  size_t finished_;
+  Ends ends_;
   std::vector<Column> columns_;
 };
 

@@ -1,42 +1,98 @@
 #include "storage/aggregate/figures.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
+
+#include "storage/model/check.h"
 
 namespace historian {
+namespace {
 
-FigureRun MakeFigureRun(ValueType type, Interpolation interpolation, const IntervalGrid& grid, uint32_t parts,
-                        const FigureMaker& maker, FoldedRun folded) {
-  const size_t n = folded.size();
-  if (n < 2) return FigureRun(std::move(folded));
-  const Sample before = folded.last(0), behind = folded.first(n - 1);
-  const Timestamp begin = grid.EndOfInterval(before.time);
-  // Where the grid ends with all time, the last interval may be cut.
-  const Timestamp last_end = grid.EndOfInterval(behind.time);
-  if (last_end > kTimestampMax) return FigureRun(std::move(folded));
-  const Timestamp end = last_end - static_cast<Timestamp>(grid.step);
-  if (begin >= end) return FigureRun(std::move(folded));
+size_t FinishedBetween(Timestamp begin, Timestamp end, uint64_t step) {
+  return begin < end ? Elapsed(begin, end) / step : 0;
+}
 
-  FoldedRun ends(parts);
-  ends.Append(folded.Get(0));
-  ends.Append(folded.Get(n - 1));
-  ends.ShrinkToFit();
-  std::vector<Timestamp> edges;
-  for (Timestamp edge = begin; edge <= end; edge += static_cast<Timestamp>(grid.step)) edges.push_back(edge);
-  FigureRun run(std::move(ends), begin, grid.step, edges.size() - 1, folded.first(1), folded.last(n - 2),
-                maker.columns);
-  const std::vector<FigureColumn> rows = run.Rows();
-  IntervalFold fold(type, interpolation, edges, parts,
-                    [&](size_t i, const Interval& interval) { maker.make(interval, i, rows); });
-  const auto add = [&fold](const Sample& sample) {
-    fold.Add({&sample.time, &sample.value, &sample.quality, nullptr, 1});
+}  // namespace
+
+FigureRunBuilder::FigureRunBuilder(ValueType type, Interpolation interpolation,
+                                   const EvenIntervals& intervals, uint32_t parts, const FigureMaker& maker,
+                                   Timestamp first, Timestamp last)
+    : type_(type),
+      parts_(parts),
+      begin_(intervals.EndOfInterval(first)),
+      end_(std::max(begin_, intervals.BeginOfInterval(last))),
+      run_(begin_, intervals.step, FinishedBetween(begin_, end_, intervals.step), maker.columns) {
+  if (run_.finished() == 0) return;
+  for (size_t i = 0; i <= run_.finished(); ++i) {
+    edges_.push_back(static_cast<Timestamp>(static_cast<uint64_t>(begin_) + i * intervals.step));
+  }
+  rows_ = run_.Rows();
+  fold_.emplace(type, interpolation, edges_, parts,
+                [this, &maker](size_t i, const Interval& interval) { maker.make(interval, i, rows_); });
+}
+
+bool FigureRunBuilder::FitsOneInterval(Timestamp first, Timestamp last) const {
+  if (last < begin_ || first >= end_) return true;
+  return first >= begin_ && last < end_ && fold_->FitsOneInterval(first, last);
+}
+
+void FigureRunBuilder::AddSummary(const Summary& summary) {
+  if (summary.count == 0) return;
+  Enter(summary.first);
+  if (summary.last.time < begin_) {
+    Merge(type_, summary, &ends_.head, parts_);
+  } else if (summary.first.time >= end_) {
+    Merge(type_, summary, &ends_.tail, parts_);
+  } else {
+    fold_->AddSummary(summary);
+    ends_.last = summary.last;
+  }
+}
+
+void FigureRunBuilder::Add(const SamplesView& samples) {
+  const auto sample_at = [&](size_t i) {
+    return Sample{samples.times[i], IsNumeric(type_) ? samples.values[i] : 0, samples.QualityAt(i)};
   };
-  add(before);
-  fold.AddFolded(folded, begin, end);
-  add(behind);
-  fold.Finish();
-  run.Shrink();
-  return run;
+  const auto before = [&](Timestamp t) -> size_t {
+    if (samples.size == 0 || samples.times[samples.size - 1] < t) return samples.size;
+    return std::lower_bound(samples.times, samples.times + samples.size, t) - samples.times;
+  };
+  const size_t head = before(begin_), rest = before(end_);
+  AddToEnd(samples.Slice(0, head), &ends_.head);
+  if (head < rest) {
+    Enter(sample_at(head));
+    fold_->Add(samples.Slice(head, rest - head));
+    ends_.last = sample_at(rest - 1);
+  }
+  if (rest < samples.size) {
+    Enter(sample_at(rest));
+    AddToEnd(samples.Slice(rest, samples.size - rest), &ends_.tail);
+  }
+}
+
+void FigureRunBuilder::Enter(const Sample& next) {
+  if (next.time < begin_) return;
+  if (!has_first_) {
+    HISTORIAN_CHECK(ends_.head.count > 0);
+    has_first_ = true;
+    ends_.first = next;
+    ends_.last = ends_.head.last;
+    if (fold_.has_value()) Feed(ends_.head.last);
+  }
+  if (fold_.has_value() && next.time >= end_ && ends_.tail.count == 0) Feed(next);
+}
+
+void FigureRunBuilder::AddToEnd(const SamplesView& samples, Summary* end) {
+  if (samples.size > 0) Merge(type_, Summarize(type_, samples, parts_), end, parts_);
+}
+
+FigureRun FigureRunBuilder::Finish() {
+  if (fold_.has_value()) {
+    HISTORIAN_CHECK(ends_.tail.count > 0);
+    fold_->Finish();
+  }
+  run_.Complete(ends_);
+  return std::move(run_);
 }
 
 }  // namespace historian

@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "storage/aggregate/even_intervals.h"
 #include "storage/aggregate/figure_run.h"
-#include "storage/aggregate/folded_run.h"
-#include "storage/aggregate/grid_fold.h"
 #include "storage/aggregate/interval_fold.h"
+#include "storage/aggregate/summary.h"
 #include "storage/model/tag.h"
 
 namespace historian {
@@ -26,10 +28,43 @@ struct FigureMaker {
   std::function<void(const Interval& interval, size_t i, FigureTable to)> make;
 };
 
-// What the run's finished intervals amount to, the interval of a grid it was folded into. `parts` are those
-// of the fold it is for (IntervalFold::parts).
-FigureRun MakeFigureRun(ValueType type, Interpolation interpolation, const IntervalGrid& grid, uint32_t parts,
-                        const FigureMaker& maker, FoldedRun folded);
+// Makes a FigureRun of a run of samples, fed with samples and summaries in order of time. Threads: one
+// builder, one thread.
+class FigureRunBuilder {
+ public:
+  // The run is from `first` to `last`, the times of its first and its last sample. `parts` are those of the
+  // fold that the result is for (IntervalFold::parts). The maker must outlive the builder.
+  FigureRunBuilder(ValueType type, Interpolation interpolation, const EvenIntervals& intervals,
+                   uint32_t parts, const FigureMaker& maker, Timestamp first, Timestamp last);
+  FigureRunBuilder(const FigureRunBuilder&) = delete;
+  FigureRunBuilder& operator=(const FigureRunBuilder&) = delete;
+
+  bool FitsOneInterval(Timestamp first, Timestamp last) const;
+  // Requires that it fits, and the asked parts in it. A summary of no samples is ignored.
+  void AddSummary(const Summary& summary);
+  void Add(const SamplesView& samples);
+
+  // Requires that all of the run was fed. Ends the builder.
+  FigureRun Finish();
+
+ private:
+  // Takes notice that the next sample fed, or the one that begins what is fed, is this.
+  void Enter(const Sample& next);
+  void AddToEnd(const SamplesView& samples, Summary* end);
+  void Feed(const Sample& sample) { fold_->Add({&sample.time, &sample.value, &sample.quality, nullptr, 1}); }
+
+  const ValueType type_;
+  const uint32_t parts_;
+  // Of the finished intervals: head before, tail behind. The same where no interval is finished.
+  Timestamp begin_;
+  Timestamp end_;
+  std::vector<Timestamp> edges_;
+  FigureRun run_;
+  std::vector<FigureColumn> rows_;
+  std::optional<IntervalFold> fold_;  // Over the finished intervals, if there are any.
+  FigureRun::Ends ends_;
+  bool has_first_ = false;  // Whether a sample behind the head was fed.
+};
 
 }  // namespace historian
 

@@ -113,37 +113,18 @@ void IntervalFold::AddSummary(const Summary& summary) {
   SetLast(summary.last);
 }
 
-void IntervalFold::AddFolded(const FoldedRun& folded, Timestamp from, Timestamp to) {
-  for (size_t i = folded.FirstAtOrAfter(from); i < folded.size(); ++i) {
-    const Sample first = folded.first(i);
-    if (first.time >= to) return;
-    Enter(IntervalOf(first.time), first);
-    if (open_.samples.count == 0) {
-      folded.GetTally(i, &open_.samples);
-    } else {
-      Tally part;
-      folded.GetTally(i, &part);
-      MergeTally(type_, part, &open_.samples, parts_);
-    }
-    const Sample last = open_.samples.last;
-    HISTORIAN_CHECK(first.time >= open_.start && last.time < open_.end);
-    const uint64_t good_ns = folded.good_ns(i), uncertain_ns = folded.uncertain_ns(i);
-    open_.good_ns += good_ns;
-    open_.uncertain_ns += uncertain_ns;
-    open_.bad_ns += Elapsed(first.time, last.time) - good_ns - uncertain_ns;
-    if ((parts_ & kAreaStepped) != 0) open_.area.Add(folded.area_stepped(i));
-    if ((parts_ & kAreaSloped) != 0) open_.area.Add(folded.area_sloped(i));
-    SetLast(last);
-  }
+void IntervalFold::AddFigures(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table) {
+  const auto add_end = [&](const Summary& end) {
+    if (end.count > 0 && end.first.time >= from && end.first.time < to) AddSummary(end);
+  };
+  add_end(run.head());
+  if (run.finished() > 0 && from < run.end() && to > run.begin()) AddFinished(run, from, to, table);
+  add_end(run.tail());
 }
 
-void IntervalFold::AddFigures(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table) {
-  if (run.finished() == 0 || to <= run.begin() || from >= run.end()) {
-    AddFolded(run.parts(), from, to);
-    return;
-  }
+void IntervalFold::AddFinished(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table) {
   if (from < run.begin()) {
-    AddFolded(run.parts(), from, run.begin());
+    // The head lies in the open interval, and what follows it ends there.
     HISTORIAN_CHECK(open_.end == run.begin());
     AddSegmentPart(run.first(), std::max(last_.time, open_.start), open_.end);
     Advance(current_ + 1);
@@ -164,7 +145,6 @@ void IntervalFold::AddFigures(const FigureRun& run, Timestamp from, Timestamp to
   open_.end = edges_[current_ + 1];
   HISTORIAN_CHECK(open_.start == run.end());
   SetLast(run.last());
-  AddFolded(run.parts(), run.end(), to);
 }
 
 void IntervalFold::Finish() { Advance(edges_.size() - 1); }

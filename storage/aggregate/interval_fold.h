@@ -25,7 +25,6 @@
 
 #include "absl/types/span.h"
 #include "storage/aggregate/figure_run.h"
-#include "storage/aggregate/folded_run.h"
 #include "storage/aggregate/run_fold.h"
 #include "storage/aggregate/summary.h"
 #include "storage/model/tag.h"
@@ -73,11 +72,9 @@ class IntervalFold {
   // Requires FitsOneInterval(summary.first.time, summary.last.time), and that the summary has the requested
   // parts. A summary of no samples is ignored.
   void AddSummary(const Summary& summary);
-  // Adds the parts that begin in [from, to). Requires that each of these fits.
-  void AddFolded(const FoldedRun& folded, Timestamp from = kTimestampMin, Timestamp to = kTimestampMax + 1);
-  // The same of a run in the intervals of this fold, all of one length, and `from` and `to` edges unless the
-  // run lies between them. Finished intervals do not go to the sink: their figures go to the table, in which
-  // a row is an interval's index.
+  // Adds the part of a run that lies in [from, to). Requires that the run is of the intervals of this fold, all
+  // of one length, and that `from` and `to` are edges unless the run lies between them. Finished intervals do
+  // not go to the sink: their figures go to the table, in which a row is an interval's index.
   void AddFigures(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table);
 
   // The parts that AddSummary needs of summaries: of this fold, and of a fold made with these arguments.
@@ -96,6 +93,8 @@ class IntervalFold {
   // Makes ready for a run in interval i that begins with `first`.
   void Enter(size_t i, const Sample& first);
   void SetLast(const Sample& last);
+  // Copies the finished intervals in [from, to), which has some.
+  void AddFinished(const FigureRun& run, Timestamp from, Timestamp to, FigureTable table);
   // Gives the segment from last_ to `next` to the intervals it lies in, cut at their edges.
   void AddSegment(const Sample& next);
   // The part of it that lies in the open interval, from `from` to `to`.

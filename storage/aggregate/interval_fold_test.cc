@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "storage/aggregate/even_intervals.h"
 #include "storage/aggregate/figures.h"
-#include "storage/aggregate/grid_fold.h"
 #include "storage/aggregate/random_samples.h"
 
 namespace historian {
@@ -155,14 +155,32 @@ TEST(IntervalFold, AnyMixtureOfSamplesAndSummariesEqualsTheReference) {
   }
 }
 
+// Feeds samples, and summaries of those that lie in one interval.
+void FeedInPieces(ValueType type, const EvenIntervals& even, const SamplesView& run, RandomSamples* random,
+                  FigureRunBuilder* builder) {
+  for (size_t begin = 0; begin < run.size;) {
+    const size_t size = 1 + random->Below(std::min<size_t>(run.size - begin, 1 + random->Below(200)));
+    const SamplesView piece = run.Slice(begin, size);
+    const Timestamp first = piece.times[0], last = piece.times[size - 1];
+    const bool fits = builder->FitsOneInterval(first, last);
+    EXPECT_EQ(fits, even.IntervalOf(first) == even.IntervalOf(last));
+    if (fits && random->Below(3) > 0) {
+      // With more parts than asked for, as a stored summary has.
+      builder->AddSummary(Summarize(type, piece));
+    } else {
+      builder->Add(piece);
+    }
+    begin += size;
+  }
+}
+
 // Long runs in intervals of one width, as a trend asks for, where the next edge is guessed.
 TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
   // Finished intervals, which figures are numbers of.
   std::vector<Interval> finished;
   const FigureMaker maker = {
       .id = "number", .columns = 1, .make = [&](const Interval& interval, size_t i, FigureTable to) {
-        to[0].values[i] = finished.size();
-        to[0].statuses[i] = StatusOf(interval);
+        to[0].Set(i, finished.size(), StatusOf(interval));
         finished.push_back(interval);
       }};
   for (uint64_t seed = 1; seed <= 150; ++seed) {
@@ -198,13 +216,14 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
     for (size_t begin = 0; begin < run.size();) {
       const size_t size = 1 + random.Below(run.size() - begin);
       const SamplesView view = run.View().Slice(begin, size);
-      const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
-      if (grid.has_value() && random.Below(3) == 0) {
+      const std::optional<EvenIntervals> even = EvenIntervals::Of(edges);
+      if (even.has_value() && random.Below(2) == 0) {
         // As a range sees it that may begin and end within the run.
-        GridFold grid_fold(type, *grid, fold.parts());
-        grid_fold.Add(view);
-        const FigureRun figures =
-            MakeFigureRun(type, interpolation, *grid, fold.parts(), maker, grid_fold.Finish());
+        FigureRunBuilder builder(type, interpolation, *even, fold.parts(), maker, view.times[0],
+                                 view.times[size - 1]);
+        FeedInPieces(type, *even, view, &random, &builder);
+        const FigureRun figures = builder.Finish();
+        EXPECT_EQ(figures.head().first.time, view.times[0]);
         const Timestamp from = std::max(view.times[0], edges.front());
         const Timestamp to = std::min(view.times[size - 1] + 1, edges.back());
         if (view.times[0] < edges.front()) {
@@ -219,18 +238,7 @@ TEST(IntervalFold, TrendsOfLongRunsEqualTheReference) {
         begin += size;
         continue;
       }
-      if (grid.has_value() && view.times[0] >= edges.front() && view.times[size - 1] < edges.back() &&
-          random.Below(2) == 0) {
-        GridFold grid_fold(type, *grid, fold.parts());
-        grid_fold.Add(view);
-        // In two parts, split anywhere.
-        const FoldedRun folded = grid_fold.Finish();
-        const Timestamp split = view.times[random.Below(size)];
-        fold.AddFolded(folded, kTimestampMin, split);
-        fold.AddFolded(folded, split);
-      } else {
-        fold.Add(view);
-      }
+      fold.Add(view);
       begin += size;
     }
     fold.Finish();

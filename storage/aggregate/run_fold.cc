@@ -217,11 +217,12 @@ class RunFold::Chunk {
       uncertain_ns += is_uncertain ? hold : 0;
       uncertain += is_uncertain;
       // Written over by the next when it is not usable.
-      usable[count] = values[k];
+      const Number value = NumberAt(values, k);
+      usable[count] = value;
       places[count] = static_cast<uint16_t>(k);
       holds[count] = hold;
       pairs[count] = hold + joined_ns;
-      ends[end_count] = values[k];
+      ends[end_count] = value;
       end_holds[end_count] = hold;
       count += is_usable;
       end_count += is_usable && has_next && !next_usable;

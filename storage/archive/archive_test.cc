@@ -314,6 +314,34 @@ TEST_F(ArchiveTest, ADamagedPageIsReportedAndTheRestIsServed) {
   EXPECT_THAT(archive_->Stats().damage, SizeIs(1));
 }
 
+TEST_F(ArchiveTest, FiguresThatLackADamagedBlockAreNotKept) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  const Timestamp start = format::PartitionStart(format::PartitionOf(kStart));
+  Samples samples;
+  for (int i = 0; i < 3 * 7 * 1440; ++i) samples.Add(start + i * 60 * kSecond, BitsOfFloat64(i % 100));
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  const std::vector<BlockInfo> blocks = *archive_->ListBlocks(tag, kTimestampMin, kTimestampMax);
+  ASSERT_THAT(blocks, SizeIs(3)) << "one a week";
+  Reopen();
+  ASSERT_TRUE(faults_->DamageValue(kv::Space::kHeads, format::HeadKey(blocks[1].id), 10).ok());
+
+  // The neighbours of the range are in sound weeks, and edges cut the slots of the rollup.
+  std::vector<Timestamp> edges;
+  for (int k = 0; k <= 1'800; ++k) edges.push_back(start + (5'000 + k * 1'000) * kSecond);
+  std::vector<ValueBits> values(edges.size() - 1);
+  std::vector<Quality> statuses(edges.size() - 1);
+  const FigureColumn column = {values.data(), statuses.data()};
+  const FigureMaker maker = {
+      .id = "count", .columns = 1, .make = [](const Interval& interval, size_t i, FigureTable to) {
+        to[0].Set(i, interval.samples.count, kGood);
+      }};
+  for (const char* time : {"the first time", "when what was made is in memory"}) {
+    const absl::Status status = archive_->Figures(tag, edges, Interpolation::kStepped, maker, {&column, 1});
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << time << ": " << status;
+  }
+}
+
 TEST_F(ArchiveTest, ANewerFormatIsRefused) {
   archive_.reset();
   auto store = kv::OpenMemoryStore(disk_);
@@ -609,8 +637,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
                                .make = [](const Interval& interval, size_t i, FigureTable to) {
                                  const std::vector<ValueBits> figures = FiguresOf(interval);
                                  for (size_t k = 0; k < kFigures; ++k) {
-                                   to[k].values[i] = figures[k];
-                                   to[k].statuses[i] = static_cast<Quality>(k);
+                                   to[k].Set(i, figures[k], static_cast<Quality>(k));
                                  }
                                }};
     const absl::Status status = archive_->Figures(tag, edges, interpolation, maker, table);

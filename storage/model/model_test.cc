@@ -1,9 +1,11 @@
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/model/aggregate.h"
 #include "storage/model/quality.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
@@ -169,6 +171,85 @@ TEST(Glob, Matches) {
   };
   for (const auto& c : cases)
     EXPECT_EQ(MatchesGlob(c.pattern, c.name), c.matches) << c.pattern << " ~ " << c.name;
+}
+
+TEST(Aggregates, EachHasItsOwnNumberNamesAndNodeId) {
+  std::set<int> numbers;
+  std::set<absl::string_view> written, standard;
+  std::set<uint32_t> nodes;
+  int before = 0;
+  for (const AggregateInfo& info : kAggregates) {
+    SCOPED_TRACE(info.name);
+    EXPECT_GT(static_cast<int>(info.id), before) << "in the order of their numbers";
+    before = static_cast<int>(info.id);
+    EXPECT_FALSE(info.name.empty());
+    EXPECT_FALSE(info.standard_name.empty());
+    EXPECT_TRUE(numbers.insert(before).second);
+    EXPECT_TRUE(written.insert(info.name).second);
+    if (!info.short_name.empty()) {
+      EXPECT_TRUE(written.insert(info.short_name).second);
+    }
+    EXPECT_TRUE(standard.insert(info.standard_name).second);
+    if (info.is_standard()) {
+      EXPECT_TRUE(nodes.insert(info.node_id).second);
+    }
+    EXPECT_EQ(&InfoOf(info.id), &info);
+    EXPECT_EQ(FindAggregate(before), &info);
+    EXPECT_EQ(FindAggregate(info.name), &info);
+  }
+}
+
+TEST(Aggregates, AreFoundByShortNamesAndNothingElse) {
+  for (const auto& [text, aggregate] :
+       {std::pair("min", Aggregate::kMinimum), std::pair("max", Aggregate::kMaximum),
+        std::pair("avg", Aggregate::kAverage), std::pair("twa", Aggregate::kTimeWeightedAverage),
+        std::pair("stddev", Aggregate::kStandardDeviationSample)}) {
+    ASSERT_NE(FindAggregate(text), nullptr) << text;
+    EXPECT_EQ(FindAggregate(text)->id, aggregate) << text;
+  }
+  for (const char* text : {"", "Min", "minimum ", "Average"}) EXPECT_EQ(FindAggregate(text), nullptr) << text;
+  for (const int64_t number : {int64_t{0}, int64_t{18}, int64_t{-1}, int64_t{257}, INT64_MAX}) {
+    EXPECT_EQ(FindAggregate(number), nullptr) << number;
+  }
+}
+
+// OPC 10000-13, NodeIds.csv.
+TEST(Aggregates, ThoseOfPart13HaveItsNodeIds) {
+  const struct {
+    absl::string_view name;
+    uint32_t node_id;
+  } kTable[] = {{"Average", 2342},
+                {"TimeAverage2", 11285},
+                {"Minimum", 2346},
+                {"Maximum", 2347},
+                {"Range", 2350},
+                {"Count", 2352},
+                {"Start", 2357},
+                {"End", 2358},
+                {"StandardDeviationSample", 11426},
+                {"StandardDeviationPopulation", 11427}};
+  size_t standard = 0;
+  for (const AggregateInfo& info : kAggregates) standard += info.is_standard();
+  EXPECT_EQ(standard, std::size(kTable));
+  for (const auto& row : kTable) {
+    bool found = false;
+    for (const AggregateInfo& info : kAggregates) {
+      found |= info.standard_name == row.name && info.node_id == row.node_id;
+    }
+    EXPECT_TRUE(found) << row.name;
+  }
+}
+
+TEST(Aggregates, ValuesOfSamplesAreWhatTheTagHolds) {
+  EXPECT_TRUE(HasIntegers(Aggregate::kMinimum, ValueType::kInt64));
+  EXPECT_TRUE(HasIntegers(Aggregate::kLast, ValueType::kDigital));
+  EXPECT_FALSE(HasIntegers(Aggregate::kMinimum, ValueType::kFloat32));
+  for (const ValueType type : {ValueType::kFloat64, ValueType::kInt64, ValueType::kString}) {
+    EXPECT_TRUE(HasIntegers(Aggregate::kCount, type));
+    EXPECT_TRUE(HasIntegers(Aggregate::kFirstTime, type));
+    EXPECT_FALSE(HasIntegers(Aggregate::kGoodShare, type));
+    EXPECT_FALSE(HasIntegers(Aggregate::kRange, type));
+  }
 }
 
 }  // namespace

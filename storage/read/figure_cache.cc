@@ -11,8 +11,9 @@ constexpr uint64_t kSamplesWorthFigures = 16;
 
 }  // namespace
 
-bool FigureCache::IsWorthwhile(const IntervalGrid& grid, uint64_t samples, Timestamp first, Timestamp last) {
-  return samples / kSamplesWorthFigures >= Elapsed(first, last) / grid.step + 1;
+bool FigureCache::IsWorthwhile(const EvenIntervals& intervals, uint64_t samples, Timestamp first,
+                               Timestamp last) {
+  return samples / kSamplesWorthFigures >= Elapsed(first, last) / intervals.step + 1;
 }
 
 absl::StatusOr<std::shared_ptr<const FigureRun>> FigureCache::Get(

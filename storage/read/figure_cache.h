@@ -15,8 +15,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "storage/aggregate/even_intervals.h"
 #include "storage/aggregate/figure_run.h"
-#include "storage/aggregate/grid_fold.h"
 #include "storage/format/key.h"
 #include "storage/read/lru_cache.h"
 
@@ -28,7 +28,7 @@ class FigureCache {
   explicit FigureCache(size_t bytes_max) : runs_(bytes_max) {}
 
   // Whether so many samples from `first` to `last` are worth keeping: intervals hold many each.
-  static bool IsWorthwhile(const IntervalGrid& grid, uint64_t samples, Timestamp first, Timestamp last);
+  static bool IsWorthwhile(const EvenIntervals& intervals, uint64_t samples, Timestamp first, Timestamp last);
 
   // A page of a block, or with kWholeBlock all of it; or, with kWholePartition, what a tag has in a partition
   // that was settled under the seal number (first_time is then 0).
@@ -36,14 +36,15 @@ class FigureCache {
     format::BlockId block;
     uint32_t page = 0;
     uint32_t parts = 0;  // Of the fold.
-    IntervalGrid grid;
+    EvenIntervals intervals;
     std::string figures;  // Their maker's id.
 
     friend bool operator==(const Key&, const Key&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Key& key) {
       return H::combine(std::move(h), key.block.partition, key.block.tag, key.block.first_time,
-                        key.block.seal, key.page, key.parts, key.grid.step, key.grid.phase, key.figures);
+                        key.block.seal, key.page, key.parts, key.intervals.step, key.intervals.phase,
+                        key.figures);
     }
   };
   static constexpr uint32_t kWholePartition = UINT32_MAX;

@@ -153,22 +153,22 @@ absl::StatusOr<size_t> TagReader::FoldKept(const PartitionView& view, size_t clu
   const Summary& last = head.pages[page.index + count - 1].summary;
   uint64_t size = 0;
   for (size_t i = 0; i < count; ++i) size += head.pages[page.index + i].summary.count;
-  if (!FigureCache::IsWorthwhile(kept.grid, size, first.first.time, last.last.time)) return 0;
+  if (!FigureCache::IsWorthwhile(kept.intervals, size, first.first.time, last.last.time)) return 0;
   ASSIGN_OR_RETURN(const std::shared_ptr<const FigureRun> run,
                    figures_.Get(key, [&]() -> absl::StatusOr<FigureRun> {
-                     GridFold grid_fold(sources_.type, kept.grid, fold->parts());
+                     FigureRunBuilder builder(sources_.type, kept.interpolation, kept.intervals,
+                                              fold->parts(), kept.maker, first.first.time, last.last.time);
                      std::shared_ptr<const Samples> samples;
                      for (size_t i = 0; i < count; ++i) {
                        const Summary& summary = head.pages[page.index + i].summary;
-                       if (grid_fold.FitsOneInterval(summary.first.time, summary.last.time)) {
-                         grid_fold.AddSummary(summary);
+                       if (builder.FitsOneInterval(summary.first.time, summary.last.time)) {
+                         builder.AddSummary(summary);
                          continue;
                        }
                        RETURN_IF_ERROR(view.Read(cluster + i, pages_, &samples));
-                       grid_fold.Add(samples->View());
+                       builder.Add(samples->View());
                      }
-                     return MakeFigureRun(sources_.type, kept.interpolation, kept.grid, fold->parts(),
-                                          kept.maker, grid_fold.Finish());
+                     return builder.Finish();
                    }));
   fold->AddFigures(*run, first.first.time, last.last.time + 1, kept.to);
   return count;
@@ -188,7 +188,7 @@ absl::Status TagReader::FoldClusters(int32_t partition, Timestamp from, Timestam
       continue;
     }
     if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
-    if constexpr (std::is_same_v<Sink, IntervalFold>) {  // A grid is made to be kept.
+    if constexpr (std::is_same_v<Sink, IntervalFold>) {  // A builder makes what is kept.
       if (kept != nullptr && first >= from && last < to && last < kept->end) {
         ASSIGN_OR_RETURN(const size_t folded, FoldKept(*view, cluster, to, *kept, sink));
         if (folded > 0) {
@@ -242,7 +242,7 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
                                       IntervalFold* fold) {
   const Timestamp start = format::PartitionStart(partition), end = format::PartitionStart(partition + 1);
   const bool whole = from <= std::max(start, sources_.oldest) && to > std::min(end - 1, sources_.newest);
-  const bool few = kept != nullptr && kept->grid.step >= format::kPartitionNanos / kIntervalsWorthAll;
+  const bool few = kept != nullptr && kept->intervals.step >= format::kPartitionNanos / kIntervalsWorthAll;
   const uint64_t settled =
       kept != nullptr && (whole || few) && end <= kept->end && !sources_.HasExpired(partition)
           ? SettledSeal(partition)
@@ -257,8 +257,8 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
   }
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
   // Intervals shorter than all slots have nothing from them.
-  const bool is_short = rollup != nullptr && kept != nullptr && kept->grid.step < rollup->levels[0].slot_ns &&
-                        !sources_.HasExpired(partition);
+  const bool is_short = rollup != nullptr && kept != nullptr &&
+                        kept->intervals.step < rollup->levels[0].slot_ns && !sources_.HasExpired(partition);
   if (rollup == nullptr || is_short) return FoldClusters(partition, from, to, kept, fold);
   const size_t coarsest = rollup->levels.size() - 1;
   if (!key.has_value()) return FoldSlots(*rollup, coarsest, partition, from, to, kept, fold);
@@ -266,12 +266,15 @@ absl::Status TagReader::FoldPartition(int32_t partition, Timestamp from, Timesta
       const std::shared_ptr<const FigureRun> run, figures_.Get(*key, [&]() -> absl::StatusOr<FigureRun> {
         // Each edge of an interval cuts a page, and there are about as many as blocks.
         pages_.WalkAhead(partition, sources_.tag, settled);
-        GridFold grid_fold(sources_.type, kept->grid, fold->parts());
-        const absl::Status status = FoldSlots(*rollup, coarsest, partition, start, end, nullptr, &grid_fold);
+        const std::vector<Summary>& slots = rollup->levels[coarsest].slots;
+        FigureRunBuilder builder(sources_.type, kept->interpolation, kept->intervals, fold->parts(),
+                                 kept->maker, slots.empty() ? start : slots.front().first.time,
+                                 slots.empty() ? start : slots.back().last.time);
+        const absl::Status status = FoldSlots(*rollup, coarsest, partition, start, end, nullptr, &builder);
         pages_.Forget();
         RETURN_IF_ERROR(status);
-        return MakeFigureRun(sources_.type, kept->interpolation, kept->grid, fold->parts(), kept->maker,
-                             grid_fold.Finish());
+        RETURN_IF_ERROR(head_damage_);  // Without the clusters of a damaged head this is not the run.
+        return builder.Finish();
       }));
   fold->AddFigures(*run, from, to, kept->to);
   return absl::OkStatus();
@@ -369,16 +372,16 @@ bool TagReader::HasFigures(absl::Span<const Timestamp> edges, Interpolation inte
 std::optional<TagReader::Kept> TagReader::KeptOf(absl::Span<const Timestamp> edges,
                                                  Interpolation interpolation, const FigureMaker& maker,
                                                  FigureTable to) {
-  const std::optional<IntervalGrid> grid = IntervalGrid::Of(edges);
-  if (!grid.has_value()) return std::nullopt;
+  const std::optional<EvenIntervals> intervals = EvenIntervals::Of(edges);
+  if (!intervals.has_value()) return std::nullopt;
   const Timestamp last = edges[edges.size() - 2];
-  const bool last_is_whole = Elapsed(last, edges.back()) == grid->step;
-  return Kept{*grid, last_is_whole ? kTimestampMax + 1 : last, interpolation, maker, to};
+  const bool last_is_whole = Elapsed(last, edges.back()) == intervals->step;
+  return Kept{*intervals, last_is_whole ? kTimestampMax + 1 : last, interpolation, maker, to};
 }
 
 FigureCache::Key TagReader::KeyOf(const Kept& kept, const format::BlockId& block, uint32_t page) const {
-  return {block, page, IntervalFold::PartsFor(sources_.type, kept.interpolation, kept.maker.parts), kept.grid,
-          kept.maker.id};
+  return {block, page, IntervalFold::PartsFor(sources_.type, kept.interpolation, kept.maker.parts),
+          kept.intervals, kept.maker.id};
 }
 
 absl::Status TagReader::FoldAll(absl::Span<const Timestamp> edges, const Kept* kept, IntervalFold* fold) {

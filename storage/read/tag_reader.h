@@ -88,7 +88,7 @@ class TagReader {
   absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition);
   // What makes figures worth keeping: intervals of equal length.
   struct Kept {
-    IntervalGrid grid;
+    EvenIntervals intervals;
     Timestamp end = 0;  // Where the intervals asked for leave it: the last may be shorter.
     Interpolation interpolation;
     const FigureMaker& maker;
@@ -99,7 +99,7 @@ class TagReader {
   FigureCache::Key KeyOf(const Kept& kept, const format::BlockId& block, uint32_t page) const;
 
   absl::Status FoldAll(absl::Span<const Timestamp> edges, const Kept* kept, IntervalFold* fold);
-  // Fold what lies in [from, to), which is within the partition, into a fold or a grid. With `kept`, figures
+  // Fold what lies in [from, to), which is within the partition, into a fold or a builder. With `kept`, figures
   // of pages, blocks or all of the partition are copied from the cache.
   template <typename Sink>
   absl::Status FoldSlots(const format::Rollup& rollup, size_t level, int32_t partition, Timestamp from,

@@ -13,8 +13,6 @@
 
 namespace historian::histbench {
 
-using client::Aggregate;
-
 double Quantile(std::vector<double>& values, double q) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());

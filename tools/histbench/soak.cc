@@ -19,8 +19,6 @@
 namespace historian::histbench {
 namespace {
 
-using client::Aggregate;
-
 constexpr int64_t kRoundSeconds = 4096;
 // A plant that runs thousands of times as fast as the clock: it begins long ago, so as not to reach the
 // future.

@@ -72,7 +72,7 @@ absl::StatusOr<Verification> Verify(const client::Connection& connection, const 
     ASSIGN_OR_RETURN(
         const auto counts,
         reader.Processed(selection,
-                         {.start = start, .end = end, .aggregates = {client::Aggregate::kSampleCount}}));
+                         {.start = start, .end = end, .aggregates = {Aggregate::kSampleCount}}));
     ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, client::Admin(connection).Storage(selection));
     if (counts.size() != last - begin || static_cast<size_t>(storage.tags_size()) != last - begin) {
       return absl::InternalError(absl::StrCat("counting ", last - begin, " tags: ", counts.size(),

@@ -14,8 +14,6 @@
 namespace historian::histbench {
 namespace {
 
-using client::Aggregate;
-
 constexpr int64_t kBuckets = 2000;
 constexpr int kColdRounds = 5;
 constexpr int kStreamRounds = 3;

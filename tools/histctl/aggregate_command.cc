@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/reader.h"
+#include "storage/model/aggregate.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
@@ -15,8 +16,6 @@
 
 namespace historian::histctl {
 namespace {
-
-using client::Aggregate;
 
 // Significant digits of computed values that people see.
 constexpr int kDigits = 8;
@@ -31,36 +30,23 @@ struct AggregateOptions {
   std::string interpolation;
 };
 
-bool IsCount(Aggregate aggregate) {
-  return aggregate == Aggregate::kCount || aggregate == Aggregate::kSampleCount ||
-         aggregate == Aggregate::kGoodShare;
-}
-
-bool IsTime(Aggregate aggregate) {
-  return aggregate == Aggregate::kMinimumTime || aggregate == Aggregate::kMaximumTime ||
-         aggregate == Aggregate::kFirstTime || aggregate == Aggregate::kLastTime;
-}
-
-bool IsValue(Aggregate aggregate) {
-  return aggregate == Aggregate::kMinimum || aggregate == Aggregate::kMaximum ||
-         aggregate == Aggregate::kFirst || aggregate == Aggregate::kLast;
+// Whether the interval has a value for people to see. Where the status is Bad, most aggregates have none; the
+// first and last samples may be Bad ones themselves, and are values all the same.
+bool HasValue(const AggregateInfo& aggregate, Quality status) {
+  if (!IsBad(status) || aggregate.needs == AggregateNeeds::kNothing) return true;
+  return aggregate.needs == AggregateNeeds::kSample && (status & 0xFFFF0000) != kBadNoData;
 }
 
 Cell AggregateCell(const Context& context, const Tag& tag, const client::ProcessedColumn& column, size_t i) {
-  // Bad: there is no value. The first and last samples may be Bad ones themselves, and have one.
-  const Quality status = column.StatusAt(i);
-  if (IsBad(status) && !IsCount(column.aggregate) &&
-      ((status & 0xFFFF0000) == kBadNoData ||
-       !(column.aggregate == Aggregate::kFirst || column.aggregate == Aggregate::kLast ||
-         column.aggregate == Aggregate::kFirstTime || column.aggregate == Aggregate::kLastTime))) {
-    return Cell::Absent();
-  }
+  const AggregateInfo& aggregate = InfoOf(column.aggregate);
+  if (!HasValue(aggregate, column.StatusAt(i))) return Cell::Absent();
+  const bool is_sample_value = aggregate.kind == AggregateKind::kSampleValue;
   if (const auto* floats = std::get_if<std::vector<double>>(&column.values)) {
-    return Cell::Float64((*floats)[i], IsValue(column.aggregate) ? 0 : kDigits);
+    return Cell::Float64((*floats)[i], is_sample_value ? 0 : kDigits);
   }
   const int64_t value = std::get<std::vector<int64_t>>(column.values)[i];
-  if (IsTime(column.aggregate)) return TimeCell(context, value);
-  if (IsValue(column.aggregate)) return ValueCell(tag, BitsOfInt64(value), "");
+  if (aggregate.kind == AggregateKind::kTime) return TimeCell(context, value);
+  if (is_sample_value) return ValueCell(tag, BitsOfInt64(value), "");
   return Cell::Integer(value);
 }
 
@@ -74,15 +60,16 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
     request.interval = absl::Nanoseconds(*nanos);
   }
   for (const absl::string_view name : absl::StrSplit(options.aggregates, ',')) {
-    Aggregate aggregate;
-    if (!client::ParseAggregate(name, &aggregate)) {
+    const AggregateInfo* const aggregate = FindAggregate(name);
+    if (aggregate == nullptr) {
       std::string known;
-      for (const Aggregate one : client::kAllAggregates) {
-        absl::StrAppend(&known, known.empty() ? "" : ", ", client::AggregateName(one));
+      for (const AggregateInfo& one : kAggregates) {
+        absl::StrAppend(&known, known.empty() ? "" : ", ", one.name);
       }
-      return UsageError(absl::StrCat("--aggregate: '", name, "' is none of ", known));
+      return UsageError(
+          absl::StrCat("--aggregate: unknown aggregate '", name, "'; the known ones are ", known));
     }
-    request.aggregates.push_back(aggregate);
+    request.aggregates.push_back(aggregate->id);
   }
   if (options.interpolation == "stepped") request.interpolation = Interpolation::kStepped;
   if (options.interpolation == "sloped") request.interpolation = Interpolation::kSloped;
@@ -102,10 +89,12 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
   if (many || context->format != Format::kTable) headings.push_back({.name = "tag"});
   headings.push_back({.name = "time"});
   for (const Aggregate aggregate : request.aggregates) {
-    const bool has_unit = !many && !IsCount(aggregate) && !IsTime(aggregate);
-    headings.push_back({.name = std::string(client::AggregateName(aggregate)),
+    const AggregateInfo& info = InfoOf(aggregate);
+    const bool has_unit =
+        !many && (info.kind == AggregateKind::kSampleValue || info.kind == AggregateKind::kNumber);
+    headings.push_back({.name = std::string(info.name),
                         .unit = has_unit ? tags[0].unit : "",
-                        .right = !IsTime(aggregate)});
+                        .right = info.kind != AggregateKind::kTime});
   }
   headings.push_back({.name = "quality"});
   RowWriter rows(context->format, headings, context->out);
@@ -163,8 +152,8 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
                         "stepped or sloped, instead of as each tag says");
   std::string names;
   size_t line = 0;
-  for (const Aggregate one : client::kAllAggregates) {
-    const absl::string_view name = client::AggregateName(one);
+  for (const AggregateInfo& one : kAggregates) {
+    const absl::string_view name = one.name;
     if (line + name.size() > 90) {
       absl::StrAppend(&names, "\n ");
       line = 0;
