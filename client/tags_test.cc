@@ -102,7 +102,9 @@ TEST(Connection, SaysWhatCannotBe) {
   EXPECT_EQ(Connection::Open({.target = ""}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Connection::Open({.deadline = absl::ZeroDuration()}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Connection::Open({.tls = TlsFiles{.ca = "/nowhere/ca.pem"}}).status().code(),
+  EXPECT_EQ(Connection::Open({.tls = TlsFiles{.ca = absl::StrCat(::testing::TempDir(), "missing.pem")}})
+                .status()
+                .code(),
             absl::StatusCode::kNotFound);
   EXPECT_EQ(Connection::Open({.tls = TlsFiles{.cert = "c.pem"}}).status().code(),
             absl::StatusCode::kInvalidArgument);

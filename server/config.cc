@@ -114,7 +114,8 @@ std::vector<Setting> Bind(Config* c) {
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
       {"log.format", "text (key=value) or json, one line for each event.",
        Choice{&c->log.format, {"text", "json"}}},
-      {"log.file", "Log file, appended to. Empty: standard error.", Text{&c->log.file}},
+      {"log.file", "Log file, appended to; its directory must exist. Empty: standard error.",
+       Text{&c->log.file}},
       {"log.slow_query", "Queries that take longer are logged.",
        Period{&c->log.slow_query, absl::ZeroDuration(), absl::Hours(24)}},
   };

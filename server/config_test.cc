@@ -1,6 +1,5 @@
 #include "server/config.h"
 
-#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -19,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 std::string FileOf(const std::string& text) {
-  const std::string path = absl::StrCat(std::getenv("TEST_TMPDIR"), "/historian.toml");
+  const std::string path = absl::StrCat(::testing::TempDir(), "historian.toml");
   std::ofstream(path) << text;
   return path;
 }
@@ -99,8 +98,9 @@ TEST(ConfigTest, AllMistakesAreToldAtOnce) {
 }
 
 TEST(ConfigTest, MissingFileIsAMistake) {
-  EXPECT_THAT(LoadConfig("/no/such.toml", {}, {{"data_dir", "/d"}}).mistakes,
-              ElementsAre(HasSubstr("/no/such.toml: cannot be read: No such file")));
+  const std::string path = absl::StrCat(::testing::TempDir(), "missing.toml");
+  EXPECT_THAT(LoadConfig(path, {}, {{"data_dir", "/d"}}).mistakes,
+              ElementsAre(HasSubstr(absl::StrCat(path, ": cannot be read: No such file"))));
 }
 
 TEST(ConfigTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {

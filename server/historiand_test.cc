@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -25,7 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string PathOf(const std::string& name) { return absl::StrCat(std::getenv("TEST_TMPDIR"), "/", name); }
+std::string PathOf(const std::string& name) { return absl::StrCat(::testing::TempDir(), name); }
 
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path);

@@ -1,6 +1,8 @@
 #include "server/log.h"
 
 #include <cmath>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -131,6 +133,16 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& file, const st
       logger =
           std::make_shared<spdlog::logger>("historiand", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     } else {
+      // spdlog would make what is missing, with root's rights anywhere: a typing error became a directory.
+      const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
+      std::error_code error;
+      if (!std::filesystem::is_directory(directory, error)) {
+        return absl::InvalidArgumentError(absl::StrCat("opening the log file ", file, ": ",
+                                                       directory.string(), " is not a directory",
+                                                       error ? absl::StrCat(" (", error.message(), ")") : "",
+                                                       "; make the directory, name a file in one that "
+                                                       "exists, or leave log.file empty for standard error"));
+      }
       logger = std::make_shared<spdlog::logger>("historiand",
                                                 std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
     }

@@ -54,8 +54,9 @@ class LogField {
 
 class Log {
  public:
-  // file: appended to; empty: standard error. level and format as in LogConfig. Errors: the file cannot be
-  // opened.
+  // file: appended to, made if it is missing; empty: standard error. Its directory must exist: the log makes no
+  // directories. level and format as in LogConfig.
+  // Errors: InvalidArgument, the directory is missing or the file cannot be opened; says what to do.
   static absl::StatusOr<std::unique_ptr<Log>> Open(const std::string& file, const std::string& level,
                                                    const std::string& format);
   ~Log();

@@ -1,12 +1,20 @@
 #include "server/log.h"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace historian::server {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 const absl::Time kTime = absl::FromUnixMillis(1'767'225'600'123);
 
@@ -24,8 +32,37 @@ TEST(LogTest, LinesAsTextAndAsJson) {
       "\"n\":9223372036854775808,\"nan\":null}");
 }
 
+TEST(LogTest, FileInAMissingDirectoryIsAnErrorAndNothingIsMade) {
+  const std::string directory = absl::StrCat(::testing::TempDir(), "missing");
+  const std::string file = absl::StrCat(directory, "/below/log");
+  const absl::Status status = Log::Open(file, "info", "text").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(file), HasSubstr("make the directory"), HasSubstr("log.file")));
+  EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
 TEST(LogTest, FileThatCannotBeOpenedIsAnError) {
-  EXPECT_FALSE(Log::Open("/no/such/dir/log", "info", "text").ok());
+  // A directory in its place and a file in its directory's place stop root as well.
+  const std::string directory = absl::StrCat(::testing::TempDir(), "directory");
+  std::filesystem::create_directory(directory);
+  EXPECT_EQ(Log::Open(directory, "info", "text").status().code(), absl::StatusCode::kInvalidArgument);
+  const std::string file = absl::StrCat(::testing::TempDir(), "file");
+  std::ofstream(file) << "x";
+  EXPECT_EQ(Log::Open(absl::StrCat(file, "/log"), "info", "text").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(LogTest, FileIsMadeAndAppendedTo) {
+  const std::string file = absl::StrCat(::testing::TempDir(), "appended.log");
+  for (const char* event : {"first", "second"}) {
+    const auto log = Log::Open(file, "info", "text");
+    ASSERT_TRUE(log.ok()) << log.status();
+    (*log)->Info(event, {});
+  }
+  std::ifstream in(file);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  EXPECT_THAT(text, AllOf(HasSubstr(" first"), HasSubstr(" second")));
 }
 
 TEST(LogRateLimiterTest, OneLineAnIntervalAndKeyAndTheRestCounted) {

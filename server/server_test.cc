@@ -2,7 +2,6 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -326,7 +325,7 @@ TEST(ServerTest, WhatWasAcknowledgedIsThereAfterARestart) {
 
 TEST(ServerTest, HeldStoreAndTakenPortAreToldPlainly) {
   TestServer running;
-  auto log = Log::Open(absl::StrCat(std::getenv("TEST_TMPDIR"), "/other.log"), "info", "text");
+  auto log = Log::Open(absl::StrCat(::testing::TempDir(), "other.log"), "info", "text");
   ASSERT_TRUE(log.ok());
   Config config;
   config.data_dir = "memory";
@@ -348,7 +347,7 @@ TEST(ServerTest, HeldStoreAndTakenPortAreToldPlainly) {
 }
 
 TEST(ServerTest, ListeningBeyondLoopbackInPlainTextIsWarnedOf) {
-  const std::string file = absl::StrCat(std::getenv("TEST_TMPDIR"), "/open.log");
+  const std::string file = absl::StrCat(::testing::TempDir(), "open.log");
   auto log = Log::Open(file, "info", "json");
   ASSERT_TRUE(log.ok());
   Config config;

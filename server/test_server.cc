@@ -1,7 +1,6 @@
 #include "server/test_server.h"
 
 #include <climits>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -13,8 +12,7 @@ namespace historian::server {
 
 TestServer::TestServer(Config config, WrapStore wrap) : config_(std::move(config)), wrap_(std::move(wrap)) {
   static int servers = 0;
-  const char* directory = std::getenv("TEST_TMPDIR");
-  log_file_ = absl::StrCat(directory == nullptr ? "/tmp" : directory, "/server", ++servers, ".log");
+  log_file_ = absl::StrCat(::testing::TempDir(), "server", ++servers, ".log");
   std::remove(log_file_.c_str());
   config_.data_dir = "memory";
   config_.grpc.listen = "127.0.0.1:0";

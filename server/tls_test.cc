@@ -19,18 +19,22 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string PathOf(const std::string& name) { return absl::StrCat(std::getenv("TEST_TMPDIR"), "/", name); }
+std::string PathOf(const std::string& name) { return absl::StrCat(::testing::TempDir(), name); }
 
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path);
   return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
 }
 
+// With a configuration of its own, so that the machine's has no say.
 void Shell(const std::string& command) {
-  ASSERT_EQ(
-      std::system(
-          absl::StrCat("cd ", std::getenv("TEST_TMPDIR"), " && ", command, " >openssl.log 2>&1").c_str()),
-      0)
+  std::ofstream(PathOf("openssl.cnf"))
+      << "[req]\ndistinguished_name = name\nx509_extensions = authority\n[name]\n"
+         "[authority]\nbasicConstraints = critical,CA:true\n";
+  ASSERT_EQ(std::system(absl::StrCat("cd '", ::testing::TempDir(), "' && OPENSSL_CONF=openssl.cnf ", command,
+                                     " >openssl.log 2>&1")
+                            .c_str()),
+            0)
       << command << "\n"
       << ReadAll(PathOf("openssl.log"));
 }

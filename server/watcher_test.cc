@@ -1,6 +1,5 @@
 #include "server/watcher.h"
 
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -15,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(WatcherTest, LogsEachChangeOnce) {
-  const std::string file = absl::StrCat(std::getenv("TEST_TMPDIR"), "/watcher.log");
+  const std::string file = absl::StrCat(::testing::TempDir(), "watcher.log");
   auto log = Log::Open(file, "info", "text");
   ASSERT_TRUE(log.ok());
   Watcher watcher(**log);

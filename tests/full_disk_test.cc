@@ -1,8 +1,5 @@
 // A real server on a small disk that fills up: writes are refused with a clear error, reads go on, and when
 // there is room again everything the writer holds is stored, by itself, once.
-#include <sys/mount.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -12,12 +9,12 @@
 #include "absl/time/clock.h"
 #include "client/client.h"
 #include "gtest/gtest.h"
+#include "storage/kv/small_disk.h"
 #include "tests/server_process.h"
 
 namespace historian {
 namespace {
 
-using testing::ScratchDirectory;
 using testing::ServerProcess;
 
 constexpr Timestamp kStart = 1'700'000'000 * kNanosPerSecond;
@@ -25,30 +22,14 @@ constexpr size_t kDiskBytes = 64 << 20;
 constexpr size_t kFillerBytes = 24 << 20;
 constexpr size_t kColumn = 4096;
 
-class SmallDisk {
- public:
-  SmallDisk() : path_(ScratchDirectory("disk")) {
-    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, absl::StrCat("size=", kDiskBytes).c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_;
-  bool mounted_ = false;
-};
-
 TEST(FullDisk, RefusesWritesServesReadsAndResumesByItself) {
-  SmallDisk disk;
-  if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not permitted here: " << strerror(errno);
-  const std::string filler = disk.path() + "/filler";
+  kv::SmallDisk disk(kDiskBytes);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
+  const std::string filler = disk / "filler";
   std::ofstream(filler) << std::string(kFillerBytes, 'x');
 
-  auto server = ServerProcess::Start(
-      {.data_dir = disk.path() + "/data", .flags = {"--archive-journal-bytes-max=2MiB"}});
+  auto server =
+      ServerProcess::Start({.data_dir = disk / "data", .flags = {"--archive-journal-bytes-max=2MiB"}});
   ASSERT_TRUE(server.ok()) << server.status();
   const auto connection = *client::Connection::Open({.target = (*server)->target()});
   const auto tags = client::Tags(connection).Ensure({{.name = "full/a"}});

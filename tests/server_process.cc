@@ -2,21 +2,19 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
 
 namespace historian::testing {
 
 std::string ScratchDirectory(absl::string_view name) {
   static int count = 0;
-  const char* base = std::getenv("TEST_TMPDIR");
-  const std::string path =
-      absl::StrCat(base == nullptr ? "/tmp" : base, "/", name, ".", getpid(), ".", ++count);
+  const std::string path = absl::StrCat(::testing::TempDir(), name, ".", getpid(), ".", ++count);
   std::filesystem::create_directories(path);
   return path;
 }

@@ -14,7 +14,7 @@
 
 namespace historian::testing {
 
-// A new directory under $TEST_TMPDIR.
+// A new directory under the test's own (TEST_TMPDIR).
 std::string ScratchDirectory(absl::string_view name);
 
 class ServerProcess {

@@ -1,4 +1,4 @@
-// What the store costs, on the disk of TMPDIR:
+// What the store costs, on the disk of TMPDIR (as a test: in TEST_TMPDIR):
 //
 //   TMPDIR=/var/lib/historian kv_benchmark
 //
@@ -30,7 +30,9 @@ constexpr uint64_t kLogBytesKept = uint64_t{64} << 20;
 class TemporaryStore {
  public:
   TemporaryStore() {
-    path_ = (std::filesystem::temp_directory_path() / "kv_benchmark.XXXXXX").string();
+    const char* own = std::getenv("TEST_TMPDIR");
+    const std::filesystem::path directory = own != nullptr ? own : std::filesystem::temp_directory_path();
+    path_ = (directory / "kv_benchmark.XXXXXX").string();
     if (::mkdtemp(path_.data()) == nullptr) return;
     RocksDbOptions options;
     options.path = path_ + "/store";

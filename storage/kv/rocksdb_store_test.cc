@@ -1,7 +1,8 @@
 #include "storage/kv/rocksdb_store.h"
 
 #include <fcntl.h>
-#include <sys/mount.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -24,6 +25,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/kv/small_disk.h"
 #include "storage/kv/store_conformance.h"
 
 namespace historian::kv {
@@ -36,7 +38,7 @@ using ::testing::HasSubstr;
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name = absl::StrCat(testing::TempDir(), "/kv.XXXXXX");
+    std::string name = absl::StrCat(testing::TempDir(), "kv.XXXXXX");
     if (::mkdtemp(name.data()) != nullptr) path_ = name;
   }
   ~TemporaryDirectory() {
@@ -47,6 +49,24 @@ class TemporaryDirectory {
 
  private:
   std::string path_;
+};
+
+// While it lives permissions hold for this thread even if it is root's: the owner's, as root owns what it makes.
+class HeldToPermissions {
+ public:
+  HeldToPermissions() {
+    EXPECT_EQ(::syscall(SYS_capget, &header_, before_), 0);
+    __user_cap_data_struct without[_LINUX_CAPABILITY_U32S_3] = {before_[0], before_[1]};
+    without[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+    EXPECT_EQ(::syscall(SYS_capset, &header_, without), 0);
+  }
+  ~HeldToPermissions() { EXPECT_EQ(::syscall(SYS_capset, &header_, before_), 0); }
+  HeldToPermissions(const HeldToPermissions&) = delete;
+  HeldToPermissions& operator=(const HeldToPermissions&) = delete;
+
+ private:
+  __user_cap_header_struct header_ = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct before_[_LINUX_CAPABILITY_U32S_3];
 };
 
 RocksDbOptions SmallOptions(std::string path) {
@@ -147,7 +167,8 @@ TEST(RocksDbStore, PathsThatCannotBeUsedAreNamedWithTheReason) {
   } cases[] = {
       {SmallOptions(directory / "file"), absl::StatusCode::kFailedPrecondition, "Not a directory"},
       {SmallOptions(directory / "file/below"), absl::StatusCode::kFailedPrecondition, "Not a directory"},
-      {SmallOptions("/proc/historian"), absl::StatusCode::kFailedPrecondition, "No such file"},
+      {SmallOptions(directory / std::string(300, 'x')), absl::StatusCode::kFailedPrecondition,
+       "File name too long"},
       {SmallOptions(directory / "foreign"), absl::StatusCode::kFailedPrecondition, "holds notes.txt"},
       {SmallOptions(""), absl::StatusCode::kFailedPrecondition, "empty"},
       {no_create, absl::StatusCode::kNotFound, "no store"},
@@ -162,10 +183,10 @@ TEST(RocksDbStore, PathsThatCannotBeUsedAreNamedWithTheReason) {
 }
 
 TEST(RocksDbStore, PathsWithoutPermissionAreNamedWithTheReason) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
   const TemporaryDirectory directory;
   fs::create_directory(directory / "read_only");
   fs::permissions(directory / "read_only", fs::perms::owner_read | fs::perms::owner_exec);
+  const HeldToPermissions held;
   const absl::Status status = OpenRocksDbStore(SmallOptions(directory / "read_only")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
   EXPECT_THAT(status.message(), HasSubstr(directory / "read_only"));
@@ -295,7 +316,7 @@ TEST(RocksDbStore, RepeatedDeletionDoesNotPileUpFiles) {
 TEST(RocksDbStoreDeathTest, AKilledServerKeepsWhatReturnedOk) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   // The child is this program run anew, so the place must have the same name for both.
-  const std::string path = absl::StrCat(testing::TempDir(), "/kv_killed");
+  const std::string path = absl::StrCat(testing::TempDir(), "kv_killed");
   EXPECT_EXIT(
       {
         fs::remove_all(path);
@@ -326,41 +347,9 @@ TEST(RocksDbStoreDeathTest, AKilledServerKeepsWhatReturnedOk) {
   fs::remove_all(path);
 }
 
-// A file system of a few MiB, where mounting is permitted.
-class TinyDisk {
- public:
-  explicit TinyDisk(uint64_t mebibytes) : path_(directory_ / "disk") {
-    fs::create_directory(path_);
-    mounted_ = ::mount("none", path_.c_str(), "tmpfs", 0, absl::StrCat("size=", mebibytes, "m").c_str()) == 0;
-    if (!mounted_) reason_ = std::strerror(errno);
-  }
-  ~TinyDisk() {
-    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-  const std::string& reason() const { return reason_; }
-  std::string operator/(absl::string_view name) const { return absl::StrCat(path_, "/", name); }
-
-  // Takes all the room there is, but for some bytes, or a few less when a flush is quicker.
-  void Fill(uint64_t but_bytes = 0) {
-    const int fd = ::open((*this / "ballast").c_str(), O_CREAT | O_WRONLY, 0644);
-    uint64_t free = fs::space(path_).available;
-    while (free > but_bytes && ::posix_fallocate(fd, 0, free - but_bytes) != 0)
-      free = fs::space(path_).available;
-    ::close(fd);
-  }
-  void Empty() { fs::remove(*this / "ballast"); }
-
- private:
-  TemporaryDirectory directory_;
-  std::string path_;
-  bool mounted_ = false;
-  std::string reason_;
-};
-
 TEST(RocksDbStore, AFullDiskRefusesWritesUntilThereIsRoomAgain) {
-  TinyDisk disk(64);
-  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  SmallDisk disk(uint64_t{64} << 20);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
   auto opened = OpenRocksDbStore(SmallOptions(disk / "store"));
   ASSERT_TRUE(opened.ok()) << opened.status();
   Store& store = **opened;
@@ -393,8 +382,8 @@ TEST(RocksDbStore, AFullDiskRefusesWritesUntilThereIsRoomAgain) {
 
 // Fills the disk by the store's own writing, which leaves the reserve: deleting must then work.
 TEST(RocksDbStore, OldRunsCanBeDeletedFromAFullDisk) {
-  TinyDisk disk(48);
-  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  SmallDisk disk(uint64_t{48} << 20);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
   auto opened = OpenRocksDbStore(SmallOptions(disk / "store"));
   ASSERT_TRUE(opened.ok()) << opened.status();
   Store& store = **opened;
@@ -416,8 +405,8 @@ TEST(RocksDbStore, OldRunsCanBeDeletedFromAFullDisk) {
 // Others may take the reserve as well: then RocksDB itself fails in the middle of something, and must go on
 // later.
 TEST(RocksDbStore, RocksDbResumesAfterItRanOutOfRoomItself) {
-  TinyDisk disk(64);
-  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  SmallDisk disk(uint64_t{64} << 20);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
   RocksDbOptions options = SmallOptions(disk / "store");
   auto opened = OpenRocksDbStore(options);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -457,8 +446,8 @@ TEST(RocksDbStore, RocksDbResumesAfterItRanOutOfRoomItself) {
 
 // Another program takes and gives back all room at any moment, also between the look at it and the write.
 TEST(RocksDbStore, AnotherProgramMayFillTheDiskAtAnyMoment) {
-  TinyDisk disk(64);
-  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  SmallDisk disk(uint64_t{64} << 20);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
   const RocksDbOptions options = SmallOptions(disk / "store");
   auto opened = OpenRocksDbStore(options);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -494,8 +483,8 @@ TEST(RocksDbStore, AnotherProgramMayFillTheDiskAtAnyMoment) {
 }
 
 TEST(RocksDbStore, CompactionGoesOnAfterItRanOutOfRoom) {
-  TinyDisk disk(64);
-  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  SmallDisk disk(uint64_t{64} << 20);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
   auto opened = OpenRocksDbStore(SmallOptions(disk / "store"));
   ASSERT_TRUE(opened.ok()) << opened.status();
   Store& store = **opened;
@@ -528,8 +517,8 @@ TEST(RocksDbStore, CompactionGoesOnAfterItRanOutOfRoom) {
 
 // A cursor pins RocksDB, so that a change that should reopen it is refused until the cursor is gone.
 TEST(RocksDbStore, AnOpenCursorOnlyDelaysGoingOn) {
-  TinyDisk disk(64);
-  if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs: " << disk.reason();
+  SmallDisk disk(uint64_t{64} << 20);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
   auto opened = OpenRocksDbStore(SmallOptions(disk / "store"));
   ASSERT_TRUE(opened.ok()) << opened.status();
   Store& store = **opened;

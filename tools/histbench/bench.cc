@@ -15,6 +15,7 @@
 #include "client/admin.h"
 #include "storage/model/status_macros.h"
 #include "tools/histbench/server_process.h"
+#include "tools/histbench/sustained.h"
 #include "tools/histbench/test_bed.h"
 
 namespace historian::histbench {
@@ -157,6 +158,19 @@ absl::StatusOr<RunResult> RunBench(const BenchOptions& options, std::string* ver
     Say("  answers after %.3f s; %d lost, %d duplicated", result.restart_seconds, result.after_restart.lost,
         result.after_restart.duplicated);
     RETURN_IF_ERROR(server->Stop(absl::Minutes(2)));
+  }
+  if (options.sustained_seconds > 0) {
+    Say("  sending over and over for %g s", options.sustained_seconds);
+    ASSIGN_OR_RETURN(result.sustained,
+                     MeasureSustained(options.workload, {.bed = {options.server_binary, options.server_flags,
+                                                                 absl::StrCat(options.scratch, "/sustained")},
+                                                         .connections = options.connections,
+                                                         .frames_in_flight = options.frames_in_flight,
+                                                         .seconds = options.sustained_seconds}));
+    result.peak_memory_bytes =
+        std::max(result.peak_memory_bytes, static_cast<int64_t>(result.sustained->peak_memory_bytes));
+    Say("  %.3f M samples/s; %d lost, %d duplicated", result.sustained->ingest.rate() / 1e6,
+        result.sustained->lost, result.sustained->duplicated);
   }
   return result;
 }

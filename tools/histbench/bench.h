@@ -25,6 +25,8 @@ struct BenchOptions {
   size_t memory_bytes = size_t{1} << 30;
   size_t repetitions = 500;
   uint64_t compared_max = 100'000'000;  // Samples held against the generated ones.
+  double sustained_seconds =
+      0;  // Also sends over and over for so long, to another server of our own. 0: does not.
 
   // A server of our own in `scratch`/run-N, or, when `target` is set, that one.
   std::string server_binary;

@@ -16,7 +16,7 @@ namespace historian::histbench {
 namespace {
 
 constexpr absl::Duration kFlushTimeout = absl::Minutes(5);
-// Key of field 1 with eight bytes, as Times.Offsets.first and Times.Regular.first are.
+// Key of field 1 with eight bytes, as Times.Offsets.first, Times.Regular.first and Snapshot.time are.
 constexpr char kFirstTimeKey = 0x09;
 
 int64_t GetTime(const char* at) {
@@ -41,18 +41,34 @@ absl::StatusOr<MovableFrame> MakeMovable(EncodedFrame encoded) {
   if (!frame.ParseFromString(encoded.bytes)) return absl::InternalError("our own frame cannot be parsed");
   MovableFrame movable{.bytes = std::move(encoded.bytes), .samples = encoded.samples};
   size_t at = 0;
+  // Finds bytes behind those found before, columns and snapshots being in the order of the message.
+  const auto find = [&](const std::string& bytes, size_t first_time) {
+    at = movable.bytes.find(bytes, at);
+    if (at == std::string::npos)
+      return absl::InternalError("a time is not where it should be in our own frame");
+    for (size_t place = first_time; place < bytes.size(); place += sizeof(int64_t))
+      movable.times.push_back(at + place);
+    at += bytes.size();
+    return absl::OkStatus();
+  };
+  const auto one_time = [](int64_t time) {
+    std::string field(1 + sizeof(time), kFirstTimeKey);
+    std::memcpy(field.data() + 1, &time, sizeof(time));
+    return field;
+  };
   for (const v1::Column& column : frame.columns()) {
     const v1::Times& times = column.times();
-    if (times.has_explicit_()) return absl::InternalError("a column has every time on its own");
-    const int64_t first = times.has_regular() ? times.regular().first() : times.offsets().first();
-    std::string field(1 + sizeof(first), kFirstTimeKey);
-    std::memcpy(field.data() + 1, &first, sizeof(first));
-    at = movable.bytes.find(field, at);
-    if (at == std::string::npos)
-      return absl::InternalError("a column's first time is not where it should be");
-    movable.times.push_back(at + 1);
-    at += field.size();
+    if (times.has_explicit_()) {
+      const auto& each = times.explicit_().at();
+      std::string bytes(static_cast<size_t>(each.size()) * sizeof(int64_t), '\0');
+      std::memcpy(bytes.data(), each.data(), bytes.size());
+      RETURN_IF_ERROR(find(bytes, 0));
+    } else {
+      RETURN_IF_ERROR(
+          find(one_time(times.has_regular() ? times.regular().first() : times.offsets().first()), 1));
+    }
   }
+  for (const v1::Snapshot& snapshot : frame.snapshots()) RETURN_IF_ERROR(find(one_time(snapshot.time()), 1));
   return movable;
 }
 
@@ -81,6 +97,7 @@ absl::StatusOr<std::unique_ptr<EndlessWriter>> EndlessWriter::Begin(const Worklo
     writer_options.memory_bytes_max = options.frames_in_flight * 2 * 512 * 1024;
     writer_options.on_ack = [self = endless.get()](const client::WriteAcknowledgement& ack) {
       self->acknowledged_.fetch_add(ack.samples_stored);
+      self->rejected_.fetch_add(ack.samples_rejected);
       const absl::Time now = absl::Now();
       absl::MutexLock lock(&self->mutex_);
       for (const absl::Duration latency : ack.latencies)

@@ -29,13 +29,14 @@ namespace historian::histbench {
 struct MovableFrame {
   std::string bytes;
   uint64_t samples = 0;
-  std::vector<size_t> times;  // Places of the 8-byte times that all others in the frame count from.
+  std::vector<size_t>
+      times;  // Places of the 8-byte times that all others in the frame count from; ascending.
 
   // The bytes with all times so much later.
   std::string Moved(int64_t ns) const;
 };
 
-// Internal when a column has times that are not counted from one.
+// Frames of columns, whatever form their times have, and of snapshots. Internal: its own frame cannot be understood.
 absl::StatusOr<MovableFrame> MakeMovable(EncodedFrame frame);
 
 class EndlessWriter {
@@ -50,7 +51,7 @@ class EndlessWriter {
     double ms;
   };
 
-  // Of a workload of columns (plant) whose tags have their ids. Sends from now on, as fast as it can.
+  // Of a workload whose tags have their ids. Sends from now on, as fast as it can.
   static absl::StatusOr<std::unique_ptr<EndlessWriter>> Begin(const Workload& workload,
                                                               const Options& options);
   ~EndlessWriter();
@@ -60,7 +61,8 @@ class EndlessWriter {
   // Waits until everything is acknowledged. The first error of any connection.
   absl::Status End();
 
-  uint64_t acknowledged() const { return acknowledged_.load(); }
+  uint64_t acknowledged() const { return acknowledged_.load(); }  // Samples that are stored.
+  uint64_t rejected() const { return rejected_.load(); }
   // A time up to which every connection has sent its samples.
   Timestamp sent_until() const;
   // What was acknowledged since the last call.
@@ -83,6 +85,7 @@ class EndlessWriter {
   std::atomic<double> pace_{0};
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> acknowledged_{0};
+  std::atomic<uint64_t> rejected_{0};
   absl::Mutex mutex_;
   std::vector<Ack> acks_ ABSL_GUARDED_BY(mutex_);
 };

@@ -56,7 +56,9 @@ Measures of their own, always with a server of their own:
 
 What is timed: frames are made and encoded before the clock starts; it runs from the first frame
 sent to the last acknowledgement (which means: on disk). Client and server share the machine; what
-the client costs is in the report. Latency of an acknowledgement counts from handing the frame to
+the client costs is in the report. A workload that is sent once may be over before the server had
+to seal: with --seconds 60 ingest figures are of a minute of sending, to another server, with what
+it does in the background; all that is stored is counted. Latency of an acknowledgement counts from handing the frame to
 gRPC, with --in-flight frames on their way on every connection.
 
 Exit codes: 0 done; 1 failed; 2 mistake on the command line; 3 samples were lost or duplicated.)";
@@ -125,6 +127,12 @@ int Main(int argc, char** argv) {
   app.add_option("--seed", seed, "Same seed, same samples")->capture_default_str();
   app.add_option("--in-flight", frames_in_flight, "Frames on their way a connection; default 4; small: 128")
       ->check(CLI::Range(1, 1000));
+  app.add_option("--seconds", options.sustained_seconds,
+                 "plant, late, wide, small: how long samples are sent at full rate, over and over, with "
+                 "times that go "
+                 "on; ingest figures are then of that. Default: once, which may take half a second")
+      ->check(CLI::Range(0.1, 100'000.0))
+      ->excludes(target_option);
   app.add_option("--minutes", measure.minutes, "soak: how long")
       ->check(CLI::Range(0.1, 100'000.0))
       ->capture_default_str();
@@ -238,6 +246,10 @@ int Main(int argc, char** argv) {
       break;
     }
     exact = exact && run->verification.ok() && run->after_restart.ok() && run->ingest.rejected == 0;
+    if (run->sustained) {
+      exact = exact && run->sustained->lost == 0 && run->sustained->duplicated == 0 &&
+              run->sustained->ingest.rejected == 0;
+    }
     report.runs.push_back(*std::move(run));
     report.connections.push_back(count);
     if (own_scratch && !keep) {

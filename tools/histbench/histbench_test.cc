@@ -130,27 +130,51 @@ TEST(Workload, PeriodsAndBeginsAreThoseAskedFor) {
 }
 
 TEST(Endless, FramesMoveInTimeAndKeepAllElse) {
-  const Workload workload = MakeWorkload(WorkloadKind::kPlant, 40, 500);
-  Workload::Source source(workload, 1, 0, 500);
-  std::vector<std::vector<EncodedFrame>> lanes;
   constexpr int64_t kLater = 123'456'789'000;
-  while (source.Next(size_t{1} << 30, &lanes)) {
-    for (EncodedFrame& encoded : lanes[0]) {
-      v1::Frame before, after;
-      ASSERT_TRUE(before.ParseFromString(encoded.bytes));
-      const absl::StatusOr<MovableFrame> movable = MakeMovable(std::move(encoded));
-      ASSERT_TRUE(movable.ok()) << movable.status();
-      ASSERT_TRUE(after.ParseFromString(movable->Moved(kLater)));
-      ASSERT_EQ(before.columns_size(), after.columns_size());
-      for (int c = 0; c < before.columns_size(); ++c) {
-        const auto a = client::FromWire(before.columns(c)), b = client::FromWire(after.columns(c));
-        ASSERT_TRUE(a.ok() && b.ok());
-        ASSERT_EQ(a->samples.values, b->samples.values);
-        for (size_t i = 0; i < a->samples.size(); ++i)
-          ASSERT_EQ(a->samples.times[i] + kLater, b->samples.times[i]);
+  for (const WorkloadKind kind :
+       {WorkloadKind::kPlant, WorkloadKind::kLate, WorkloadKind::kWide, WorkloadKind::kSmall}) {
+    const Workload workload = MakeWorkload(kind, 40, 500);
+    Workload::Source source(workload, 1, 0, 500);
+    std::vector<std::vector<EncodedFrame>> lanes;
+    while (source.Next(size_t{1} << 30, &lanes)) {
+      for (EncodedFrame& encoded : lanes[0]) {
+        v1::Frame before, after;
+        ASSERT_TRUE(before.ParseFromString(encoded.bytes));
+        const absl::StatusOr<MovableFrame> movable = MakeMovable(std::move(encoded));
+        ASSERT_TRUE(movable.ok()) << movable.status();
+        ASSERT_TRUE(after.ParseFromString(movable->Moved(kLater)));
+        ASSERT_EQ(before.columns_size(), after.columns_size());
+        for (int c = 0; c < before.columns_size(); ++c) {
+          const auto a = client::FromWire(before.columns(c)), b = client::FromWire(after.columns(c));
+          ASSERT_TRUE(a.ok() && b.ok());
+          ASSERT_EQ(a->samples.values, b->samples.values);
+          for (size_t i = 0; i < a->samples.size(); ++i)
+            ASSERT_EQ(a->samples.times[i] + kLater, b->samples.times[i]);
+        }
+        ASSERT_EQ(before.snapshots_size(), after.snapshots_size());
+        for (int s = 0; s < before.snapshots_size(); ++s) {
+          v1::Snapshot moved = before.snapshots(s);
+          moved.set_time(moved.time() + kLater);
+          ASSERT_EQ(moved.SerializeAsString(), after.snapshots(s).SerializeAsString());
+        }
       }
     }
   }
+}
+
+TEST(Endless, TimesOfTheirOwnAreMovedEach) {
+  v1::Frame frame;
+  v1::Column* const column = frame.add_columns();
+  for (const int64_t time : std::initializer_list<int64_t>{5, 7, 1'000'000'000'007})
+    column->mutable_times()->mutable_explicit_()->add_at(time);
+  for (const double value : {1.5, 2.5, 3.5}) column->mutable_values()->mutable_float64()->add_values(value);
+  const absl::StatusOr<MovableFrame> movable =
+      MakeMovable({.bytes = frame.SerializeAsString(), .samples = 3});
+  ASSERT_TRUE(movable.ok()) << movable.status();
+  v1::Frame moved;
+  ASSERT_TRUE(moved.ParseFromString(movable->Moved(10)));
+  for (int64_t& time : *column->mutable_times()->mutable_explicit_()->mutable_at()) time += 10;
+  EXPECT_EQ(moved.SerializeAsString(), frame.SerializeAsString());
 }
 
 TEST(Endless, SendsUntilToldToEnd) {
@@ -198,6 +222,26 @@ TEST(Report, JsonHasTheKeysThatOthersRead) {
   }
   EXPECT_LT(json.find("\"samples_per_second\""), json.find("\"runs\""));
   EXPECT_THAT(ToTable(report), testing::HasSubstr("durable samples/s"));
+}
+
+TEST(Report, IngestFiguresAreOfTheSustainedSending) {
+  Report report;
+  report.connections = {4};
+  report.runs.resize(1);
+  report.runs[0].ingest.samples = 1000;
+  report.runs[0].ingest.seconds = 0.5;
+  report.runs[0].verification.lost = 1;
+  report.runs[0].sustained.emplace();
+  report.runs[0].sustained->ingest.samples = 60'000;
+  report.runs[0].sustained->ingest.seconds = 60;
+  report.runs[0].sustained->ingest.server_cpu_seconds = 3;
+  report.runs[0].sustained->lost = 4;
+  const std::string json = ToJson(report);
+  for (const char* part :
+       {"\"seconds\": 60", "\"samples_per_second\": 1000", "\"sent_once_samples_per_second\": 2000",
+        "\"server_cpu_seconds_per_million\": 50", "\"lost\": 5"}) {
+    EXPECT_THAT(json, testing::HasSubstr(part));
+  }
 }
 
 TEST(Quantile, IsTheNearestRank) {

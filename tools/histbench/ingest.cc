@@ -23,15 +23,6 @@ constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
 // A server that acknowledges nothing for so long is not slow but broken.
 constexpr absl::Duration kFlushTimeout = absl::Minutes(10);
 
-double OwnCpuSeconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 // One connection and its writer.
 struct Lane {
   std::unique_ptr<client::Writer> writer;
@@ -148,6 +139,15 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
     result.ack_ms.insert(result.ack_ms.end(), lane->ack_ms.begin(), lane->ack_ms.end());
   }
   return result;
+}
+
+double OwnCpuSeconds() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 }  // namespace historian::histbench

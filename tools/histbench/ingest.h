@@ -57,6 +57,9 @@ struct IngestResult {
 absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int64_t end,
                                     const IngestOptions& options);
 
+// CPU time of this process so far.
+double OwnCpuSeconds();
+
 }  // namespace historian::histbench
 
 #endif  // HISTORIAN_TOOLS_HISTBENCH_INGEST_H_

@@ -26,26 +26,41 @@ double PerMillion(double seconds, uint64_t samples) {
   return samples == 0 || seconds < 0 ? -1 : seconds * 1e6 / static_cast<double>(samples);
 }
 
+const IngestResult& IngestOf(const RunResult& run) {
+  return run.sustained ? run.sustained->ingest : run.ingest;
+}
+double SealedCpuPerMillion(const RunResult& run) {
+  return run.sustained ? PerMillion(run.sustained->sealed_cpu_seconds, run.sustained->sealed_samples)
+                       : PerMillion(run.sealed_cpu_seconds, run.ingest.samples);
+}
+uint64_t Lost(const RunResult& run) {
+  return run.verification.lost + (run.sustained ? run.sustained->lost : 0);
+}
+uint64_t Duplicated(const RunResult& run) {
+  return run.verification.duplicated + (run.sustained ? run.sustained->duplicated : 0);
+}
+
 void Fields(const RunResult& run, Json* json) {
-  const IngestResult& ingest = run.ingest;
+  const IngestResult& ingest = IngestOf(run);
   std::vector<double> ack_ms = ingest.ack_ms;
   json->Open("ingest");
   json->Number("samples", static_cast<double>(ingest.samples));
   json->Number("seconds", ingest.seconds);
   json->Number("samples_per_second", std::round(ingest.rate()));
+  json->Number("sent_once_samples_per_second", std::round(run.ingest.rate()));
   json->Number("ack_p50_ms", Quantile(ack_ms, 0.5));
   json->Number("ack_p99_ms", Quantile(ack_ms, 0.99));
   json->Number("server_cpu_seconds_per_million", PerMillion(ingest.server_cpu_seconds, ingest.samples));
-  json->Number("server_cpu_seconds_per_million_sealed", PerMillion(run.sealed_cpu_seconds, ingest.samples));
+  json->Number("server_cpu_seconds_per_million_sealed", SealedCpuPerMillion(run));
   json->Number("client_cpu_seconds_per_million", PerMillion(ingest.client_cpu_seconds, ingest.samples));
-  json->Number("lost", static_cast<double>(run.verification.lost));
-  json->Number("duplicated", static_cast<double>(run.verification.duplicated));
+  json->Number("lost", static_cast<double>(Lost(run)));
+  json->Number("duplicated", static_cast<double>(Duplicated(run)));
   json->Number("rejected", static_cast<double>(ingest.rejected));
   json->Number("compared_bit_for_bit", static_cast<double>(run.verification.compared));
   json->Number("frames", static_cast<double>(ingest.frames));
-  json->Number("wire_bytes_per_sample", PerSample(static_cast<double>(ingest.bytes), ingest.samples));
-  json->Number("pieces", ingest.pieces);
-  json->Number("generate_seconds", ingest.make_seconds);
+  json->Number("wire_bytes_per_sample", PerSample(static_cast<double>(run.ingest.bytes), run.ingest.samples));
+  json->Number("pieces", run.ingest.pieces);
+  json->Number("generate_seconds", run.ingest.make_seconds);
   json->Close();
   json->Open("memory");
   json->Number("peak_bytes", static_cast<double>(run.peak_memory_bytes));
@@ -173,7 +188,7 @@ std::string ToTable(const Report& report) {
   };
   const auto ack = [](double q) {
     return [q](const RunResult& run) {
-      std::vector<double> ms = run.ingest.ack_ms;
+      std::vector<double> ms = IngestOf(run).ack_ms;
       return Quantile(ms, q);
     };
   };
@@ -181,26 +196,29 @@ std::string ToTable(const Report& report) {
   for (const size_t connections : report.connections) absl::StrAppendFormat(&table, "%16d", connections);
   table += "\ningest (frames made before the clock starts)\n";
   row(
-      "durable samples/s", [](const RunResult& r) { return r.ingest.rate(); }, "millions");
+      "durable samples/s", [](const RunResult& r) { return IngestOf(r).rate(); }, "millions");
   row(
-      "samples", [](const RunResult& r) { return r.ingest.samples; }, "count");
+      "  over, s", [](const RunResult& r) { return IngestOf(r).seconds; }, "ms");
+  row(
+      "  sent once, samples/s", [](const RunResult& r) { return r.ingest.rate(); }, "millions");
+  row(
+      "samples", [](const RunResult& r) { return IngestOf(r).samples; }, "count");
   row("acknowledgement p50, ms", ack(0.5), "ms");
   row("acknowledgement p99, ms", ack(0.99), "ms");
   row(
       "server CPU s per million, at the last ack",
-      [](const RunResult& r) { return PerMillion(r.ingest.server_cpu_seconds, r.ingest.samples); }, "small");
+      [](const RunResult& r) { return PerMillion(IngestOf(r).server_cpu_seconds, IngestOf(r).samples); },
+      "small");
   row(
-      "server CPU s per million, sealed",
-      [](const RunResult& r) { return PerMillion(r.sealed_cpu_seconds, r.ingest.samples); }, "small");
+      "server CPU s per million, sealed", [](const RunResult& r) { return SealedCpuPerMillion(r); }, "small");
   row(
       "client CPU s per million",
-      [](const RunResult& r) { return PerMillion(r.ingest.client_cpu_seconds, r.ingest.samples); }, "small");
+      [](const RunResult& r) { return PerMillion(IngestOf(r).client_cpu_seconds, IngestOf(r).samples); },
+      "small");
+  row("lost", Lost, "count");
+  row("duplicated", Duplicated, "count");
   row(
-      "lost", [](const RunResult& r) { return r.verification.lost; }, "count");
-  row(
-      "duplicated", [](const RunResult& r) { return r.verification.duplicated; }, "count");
-  row(
-      "rejected", [](const RunResult& r) { return r.ingest.rejected; }, "count");
+      "rejected", [](const RunResult& r) { return IngestOf(r).rejected; }, "count");
   row(
       "compared bit for bit", [](const RunResult& r) { return r.verification.compared; }, "count");
   row(

@@ -6,19 +6,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tools/histbench/ingest.h"
 #include "tools/histbench/json.h"
 #include "tools/histbench/queries.h"
+#include "tools/histbench/sustained.h"
 #include "tools/histbench/verify.h"
 
 namespace historian::histbench {
 
 // One connection count. Negative numbers: not measured.
 struct RunResult {
-  IngestResult ingest;
+  IngestResult ingest;  // The workload sent once.
+  // The same sent over and over, where that was asked for: what ingest figures are then of.
+  std::optional<SustainedResult> sustained;
   Verification verification;
   double sealed_cpu_seconds = -1;  // Server CPU from the first frame until everything is sealed.
   double seal_seconds = 0;

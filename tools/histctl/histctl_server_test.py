@@ -18,6 +18,10 @@ HISTORIAND = os.path.join(RUNFILES, 'server/historiand')
 
 DEADLINE_S = 60
 
+# All that a command sees of the machine's settings: a terminal's width, a locale or a time zone of somebody's own has
+# no say.
+ENVIRONMENT = {'PATH': os.environ.get('PATH', '/usr/bin:/bin'), 'LC_ALL': 'C.UTF-8', 'TZ': 'UTC'}
+
 
 def wait_for(condition, what):
     end = time.monotonic() + DEADLINE_S
@@ -47,7 +51,8 @@ class Server:
         with open(os.path.join(self.directory, 'log'), 'a') as log:
             self.process = subprocess.Popen(
                 [HISTORIAND, '--data-dir', os.path.join(self.directory, 'data'), '--grpc-listen', self.address,
-                 '--http-listen', '127.0.0.1:0', '--port-file', port_file], stdout=subprocess.DEVNULL, stderr=log)
+                 '--http-listen', '127.0.0.1:0', '--port-file', port_file], stdout=subprocess.DEVNULL, stderr=log,
+                env=ENVIRONMENT)
         wait_for(lambda: os.path.exists(port_file) or self.process.poll() is not None, 'the server')
         if self.process.poll() is not None:
             raise AssertionError(read(os.path.join(self.directory, 'log')))
@@ -75,9 +80,8 @@ class HistctlTest(unittest.TestCase):
         return [HISTCTL, '--server', self.server.address] + [str(a) for a in arguments]
 
     def run_any(self, *arguments, stdin=None):
-        environment = {**os.environ, 'LC_ALL': 'C.UTF-8'}
         return subprocess.run(self.command(*arguments), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              universal_newlines=True, timeout=DEADLINE_S, env=environment)
+                              universal_newlines=True, timeout=DEADLINE_S, env=ENVIRONMENT)
 
     def run_ok(self, *arguments, stdin=None, code=0):
         result = self.run_any(*arguments, stdin=stdin)
@@ -392,7 +396,7 @@ class HistctlTest(unittest.TestCase):
         kills = 0
         for part in (0.1, 0.4, 0.7):
             importing = subprocess.Popen(self.command('import', path), stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL)
+                                         stderr=subprocess.DEVNULL, env=ENVIRONMENT)
             wait_for(lambda: self.stored() - before > part * tags * rows or importing.poll() is not None, 'samples')
             importing.kill()
             kills += importing.wait() == -signal.SIGKILL
@@ -413,7 +417,7 @@ class HistctlTest(unittest.TestCase):
             path = self.large_file(name, tags, rows)
             before = self.stored()
             importing = subprocess.Popen(self.command('import', path, '--format', 'json'), stdout=subprocess.PIPE,
-                                         stderr=subprocess.PIPE, universal_newlines=True)
+                                         stderr=subprocess.PIPE, universal_newlines=True, env=ENVIRONMENT)
             wait_for(lambda: self.stored() > before or importing.poll() is not None, 'samples')
             self.server.kill()
             time.sleep(0.3)  # Long enough that the importer meets a port where nobody listens.
@@ -433,7 +437,7 @@ class HistctlTest(unittest.TestCase):
         path = self.large_file('interrupted', 10, 100000)
         before = self.stored()
         importing = subprocess.Popen(self.command('import', path), stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.PIPE, universal_newlines=True)
+                                     stderr=subprocess.PIPE, universal_newlines=True, env=ENVIRONMENT)
         wait_for(lambda: self.stored() > before or importing.poll() is not None, 'samples')
         importing.send_signal(signal.SIGINT)
         _, err = importing.communicate(timeout=DEADLINE_S)

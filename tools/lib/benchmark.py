@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 
+import against
 import peer
 
 # histbench's workloads with their arguments, whole and --quick.
@@ -36,6 +37,8 @@ WORKLOADS = {
 }
 PARTS = ['limits', 'engine', 'plant', 'late', 'wide', 'small', 'year', 'backfill', 'idle', 'data', 'soak']
 TIMEOUT_S = 900
+# How long ingest is on the clock, by connection: a minute tells what can be kept up, half a second what buffers hold.
+SECONDS, SECONDS_QUICK, SECONDS_AGAINST = 60, 1, 10
 
 # Public data sets by the name of their directory: files and arguments of `histctl import`.
 DATA_SETS = {
@@ -65,10 +68,12 @@ def say(text):
 
 
 class Bench:
-    def __init__(self, options):
+    def __init__(self, options, binaries, histbench=None, seconds=None):
+        """histbench: another than that of the binaries. seconds: of ingest; None: its workload is sent once."""
         self.options = options
-        self.results = pathlib.Path(options.results)
-        self.binaries = pathlib.Path(options.binaries) if options.binaries else None
+        self.binaries = pathlib.Path(binaries)
+        self.histbench = histbench
+        self.seconds = seconds
 
     def program(self, path):
         program = self.binaries / path
@@ -86,20 +91,18 @@ class Bench:
             'commit': commit(self.options.root),
             'load_before': self.load,
         }
-        self.results.mkdir(parents=True, exist_ok=True)
-        (self.results / (part + '.json')).write_text(json.dumps(figures, indent=1) + '\n')
+        write_results(self.options.results, part, figures)
 
     def run(self, part):
         say(part)
         self.begin = time.time()
         self.load = round(os.getloadavg()[0], 2)
+        self.keep(part, self.in_scratch(getattr(self, part, lambda scratch: self.workload(part, scratch))))
+
+    def in_scratch(self, measure):
         scratch = tempfile.mkdtemp(prefix='benchmark-', dir=self.options.scratch)
         try:
-            if hasattr(self, part):
-                figures = getattr(self, part)(scratch)
-            else:
-                figures = self.workload(part, scratch)
-            self.keep(part, figures)
+            return measure(scratch)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -118,11 +121,14 @@ class Bench:
         whole, quick = WORKLOADS[part]
         whole = arguments or whole
         file = os.path.join(scratch, 'result.json')
-        command = [self.program('tools/histbench/histbench'), '--workload', part, '--server-binary',
+        command = [self.histbench or self.program('tools/histbench/histbench'), '--workload', part, '--server-binary',
                    self.program('server/historiand'), '--scratch', tempfile.mkdtemp(prefix=part, dir=scratch), '--json',
                    file]
         command += whole + (quick + ['--repetitions', '50'] if self.options.quick else [])
         timeout = TIMEOUT_S
+        if part in against.INGEST and self.seconds:
+            command += ['--seconds', str(self.seconds)]
+            timeout += 4 * self.seconds
         if part == 'soak':
             command += ['--minutes', str(self.options.minutes)]
             timeout += self.options.minutes * 60
@@ -177,7 +183,8 @@ class Bench:
             try:
                 command = [self.program(program), '--benchmark_format=json', '--benchmark_filter=' + pattern] + repetitions
                 done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=TIMEOUT_S,
-                                      universal_newlines=True, check=True, env=dict(os.environ, TMPDIR=scratch))
+                                      universal_newlines=True, check=True,
+                                      env=dict(os.environ, TMPDIR=scratch, TEST_TMPDIR=scratch))
                 benchmarks = json.loads(done.stdout)['benchmarks']
             except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
                 say('%s: %s' % (program, error))
@@ -290,6 +297,12 @@ def peer_size(columns, times, directory):
         return {'peer_bytes': server.size_bytes(), 'peer_differs': differ}
 
 
+def write_results(directory, part, figures):
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / (part + '.json')).write_text(json.dumps(figures, indent=1) + '\n')
+
+
 class Zstd:
     """Sizes of single frames of level 3, as the zstd library makes them."""
 
@@ -332,6 +345,86 @@ def commit(root):
                               stderr=subprocess.DEVNULL, universal_newlines=True, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ''
+
+
+# ---- Against an older commit
+
+
+def knows_seconds(histbench):
+    return '--seconds' in subprocess.run([histbench, '--help'], stdout=subprocess.PIPE, universal_newlines=True,
+                                         timeout=60).stdout
+
+
+def both_sides(options, old_commit, old_programs):
+    """(new, old, how they are driven). Each commit's histbench drives its own server: the client is part of the product,
+    and the wire may differ. A histbench that cannot sustain ingest yet is replaced by this one where the wire is the
+    same; where it is not, both send the workload once."""
+    own = Bench(options, old_programs).program('tools/histbench/histbench')
+    new = Bench(options, options.binaries).program('tools/histbench/histbench')
+    seconds, driver, said = options.seconds, None, 'each driven by its own histbench'
+    if not knows_seconds(own):
+        if against.same_contract(options.root, old_commit):
+            driver, said = new, 'both driven by the new histbench, as the old one cannot sustain ingest'
+        else:
+            seconds = None
+            said += ', each workload sent once, as the old one cannot sustain ingest'
+    return Bench(options, options.binaries, seconds=seconds), Bench(options, old_programs, driver, seconds), said + (
+        '; ingest of %g s' % seconds if seconds else '')
+
+
+def measure_for_ratio(bench, part):
+    """{label: Figure}; RuntimeError when samples were lost, as nothing may be won by that."""
+    if part == 'engine':
+        return against.figures_of(part, bench.in_scratch(bench.engine))
+    arguments = ['--connections', against.CONNECTIONS[part]] if part in against.CONNECTIONS else None
+    result = bench.in_scratch(lambda scratch: bench.workload(part, scratch, arguments))
+    for run in result.get('runs') or []:
+        if any(against.lookup(run, path) for path in ('ingest.lost', 'ingest.duplicated', 'ingest.rejected',
+                                                      'restart.lost', 'restart.duplicated')):
+            raise RuntimeError('samples were lost, stored twice or rejected')
+    return against.figures_of(part, result)
+
+
+def compare(options, parts):
+    old_commit = against.commit_of(options.root, options.against)
+    names = ['histbench', 'historiand'] + [os.path.basename(program) for program, _ in ENGINE]
+    old_programs = against.programs_of(options.root, old_commit, names, ['histbench', 'historiand'], say)
+    new, old, driven = both_sides(options, old_commit, old_programs)
+    sides = {'new': new, 'old': old}
+    changed = ' with changes' if against.git(options.root, 'status', '--porcelain', '--untracked-files=no') else ''
+    heading = 'new: %s%s; old: %s; %d rounds of %s; %s.' % (
+        commit(options.root), changed, old_commit[:len(commit(options.root)) or 9], options.rounds, ', '.join(parts),
+        driven)
+    say(heading)
+    comparison, failed, begin = against.Comparison(), [], time.time()
+    try:
+        for count in range(options.rounds):
+            for part in parts:
+                figures = {}
+                for side in ('new', 'old') if count % 2 == 0 else ('old', 'new'):
+                    say('round %d of %d: %s, %s (%.0f s so far)' % (count + 1, options.rounds, part, side,
+                                                                    time.time() - begin))
+                    try:
+                        figures[side] = measure_for_ratio(sides[side], part)
+                    except (RuntimeError, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+                        figures[side] = {}
+                        failed.append('%s, %s, round %d: %s' % (part, side, count + 1, error))
+                        say(failed[-1])
+                comparison.add(figures['new'], figures['old'])
+    except KeyboardInterrupt:
+        failed.append('stopped by hand')
+    rows = comparison.rows()
+    print(heading + ' A ratio above 1: new is better.\n')
+    print(against.table_of(rows), flush=True)
+    if options.results:
+        write_results(options.results, 'against-' + old_commit[:9],
+                      {'heading': heading, 'rows': rows, 'failed': failed, 'seconds': round(time.time() - begin, 1)})
+    for text in failed:
+        say('FAILED ' + text)
+    slower = against.below(rows, options.at_least) if options.at_least else []
+    for figure, median in slower:
+        print('BELOW %g: %s is at %.3f' % (options.at_least, figure, median))
+    return 1 if failed or slower else 0
 
 
 # ---- The page
@@ -524,6 +617,7 @@ def ingest_table(f):
     rows = []
     for what, path, unit in (
             ('durable samples/s', 'ingest.samples_per_second', 'M'),
+            ('  over, s', 'ingest.seconds', 'ms'),
             ('acknowledgement p50, ms', 'ingest.ack_p50_ms', 'ms'),
             ('acknowledgement p99, ms', 'ingest.ack_p99_ms', 'ms'),
             ('server CPU, s per million, at the last acknowledgement', 'ingest.server_cpu_seconds_per_million', 'CPU'),
@@ -678,23 +772,61 @@ def write_page(page, results):
     say('%d tables written to %s' % (count, page))
 
 
-def main():
-    parser = argparse.ArgumentParser(prog='tools/benchmark', description='Measures Historian anew and writes the '
-                                     'tables of docs/benchmarks.md.')
+DESCRIPTION = '''\
+Measures Historian anew and writes the tables of docs/benchmarks.md; or, with --against, holds this checkout against an
+older commit. Nothing else should run on the machine.'''
+
+EPILOG = '''\
+Without --against:
+  Each part leaves its figures in docs/benchmarks/PART.json, and the page's tables are made of these: a part that is not
+  run again keeps the figures it had. Ingest figures are sustained: the workload is sent over and over for --seconds, while
+  the server seals and settles in the background.
+  Exit code 0 when everything could be measured, whatever the figures.
+
+With --against REV:
+  Builds REV (kept in ~/.cache/historian/against, so only the first time takes minutes) and the working tree as it is, and
+  measures both in turns, part by part: new old, old new, new old, ... Each commit's histbench drives its own server. Where
+  REV's cannot sustain ingest yet, the new one drives both, provided the wire (proto/historian/v1) is the same.
+  Parts are plant with 1 and 4 connections, late, wide and small with 4, each with its queries and a restart after
+  kill -9, and year; or those that are named, of these, backfill, idle and engine. Five rounds of the usual parts take some
+  twenty minutes.
+  Prints a table: the median of both, and the ratio, turned so that more than 1 means the new one is better (new : old for
+  rates, old : new for times and sizes); its median, least and most over the rounds. Progress goes to standard error.
+  --at-least looks at the figures marked as held; tails of latencies, CPU, memory, sealing and settling are only shown, being
+  too noisy. With --results DIR the table is also written to DIR/against-REV.json.
+  Exit code 0 when everything could be measured and nothing is below --at-least.
+
+Examples:
+  tools/benchmark --against main --at-least 0.95          what a change is held to
+  tools/benchmark --against v0.1 --rounds 9 plant > plant.md
+  tools/benchmark --against HEAD~3 --quick                does it work?'''
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog='tools/benchmark', usage='tools/benchmark [options] [PART ...]',
+        formatter_class=argparse.RawDescriptionHelpFormatter, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument('parts', nargs='*', metavar='PART', help='of ' + ', '.join(PARTS) + '; all but soak (and '
                         'data without --data) when none is named')
     parser.add_argument('--quick', action='store_true', help='small sizes, two minutes: does it work?')
+    parser.add_argument('--seconds', type=float, help='how long each ingest workload is sent at full rate; default %d, '
+                        'with --against %d, with --quick %d' % (SECONDS, SECONDS_AGAINST, SECONDS_QUICK))
     parser.add_argument('--minutes', type=float, default=5, help='of the soak; default 5')
     parser.add_argument('--soak', action='store_true', help='the soak too, when no parts are named')
     parser.add_argument('--data', help='directory with the data sets %s' % ', '.join(DATA_SETS))
     parser.add_argument('--scratch', help='directory on the disk to measure; default: $TMPDIR or /tmp')
-    parser.add_argument('--results', help='where figures are kept; default: docs/benchmarks in the sources')
+    parser.add_argument('--results', help='where figures are kept; default: docs/benchmarks in the sources; with '
+                        '--against: nowhere')
     parser.add_argument('--page', help='default: docs/benchmarks.md; with --quick: none')
     parser.add_argument('--binaries', help='bazel-bin of a build, or a directory with all programs; not built anew')
     parser.add_argument('--write-only', action='store_true', help='measure nothing, write the tables')
     parser.add_argument('--list', action='store_true', help='name the parts')
+    parser.add_argument('--against', metavar='REV', help='hold this checkout against that commit: see below')
+    parser.add_argument('--rounds', type=int, default=5, help='of --against; default 5')
+    parser.add_argument('--at-least', type=float, metavar='RATIO', help='with --against: exit code 1, and the name, when '
+                        'the median ratio of a figure marked as held is less')
     parser.add_argument('--root', required=True, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.list:
         print('\n'.join(PARTS))
         return 0
@@ -703,14 +835,30 @@ def main():
         parser.error('no such part: %s; there are %s' % (', '.join(unknown), ', '.join(PARTS)))
     if 'data' in options.parts and not options.data:
         parser.error('data wants --data DIR')
+    if options.at_least is not None and not options.against:
+        parser.error('--at-least wants --against REV')
+    if not options.write_only and not options.binaries:
+        parser.error('--binaries is missing')
+    if not options.seconds:
+        options.seconds = SECONDS_QUICK if options.quick else SECONDS_AGAINST if options.against else SECONDS
+    if options.against:
+        unknown = [p for p in options.parts if p not in against.PARTS]
+        if unknown:
+            parser.error('%s cannot be held against another commit; %s can' % (', '.join(unknown),
+                                                                             ', '.join(against.PARTS)))
+        if options.rounds < 1:
+            parser.error('--rounds must be at least 1')
+        try:
+            return compare(options, options.parts or list(against.USUAL_PARTS))
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            say('--against: %s' % error)
+            return 1
     if not options.results:
         options.results = os.path.join(options.root, *(['build', 'benchmark-quick'] if options.quick else ['docs', 'benchmarks']))
     parts = options.parts or [p for p in PARTS if (p != 'soak' or options.soak) and (p != 'data' or options.data)]
     failed = []
     if not options.write_only:
-        if not options.binaries:
-            parser.error('--binaries is missing')
-        bench = Bench(options)
+        bench = Bench(options, options.binaries, seconds=options.seconds)
         for part in parts:
             try:
                 bench.run(part)
