@@ -217,7 +217,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       if (ended_.has_value() && ended_->ok()) {
         // Frame and status in one piece: a short answer costs one packet.
         finished_ = true;
-        Settle(absl::OkStatus());
+        EndCall(absl::OkStatus());
         StartWriteAndFinish(&sending_, grpc::WriteOptions(), grpc::Status::OK);
         return;
       }
@@ -238,11 +238,11 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     finished_ = true;
     cancelled_.store(true, std::memory_order_relaxed);  // Ends what is being made.
     waiting_since_ = absl::Now();
-    Settle(status);
+    EndCall(status);
     grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(ToGrpcStatus(status));
   }
 
-  void Settle(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  void EndCall(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     record_.End(status);
     ready_.reset();
     if (!producing_) source_.reset();

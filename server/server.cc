@@ -79,7 +79,7 @@ class Server::Impl {
     ASSIGN_OR_RETURN(http_, HttpServer::Listen(context_, config_.http.listen,
                                                [this](absl::string_view path) { return AnswerHttp(path); }));
     http_address_ = Address(config_.http.listen, http_->port());
-    housekeeping_ = std::thread([this] { context_.run(); });
+    http_thread_ = std::thread([this] { context_.run(); });
     log_.Info("starting", {{"version", kVersion}, {"data_dir", config_.data_dir}, {"http", http_address_}});
     WarnOfOpenDoors();
 
@@ -138,7 +138,7 @@ class Server::Impl {
     }
     http_.reset();
     context_.stop();
-    if (housekeeping_.joinable()) housekeeping_.join();
+    if (http_thread_.joinable()) http_thread_.join();
     // Before the services: writes on their way are answered by it, though nobody waits for the answers any
     // more.
     archive_open_.store(nullptr);
@@ -209,7 +209,7 @@ class Server::Impl {
     }
   }
 
-  // On the housekeeping thread, as is everything HTTP.
+  // On the HTTP thread, as is everything HTTP.
   void Tick() {
     const absl::Duration interval = std::min(absl::Seconds(1), config_.limits.reader_idle / 4);
     tick_.expires_after(absl::ToChronoMilliseconds(std::max(interval, absl::Milliseconds(10))));
@@ -247,11 +247,11 @@ class Server::Impl {
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopped_{false};
 
-  // Housekeeping: HTTP and the tick.
+  // The HTTP thread: HTTP and the tick.
   boost::asio::io_context context_;
   boost::asio::steady_timer tick_;
   std::unique_ptr<HttpServer> http_;
-  std::thread housekeeping_;
+  std::thread http_thread_;
 
   boost::asio::thread_pool pool_;
   std::unique_ptr<Archive> archive_;

@@ -8,7 +8,7 @@
 #include "storage/model/status_macros.h"
 
 namespace historian {
-absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead& head, size_t i) {
+absl::StatusOr<std::shared_ptr<const Samples>> PageFetcher::Read(const StoredHead& head, size_t i) {
   using Loaded = LruCache<PageCache::Key, Samples>::Loaded;
   const PageCache::Key key = {head.id, static_cast<uint32_t>(i)};
   return cache_.pages_.Get(key, [&]() -> absl::StatusOr<Loaded> {
@@ -19,24 +19,24 @@ absl::StatusOr<std::shared_ptr<const Samples>> PageReader::Read(const StoredHead
   });
 }
 
-void PageReader::WalkAhead(int32_t partition, TagId tag, uint64_t seal) {
+void PageFetcher::WalkAhead(int32_t partition, TagId tag, uint64_t seal) {
   Forget();
   ahead_ = {.partition = partition, .tag = tag, .seal = seal};
 }
 
-void PageReader::Forget() {
+void PageFetcher::Forget() {
   ahead_ = {};
   if (cursor_ == nullptr) return;
   cursor_.reset();
   block_.reset();
 }
 
-bool PageReader::IsAhead(const format::BlockId& block) const {
+bool PageFetcher::IsAhead(const format::BlockId& block) const {
   return ahead_.seal != 0 && block.seal == ahead_.seal && block.tag == ahead_.tag &&
          block.partition == ahead_.partition;
 }
 
-absl::StatusOr<absl::string_view> PageReader::Payload(const format::BlockId& block) {
+absl::StatusOr<absl::string_view> PageFetcher::Payload(const format::BlockId& block) {
   if (block_.has_value() && *block_ == block) return payload_;
   block_.reset();
   if (IsAhead(block)) {
@@ -62,7 +62,7 @@ absl::StatusOr<absl::string_view> PageReader::Payload(const format::BlockId& blo
   return payload_;
 }
 
-absl::StatusOr<Samples> PageReader::Decode(const StoredHead& head, size_t i) {
+absl::StatusOr<Samples> PageFetcher::Decode(const StoredHead& head, size_t i) {
   const Summary& summary = head.head.pages[i].summary;
   const auto damaged = [&](const absl::Status& status) {
     return Annotate(status,

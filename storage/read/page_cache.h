@@ -29,7 +29,7 @@ class PageCache {
   size_t size_bytes() const { return pages_.size_bytes(); }
 
  private:
-  friend class PageReader;
+  friend class PageFetcher;
   struct Key {
     format::BlockId block;
     uint32_t page = 0;
@@ -49,9 +49,9 @@ class PageCache {
 // another.
 //
 // Threads: one at a time. The cache must outlive it.
-class PageReader {
+class PageFetcher {
  public:
-  explicit PageReader(PageCache& cache) : cache_(cache) {}
+  explicit PageFetcher(PageCache& cache) : cache_(cache) {}
 
   // The samples of page i. DataLoss when the payload is missing, the page is damaged, or contradicts its
   // head; names tag and times.

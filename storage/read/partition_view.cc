@@ -34,23 +34,23 @@ PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
   BuildClusters();
 }
 
-void PartitionView::AddRuns(const std::vector<TailRun>& runs, int32_t partition, size_t* rank) {
+void PartitionView::AddRuns(const std::vector<PageRun>& runs, int32_t partition, size_t* rank) {
   const Timestamp start = format::PartitionStart(partition);
   const Timestamp end = format::PartitionStart(partition + 1);
-  for (const TailRun& run : runs) {
-    for (const OpenPagePtr& page : run.pages) {
+  for (const PageRun& run : runs) {
+    for (const EncodedPagePtr& page : run.pages) {
       const Timestamp first = page->summary.first.time;
       if (first < start || first >= end) continue;
       pages_.push_back({.first = first, .last = page->summary.last.time, .rank = *rank, .open = page.get()});
     }
-    const std::vector<Timestamp>& times = run.rest.times;
+    const std::vector<Timestamp>& times = run.raw.times;
     const size_t from = std::lower_bound(times.begin(), times.end(), start) - times.begin();
     const size_t to = std::lower_bound(times.begin(), times.end(), end) - times.begin();
     if (from < to) {
       pages_.push_back({.first = times[from],
                         .last = times[to - 1],
                         .rank = *rank,
-                        .raw = run.rest.View().Slice(from, to - from)});
+                        .raw = run.raw.View().Slice(from, to - from)});
     }
     ++*rank;
   }
@@ -139,7 +139,7 @@ size_t PartitionView::FirstEndingAtOrAfter(Timestamp t) const {
 }
 
 absl::StatusOr<std::shared_ptr<const Samples>> PartitionView::ReadPage(const Page& page,
-                                                                       PageReader& pages) const {
+                                                                       PageFetcher& pages) const {
   if (page.block != nullptr) return pages.Read(*page.block, page.index);
   auto samples = std::make_shared<Samples>();
   if (page.open == nullptr) {
@@ -158,7 +158,7 @@ SamplesView PartitionView::PartOf(const Cluster& cluster, const SamplesView& pag
 }
 
 absl::StatusOr<std::vector<PartitionView::Layer>> PartitionView::ReadLayers(size_t cluster,
-                                                                            PageReader& pages) const {
+                                                                            PageFetcher& pages) const {
   const Cluster& c = clusters_[cluster];
   std::vector<Layer> layers;
   for (size_t i = c.begin; i < c.end; ++i) {
@@ -170,7 +170,7 @@ absl::StatusOr<std::vector<PartitionView::Layer>> PartitionView::ReadLayers(size
   return layers;
 }
 
-absl::Status PartitionView::Read(size_t cluster, PageReader& pages,
+absl::Status PartitionView::Read(size_t cluster, PageFetcher& pages,
                                  std::shared_ptr<const Samples>* samples) const {
   const Cluster& c = clusters_[cluster];
   if (c.end - c.begin == 1) {

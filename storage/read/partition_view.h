@@ -58,7 +58,7 @@ class PartitionView {
 
   // *samples become the cluster's visible samples: times rise strictly. DataLoss names tag and times; what
   // could be read is in *samples all the same.
-  absl::Status Read(size_t cluster, PageReader& pages, std::shared_ptr<const Samples>* samples) const;
+  absl::Status Read(size_t cluster, PageFetcher& pages, std::shared_ptr<const Samples>* samples) const;
 
   // A cluster's part of one page, and the number of the seal that wrote it.
   struct Layer {
@@ -67,7 +67,7 @@ class PartitionView {
     SamplesView samples;  // In the page.
   };
   // The cluster's layers, older statements first. Only for views without a tail.
-  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PageReader& pages) const;
+  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PageFetcher& pages) const;
 
  private:
   // A page of a block, of the tail, or raw samples.
@@ -77,7 +77,7 @@ class PartitionView {
     size_t rank = 0;  // Of two samples at one time, that of the page with the higher rank is visible.
     const StoredHead* block = nullptr;
     size_t index = 0;
-    const OpenPage* open = nullptr;
+    const EncodedPage* open = nullptr;
     SamplesView raw;
   };
   struct Cluster {
@@ -90,13 +90,13 @@ class PartitionView {
   // that bounds what is read for a few samples, and reading all of it to twice its pages.
   static constexpr size_t kClusterPages = 4;
 
-  void AddRuns(const std::vector<TailRun>& runs, int32_t partition, size_t* rank);
+  void AddRuns(const std::vector<PageRun>& runs, int32_t partition, size_t* rank);
   void BuildClusters();
   // Requires the pages in order of their first times.
   void CutChains();
   // The cluster's part of the page's samples.
   static SamplesView PartOf(const Cluster& cluster, const SamplesView& page);
-  absl::StatusOr<std::shared_ptr<const Samples>> ReadPage(const Page& page, PageReader& pages) const;
+  absl::StatusOr<std::shared_ptr<const Samples>> ReadPage(const Page& page, PageFetcher& pages) const;
 
   TagId tag_;
   ValueType type_;

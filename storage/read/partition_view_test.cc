@@ -33,11 +33,11 @@ class Week {
   // Samples at start, start + step and so on, in pages of so many, as one seal writes them.
   void AddLayer(Timestamp start, Timestamp step, int count, int page_samples) {
     const uint64_t seal = ++seal_;
-    std::vector<OpenPagePtr> pages;
+    std::vector<EncodedPagePtr> pages;
     Samples samples;
     const auto end_page = [&] {
       if (samples.empty()) return;
-      pages.push_back(MakeOpenPage(kType, samples.View(), nullptr));
+      pages.push_back(MakeEncodedPage(kType, samples.View(), nullptr));
       samples.Clear();
     };
     for (int i = 0; i < count; ++i) {
@@ -60,7 +60,7 @@ class Week {
   }
 
   PartitionView View() const { return PartitionView(kTag, kType, kPartition, heads_, nullptr); }
-  PageReader NewReader() { return PageReader(cache_); }
+  PageFetcher NewReader() { return PageFetcher(cache_); }
   const std::map<Timestamp, ValueBits>& visible() const { return visible_; }
 
  private:
@@ -74,7 +74,7 @@ class Week {
 
 void ExpectAllInOrder(Week& week) {
   const PartitionView view = week.View();
-  PageReader pages = week.NewReader();
+  PageFetcher pages = week.NewReader();
   std::map<Timestamp, ValueBits> seen;
   for (size_t c = 0; c < view.clusters(); ++c) {
     std::shared_ptr<const Samples> samples;
@@ -143,7 +143,7 @@ TEST(PartitionView, AChainOfOverlapsIsReadInPieces) {
   ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart, 2 * kSecond, kSize, kPage));
   ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart + kPage * kSecond + 1, 2 * kSecond, kSize, kPage));
   const PartitionView view = week.View();
-  PageReader pages = week.NewReader();
+  PageFetcher pages = week.NewReader();
   EXPECT_GT(view.clusters(), 2 * 1000 / 8);
   for (size_t c = 0; c < view.clusters(); ++c) {
     std::shared_ptr<const Samples> samples;

@@ -73,7 +73,7 @@ class TagReader {
   absl::Status Prev(Position* position);
   // See PartitionView::Read.
   absl::Status Read(const Position& position, std::shared_ptr<const Samples>* samples);
-  // For a long read that will not be repeated soon, see PageReader.
+  // For a long read that will not be repeated soon, see PageFetcher.
   void PassThrough() { pages_.PassThrough(); }
 
   // Damage met in heads so far; the clusters they held are missing.
@@ -133,7 +133,7 @@ class TagReader {
   FigureCache& figures_;
   const PartitionTable& partitions_;
   const ReaderPins::Pin pin_;
-  PageReader pages_;
+  PageFetcher pages_;
   const ReadView sources_;
   const KeepGoing keep_going_;
   absl::Status head_damage_;

@@ -6,11 +6,11 @@
 
 namespace historian {
 
-void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<OpenPagePtr> pages,
+void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<EncodedPagePtr> pages,
                 std::vector<PlannedBlock>* blocks) {
   size_t bytes = 0;
   PlannedBlock* block = nullptr;
-  for (OpenPagePtr& page : pages) {
+  for (EncodedPagePtr& page : pages) {
     const Timestamp first = page->summary.first.time;
     const int32_t partition = format::PartitionOf(first);
     if (block == nullptr || block->pages.size() == format::kBlockPagesMax ||

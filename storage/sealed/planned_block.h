@@ -17,12 +17,12 @@ namespace historian {
 struct PlannedBlock {
   format::BlockId id;
   ValueType type = ValueType::kFloat64;
-  std::vector<OpenPagePtr> pages;
+  std::vector<EncodedPagePtr> pages;
 };
 
 // Cuts pages, in order of time, into blocks of one partition and at most kBlockPagesMax pages and a payload
 // that the store takes; appends them.
-void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<OpenPagePtr> pages,
+void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<EncodedPagePtr> pages,
                 std::vector<PlannedBlock>* blocks);
 
 }  // namespace historian

@@ -22,21 +22,21 @@ constexpr size_t kLateWorthABlock = format::kPageSamples;
 
 // Splits a frozen tail into blocks and what stays. Statements must become blocks in the order in which they
 // were made, so late runs are sealed only when all that is in order is.
-std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool everything,
+std::vector<PageRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool everything,
                              std::vector<PlannedBlock>* blocks) {
-  const std::vector<TailRun>& runs = frozen.tail->runs;
+  const std::vector<PageRun>& runs = frozen.tail->runs;
   size_t late = 0;
   for (size_t i = 1; i < runs.size(); ++i) late += runs[i].samples();
   if (everything || late >= kLateWorthABlock) {
     for (size_t i = 0; i < runs.size(); ++i) {
-      TailRun run = runs[i];
+      PageRun run = runs[i];
       run.CutPages(frozen.tail->type, true);
       PlanBlocks(frozen.tag, frozen.tail->type, first_seal + i, std::move(run.pages), blocks);
     }
-    return {TailRun()};
+    return {PageRun()};
   }
-  std::vector<TailRun> left = runs;
-  const std::vector<OpenPagePtr>& pages = runs[0].pages;
+  std::vector<PageRun> left = runs;
+  const std::vector<EncodedPagePtr>& pages = runs[0].pages;
   const Timestamp newest = runs[0].empty() ? 0 : runs[0].last_time();
   size_t sealed = 0;
   while (sealed < pages.size() &&
@@ -46,8 +46,8 @@ std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool 
   if (pages.size() - sealed >= kPagesWorthABlock) sealed = pages.size();
   if (sealed > 0) {
     PlanBlocks(frozen.tag, frozen.tail->type, first_seal, {pages.begin(), pages.begin() + sealed}, blocks);
-    left[0] = TailRun();
-    left[0].rest = runs[0].rest;
+    left[0] = PageRun();
+    left[0].raw = runs[0].raw;
     for (size_t i = sealed; i < pages.size(); ++i) left[0].AddPage(pages[i]);
   }
   return left;
@@ -57,15 +57,15 @@ std::vector<TailRun> PlanTag(const FrozenTag& frozen, uint64_t first_seal, bool 
 std::shared_ptr<const FrozenTail> WithoutExpired(const FrozenTail& tail, const Expired& expired) {
   auto kept = std::make_shared<FrozenTail>();
   kept->type = tail.type;
-  for (const TailRun& run : tail.runs) {
-    TailRun& to = kept->runs.emplace_back();
+  for (const PageRun& run : tail.runs) {
+    PageRun& to = kept->runs.emplace_back();
     to.hint = run.hint;
-    for (const OpenPagePtr& page : run.pages) {
+    for (const EncodedPagePtr& page : run.pages) {
       if (!expired.HasAll(format::PartitionOf(page->summary.first.time))) to.AddPage(page);
     }
-    const SamplesView rest = run.rest.View();
+    const SamplesView rest = run.raw.View();
     for (size_t i = 0; i < rest.size; ++i) {
-      if (!expired.HasAll(format::PartitionOf(rest.times[i]))) to.rest.AddFrom(tail.type, rest, i);
+      if (!expired.HasAll(format::PartitionOf(rest.times[i]))) to.raw.AddFrom(tail.type, rest, i);
     }
     kept->samples += to.samples();
     kept->memory_bytes += to.MemoryBytes();

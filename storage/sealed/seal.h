@@ -44,7 +44,7 @@ struct SealInput {
 
 struct SealOutcome {
   SealResult result;
-  std::vector<std::vector<TailRun>> left;             // Of each frozen tag, for Tail::Thaw.
+  std::vector<std::vector<PageRun>> left;             // Of each frozen tag, for Tail::Thaw.
   std::vector<PartitionTable::Partition> partitions;  // Those with new blocks, as they are now.
 };
 

@@ -5,7 +5,7 @@
 namespace historian {
 
 bool TailView::Reaches(Timestamp first, Timestamp last) const {
-  const auto reaches = [&](const TailRun& run) {
+  const auto reaches = [&](const PageRun& run) {
     return !run.empty() && run.first_time() <= last && run.last_time() >= first;
   };
   return std::any_of(runs.begin(), runs.end(), reaches) ||

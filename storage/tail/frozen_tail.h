@@ -21,7 +21,7 @@ namespace historian {
 
 struct FrozenTail {
   ValueType type = ValueType::kFloat64;
-  std::vector<TailRun> runs;  // [0] is in order (perhaps empty), then late ones, oldest statement first.
+  std::vector<PageRun> runs;  // [0] is in order (perhaps empty), then late ones, oldest statement first.
   size_t samples = 0;
   size_t memory_bytes = 0;
 };
@@ -38,7 +38,7 @@ struct FrozenTag {
 // What a reader needs of a tail: shares what is immutable, copies what is not.
 struct TailView {
   std::shared_ptr<const FrozenTail> frozen;  // May be null.
-  std::vector<TailRun> runs;                 // As in FrozenTail.
+  std::vector<PageRun> runs;                 // As in FrozenTail.
 
   // Whether any run spans a time from `first` to `last`.
   bool Reaches(Timestamp first, Timestamp last) const;

@@ -9,61 +9,66 @@
 namespace historian {
 namespace {
 
-// End (exclusive index) of the samples of rest from `begin` that one page may hold: a page's worth, one
-// partition.
-size_t PageEnd(ValueType type, const Samples& rest, size_t begin) {
-  size_t end = std::min(begin + format::kPageSamples, rest.size());
+// End (exclusive index) of the samples from `begin` that one page may hold: a page's worth, one partition.
+size_t PageEnd(ValueType type, const Samples& raw, size_t begin) {
+  size_t end = std::min(begin + format::kPageSamples, raw.size());
   if (type == ValueType::kString) {
     size_t text = 0;
     for (size_t i = begin; i < end; ++i) {
-      text += rest.strings[rest.values[i]].size();
+      text += raw.strings[raw.values[i]].size();
       if (text > kPageTextBytes) end = i + 1;
     }
   }
-  const int32_t partition = format::PartitionOf(rest.times[begin]);
-  if (format::PartitionOf(rest.times[end - 1]) == partition) return end;
+  const int32_t partition = format::PartitionOf(raw.times[begin]);
+  if (format::PartitionOf(raw.times[end - 1]) == partition) return end;
   const Timestamp next = format::PartitionStart(partition + 1);
-  return std::lower_bound(rest.times.begin() + begin, rest.times.begin() + end, next) - rest.times.begin();
+  return std::lower_bound(raw.times.begin() + begin, raw.times.begin() + end, next) - raw.times.begin();
 }
 
 }  // namespace
 
-OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
-                         format::Density density) {
-  auto page = std::make_shared<OpenPage>();
+EncodedPagePtr MakeEncodedPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
+                               format::Density density) {
+  auto page = std::make_shared<EncodedPage>();
   format::EncodePage(type, samples, &page->bytes, hint, density);
   page->bytes.shrink_to_fit();
   page->summary = Summarize(type, samples);
   return page;
 }
 
-size_t TailRun::samples() const {
-  size_t samples = rest.size();
-  for (const OpenPagePtr& page : pages) samples += page->summary.count;
+size_t PageRun::samples() const {
+  size_t samples = raw.size();
+  for (const EncodedPagePtr& page : pages) samples += page->summary.count;
   return samples;
 }
 
-void TailRun::CutPages(ValueType type, bool all, format::Density density) {
+void CutPages(ValueType type, bool all, format::Density density, format::EncodeHint* hint, Samples* samples,
+              std::vector<EncodedPagePtr>* pages) {
   size_t begin = 0;
-  while (begin < rest.size()) {
-    const size_t end = PageEnd(type, rest, begin);
-    const bool full = end - begin >= format::kPageSamples || end < rest.size();
+  while (begin < samples->size()) {
+    const size_t end = PageEnd(type, *samples, begin);
+    const bool full = end - begin >= format::kPageSamples || end < samples->size();
     if (!full && !all) break;
-    AddPage(MakeOpenPage(type, rest.View().Slice(begin, end - begin), &hint, density));
+    pages->push_back(MakeEncodedPage(type, samples->View().Slice(begin, end - begin), hint, density));
     begin = end;
   }
   if (begin == 0) return;
   Samples left;
-  if (begin < rest.size()) left.Append(type, rest.View(), begin, rest.size() - begin);
-  rest = std::move(left);
+  if (begin < samples->size()) left.Append(type, samples->View(), begin, samples->size() - begin);
+  *samples = std::move(left);
 }
 
+void PageRun::CutPages(ValueType type, bool all) {
+  const size_t before = pages.size();
+  historian::CutPages(type, all, format::Density::kFast, &hint, &raw, &pages);
+  for (size_t i = before; i < pages.size(); ++i) page_bytes += pages[i]->MemoryBytes();
+}
 
-format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages) {
+format::BlockHead HeadOf(ValueType type, const std::vector<EncodedPagePtr>& pages) {
   format::BlockHead head;
   head.type = type;
   uint32_t offset = 0;
-  for (const OpenPagePtr& page : pages) {
+  for (const EncodedPagePtr& page : pages) {
     const uint32_t size = static_cast<uint32_t>(page->bytes.size());
     head.pages.push_back({offset, size, Checksum(page->bytes), page->summary});
     offset += size;
@@ -71,9 +76,9 @@ format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages) 
   return head;
 }
 
-std::string PayloadOf(const std::vector<OpenPagePtr>& pages) {
+std::string PayloadOf(const std::vector<EncodedPagePtr>& pages) {
   std::string payload;
-  for (const OpenPagePtr& page : pages) payload.append(page->bytes);
+  for (const EncodedPagePtr& page : pages) payload.append(page->bytes);
   return payload;
 }
 

@@ -22,46 +22,51 @@ namespace historian {
 inline constexpr size_t kPageTextBytes = size_t{1} << 20;
 
 // An encoded page in memory; never crosses a partition.
-struct OpenPage {
+struct EncodedPage {
   std::string bytes;
   Summary summary;
 
-  size_t MemoryBytes() const { return sizeof(OpenPage) + bytes.capacity(); }
+  size_t MemoryBytes() const { return sizeof(EncodedPage) + bytes.capacity(); }
 };
-using OpenPagePtr = std::shared_ptr<const OpenPage>;
+using EncodedPagePtr = std::shared_ptr<const EncodedPage>;
 
 // Encodes samples (strictly ascending, within one partition, at most a page).
-OpenPagePtr MakeOpenPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
-                         format::Density density = format::Density::kFast);
+EncodedPagePtr MakeEncodedPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
+                               format::Density density = format::Density::kFast);
+
+// Cuts the front of the samples (times strictly ascending) into pages, which it appends: full pages, and those
+// that end with their partition; with `all` everything. A page of text holds no more of it than kPageTextBytes and
+// a string.
+void CutPages(ValueType type, bool all, format::Density density, format::EncodeHint* hint, Samples* samples,
+              std::vector<EncodedPagePtr>* pages);
 
 // Samples in strictly ascending time: encoded pages, then raw ones.
-struct TailRun {
-  std::vector<OpenPagePtr> pages;
+struct PageRun {
+  std::vector<EncodedPagePtr> pages;
   size_t page_bytes = 0;  // Memory of pages.
-  Samples rest;
+  Samples raw;
   format::EncodeHint hint;  // From the pages cut before.
 
-  void AddPage(OpenPagePtr page) {
+  void AddPage(EncodedPagePtr page) {
     page_bytes += page->MemoryBytes();
     pages.push_back(std::move(page));
   }
-  size_t MemoryBytes() const { return page_bytes + rest.MemoryBytes(); }
+  size_t MemoryBytes() const { return page_bytes + raw.MemoryBytes(); }
 
-  bool empty() const { return pages.empty() && rest.empty(); }
+  bool empty() const { return pages.empty() && raw.empty(); }
   size_t samples() const;
-  Timestamp last_time() const { return rest.empty() ? pages.back()->summary.last.time : rest.times.back(); }
+  Timestamp last_time() const { return raw.empty() ? pages.back()->summary.last.time : raw.times.back(); }
   Timestamp first_time() const {
-    return pages.empty() ? rest.times.front() : pages.front()->summary.first.time;
+    return pages.empty() ? raw.times.front() : pages.front()->summary.first.time;
   }
 
-  // Cuts full pages, and those that end with their partition, off the front of rest; with `all` everything.
-  void CutPages(ValueType type, bool all, format::Density density = format::Density::kFast);
+  // See CutPages above: off the front of raw.
+  void CutPages(ValueType type, bool all);
 };
 
-
 // Pages, in order of time and at most kBlockPagesMax, as the head and the payload of a block.
-format::BlockHead HeadOf(ValueType type, const std::vector<OpenPagePtr>& pages);
-std::string PayloadOf(const std::vector<OpenPagePtr>& pages);
+format::BlockHead HeadOf(ValueType type, const std::vector<EncodedPagePtr>& pages);
+std::string PayloadOf(const std::vector<EncodedPagePtr>& pages);
 
 }  // namespace historian
 

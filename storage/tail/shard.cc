@@ -148,7 +148,7 @@ void Shard::Freeze(bool all, std::vector<FrozenTag>* frozen) {
   }
 }
 
-void Shard::Thaw(TagId tag, const std::vector<TailRun>* left) {
+void Shard::Thaw(TagId tag, const std::vector<PageRun>* left) {
   absl::MutexLock lock(&mu_);
   Tail& tail = *Find(tag);
   const size_t samples_before = tail.samples(), bytes_before = tail.MemoryBytes();

@@ -47,7 +47,7 @@ class Shard {
   // merely have open samples. Readers get in between.
   void Freeze(bool all, std::vector<FrozenTag>* frozen) ABSL_LOCKS_EXCLUDED(mu_);
   // See Tail::Thaw.
-  void Thaw(TagId tag, const std::vector<TailRun>* left) ABSL_LOCKS_EXCLUDED(mu_);
+  void Thaw(TagId tag, const std::vector<PageRun>* left) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The tail's share of what a reader reads of the tag.
   TagSources Sources(TagId tag, ValueType type) ABSL_LOCKS_EXCLUDED(mu_);

@@ -25,17 +25,17 @@ bool AllGood(const SamplesView& samples) {
 }  // namespace
 
 // What few tails have.
-struct Tail::Rest {
-  TailRun in_order;
-  std::vector<TailRun> late_runs;
+struct Tail::Extra {
+  PageRun in_order;
+  std::vector<PageRun> late_runs;
   Samples late;  // In order of arrival.
   std::string latest_text;
   std::shared_ptr<const FrozenTail> frozen;
   size_t samples = 0;  // Of in_order and the late ones.
 
   size_t MemoryBytes() const {
-    size_t bytes = sizeof(Rest) + in_order.MemoryBytes() + late.MemoryBytes();
-    for (const TailRun& run : late_runs) bytes += run.MemoryBytes();
+    size_t bytes = sizeof(Extra) + in_order.MemoryBytes() + late.MemoryBytes();
+    for (const PageRun& run : late_runs) bytes += run.MemoryBytes();
     return bytes + (frozen == nullptr ? 0 : frozen->memory_bytes);
   }
 };
@@ -47,65 +47,66 @@ Tail& Tail::operator=(Tail&&) = default;
 Tail::~Tail() = default;
 
 size_t Tail::samples() const {
-  if (rest_ == nullptr) return waiting_size_;
-  return waiting_size_ + rest_->samples + (rest_->frozen == nullptr ? 0 : rest_->frozen->samples);
+  if (extra_ == nullptr) return waiting_size_;
+  return waiting_size_ + extra_->samples + (extra_->frozen == nullptr ? 0 : extra_->frozen->samples);
 }
 
 size_t Tail::MemoryBytes() const {
-  return waiting_capacity_ * sizeof(Waiting) + (rest_ == nullptr ? 0 : rest_->MemoryBytes());
+  return waiting_capacity_ * sizeof(Waiting) + (extra_ == nullptr ? 0 : extra_->MemoryBytes());
 }
 
 std::optional<LatestSample> Tail::latest() const {
   if (!has_latest_) return std::nullopt;
   return LatestSample{{latest_time_, latest_value_, latest_quality_},
-                      type_ == ValueType::kString ? rest_->latest_text : std::string()};
+                      type_ == ValueType::kString ? extra_->latest_text : std::string()};
 }
 
-Tail::Rest& Tail::MakeRest() {
-  if (rest_ == nullptr) {
-    rest_ = std::make_unique<Rest>();
-    rest_->in_order.hint = hint_;
+Tail::Extra& Tail::MakeExtra() {
+  if (extra_ == nullptr) {
+    extra_ = std::make_unique<Extra>();
+    extra_->in_order.hint = hint_;
   }
-  return *rest_;
+  return *extra_;
 }
 
-Tail::Rest& Tail::Unfold() {
-  MakeRest();
+Tail::Extra& Tail::Unpack() {
+  MakeExtra();
   if (waiting_size_ > 0) {
-    Samples& rest = rest_->in_order.rest;
-    rest.times.resize(waiting_size_);
-    rest.values.resize(waiting_size_);
+    Samples& raw = extra_->in_order.raw;
+    raw.times.resize(waiting_size_);
+    raw.values.resize(waiting_size_);
     for (size_t i = 0; i < waiting_size_; ++i) {
-      rest.times[i] = waiting_[i].time;
-      rest.values[i] = waiting_[i].value;
+      raw.times[i] = waiting_[i].time;
+      raw.values[i] = waiting_[i].value;
     }
-    rest_->samples += waiting_size_;
+    extra_->samples += waiting_size_;
   }
   waiting_.reset();
   waiting_size_ = waiting_capacity_ = 0;
-  unfolded_ = true;
-  return *rest_;
+  unpacked_ = true;
+  return *extra_;
 }
 
-void Tail::Fold() {
-  TailRun& in_order = rest_->in_order;
-  if (type_ == ValueType::kString || !in_order.rest.qualities.empty() ||
-      in_order.rest.size() >= format::kPageSamples) {
+void Tail::Pack() {
+  PageRun& in_order = extra_->in_order;
+  if (type_ == ValueType::kString || !in_order.raw.qualities.empty() ||
+      in_order.raw.size() >= format::kPageSamples) {
     return;
   }
-  const size_t size = in_order.rest.size();
+  const size_t size = in_order.raw.size();
   if (size > 0) {
     waiting_.reset(static_cast<Waiting*>(std::malloc(size * sizeof(Waiting))));
     HISTORIAN_CHECK(waiting_ != nullptr);
     waiting_size_ = waiting_capacity_ = static_cast<uint16_t>(size);
-    for (size_t i = 0; i < size; ++i) waiting_[i] = {in_order.rest.times[i], in_order.rest.values[i]};
-    rest_->samples -= size;
+    for (size_t i = 0; i < size; ++i) waiting_[i] = {in_order.raw.times[i], in_order.raw.values[i]};
+    extra_->samples -= size;
   }
-  in_order.rest = Samples();
-  unfolded_ = false;
+  in_order.raw = Samples();
+  unpacked_ = false;
   hint_ = in_order.hint;
-  if (in_order.pages.empty() && rest_->late_runs.empty() && rest_->late.empty() && rest_->frozen == nullptr) {
-    rest_.reset();
+  if (in_order.pages.empty() && extra_->late_runs.empty() && extra_->late.empty() &&
+      extra_->frozen == nullptr) {
+    extra_.reset();
   }
 }
 
@@ -120,13 +121,13 @@ Tail::Change Tail::Append(const SamplesView& samples, Superseded* superseded) {
   }
   const size_t samples_before = this->samples(), bytes_before = MemoryBytes();
   if (!can_wait || !AppendWaiting(samples, superseded)) AppendAny(samples, superseded);
-  SettleMuchLate();
+  SortMuchLate();
   return {static_cast<int64_t>(this->samples() - samples_before),
           static_cast<int64_t>(MemoryBytes() - bytes_before)};
 }
 
 bool Tail::CanWait(const SamplesView& samples) const {
-  return !unfolded_ && type_ != ValueType::kString && AllGood(samples);
+  return !unpacked_ && type_ != ValueType::kString && AllGood(samples);
 }
 
 bool Tail::AppendInOrder(const SamplesView& samples) {
@@ -160,7 +161,7 @@ bool Tail::AppendWaiting(const SamplesView& samples, Superseded* superseded) {
     return false;
   }
   if (late > 0) {
-    MakeRest();
+    MakeExtra();
     AddLate(samples.Slice(0, late));
   }
   for (size_t i = late; i < in_order; ++i) InsertWaiting(samples, i, superseded);
@@ -210,14 +211,14 @@ void Tail::CutWaiting(const SamplesView& run) {
     if (!has_latest_ || times[0] < oldest_) oldest_ = times[0];
     NoteNewest(run, run.size - 1);
   }
-  Rest& rest = MakeRest();
+  Extra& extra = MakeExtra();
   size_t begin = 0;
   for (; size - begin >= format::kPageSamples; begin += format::kPageSamples) {
-    rest.in_order.AddPage(
-        MakeOpenPage(type_, {times + begin, values + begin, nullptr, nullptr, format::kPageSamples}, &hint_));
+    extra.in_order.AddPage(MakeEncodedPage(
+        type_, {times + begin, values + begin, nullptr, nullptr, format::kPageSamples}, &hint_));
   }
-  rest.in_order.hint = hint_;
-  rest.samples += begin;
+  extra.in_order.hint = hint_;
+  extra.samples += begin;
   frontier_ = times[begin - 1];
   has_frontier_ = true;
   // The array stays as large as it was: the next page will want it.
@@ -231,7 +232,7 @@ void Tail::InsertWaiting(const SamplesView& samples, size_t i, Superseded* super
   Waiting* at = std::lower_bound(waiting_.get(), waiting_.get() + waiting_size_, time,
                                  [](const Waiting& waiting, Timestamp t) { return waiting.time < t; });
   if (at->time == time) {
-    MakeRest();
+    MakeExtra();
     StateAgain(samples, i, at->value == samples.values[i], superseded);
     return;
   }
@@ -245,8 +246,8 @@ void Tail::InsertWaiting(const SamplesView& samples, size_t i, Superseded* super
 }
 
 void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
-  Rest& rest = Unfold();
-  Samples& waiting = rest.in_order.rest;
+  Extra& extra = Unpack();
+  Samples& waiting = extra.in_order.raw;
   // What is not after the frontier is late, and what is newer than all that is in order here follows it, each
   // as one run; only between them samples are looked at singly.
   const Timestamp* const times_end = samples.times + samples.size;
@@ -258,31 +259,31 @@ void Tail::AppendAny(const SamplesView& samples, Superseded* superseded) {
     const Timestamp newest = waiting.empty() ? frontier_ : waiting.times.back();
     in_order = std::upper_bound(samples.times + late, times_end, newest) - samples.times;
   }
-  for (size_t i = late; i < in_order; ++i) InsertUnfolded(samples, i, superseded);
+  for (size_t i = late; i < in_order; ++i) InsertUnpacked(samples, i, superseded);
   if (in_order < samples.size) {
     const SamplesView run = samples.Slice(in_order, samples.size - in_order);
     if (!has_latest_ || run.times[0] < oldest_) oldest_ = run.times[0];
     NoteNewest(run, run.size - 1);
     waiting.Append(type_, run);
-    rest.samples += run.size;
+    extra.samples += run.size;
   }
   if (waiting.size() >= format::kPageSamples || waiting.strings.MemoryBytes() > kPageTextBytes ||
       (!waiting.empty() &&
        format::PartitionOf(waiting.times.front()) != format::PartitionOf(waiting.times.back()))) {
     CutPages();
-    Fold();
+    Pack();
   }
 }
 
-void Tail::SettleMuchLate() {
-  if (rest_ != nullptr &&
-      (rest_->late.size() >= kLateMax || rest_->late.strings.MemoryBytes() > kPageTextBytes)) {
-    SettleLate();
+void Tail::SortMuchLate() {
+  if (extra_ != nullptr &&
+      (extra_->late.size() >= kLateMax || extra_->late.strings.MemoryBytes() > kPageTextBytes)) {
+    SortLate();
   }
 }
 
 void Tail::CutPages() {
-  TailRun& in_order = rest_->in_order;
+  PageRun& in_order = extra_->in_order;
   in_order.CutPages(type_, false);
   if (in_order.pages.empty()) return;
   const Timestamp last = in_order.pages.back()->summary.last.time;
@@ -290,33 +291,33 @@ void Tail::CutPages() {
   has_frontier_ = true;
 }
 
-void Tail::InsertUnfolded(const SamplesView& samples, size_t i, Superseded* superseded) {
+void Tail::InsertUnpacked(const SamplesView& samples, size_t i, Superseded* superseded) {
   const Timestamp time = samples.times[i];
-  Samples& rest = rest_->in_order.rest;
-  const size_t at = std::lower_bound(rest.times.begin(), rest.times.end(), time) - rest.times.begin();
-  if (rest.times[at] == time) {
-    StateAgain(samples, i, SameSample(type_, samples, i, rest.View(), at), superseded);
+  Samples& raw = extra_->in_order.raw;
+  const size_t at = std::lower_bound(raw.times.begin(), raw.times.end(), time) - raw.times.begin();
+  if (raw.times[at] == time) {
+    StateAgain(samples, i, SameSample(type_, samples, i, raw.View(), at), superseded);
     return;
   }
   if (time < oldest_) oldest_ = time;
   // To its end, and from there to its place.
-  rest.AddFrom(type_, samples, i);
-  std::rotate(rest.times.begin() + at, rest.times.end() - 1, rest.times.end());
-  std::rotate(rest.values.begin() + at, rest.values.end() - 1, rest.values.end());
-  if (!rest.qualities.empty()) {
-    std::rotate(rest.qualities.begin() + at, rest.qualities.end() - 1, rest.qualities.end());
+  raw.AddFrom(type_, samples, i);
+  std::rotate(raw.times.begin() + at, raw.times.end() - 1, raw.times.end());
+  std::rotate(raw.values.begin() + at, raw.values.end() - 1, raw.values.end());
+  if (!raw.qualities.empty()) {
+    std::rotate(raw.qualities.begin() + at, raw.qualities.end() - 1, raw.qualities.end());
   }
-  ++rest_->samples;
+  ++extra_->samples;
 }
 
 void Tail::StateAgain(const SamplesView& samples, size_t i, bool same, Superseded* superseded) {
   // Repeats what is there: nothing new, unless a later statement of this time stands among the late ones.
   const Timestamp time = samples.times[i];
-  const Samples& late = rest_->late;
+  const Samples& late = extra_->late;
   const bool restated =
       std::find(late.times.begin(), late.times.end(), time) != late.times.end() ||
-      std::any_of(rest_->late_runs.begin(), rest_->late_runs.end(),
-                  [&](const TailRun& run) { return run.first_time() <= time && time <= run.last_time(); });
+      std::any_of(extra_->late_runs.begin(), extra_->late_runs.end(),
+                  [&](const PageRun& run) { return run.first_time() <= time && time <= run.last_time(); });
   if (!restated && same) {
     ++superseded->duplicates;
     return;
@@ -329,8 +330,8 @@ void Tail::AddLate(const SamplesView& samples) {
   // A late sample at the newest time restates it.
   if (!has_latest_ || samples.times[0] < oldest_) oldest_ = samples.times[0];
   NoteNewest(samples, samples.size - 1);
-  rest_->late.Append(type_, samples);
-  rest_->samples += samples.size;
+  extra_->late.Append(type_, samples);
+  extra_->samples += samples.size;
 }
 
 void Tail::NoteNewest(const SamplesView& samples, size_t i) {
@@ -339,12 +340,12 @@ void Tail::NoteNewest(const SamplesView& samples, size_t i) {
   latest_time_ = samples.times[i];
   latest_value_ = type_ == ValueType::kString ? 0 : samples.values[i];
   latest_quality_ = samples.QualityAt(i);
-  if (type_ == ValueType::kString) rest_->latest_text = std::string(samples.StringAt(i));
+  if (type_ == ValueType::kString) extra_->latest_text = std::string(samples.StringAt(i));
 }
 
-void Tail::SettleLate() {
-  Samples& late = rest_->late;
-  std::vector<TailRun>& late_runs = rest_->late_runs;
+void Tail::SortLate() {
+  Samples& late = extra_->late;
+  std::vector<PageRun>& late_runs = extra_->late_runs;
   std::vector<Samples> layers;
   if (IsStrictlyAscending(late.times.data(), late.size())) {
     layers.push_back(std::move(late));
@@ -357,7 +358,7 @@ void Tail::SettleLate() {
     for (size_t k = 0; k < order.size(); ++k) {
       const bool again = k > 0 && order[k].time == order[k - 1].time;
       if (again && SameSample(type_, from, order[k].index, from, order[k - 1].index)) {
-        --rest_->samples;  // Said twice in a row.
+        --extra_->samples;  // Said twice in a row.
         continue;
       }
       layer = again ? layer + 1 : 0;
@@ -368,7 +369,7 @@ void Tail::SettleLate() {
   for (Samples& samples : layers) {
     // A backfill comes in order by itself: then it makes one long run instead of many short ones.
     if (late_runs.empty() || late_runs.back().last_time() >= samples.times.front()) late_runs.emplace_back();
-    late_runs.back().rest.Append(type_, samples.View());
+    late_runs.back().raw.Append(type_, samples.View());
     late_runs.back().CutPages(type_, false);
   }
   late = Samples();
@@ -376,87 +377,87 @@ void Tail::SettleLate() {
 
 TailView Tail::View(Timestamp start, Timestamp end) const {
   TailView view;
-  TailRun& in_order = view.runs.emplace_back();
+  PageRun& in_order = view.runs.emplace_back();
   if (waiting_size_ > 0 && waiting_[0].time <= end && waiting_[waiting_size_ - 1].time >= start) {
-    for (size_t i = 0; i < waiting_size_; ++i) in_order.rest.Add(waiting_[i].time, waiting_[i].value);
+    for (size_t i = 0; i < waiting_size_; ++i) in_order.raw.Add(waiting_[i].time, waiting_[i].value);
   }
-  if (rest_ == nullptr) return view;
-  view.frozen = rest_->frozen;
-  const auto add = [&](const TailRun& run, TailRun* copy) {
-    for (const OpenPagePtr& page : run.pages) {
+  if (extra_ == nullptr) return view;
+  view.frozen = extra_->frozen;
+  const auto add = [&](const PageRun& run, PageRun* copy) {
+    for (const EncodedPagePtr& page : run.pages) {
       if (page->summary.first.time <= end && page->summary.last.time >= start) copy->AddPage(page);
     }
-    if (!run.rest.empty() && run.rest.times.front() <= end && run.rest.times.back() >= start) {
-      copy->rest.Append(type_, run.rest.View());
+    if (!run.raw.empty() && run.raw.times.front() <= end && run.raw.times.back() >= start) {
+      copy->raw.Append(type_, run.raw.View());
     }
   };
-  add(rest_->in_order, &in_order);
-  for (const TailRun& run : rest_->late_runs) add(run, &view.runs.emplace_back());
+  add(extra_->in_order, &in_order);
+  for (const PageRun& run : extra_->late_runs) add(run, &view.runs.emplace_back());
   // Each late sample restates the ones before it, so equal times need their order of arrival: settle a copy.
-  if (!rest_->late.empty()) {
+  if (!extra_->late.empty()) {
     Samples late;
-    late.Append(type_, rest_->late.View());
+    late.Append(type_, extra_->late.View());
     SortAndKeepLast(type_, &late);
     if (late.times.front() <= end && late.times.back() >= start) {
-      view.runs.emplace_back().rest = std::move(late);
+      view.runs.emplace_back().raw = std::move(late);
     }
   }
   return view;
 }
 
 std::shared_ptr<const FrozenTail> Tail::Freeze() {
-  Rest& rest = Unfold();
-  HISTORIAN_CHECK(rest.frozen == nullptr);
-  if (!rest.late.empty()) SettleLate();
+  Extra& extra = Unpack();
+  HISTORIAN_CHECK(extra.frozen == nullptr);
+  if (!extra.late.empty()) SortLate();
   auto frozen = std::make_shared<FrozenTail>();
   frozen->type = type_;
-  if (!rest.in_order.empty()) {
-    frontier_ = rest.in_order.last_time();
+  if (!extra.in_order.empty()) {
+    frontier_ = extra.in_order.last_time();
     has_frontier_ = true;
   }
-  hint_ = rest.in_order.hint;
-  frozen->runs.reserve(1 + rest.late_runs.size());
-  frozen->runs.push_back(std::move(rest.in_order));
-  for (TailRun& run : rest.late_runs) frozen->runs.push_back(std::move(run));
-  frozen->samples = rest.samples;
-  for (const TailRun& run : frozen->runs) frozen->memory_bytes += run.MemoryBytes();
-  rest.in_order = TailRun();
-  rest.in_order.hint = hint_;
-  rest.late_runs = std::vector<TailRun>();
-  rest.samples = 0;
-  rest.frozen = std::move(frozen);
-  unfolded_ = false;
+  hint_ = extra.in_order.hint;
+  frozen->runs.reserve(1 + extra.late_runs.size());
+  frozen->runs.push_back(std::move(extra.in_order));
+  for (PageRun& run : extra.late_runs) frozen->runs.push_back(std::move(run));
+  frozen->samples = extra.samples;
+  for (const PageRun& run : frozen->runs) frozen->memory_bytes += run.MemoryBytes();
+  extra.in_order = PageRun();
+  extra.in_order.hint = hint_;
+  extra.late_runs = std::vector<PageRun>();
+  extra.samples = 0;
+  extra.frozen = std::move(frozen);
+  unpacked_ = false;
   dirty_ = false;
-  return rest.frozen;
+  return extra.frozen;
 }
 
-void Tail::Thaw(const std::vector<TailRun>* left) {
-  HISTORIAN_CHECK(rest_ != nullptr && rest_->frozen != nullptr);
-  Rest& rest = Unfold();
+void Tail::Thaw(const std::vector<PageRun>* left) {
+  HISTORIAN_CHECK(extra_ != nullptr && extra_->frozen != nullptr);
+  Extra& extra = Unpack();
   if (left == nullptr) {
-    left = &rest.frozen->runs;
+    left = &extra.frozen->runs;
     dirty_ = true;  // Nothing of it is written down.
   }
-  TailRun in_order = left->front();
+  PageRun in_order = left->front();
   in_order.hint = hint_;
-  if (rest.in_order.pages.empty()) {
-    in_order.rest.Append(type_, rest.in_order.rest.View());
+  if (extra.in_order.pages.empty()) {
+    in_order.raw.Append(type_, extra.in_order.raw.View());
   } else {
     in_order.CutPages(type_, true);
-    for (OpenPagePtr& page : rest.in_order.pages) in_order.AddPage(std::move(page));
-    in_order.rest = std::move(rest.in_order.rest);
+    for (EncodedPagePtr& page : extra.in_order.pages) in_order.AddPage(std::move(page));
+    in_order.raw = std::move(extra.in_order.raw);
   }
-  rest.in_order = std::move(in_order);
+  extra.in_order = std::move(in_order);
   CutPages();
-  rest.late_runs.insert(rest.late_runs.begin(), left->begin() + 1, left->end());
-  for (const TailRun& run : *left) rest.samples += run.samples();
-  rest.frozen.reset();
-  Fold();
+  extra.late_runs.insert(extra.late_runs.begin(), left->begin() + 1, left->end());
+  for (const PageRun& run : *left) extra.samples += run.samples();
+  extra.frozen.reset();
+  Pack();
 }
 
-void Tail::Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
+void Tail::Restore(std::vector<PageRun> runs, std::optional<Timestamp> frontier,
                    std::optional<LatestSample> latest, Timestamp oldest) {
-  HISTORIAN_CHECK(rest_ == nullptr && samples() == 0);
+  HISTORIAN_CHECK(extra_ == nullptr && samples() == 0);
   has_frontier_ = frontier.has_value();
   frontier_ = frontier.value_or(0);
   has_latest_ = latest.has_value();
@@ -468,14 +469,14 @@ void Tail::Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
   oldest_ = oldest;
   // Most tags are idle: of them there is no more.
   if (runs.empty() && type_ != ValueType::kString) return;
-  Rest& rest = Unfold();
-  if (latest.has_value()) rest.latest_text = std::move(latest->text);
+  Extra& extra = Unpack();
+  if (latest.has_value()) extra.latest_text = std::move(latest->text);
   if (!runs.empty()) {
-    for (const TailRun& run : runs) rest.samples += run.samples();
-    rest.in_order = std::move(runs.front());
-    rest.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
+    for (const PageRun& run : runs) extra.samples += run.samples();
+    extra.in_order = std::move(runs.front());
+    extra.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
   }
-  Fold();
+  Pack();
 }
 
 }  // namespace historian

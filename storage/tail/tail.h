@@ -2,9 +2,10 @@
 //
 // The tail of a tag: its samples that are in no block yet.
 //
-//   in order   page page page | rest          what came in order; full pages are encoded at once, the rest is
-//   raw late       run, run ...  | late           what came at or before the frontier, or contradicts a
-//   sample that is here
+//   in order   page page page | waiting   samples that came in order: full pages are encoded at once, the
+//                                         others wait raw
+//   late       run, run ...   | late      samples at or before the frontier, or that contradict one that is
+//                                         here: in order of arrival, sorted into runs when there are many
 //
 // Readers merge all of it by time; where two hold the same time, the one further right in
 //   blocks by seal < frozen in order < frozen late runs < in order < late runs < late
@@ -13,12 +14,12 @@
 // Memory is what limits many tags with few samples each, and so are cache misses: a tail is one cache line,
 // in which or one step behind which lies all that most appends touch. Good numbers that come in order wait in
 // a bare array for their page; whatever is more than that (pages, late samples, strings, qualities, a frozen
-// state) stands in a Rest of its own, which an idle tag does not have.
+// state) stands in an Extra of its own, which an idle tag does not have.
 //
 // A seal *freezes* the tail: its contents move, unchanged, into a FrozenTail that readers still see, while
 // new samples begin afresh; what the seal does not put into blocks is *thawed* back.
 //
-// Threads: one at a time (its shard's mutex). FrozenTail, OpenPage and TailRun in a FrozenTail are immutable.
+// Threads: one at a time (its shard's mutex). FrozenTail, EncodedPage and PageRun in a FrozenTail are immutable.
 #ifndef HISTORIAN_STORAGE_TAIL_TAIL_H_
 #define HISTORIAN_STORAGE_TAIL_TAIL_H_
 
@@ -78,10 +79,10 @@ class alignas(64) Tail {
   std::shared_ptr<const FrozenTail> Freeze();
   // Ends the frozen state: `left` is what did not become blocks, in the form of FrozenTail::runs. With `left`
   // null everything returns (the seal failed).
-  void Thaw(const std::vector<TailRun>* left);
+  void Thaw(const std::vector<PageRun>* left);
 
   // For recovery, of a new tail: the state a seal wrote down. Runs as in FrozenTail, or none.
-  void Restore(std::vector<TailRun> runs, std::optional<Timestamp> frontier,
+  void Restore(std::vector<PageRun> runs, std::optional<Timestamp> frontier,
                std::optional<LatestSample> latest, Timestamp oldest);
 
  private:
@@ -92,7 +93,7 @@ class alignas(64) Tail {
   struct Free {
     void operator()(Waiting* waiting) const { std::free(waiting); }
   };
-  struct Rest;
+  struct Extra;
 
   // Whether samples may wait in the array: good numbers.
   bool CanWait(const SamplesView& samples) const;
@@ -107,20 +108,20 @@ class alignas(64) Tail {
   void ReserveWaiting(size_t size);
   // A sample after the frontier, and not after all that is in order, where it waits.
   void InsertWaiting(const SamplesView& samples, size_t i, Superseded* superseded);
-  void InsertUnfolded(const SamplesView& samples, size_t i, Superseded* superseded);
+  void InsertUnpacked(const SamplesView& samples, size_t i, Superseded* superseded);
   // A sample at whose time there is one in order already, `same` or not.
   void StateAgain(const SamplesView& samples, size_t i, bool same, Superseded* superseded);
   void AddLate(const SamplesView& samples);
   void NoteNewest(const SamplesView& samples, size_t i);
   void CutPages();
-  // Sorts rest_->late into rest_->late_runs, when there is much of it.
-  void SettleMuchLate();
-  void SettleLate();
-  Rest& MakeRest();
-  // Moves what waits in the array into rest_->in_order.rest,
-  Rest& Unfold();
-  // and back, when that can hold it. Without need there is no Rest then.
-  void Fold();
+  // Sorts extra_->late into extra_->late_runs, when there is much of it.
+  void SortMuchLate();
+  void SortLate();
+  Extra& MakeExtra();
+  // Moves what waits in the array to extra_->in_order.raw, where any sample may stand.
+  Extra& Unpack();
+  // Moves it back to the array if that can hold it, and gives up an Extra that nothing needs any more.
+  void Pack();
 
   Timestamp oldest_ = 0;
   Timestamp frontier_ = 0;
@@ -134,10 +135,10 @@ class alignas(64) Tail {
   bool has_latest_ : 1 = false;
   bool has_frontier_ : 1 = false;
   bool dirty_ : 1 = false;
-  bool unfolded_ : 1 = false;  // rest_->in_order.rest has what would wait in the array.
+  bool unpacked_ : 1 = false;  // extra_->in_order.raw has what would wait in the array.
   format::EncodeHint hint_;    // From the pages cut before.
   std::unique_ptr<Waiting[], Free> waiting_;
-  std::unique_ptr<Rest> rest_;  // May be null.
+  std::unique_ptr<Extra> extra_;  // May be null.
 };
 static_assert(sizeof(Tail) == 64);
 

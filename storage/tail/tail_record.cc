@@ -12,17 +12,17 @@
 
 namespace historian {
 
-std::string TailRecordOf(const FrozenTag& frozen, const std::vector<TailRun>& left) {
+std::string TailRecordOf(const FrozenTag& frozen, const std::vector<PageRun>& left) {
   record::v1::TailRecord record;
   for (size_t i = 0; i < left.size(); ++i) {
-    TailRun run = left[i];
+    PageRun run = left[i];
     run.CutPages(frozen.tail->type, true);
     if (i == 0) record.set_has_in_order(!run.pages.empty());
     // A few late samples from all over the past have a page each: as many heads as it takes. What is in order
     // has fewer pages than a block (kPagesWorthABlock), so it stays one run.
     for (size_t begin = 0; begin < run.pages.size(); begin += format::kBlockPagesMax) {
       const size_t end = std::min(begin + format::kBlockPagesMax, run.pages.size());
-      const std::vector<OpenPagePtr> pages(run.pages.begin() + begin, run.pages.begin() + end);
+      const std::vector<EncodedPagePtr> pages(run.pages.begin() + begin, run.pages.begin() + end);
       record::v1::TailRecord::Run& stored = *record.add_runs();
       format::EncodeBlockHead(HeadOf(frozen.tail->type, pages), stored.mutable_head());
       stored.set_payload(PayloadOf(pages));
@@ -44,20 +44,20 @@ absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes) {
   record::v1::TailRecord record;
   if (!record.ParseFromArray(bytes.data(), bytes.size()))
     return absl::DataLossError("tail record: not readable");
-  std::vector<TailRun> runs;
+  std::vector<PageRun> runs;
   if (!record.has_in_order() && record.runs_size() > 0) runs.emplace_back();
   for (const record::v1::TailRecord::Run& stored : record.runs()) {
     ASSIGN_OR_RETURN(const format::BlockHead head, format::DecodeBlockHead(stored.head()));
     if (head.type != type) return absl::DataLossError("tail record: of another type than its tag");
-    TailRun& run = runs.emplace_back();
+    PageRun& run = runs.emplace_back();
     for (size_t i = 0; i < head.pages.size(); ++i) {
       ASSIGN_OR_RETURN(const absl::string_view page, format::PageBytes(head, stored.payload(), i));
       // The last page was the raw rest, if it is short.
       if (i + 1 == head.pages.size() && head.pages[i].summary.count < format::kPageSamples) {
-        RETURN_IF_ERROR(format::DecodePage(type, page, &run.rest));
+        RETURN_IF_ERROR(format::DecodePage(type, page, &run.raw));
         break;
       }
-      auto open = std::make_shared<OpenPage>();
+      auto open = std::make_shared<EncodedPage>();
       open->bytes = std::string(page);
       open->summary = head.pages[i].summary;
       run.AddPage(std::move(open));

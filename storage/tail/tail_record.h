@@ -15,7 +15,7 @@
 namespace historian {
 
 // The value of the tag's record. `left`: what did not become blocks, in the form of FrozenTail::runs.
-std::string TailRecordOf(const FrozenTag& frozen, const std::vector<TailRun>& left);
+std::string TailRecordOf(const FrozenTag& frozen, const std::vector<PageRun>& left);
 
 // The tail of a record. DataLoss: the bytes are not one, or of another type.
 absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view record);

@@ -38,14 +38,14 @@ void Apply(ValueType type, const SamplesView& samples, Model* model) {
   }
 }
 
-void Apply(ValueType type, const TailRun& run, Model* model) {
-  for (const OpenPagePtr& page : run.pages) {
+void Apply(ValueType type, const PageRun& run, Model* model) {
+  for (const EncodedPagePtr& page : run.pages) {
     Samples samples;
     ASSERT_TRUE(format::DecodePage(type, page->bytes, &samples).ok());
     ASSERT_EQ(samples.size(), page->summary.count);
     Apply(type, samples.View(), model);
   }
-  Apply(type, run.rest.View(), model);
+  Apply(type, run.raw.View(), model);
 }
 
 class RandomTail {
@@ -102,18 +102,18 @@ class RandomTail {
       tail_.Thaw(nullptr);
       EXPECT_TRUE(tail_.dirty());
     } else {
-      std::vector<TailRun> left = frozen_->runs;
+      std::vector<PageRun> left = frozen_->runs;
       const bool everything = Below(2) == 0;
       for (size_t i = 0; i < (everything ? left.size() : 1); ++i) {
-        TailRun sealed = left[i];
-        if (!everything) sealed.rest = Samples();
+        PageRun sealed = left[i];
+        if (!everything) sealed.raw = Samples();
         Apply(type_, sealed, &sealed_);
       }
       if (everything) {
-        left = {TailRun()};
+        left = {PageRun()};
       } else {
-        TailRun kept;
-        kept.rest = left[0].rest;
+        PageRun kept;
+        kept.raw = left[0].raw;
         left[0] = kept;
       }
       tail_.Thaw(&left);
@@ -166,9 +166,9 @@ class RandomTail {
   Model Seen(const TailView& view, const Model& sealed) const {
     Model seen = sealed;
     if (view.frozen != nullptr) {
-      for (const TailRun& run : view.frozen->runs) Apply(type_, run, &seen);
+      for (const PageRun& run : view.frozen->runs) Apply(type_, run, &seen);
     }
-    for (const TailRun& run : view.runs) Apply(type_, run, &seen);
+    for (const PageRun& run : view.runs) Apply(type_, run, &seen);
     return seen;
   }
 

@@ -154,12 +154,10 @@ class TagSettler {
   }
 
   void CutFullPages() {
-    // Text is bounded as in tails, which know where to cut.
-    TailRun run;
-    run.rest = std::move(pending_);
-    run.CutPages(type_, false, format::Density::kDense);
-    pending_ = std::move(run.rest);
-    for (OpenPagePtr& page : run.pages) TakePage(std::move(page));
+    std::vector<EncodedPagePtr> pages;
+    format::EncodeHint hint;
+    CutPages(type_, /*all=*/false, format::Density::kDense, &hint, &pending_, &pages);
+    for (EncodedPagePtr& page : pages) TakePage(std::move(page));
   }
 
   // What is pending becomes pages of about equal size.
@@ -168,14 +166,14 @@ class TagSettler {
     const size_t pages = (pending_.size() + kPageSamplesMost - 1) / kPageSamplesMost;
     for (size_t k = 0; k < pages; ++k) {
       const size_t begin = pending_.size() * k / pages, end = pending_.size() * (k + 1) / pages;
-      TakePage(
-          MakeOpenPage(type_, pending_.View().Slice(begin, end - begin), nullptr, format::Density::kDense));
+      TakePage(MakeEncodedPage(type_, pending_.View().Slice(begin, end - begin), nullptr,
+                               format::Density::kDense));
     }
     pending_.Clear();
     return WriteBlocks(/*all=*/false);
   }
 
-  void TakePage(OpenPagePtr page) {
+  void TakePage(EncodedPagePtr page) {
     if (!rollup_.levels.empty()) AddToLevel(page->summary, &rollup_.levels[0]);
     pages_.push_back(std::move(page));
   }
@@ -209,10 +207,10 @@ class TagSettler {
   absl::Status WriteSuperseded() {
     std::vector<PlannedBlock> blocks;
     for (auto& [seal, samples] : superseded_) {
-      TailRun run;
-      run.rest = std::move(samples);
-      run.CutPages(type_, true, format::Density::kDense);
-      PlanBlocks(tag_, type_, seal, std::move(run.pages), &blocks);
+      std::vector<EncodedPagePtr> pages;
+      format::EncodeHint hint;
+      CutPages(type_, /*all=*/true, format::Density::kDense, &hint, &samples, &pages);
+      PlanBlocks(tag_, type_, seal, std::move(pages), &blocks);
     }
     std::sort(blocks.begin(), blocks.end(), [](const PlannedBlock& a, const PlannedBlock& b) {
       return std::tie(a.id.first_time, a.id.seal) < std::tie(b.id.first_time, b.id.seal);
@@ -224,7 +222,7 @@ class TagSettler {
   const TagId tag_;
   const ValueType type_;
   const bool rollups_only_;
-  PageReader pages_reader_;
+  PageFetcher pages_reader_;
   const KeepGoing& keep_going_;
   const Step::Place place_;
   BlockWriter& writer_;
@@ -232,7 +230,7 @@ class TagSettler {
   std::vector<StoredHead> overlapping_;  // Not rewritten yet; each overlaps another.
   Timestamp overlapping_last_ = 0;
   Samples pending_;  // Of one slot of the finest level.
-  std::vector<OpenPagePtr> pages_;
+  std::vector<EncodedPagePtr> pages_;
   format::Rollup rollup_;
   std::map<uint64_t, Samples> superseded_;  // By the seal that stated them.
 };
