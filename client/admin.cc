@@ -73,6 +73,29 @@ absl::StatusOr<v1::ReadBlockResponse> Admin::ReadBlock(const v1::BlockKey& key) 
   return response;
 }
 
+absl::StatusOr<v1::ListVersionsResponse> Admin::ListVersions(const v1::ListVersionsRequest& request) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ListVersionsResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->ListVersions(&context, request, &response),
+               "listing the versions"));
+  return response;
+}
+
+absl::StatusOr<v1::Version> Admin::MarkVersion(const std::string& comment, const std::string& author) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::MarkVersionRequest request;
+  request.set_comment(comment);
+  request.set_author(author);
+  v1::MarkVersionResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->MarkVersion(&context, request, &response),
+               "marking a version"));
+  return response.version();
+}
+
 absl::StatusOr<v1::VerifyResponse> Admin::Verify(
     const v1::VerifyRequest& request, const std::function<bool(const v1::VerifyResponse&)>& on_answer) const {
   grpc::ClientContext context;

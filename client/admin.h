@@ -8,6 +8,7 @@
 #define HISTORIAN_CLIENT_ADMIN_H_
 
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,11 @@ class Admin {
   absl::StatusOr<v1::VerifyResponse> Verify(
       const v1::VerifyRequest& request,
       const std::function<bool(const v1::VerifyResponse&)>& on_answer) const;
+  // The versions that have closed, the newest first, as the request names them (proto/historian/v1/admin.proto).
+  absl::StatusOr<v1::ListVersionsResponse> ListVersions(const v1::ListVersionsRequest& request) const;
+  // Closes the open version. Everything that was acknowledged before is in it or in an earlier one.
+  // Errors: InvalidArgument, a text is too long.
+  absl::StatusOr<v1::Version> MarkVersion(const std::string& comment, const std::string& author) const;
   // The stored bytes of one block. Errors: NotFound; DataLoss.
   absl::StatusOr<v1::ReadBlockResponse> ReadBlock(const v1::BlockKey& key) const;
 

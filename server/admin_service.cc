@@ -26,6 +26,9 @@ Run OnPool(const Request&) {
   return Run::kOnPool;
 }
 
+constexpr size_t kVersionsDefault = 1000;
+constexpr size_t kVersionsMax = 10'000;
+
 uint64_t BytesOnDisk(const ArchiveStats& stats) {
   uint64_t bytes = stats.store.log_bytes;
   for (const kv::SpaceStats& space : stats.store.spaces) bytes += space.bytes_on_disk;
@@ -89,6 +92,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         to->set_queries_running(env_.metrics.queries_running.load());
         to->set_seals(stats.seals);
         to->set_last_seal(stats.last_seal);
+        to->set_version_open(env_.archive.versions().open());
         return absl::OkStatus();
       });
 }
@@ -201,6 +205,44 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::Verify(grpc::CallbackS
           return absl::ResourceExhaustedError("a verification is running; there is one at a time");
         }
         return std::make_unique<VerifySource>(env_.archive, std::move(options), verifying_, stopping_);
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::ListVersions(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::ListVersionsRequest, v1::ListVersionsResponse>(
+      env_, context, Method::kListVersions, /*is_query=*/true, in, out, OnPool<v1::ListVersionsRequest>,
+      [this](const v1::ListVersionsRequest& request, const KeepGoing&, CallRecord&,
+             v1::ListVersionsResponse* to) -> absl::Status {
+        const bool any_time = request.start() == 0 && request.end() == 0;
+        const Timestamp start = any_time ? INT64_MIN : request.start(), end = any_time ? INT64_MAX : request.end();
+        if (start > end) {
+          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(start), " is after end ",
+                                                         FormatTimestamp(end)));
+        }
+        RETURN_IF_ERROR(CheckLimit(request.limit(), kVersionsMax, "versions (limit)", "fixed"));
+        const size_t limit = request.limit() == 0 ? kVersionsDefault : request.limit();
+        const VersionTable& versions = env_.archive.versions();
+        ASSIGN_OR_RETURN(std::vector<ClosedVersion> listed,
+                         versions.List(start, end, request.before() == 0 ? UINT64_MAX : request.before(), limit + 1));
+        to->set_more(listed.size() > limit);
+        if (to->more()) listed.resize(limit);
+        for (const ClosedVersion& closed : listed) VersionToWire(closed, to->add_versions());
+        to->set_version_open(versions.open());
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::MarkVersion(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::MarkVersionRequest, v1::MarkVersionResponse>(
+      env_, context, Method::kMarkVersion, /*is_query=*/false, in, out, OnPool<v1::MarkVersionRequest>,
+      [this](const v1::MarkVersionRequest& request, const KeepGoing&, CallRecord&,
+             v1::MarkVersionResponse* to) -> absl::Status {
+        ASSIGN_OR_RETURN(const ClosedVersion closed,
+                         env_.archive.MarkVersion(request.author(), request.comment()));
+        VersionToWire(closed, to->mutable_version());
+        return absl::OkStatus();
       });
 }
 

@@ -15,7 +15,8 @@ namespace historian::server {
 using RawAdmin = v1::Admin::WithRawCallbackMethod_GetStatus<
     v1::Admin::WithRawCallbackMethod_GetStorage<v1::Admin::WithRawCallbackMethod_Seal<
         v1::Admin::WithRawCallbackMethod_ListBlocks<v1::Admin::WithRawCallbackMethod_ReadBlock<
-            v1::Admin::WithRawCallbackMethod_Verify<v1::Admin::Service>>>>>>;
+            v1::Admin::WithRawCallbackMethod_Verify<v1::Admin::WithRawCallbackMethod_ListVersions<
+                v1::Admin::WithRawCallbackMethod_MarkVersion<v1::Admin::Service>>>>>>>>;
 
 class AdminService final : public RawAdmin {
  public:
@@ -36,6 +37,10 @@ class AdminService final : public RawAdmin {
                                       grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Verify(grpc::CallbackServerContext* context,
                                                      const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* ListVersions(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* MarkVersion(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
 
  private:
   ServiceEnv& env_;

@@ -110,6 +110,9 @@ std::vector<Setting> Bind(Config* c) {
        "A week that is over, or has many late samples, is merged and encoded densely after this long "
        "without new blocks.",
        Period{&c->archive.settle_delay, absl::Seconds(1), absl::Hours(24 * 7)}},
+      {"archive.version_period",
+       "A version of what is stored closes this long after something arrived in it, if nothing closes it sooner.",
+       Period{&c->archive.version_period, absl::Seconds(1), absl::Hours(24)}},
       {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
       {"log.format", "text (key=value) or json, one line for each event.",

@@ -63,6 +63,7 @@ struct ArchiveConfig {
   uint64_t journal_bytes_max = uint64_t{16} << 20;
   absl::Duration seal_interval = absl::Hours(6);
   absl::Duration settle_delay = absl::Minutes(10);
+  absl::Duration version_period = absl::Minutes(10);
 };
 
 struct LogConfig {

@@ -144,6 +144,10 @@ const char* MethodName(Method method) {
       return "ListBlocks";
     case Method::kReadBlock:
       return "ReadBlock";
+    case Method::kListVersions:
+      return "ListVersions";
+    case Method::kMarkVersion:
+      return "MarkVersion";
     case Method::kListRules:
       return "ListRules";
     case Method::kSetRule:

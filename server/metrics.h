@@ -51,8 +51,10 @@ enum class Method {
   kApplyRetention,
   kWhatIsKept,
   kVerify,
+  kListVersions,
+  kMarkVersion,
 };
-inline constexpr int kMethods = static_cast<int>(Method::kVerify) + 1;
+inline constexpr int kMethods = static_cast<int>(Method::kMarkVersion) + 1;
 const char* MethodName(Method method);
 
 class Metrics {

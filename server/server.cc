@@ -50,6 +50,7 @@ ArchiveOptions OptionsOf(const Config& config) {
   options.journal_bytes_max = config.archive.journal_bytes_max;
   options.seal_interval = config.archive.seal_interval;
   options.settle_delay = config.archive.settle_delay;
+  options.version_period = config.archive.version_period;
   options.future_limit = config.archive.future_limit;
   options.disk_reserve_bytes = config.archive.disk_reserve;
   return options;

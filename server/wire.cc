@@ -572,6 +572,25 @@ void BlockInfoToWire(const BlockInfo& from, v1::BlockInfo* to) {
   to->set_payload_bytes(from.payload_bytes);
 }
 
+void VersionToWire(const ClosedVersion& from, v1::Version* to) {
+  to->set_version(from.version);
+  to->set_time(from.time);
+  to->set_clock(from.clock);
+  switch (from.cause) {
+    case VersionCause::kSeal:
+      to->set_cause(v1::Version::CAUSE_SEAL);
+      break;
+    case VersionCause::kMark:
+      to->set_cause(v1::Version::CAUSE_MARK);
+      break;
+    case VersionCause::kPeriod:
+      to->set_cause(v1::Version::CAUSE_PERIOD);
+      break;
+  }
+  to->set_author(from.author);
+  to->set_comment(from.comment);
+}
+
 void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to) {
   to->set_tag_id(tag);
   to->set_samples(from.samples);

@@ -28,6 +28,7 @@
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/versions/closed_version.h"
 
 namespace historian::server {
 
@@ -96,6 +97,7 @@ absl::StatusOr<TagChange> TagChangeFromWire(const v1::TagUpdate& from);
 void BlockIdToWire(const format::BlockId& from, v1::BlockKey* to);
 format::BlockId BlockIdFromWire(const v1::BlockKey& from);
 void BlockInfoToWire(const BlockInfo& from, v1::BlockInfo* to);
+void VersionToWire(const ClosedVersion& from, v1::Version* to);
 void TagStorageToWire(TagId tag, const TagStorage& from, v1::TagStorage* to);
 void DamageToWire(const Damage& from, const TagRegistry& tags, v1::Damage* to);
 void VerifyCountsToWire(const VerifyCounts& from, v1::VerifyResponse* to);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -50,6 +51,7 @@ class ArchiveImpl : public Archive {
         heads_(*store_, options.memory_budget_bytes / 8),
         pages_(*store_, options.memory_budget_bytes / 16),
         figures_(options.memory_budget_bytes / 4),
+        versions_(*store_),
         steps_(*store_, partitions_, [this](const Step& step) { Forget(step); }) {}
   ~ArchiveImpl() override;
 
@@ -78,6 +80,8 @@ class ArchiveImpl : public Archive {
                        const FigureMaker& maker, FigureTable to, KeepGoing keep_going) override;
   bool HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
                   const FigureMaker& maker) override;
+  const VersionTable& versions() const override { return versions_; }
+  absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override;
   absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
   absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
   absl::StatusOr<SealResult> Seal(bool settle) override;
@@ -114,6 +118,7 @@ class ArchiveImpl : public Archive {
 
   void Maintain();
   void CheckRoom();
+  void CloseVersionWhenDue();
   bool SealIsDue();
   absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu());
 
@@ -131,11 +136,14 @@ class ArchiveImpl : public Archive {
   HeadCache heads_;
   PageCache pages_;
   FigureCache figures_;
+  VersionTable versions_;
   PartitionTable partitions_;
   ReaderPins pins_;
 
   Steps steps_;
-  absl::Time last_seal_try_ = absl::InfinitePast();  // Of the maintenance thread.
+  // Of the maintenance thread.
+  absl::Time last_seal_try_ = absl::InfinitePast();
+  absl::Time arrived_since_ = absl::Now();  // The open version has had something to close since then.
 
   mutable absl::Mutex state_mu_;
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
@@ -175,6 +183,7 @@ absl::Status ArchiveImpl::CheckVersion() {
 
 absl::Status ArchiveImpl::Recover() {
   RETURN_IF_ERROR(steps_.Load());
+  RETURN_IF_ERROR(versions_.Load());
   RETURN_IF_ERROR(LoadTails(*store_, *tags_, shards_));
   JournalReplay report;
   RETURN_IF_ERROR(write_path_->Open(steps_.journal_position(), &report));
@@ -206,8 +215,14 @@ absl::Status ArchiveImpl::Init() {
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
-  write_path_ = std::make_unique<WritePath>(WritePath::Parts{
-      *store_, {options_.memory_budget_bytes, options_.future_limit}, clock_, *tags_, *retention_, shards_});
+  write_path_ =
+      std::make_unique<WritePath>(WritePath::Parts{*store_,
+                                                   {options_.memory_budget_bytes, options_.future_limit},
+                                                   clock_,
+                                                   *tags_,
+                                                   *retention_,
+                                                   versions_,
+                                                   shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
   CheckRoom();
@@ -404,6 +419,25 @@ bool ArchiveImpl::SealIsDue() {
   return absl::Now() - write_path_->dirty_since() > options_.seal_interval;
 }
 
+void ArchiveImpl::CloseVersionWhenDue() {
+  if (!write_path_->has_arrived()) {
+    arrived_since_ = absl::Now();
+  } else if (absl::Now() - arrived_since_ >= options_.version_period) {
+    arrived_since_ = absl::Now();
+    NoteDamage(write_path_->CloseVersion(VersionCause::kPeriod, "", "").status());
+  }
+}
+
+absl::StatusOr<ClosedVersion> ArchiveImpl::MarkVersion(absl::string_view author, absl::string_view comment) {
+  for (const auto& [what, text, bytes_max] : {std::tuple("author", author, kVersionAuthorBytesMax),
+                                              std::tuple("comment", comment, kVersionCommentBytesMax)}) {
+    if (text.size() <= bytes_max && IsValidUtf8(text)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("a version's ", what, " has at most ", bytes_max,
+                                                   " bytes of UTF-8; this one has ", text.size(), " bytes"));
+  }
+  return write_path_->CloseVersion(VersionCause::kMark, author, comment);
+}
+
 void ArchiveImpl::Maintain() {
   const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return closing_ || seal_all_.is_asked(); };
   while (true) {
@@ -417,6 +451,7 @@ void ArchiveImpl::Maintain() {
       if (closing_ && !explicitly) return;
     }
     CheckRoom();
+    CloseVersionWhenDue();
     if (!explicitly && !SealIsDue()) continue;
     const bool for_memory = OpenBytesOf(shards_) > options_.memory_budget_bytes / 2;
     absl::StatusOr<SealResult> result = SealNow(explicitly || for_memory);
@@ -438,6 +473,8 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   const auto at_end = absl::MakeCleanup([&tags] {
     if (tags >= kManyTags) ReturnFreedMemory();
   });
+  // A seal closes a version. If it cannot be closed the seal goes on all the same: that is what makes room.
+  if (write_path_->has_arrived()) NoteDamage(write_path_->CloseVersion(VersionCause::kSeal, "", "").status());
   absl::MutexLock step(&steps_.mu());
   SealInput input{.everything = everything};
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
@@ -460,6 +497,8 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   tags = input.frozen.size();
   input.expired = retention_->expired();
 
+  Version last_version = 0;
+  input.versions = versions_.Unwritten(&last_version);
   absl::StatusOr<SealOutcome> outcome = historian::Seal(*store_, steps_, input);
   if (outcome.ok()) housekeeping_->NoteSealed(outcome->partitions);
   for (size_t i = 0; i < input.frozen.size(); ++i) {
@@ -475,6 +514,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
     ++seals_;
     last_seal_ = clock_.Now();
   }
+  versions_.Written(last_version);
   write_path_->NoteSealed(cut);
   RETURN_IF_ERROR(Annotate(write_path_->journal().Trim(input.journal_position), "trimming the journal"));
   return outcome->result;

@@ -47,6 +47,8 @@
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/upkeep/verify.h"
+#include "storage/versions/closed_version.h"
+#include "storage/versions/version_table.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
@@ -114,6 +116,12 @@ class Archive {
     if (!status.ok()) return status;
     return intervals;
   }
+
+  // The versions that have closed, and the open one (storage/versions/closed_version.h).
+  virtual const VersionTable& versions() const = 0;
+  // Closes the open version under a name, such as a report's: everything stated before is in it or in an earlier one.
+  // InvalidArgument: author or comment is above its limit, or not UTF-8.
+  virtual absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) = 0;
 
   // The newest visible sample before t, and the first at or after it.
   virtual absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) = 0;

@@ -29,6 +29,9 @@ struct ArchiveOptions {
   absl::Duration settle_delay = absl::Minutes(10);
   // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
   absl::Duration retention_period = absl::Minutes(10);
+  // A version closes when it was open for so long and something has arrived in it (storage/versions): how fine the
+  // times are as of which the archive can be asked.
+  absl::Duration version_period = absl::Minutes(10);
   // Samples farther ahead of the clock are rejected.
   absl::Duration future_limit = absl::Hours(1);
   // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB

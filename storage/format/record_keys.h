@@ -20,6 +20,7 @@ inline constexpr absl::string_view kLegalHoldKeyPrefix = "hold/";
 inline constexpr absl::string_view kCheckpointKey = "C";
 inline constexpr absl::string_view kProducerKeyPrefix = "P";
 inline constexpr absl::string_view kTailKeyPrefix = "T";
+inline constexpr absl::string_view kVersionKeyPrefix = "V";
 inline constexpr absl::string_view kPartitionKeyPrefix = "W";
 
 inline std::string KeyWithId(absl::string_view prefix, TagId id) {
@@ -29,10 +30,11 @@ inline std::string KeyWithId(absl::string_view prefix, TagId id) {
 }
 inline std::string TagKey(TagId id) { return KeyWithId(kTagKeyPrefix, id); }
 inline std::string TailKey(TagId id) { return KeyWithId(kTailKeyPrefix, id); }
-inline std::string LegalHoldKey(uint64_t id) {
-  return KeyWithId(KeyWithId(kLegalHoldKeyPrefix, static_cast<uint32_t>(id >> 32)),
-                   static_cast<uint32_t>(id));
+inline std::string KeyWithNumber(absl::string_view prefix, uint64_t number) {
+  return KeyWithId(KeyWithId(prefix, static_cast<uint32_t>(number >> 32)), static_cast<uint32_t>(number));
 }
+inline std::string LegalHoldKey(uint64_t id) { return KeyWithNumber(kLegalHoldKeyPrefix, id); }
+inline std::string VersionKey(uint64_t version) { return KeyWithNumber(kVersionKeyPrefix, version); }
 inline std::string ProducerKey(absl::string_view name) { return absl::StrCat(kProducerKeyPrefix, name); }
 
 // Requires the key to be prefix plus four bytes.

@@ -99,6 +99,7 @@ absl::StatusOr<SealOutcome> Seal(kv::Store& store, Steps& steps, const SealInput
     outcome.result.blocks += added.blocks;
     outcome.result.bytes += added.bytes;
   }
+  step.records = input.versions;
   for (const auto& [name, sequence] : input.producers) {
     record::v1::ProducerRecord producer;
     producer.set_sequence(sequence);

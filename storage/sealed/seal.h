@@ -35,6 +35,8 @@ struct SealInput {
   uint64_t journal_position = 0;
   // Producers whose last frame in the journal changed, and its number.
   std::vector<std::pair<std::string, uint64_t>> producers;
+  // Records of the versions that closed since the last seal (VersionTable::Unwritten).
+  std::vector<std::pair<std::string, std::string>> versions;
   std::vector<FrozenTag> frozen;
   // What has expired is not sealed any more.
   std::shared_ptr<const ExpiredTable> expired;

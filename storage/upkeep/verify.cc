@@ -20,6 +20,7 @@
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/steps.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
 
 namespace historian {
@@ -158,10 +159,10 @@ class Verifier {
     const auto record = [this](uint64_t position, absl::string_view bytes) -> absl::Status {
       ++counts_.records;
       RETURN_IF_ERROR(Took(bytes.size()));
-      const absl::StatusOr<FrameRecord> frame = DecodeFrameRecord(bytes);
-      if (!frame.ok()) {
-        Report({.part = StoredPart::kJournal,
-                .what = absl::StrCat("at ", position, ": ", frame.status().message())});
+      const absl::Status status =
+          IsVersionMark(bytes) ? DecodeVersionMark(bytes).status() : DecodeFrameRecord(bytes).status();
+      if (!status.ok()) {
+        Report({.part = StoredPart::kJournal, .what = absl::StrCat("at ", position, ": ", status.message())});
       }
       return absl::OkStatus();
     };
@@ -221,6 +222,7 @@ class Verifier {
              key.size() == kTagKeyPrefix.size() + 4 && tag.id() == IdOfKey(key, kTagKeyPrefix);
     }
     if (key == kCheckpointKey) return Parses<record::v1::CheckpointRecord>(value);
+    if (is(kVersionKeyPrefix)) return ReadVersionRecord(value).ok();
     if (is(kProducerKeyPrefix)) return Parses<record::v1::ProducerRecord>(value);
     return !is(kPartitionKeyPrefix) || Parses<record::v1::PartitionRecord>(value);
   }

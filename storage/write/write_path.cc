@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "storage/model/status_macros.h"
 #include "storage/tail/shard_work.h"
+#include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
 #include "storage/write/validate.h"
 
@@ -28,6 +30,15 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
   RETURN_IF_ERROR(producers_.Load(parts_.store));
   ShardWork work(kReplayTasksMax);
   const auto replay = [&](uint64_t at, absl::string_view bytes) -> absl::Status {
+    if (IsVersionMark(bytes)) {
+      absl::StatusOr<ClosedVersion> closed = DecodeVersionMark(bytes);
+      if (!closed.ok()) return Annotate(closed.status(), absl::StrCat("journal at ", at));
+      closed->journal_position = at;
+      parts_.versions.Add(*closed);
+      has_arrived_ = false;
+      return absl::OkStatus();
+    }
+    has_arrived_ = true;
     absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
     if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", at));
     producers_.Replayed(head->producer, head->frame.sequence);
@@ -159,8 +170,46 @@ void WritePath::AfterCommit() {
   if (journaled_ != nullptr) ApplyJournaled();
 }
 
+absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::string_view author,
+                                                      absl::string_view comment) {
+  absl::MutexLock closing(&close_mu_);
+  RETURN_IF_ERROR(CheckOpen());
+  ClosedVersion closed = parts_.versions.Next(cause, parts_.clock.Now());
+  closed.author = std::string(author);
+  closed.comment = std::string(comment);
+  absl::Status status;
+  absl::Notification done;
+  journal_->Append(EncodeVersionMark(closed), journal_->epoch(), [&](absl::StatusOr<uint64_t> position) {
+    if (!position.ok()) {
+      status = position.status();
+      done.Notify();
+      return;
+    }
+    closed.journal_position = *position;
+    OnVersionJournaled(closed, [&done] { done.Notify(); });
+  });
+  done.WaitForNotification();
+  RETURN_IF_ERROR(Annotate(status, absl::StrCat("closing version ", closed.version)));
+  return closed;
+}
+
+void WritePath::OnVersionJournaled(const ClosedVersion& closed, absl::AnyInvocable<void()> done) {
+  if (journaled_ != nullptr) ApplyJournaled();
+  parts_.versions.Add(closed);
+  has_arrived_.store(false, std::memory_order_release);
+  // It goes the way of a frame, behind those that it closes.
+  auto mark = std::make_shared<Together>();
+  mark->ticket = completions_.NextTicket();
+  mark->after = std::move(done);
+  Apply(std::move(mark));
+}
+
 void WritePath::ApplyJournaled() {
-  const std::shared_ptr<Together> together = std::exchange(journaled_, nullptr);
+  has_arrived_.store(true, std::memory_order_release);
+  Apply(std::exchange(journaled_, nullptr));
+}
+
+void WritePath::Apply(std::shared_ptr<Together> together) {
   for (const std::unique_ptr<Applying>& applying : together->frames) {
     producers_.Journaled(applying->producer, applying->frame.sequence);
   }
@@ -198,6 +247,7 @@ void WritePath::Finish(const std::shared_ptr<Together>& together, const absl::St
         applying->done(status);
       }
     }
+    if (together->after != nullptr) together->after();
   });
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -32,6 +33,8 @@
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/tail/shard.h"
+#include "storage/versions/closed_version.h"
+#include "storage/versions/version_table.h"
 #include "storage/write/completions.h"
 #include "storage/write/encode_hints.h"
 #include "storage/write/producers.h"
@@ -53,6 +56,7 @@ class WritePath {
     const Clock& clock;
     const TagRegistry& tags;
     const Retention& retention;
+    VersionTable& versions;
     const std::vector<std::unique_ptr<Shard>>& shards;
   };
   struct Stats {
@@ -77,8 +81,14 @@ class WritePath {
   // See Archive.
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name);
   uint64_t DurableSequence(absl::string_view producer) { return producers_.Durable(producer); }
-  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Closes the open version, and waits until that is durable and everything stated in it is visible. Errors: those of
+  // the journal; the version stays open then. Threads: any but those of the journal and the shards.
+  absl::StatusOr<ClosedVersion> CloseVersion(VersionCause cause, absl::string_view author,
+                                             absl::string_view comment) ABSL_LOCKS_EXCLUDED(close_mu_, mu_);
+  // Whether anything has become durable since the last version closed.
+  bool has_arrived() const { return has_arrived_.load(std::memory_order_acquire); }
 
   // Not OK: the disk's reserve is reached, and writes are refused with this until it is OK again.
   void SetRoom(absl::Status room) ABSL_LOCKS_EXCLUDED(mu_);
@@ -105,6 +115,7 @@ class WritePath {
     std::vector<std::unique_ptr<Applying>> frames;
     uint64_t samples = 0;
     uint64_t ticket = 0;
+    absl::AnyInvocable<void()> after;  // Called at the end; may be null.
     std::atomic<int> shards_left{0};
   };
 
@@ -114,8 +125,10 @@ class WritePath {
   void ReleaseMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   // On the journal's thread, in its order.
   void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status);
+  void OnVersionJournaled(const ClosedVersion& closed, absl::AnyInvocable<void()> done);
   void AfterCommit();
   void ApplyJournaled();
+  void Apply(std::shared_ptr<Together> together);
   void Finish(const std::shared_ptr<Together>& together, const absl::Status& status);
 
   const Parts parts_;
@@ -128,6 +141,9 @@ class WritePath {
   EncodeHints hints_;
   std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
 
+  std::atomic<bool> has_arrived_{false};  // Set and cleared in the journal's order.
+
+  absl::Mutex close_mu_;  // One version closes at a time.
   mutable absl::Mutex mu_;
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status no_room_ ABSL_GUARDED_BY(mu_);

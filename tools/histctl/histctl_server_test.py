@@ -447,6 +447,22 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('import', path)
         self.assertEqual(self.count('interrupted/*'), 1000000)
 
+    # Versions.
+
+    def test_versions_are_marked_and_listed(self):
+        marked = self.json('version', 'mark', '--comment', 'batch 12 released', '--by', 'ada')[0]
+        self.run_ok('version', 'mark', '--comment', 'another')
+        listed = self.json('version', 'list', '--all')
+        self.assertEqual(sorted((row['version'] for row in listed), reverse=True), [row['version'] for row in listed])
+        row = next(row for row in listed if row['version'] == marked['version'])
+        self.assertEqual((row['cause'], row['by'], row['comment']), ('mark', 'ada', 'batch 12 released'))
+        self.assertEqual(row['closed'], marked['closed'])
+        one = self.run_ok('--format', 'csv', 'version', 'list', '--limit', '1')
+        self.assertEqual(len(one.strip().split('\n')), 2)
+        self.assertEqual(self.json('version', 'list', '--to', '2000-01-01'), [])
+        self.run_ok('version', 'mark', code=2)
+        self.run_ok('version', 'list', '--from', '2026-02-01', '--to', '2026-01-01', code=2)
+
     # The rest.
 
     def test_a_server_that_is_not_there(self):

@@ -54,6 +54,7 @@ absl::Status Status(Context* context) {
   record.Add("disk_reserve", Cell::Bytes(status.disk_reserve_bytes()));
   record.Add("write_streams", Cell::Unsigned(status.write_streams()));
   record.Add("queries_running", Cell::Unsigned(status.queries_running()));
+  record.Add("version_open", Cell::Unsigned(status.version_open()));
   record.Add("seals", Cell::Unsigned(status.seals()));
   record.Add("last_seal", status.last_seal() == 0 ? Cell::Absent() : TimeCell(*context, status.last_seal()));
   record.Finish();
