@@ -232,8 +232,8 @@ TEST(Page, EachDamagedFieldIsNamed) {
       {"reserved quality", ValueType::kInt64, std::string("\x01\x00\x06\x00\x80\x80\x80\x80\x0c\x00\x00", 11),
        ""},
       {"unknown encoding", ValueType::kInt64, std::string("\x00\x00\x0f", 3), "encoding 15"},
-      {"decimals of an integer", ValueType::kInt64, std::string("\x00\x00\x11\x02", 4), "decimals where"},
-      {"bool of 2", ValueType::kBool, std::string("\x00\x00\x00\x04", 4), "no bool has"},
+      {"decimals of an integer", ValueType::kInt64, std::string("\x00\x00\x11\x02", 4), "decimals with encoding"},
+      {"bool of 2", ValueType::kBool, std::string("\x00\x00\x00\x04", 4), "bits of a bool"},
       {"too long runs", ValueType::kInt64, std::string("\x02\x04\x00\x00\x00\x02\x06\x01\x0a\x00\x02", 11),
        "runs"},
       {"times that fall", ValueType::kInt64, std::string("\x02\x04\x00\x00\x00\x01\x00\x02", 8),
@@ -248,7 +248,7 @@ TEST(Page, EachDamagedFieldIsNamed) {
        std::string("\x00\x00\x01\x06\x00\x07"
                    "abc",
                    9),
-       "no known way"},
+       "unknown way"},
   };
   for (const auto& c : cases) {
     Samples samples;

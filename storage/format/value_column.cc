@@ -527,7 +527,7 @@ absl::Status Decode(Kind kind, int level, ByteReader* in, size_t size, uint64_t*
   const bool has_decimals =
       encoding == kConstantDecimal || encoding == kDecimals || encoding == kPatchedDecimals;
   if (has_decimals ? kind == Kind::kInteger : decimals != 0 && encoding != kNear && encoding != kScaled) {
-    return Damaged(absl::StrCat("decimals with encoding ", encoding, ", which has none here"));
+    return Damaged(absl::StrCat("decimals with encoding ", encoding, ", which takes none"));
   }
   switch (encoding) {
     case kConstant:
