@@ -29,9 +29,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "storage/aggregate/at_time.h"
-#include "storage/aggregate/figures.h"
-#include "storage/aggregate/interval_fold.h"
 #include "storage/archive/options.h"
 #include "storage/archive/stats.h"
 #include "storage/format/key.h"
@@ -42,6 +39,7 @@
 #include "storage/model/latest_sample.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
+#include "storage/read/fold_reader.h"
 #include "storage/read/requests.h"
 #include "storage/sealed/results.h"
 #include "storage/sealed/retention.h"
@@ -95,29 +93,9 @@ class Archive {
                                               Interpolation interpolation, bool uncertain_as_bad,
                                               KeepGoing keep_going = nullptr) = 0;
 
-  // Folds the tag's samples into the intervals between consecutive edges (ascending, two at least), which the
-  // sink is given; after an error it may have had some.
-  virtual absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                            uint32_t parts, IntervalSink sink, KeepGoing keep_going = nullptr) = 0;
-  // Folds likewise, and fills the table with the figures of the intervals: those of what is stored are kept,
-  // so that asking again costs little more than copying them.
-  virtual absl::Status Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                               const FigureMaker& maker, FigureTable to, KeepGoing keep_going = nullptr) = 0;
-  // Whether Figures would answer from memory, as far as is known at once.
-  virtual bool HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                          const FigureMaker& maker) = 0;
-  // Fold, gathered.
-  absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
-                                             Interpolation interpolation, uint32_t parts) {
-    std::vector<Interval> intervals;
-    absl::Status status = Fold(tag, edges, interpolation, parts, AppendTo(&intervals));
-    if (!status.ok()) return status;
-    return intervals;
-  }
-
-  // The newest visible sample before t, and the first at or after it.
-  virtual absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) = 0;
-  virtual absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) = 0;
+  // What folds the tag's samples into intervals, as they are now; see fold_reader.h.
+  virtual absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag,
+                                                                 KeepGoing keep_going = nullptr) = 0;
 
   // ---- Administration
 

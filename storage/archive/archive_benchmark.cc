@@ -140,9 +140,11 @@ void BM_Fold(benchmark::State& state) {
   int tag = 0;
   uint64_t count = 0;
   for (auto _ : state) {
-    HISTORIAN_CHECK(scratch.archive()
-                        .Fold(scratch.tag(tag++ % kTags), edges, Interpolation::kSloped, kExtremes | kSums,
-                              [&](size_t, const Interval& interval) { count += interval.samples.count; })
+    const auto reader = scratch.archive().ReadFolded(scratch.tag(tag++ % kTags));
+    HISTORIAN_CHECK(reader.ok());
+    HISTORIAN_CHECK((*reader)
+                        ->Fold(edges, Interpolation::kSloped, kExtremes | kSums,
+                               [&](size_t, const Interval& interval) { count += interval.samples.count; })
                         .ok());
   }
   state.counters["samples"] = static_cast<double>(count) / state.iterations();

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "storage/archive/archive.h"
 #include "storage/archive/archive_model.h"
+#include "storage/archive/folded.h"
 #include "storage/format/key.h"
 #include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
@@ -134,7 +135,7 @@ class ArchiveRetentionTest : public testing::Test {
     IntervalFold fold(kType, Interpolation::kSloped, edges, kAllParts, AppendTo(&folded));
     fold.Add(expected.View());
     fold.Finish();
-    const auto intervals = archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts);
+    const auto intervals = Folded(*archive_, tag, edges, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(intervals.ok()) << intervals.status();
     for (size_t i = 0; i < folded.size(); ++i) {
       ASSERT_EQ((*intervals)[i].samples, folded[i].samples) << FormatTimestamp(edges[i]);
@@ -288,36 +289,36 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   std::vector<Timestamp> hours, days;
   for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kHour) hours.push_back(t);
   for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kDay) days.push_back(t);
-  const auto by_hour = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  const auto by_hour = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
   // A range within, so that its neighbours are within too.
   const std::vector<Timestamp> inner(hours.begin() + 60, hours.begin() + 260);
-  const auto by_inner = archive_->Fold(a, inner, Interpolation::kSloped, kAllParts);
-  const auto slow_by_day = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
+  const auto by_inner = Folded(*archive_, a, inner, Interpolation::kSloped, kAllParts);
+  const auto slow_by_day = Folded(*archive_, slow, days, Interpolation::kStepped, kAllParts);
   ASSERT_TRUE(by_hour.ok() && slow_by_day.ok());
   EXPECT_EQ(Apply().partitions[0].action, Action::kRewrite);
   for (const char* when : {"applied", "reopened", "rewritten again"}) {
     SCOPED_TRACE(when);
     EXPECT_THAT(ReadAll(a).times, IsEmpty());
     EXPECT_FALSE(archive_->ReadLatest({&a, 1})[0].has_value());
-    const auto again = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+    const auto again = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(again.ok()) << again.status();
     for (size_t i = 0; i < by_hour->size(); ++i) {
       ASSERT_EQ((*again)[i].samples, (*by_hour)[i].samples) << FormatTimestamp(hours[i]);
       ASSERT_EQ((*again)[i].area, (*by_hour)[i].area) << FormatTimestamp(hours[i]);
     }
-    const auto inner_again = archive_->Fold(a, inner, Interpolation::kSloped, kAllParts);
+    const auto inner_again = Folded(*archive_, a, inner, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(inner_again.ok()) << inner_again.status();
     for (size_t i = 0; i < by_inner->size(); ++i) {
       ASSERT_EQ((*inner_again)[i].good_ns, (*by_inner)[i].good_ns) << FormatTimestamp(inner[i]);
       ASSERT_EQ((*inner_again)[i].area, (*by_inner)[i].area) << FormatTimestamp(inner[i]);
     }
-    const auto slow_again = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
+    const auto slow_again = Folded(*archive_, slow, days, Interpolation::kStepped, kAllParts);
     ASSERT_TRUE(slow_again.ok()) << slow_again.status();
     for (size_t i = 0; i < slow_again->size(); ++i) {
       ASSERT_EQ((*slow_again)[i].samples, (*slow_by_day)[i].samples) << FormatTimestamp(days[i]);
     }
     const std::vector<Timestamp> odd = {kStart, kStart + kHour / 2 + 1, kStart + kHour};
-    const absl::Status cut = archive_->Fold(a, odd, Interpolation::kSloped, kAllParts).status();
+    const absl::Status cut = Folded(*archive_, a, odd, Interpolation::kSloped, kAllParts).status();
     EXPECT_EQ(cut.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(cut.message()), HasSubstr("only rollups of 1h"));
     ExpectOnly(other, kStart, kEnd, when);
@@ -331,7 +332,7 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   }
   clock_.Advance(60 * kWeek);
   Apply();
-  const auto gone = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  const auto gone = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
   ASSERT_TRUE(gone.ok());
   for (const Interval& interval : *gone) ASSERT_EQ(interval.samples.count, 0);
 }
@@ -360,11 +361,11 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
     const std::vector<Interval> expected = model_.Fold(tag, kType, edges, Interpolation::kSloped);
     int asked = 0;
     std::vector<Interval> folded;
-    const absl::Status status =
-        archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts, AppendTo(&folded), [&asked] {
-          ++asked;
-          return absl::OkStatus();
-        });
+    const auto reader = archive_->ReadFolded(tag, [&asked] {
+      ++asked;
+      return absl::OkStatus();
+    });
+    const absl::Status status = (*reader)->Fold(edges, Interpolation::kSloped, kAllParts, AppendTo(&folded));
     ASSERT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < expected.size(); ++i) {
       EXPECT_EQ(folded[i].good_ns, expected[i].good_ns);
@@ -421,7 +422,7 @@ TEST_F(ArchiveRetentionTest, PowerFailsAtAnyMomentOfIt) {
     ASSERT_EQ(ReadAll(c).times, model_.Raw(c, kType, from_c, clock_.Now()).times);
     std::vector<Timestamp> days;
     for (Timestamp t = kStart - kWeek; t <= clock_.Now(); t += kDay) days.push_back(t);
-    const auto folded = archive_->Fold(c, days, Interpolation::kSloped, kAllParts);
+    const auto folded = Folded(*archive_, c, days, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(folded.ok()) << folded.status();
     const std::vector<Interval> expected = model_.Fold(c, kType, days, Interpolation::kSloped);
     for (size_t i = 0; i < expected.size(); ++i) {

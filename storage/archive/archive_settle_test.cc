@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/archive_fixture.h"
+#include "storage/archive/folded.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/page.h"
@@ -99,7 +100,7 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   }
   Reopen();
   const absl::StatusOr<std::vector<Interval>> actual =
-      archive_->Fold(tag, absl::MakeSpan(edges).subspan(1), Interpolation::kSloped, kAllParts);
+      Folded(*archive_, tag, absl::MakeSpan(edges).subspan(1), Interpolation::kSloped, kAllParts);
   // The neighbours outside are told by heads.
   ASSERT_TRUE(actual.ok()) << actual.status();
   for (size_t i = 1; i < expected.size() - 1; ++i) {
@@ -108,7 +109,7 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   }
   // Where an edge cuts a page, the page is missed.
   edges[3] += 1;
-  EXPECT_EQ(archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts).status().code(),
+  EXPECT_EQ(Folded(*archive_, tag, edges, Interpolation::kSloped, kAllParts).status().code(),
             absl::StatusCode::kDataLoss);
 }
 
@@ -128,11 +129,11 @@ TEST_F(SettleTest, AFoldAsksAtEveryPageAndPartitionAndEndsWhenItIsTold) {
     int asked = 0;
     const auto fold = [&](int answers) {
       asked = 0;
-      return archive_->Fold(
-          tag, edges, Interpolation::kSloped, kExtremes | kSums, [](size_t, const Interval&) {},
-          [&asked, answers]() -> absl::Status {
-            return asked++ < answers ? absl::OkStatus() : absl::CancelledError("told to end");
-          });
+      const auto reader = archive_->ReadFolded(tag, [&asked, answers]() -> absl::Status {
+        return asked++ < answers ? absl::OkStatus() : absl::CancelledError("told to end");
+      });
+      return (*reader)->Fold(edges, Interpolation::kSloped, kExtremes | kSums,
+                             [](size_t, const Interval&) {});
     };
     ASSERT_TRUE(fold(INT_MAX).ok());
     ASSERT_TRUE(fold(INT_MAX).ok());  // As all that follow: some of it is remembered.

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/archive_model.h"
+#include "storage/archive/folded.h"
 
 namespace historian {
 namespace {
@@ -337,7 +338,8 @@ TEST_F(ArchiveTest, FiguresThatLackADamagedBlockAreNotKept) {
         to[0].Set(i, interval.samples.count, kGood);
       }};
   for (const char* time : {"the first time", "when what was made is in memory"}) {
-    const absl::Status status = archive_->Figures(tag, edges, Interpolation::kStepped, maker, {&column, 1});
+    const absl::Status status =
+        FiguresOf(*archive_, tag, edges, Interpolation::kStepped, maker, {&column, 1});
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << time << ": " << status;
   }
 }
@@ -576,7 +578,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
     const std::vector<Timestamp> sorted(edges.begin(), edges.end());
     for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
       if (interpolation == Interpolation::kSloped && !IsNumeric(tag.type)) continue;
-      const auto actual = archive_->Fold(tag.id, sorted, interpolation, kAllParts);
+      const auto actual = Folded(*archive_, tag.id, sorted, interpolation, kAllParts);
       ASSERT_TRUE(actual.ok()) << actual.status();
       const std::vector<Interval> expected = model_.Fold(tag.id, tag.type, sorted, interpolation);
       ASSERT_EQ(actual->size(), expected.size()) << where;
@@ -640,7 +642,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
                                    to[k].Set(i, figures[k], static_cast<Quality>(k));
                                  }
                                }};
-    const absl::Status status = archive_->Figures(tag, edges, interpolation, maker, table);
+    const absl::Status status = FiguresOf(*archive_, tag, edges, interpolation, maker, table);
     EXPECT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < rows; ++i) {
       for (size_t k = 0; k < kFigures; ++k) {

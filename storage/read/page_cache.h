@@ -74,10 +74,10 @@ class PageFetcher {
   PageCache& cache_;
   bool pass_through_ = false;
   std::optional<format::BlockId> block_;  // Whose payload this is, in the string or at the cursor.
-  absl::string_view payload_;
-  std::string fetched_;
-  format::BlockId ahead_;               // What is walked over, when its seal is not 0,
-  std::unique_ptr<kv::Cursor> cursor_;  // and the place; null before the first.
+  absl::string_view payload_;             // Of block_.
+  std::string fetched_;                   // What payload_ points into, when it is not at cursor_.
+  format::BlockId ahead_;                 // What is walked over, see WalkAhead; nothing when its seal is 0.
+  std::unique_ptr<kv::Cursor> cursor_;    // Where WalkAhead has come to; null before the first payload.
 };
 
 }  // namespace historian
