@@ -140,8 +140,8 @@ class FrameSource {
     kEnd,        // There are no more frames.
   };
   virtual absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) = 0;
-  // Whether the first frame is surely made within a fraction of a millisecond. Asked once, where the source was
-  // opened on the thread on which the call arrived.
+  // Whether the first frame is surely made within a fraction of a millisecond. Asked once, where the source
+  // was opened on the thread on which the call arrived.
   virtual bool IsQuick() const { return true; }
 };
 
@@ -151,8 +151,8 @@ using OpenSource =
 
 // Serves a call with a stream of answers. While a frame is being sent at most one more is made. A client that
 // takes nothing for limits.reader_idle gets RESOURCE_EXHAUSTED, and is cut off if it does not take that
-// either. `where` says where the source is opened. Its first frame is made there too, unless that is here and the
-// source is not quick; all others are made on the pool.
+// either. `where` says where the source is opened. Its first frame is made there too, unless that is here and
+// the source is not quick; all others are made on the pool.
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
                                                         Method method, bool is_query, Run where,
                                                         OpenSource open);

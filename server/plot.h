@@ -20,13 +20,14 @@
 namespace historian::server {
 
 struct PlotPlan {
-  // Its edges are those of the columns that have a width: with fewer nanoseconds than columns, some have none.
+  // Its edges are those of the columns that have a width: with fewer nanoseconds than columns, not
+  // all have one.
   ReadPlan read;
   std::vector<uint32_t> columns;  // columns[i] is the one from edges[i] to edges[i + 1].
 };
 
-// Errors: InvalidArgument, the range or the number of columns is not valid, or a string tag is among the tags.
-// ResourceExhausted, above limits.query_tags or limits.plot_columns. NotFound, no such tag.
+// Errors: InvalidArgument, the range or the number of columns is not valid, or a string tag is among the
+// tags. ResourceExhausted, above limits.query_tags or limits.plot_columns. NotFound, no such tag.
 absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& request,
                                   const KeepGoing& keep_going);
 

@@ -28,8 +28,8 @@ struct ProcessedPlan {
 };
 
 // Errors: InvalidArgument, the request is wrong, or asks for an aggregate that strings do not have.
-// ResourceExhausted, above limits.query_tags, limits.intervals or limits.query_values; names the limit. NotFound,
-// no such tag.
+// ResourceExhausted, above limits.query_tags, limits.intervals or limits.query_values; names the limit.
+// NotFound, no such tag.
 absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const v1::ReadProcessedRequest& request,
                                             const KeepGoing& keep_going);
 

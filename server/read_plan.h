@@ -2,10 +2,10 @@
 //
 // How figures are read (ReadProcessed, Plot): planned once, before anything is read.
 //
-//   request -> tags, edges, figures  -> a reader of each tag, and what it would have to fold
-//                                       -> quick: on the thread where the call arrived, as waking another one
-//                                          costs as much as the answer
-//                                       -> else on the pool; a tag with much to fold in pieces, on several threads
+//   request -> tags, edges, figures -> a reader of each tag, and what it would have to fold
+//
+//   quick    on the thread where the call arrived, as waking another one costs as much as the answer
+//   else     on the pool; a tag with much to fold in pieces, on several threads
 //
 // What a plan is made of is what answers, wherever that runs.
 #ifndef HISTORIAN_SERVER_READ_PLAN_H_

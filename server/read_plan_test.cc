@@ -92,7 +92,7 @@ class ReadPlanTest : public testing::Test {
       }
       Store(ids_.back(), std::move(samples));
     }
-    EXPECT_TRUE(archive_.Seal(/*settle=*/true).ok());
+    EXPECT_TRUE(archive_.upkeep().Seal(/*settle=*/true).ok());
   }
 
   void Store(TagId tag, Samples samples) {

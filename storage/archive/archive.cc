@@ -42,7 +42,7 @@ constexpr size_t kManyTags = 50'000;
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
 
-class ArchiveImpl : public Archive {
+class ArchiveImpl : public Archive, private Upkeep {
  public:
   ArchiveImpl(std::unique_ptr<kv::Store> store, const ArchiveOptions& options, const Clock& clock)
       : store_(std::move(store)),
@@ -58,6 +58,7 @@ class ArchiveImpl : public Archive {
 
   TagRegistry& tags() override { return *tags_; }
   Retention& retention() override { return *retention_; }
+  Upkeep& upkeep() override { return *this; }
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override {
     return write_path_->OpenProducer(name);
   }
@@ -74,15 +75,16 @@ class ArchiveImpl : public Archive {
                                       Interpolation interpolation, bool uncertain_as_bad,
                                       KeepGoing keep_going) override;
   absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going) override;
-  absl::StatusOr<SealResult> Seal(bool settle) override;
-  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
   ArchiveStats Stats() override;
   absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
   absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
-  absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
 
  private:
+  absl::StatusOr<SealResult> Seal(bool settle) override;
+  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
+  absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
+
   absl::Status CheckVersion();
   // The state of the last seal, and what the journal has since.
   absl::Status Recover();

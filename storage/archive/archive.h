@@ -41,10 +41,9 @@
 #include "storage/model/tag.h"
 #include "storage/read/fold_reader.h"
 #include "storage/read/requests.h"
-#include "storage/sealed/results.h"
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
-#include "storage/upkeep/verify.h"
+#include "storage/upkeep/upkeep.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
@@ -59,9 +58,12 @@ class Archive {
   // Finishes queued writes, and closes without sealing (the journal keeps what is open).
   virtual ~Archive() = default;
 
+  // ---- Rooms of their own
+
   virtual TagRegistry& tags() = 0;
   // Rules and legal holds. The archive applies them every ArchiveOptions::retention_period.
   virtual Retention& retention() = 0;
+  virtual Upkeep& upkeep() = 0;
 
   // ---- Writing
 
@@ -72,46 +74,38 @@ class Archive {
   virtual uint64_t DurableSequence(absl::string_view producer) = 0;
 
   // Stores a frame. `done` is called once, from a thread of the archive's or the caller's own, in the order
-  // of a producer's calls, when the frame is durable and visible (or refused). It must be quick. Does not
-  // block, but for a moment when memory for frames is short.
-  //   InvalidArgument     a sequence not above the producer's last (a repeated one is no error:
-  //   result.repeated) Aborted             a newer handle of the producer exists ResourceExhausted   the disk
-  //   is full, or too much is on its way: nothing was stored, repeat later Unavailable         closing
+  // of a producer's calls, when the frame is durable and visible (or refused). It must be quick. Waits for
+  // memory for frames when that is short, up to ten seconds.
+  //
+  //   InvalidArgument    the sequence is not above the producer's last, and the frame is not a repeated one,
+  //                      which is no error: WriteResult::repeated
+  //   Aborted            a newer handle of the producer exists
+  //   ResourceExhausted  the disk is full, or too much is on its way: nothing was stored, repeat later
+  //   Unavailable        the archive is closing
   virtual void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) = 0;
 
-  // ---- Reading. Strings only through ReadRaw, ReadLatest and ReadAtTimes.
+  // ---- Reading. Each sees the tag as it is when the call is made. Folds do not tell the texts of strings.
 
+  // The samples of a range. InvalidArgument: it ends before it starts.
   virtual absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                              KeepGoing keep_going = nullptr) = 0;
-
   // Newest visible sample of each tag; nothing where there is none (or no such tag).
   virtual std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) = 0;
-
   // The values at `times` (any order), in the order of `times`. Where there is none the value is 0 or "", the
-  // quality BadNoData.
+  // quality BadNoData. InvalidArgument: not a time that a sample may have.
   virtual absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                               Interpolation interpolation, bool uncertain_as_bad,
                                               KeepGoing keep_going = nullptr) = 0;
-
-  // What folds the tag's samples into intervals, as they are now; see fold_reader.h.
+  // What folds a tag's samples into intervals, and knows their neighbours.
   virtual absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag,
                                                                  KeepGoing keep_going = nullptr) = 0;
 
-  // ---- Administration
+  // ---- What there is
 
-  // Seals everything that is open, also what is too little for a good block, and trims the journal. With
-  // `settle` it then settles every partition that has something to gain, which may take minutes.
-  virtual absl::StatusOr<SealResult> Seal(bool settle = false) = 0;
-  // Applies the retention rules as of the clock's now, just changed ones too, and drops what has expired from
-  // the disk. `dry_run`: says what that would do, and does nothing.
-  virtual absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) = 0;
   virtual ArchiveStats Stats() = 0;
   virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
+  // Those with samples in start <= time < end, in order of time.
   virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;
-  // Reads all that is stored and checks it (verify.h); what is damaged is in Stats too from then on. Runs on
-  // the calling thread, which should be one that waits for nobody.
-  virtual absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options,
-                                              const VerifyObserver& observer) = 0;
   // NotFound: no such block.
   virtual absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) = 0;
 };

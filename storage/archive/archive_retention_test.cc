@@ -102,7 +102,7 @@ class ArchiveRetentionTest : public testing::Test {
   void Keep(const std::string& pattern, int64_t keep_ns) { Keep(pattern, keep_ns, keep_ns); }
 
   RetentionResult Apply(bool dry_run = false) {
-    const absl::StatusOr<RetentionResult> result = archive_->ApplyRetention(dry_run);
+    const absl::StatusOr<RetentionResult> result = archive_->upkeep().ApplyRetention(dry_run);
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? *result : RetentionResult();
   }
@@ -165,7 +165,7 @@ TEST_F(ArchiveRetentionTest, WeeksThatExpiredOfAllTagsAreDropped) {
     clock_.Set(kEnd + kHour);
     Fill(a, PartitionStart(kFirstWeek + 4) + (settled ? kWeek : 0), kEnd, 1);
     Fill(b, PartitionStart(kFirstWeek + 4) + (settled ? kWeek : 0), kEnd, 2);
-    ASSERT_TRUE(archive_->Seal(settled).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(settled).ok());
     const uint64_t before = PagesBytes();
     Keep("*", 5 * kWeek - (settled ? kWeek : 0));
     const RetentionResult trial = Apply(/*dry_run=*/true), result = Apply();
@@ -191,7 +191,7 @@ TEST_F(ArchiveRetentionTest, MonthsGoByWeekByWeek) {
   const TagId a = MakeTag("a"), b = MakeTag("b");
   Fill(a, kStart, kEnd, 1);
   Fill(b, kStart, kEnd, 2);
-  ASSERT_TRUE(archive_->Seal(true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
   Keep("*", 4 * kWeek);
   clock_.Set(kStart + kDay);
   for (int week = 0; week < kWeeks + 6; ++week) {
@@ -212,7 +212,7 @@ TEST_F(ArchiveRetentionTest, OneTagOfManyWaitsAndAGoodPartIsRewrittenAway) {
     tags.push_back(MakeTag(absl::StrCat(i)));
     Fill(tags.back(), kStart, kStart + 2 * kWeek, i);
   }
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("0", 2 * kWeek);
   RetentionResult result = Apply();
   ASSERT_THAT(result.partitions, SizeIs(2));
@@ -238,7 +238,7 @@ TEST_F(ArchiveRetentionTest, ALegalHoldKeepsItsWeeksAndNoOthers) {
   const TagId a = MakeTag("a"), b = MakeTag("b");
   Fill(a, kStart, kEnd - 3 * kWeek, 1);
   Fill(b, kStart, kEnd - 3 * kWeek, 2);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   const Timestamp from = PartitionStart(kFirstWeek + 2), to = PartitionStart(kFirstWeek + 3);
   const auto hold = archive_->retention().PlaceHold(
       {.name = "h", .pattern = "a", .start = from + kDay, .end = to - kDay, .reason = "r", .placed_by = "p"});
@@ -283,7 +283,7 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   Samples few;
   for (int day = 0; day < 14; ++day) few.Add(kStart + day * kDay + day * kHour, BitsOfFloat64(day));
   Write(slow, few);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("a", kWeek, 50 * kWeek);
   Keep("slow", kWeek, 50 * kWeek);
   std::vector<Timestamp> hours, days;
@@ -327,7 +327,7 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
       Samples late;
       late.Add(kStart + 1, BitsOfFloat64(7));
       Write(other, late);
-      ASSERT_TRUE(archive_->Seal(true).ok());
+      ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
     }
   }
   clock_.Advance(60 * kWeek);
@@ -346,11 +346,11 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
     samples.Add(t, BitsOfFloat64(static_cast<double>(t / kSecond % 1000)));
   }
   Write(tag, samples);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("a", kWeek, 50 * kWeek);
   for (int change = 1; !ReadAll(tag).empty(); ++change) {
     faults_->FailNth(change, absl::InternalError("the disk fails"));
-    ASSERT_FALSE(archive_->ApplyRetention(false).ok()) << change;
+    ASSERT_FALSE(archive_->upkeep().ApplyRetention(false).ok()) << change;
   }
   // Intervals that hold no samples, so that only the neighbours tell of them: between two samples, before the
   // first and behind the last.
@@ -378,7 +378,7 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
 TEST_F(ArchiveRetentionTest, AReaderUnderWayMeetsAnEndAndNoError) {
   const TagId tag = MakeTag("a");
   Fill(tag, kStart, kEnd, 1);
-  ASSERT_TRUE(archive_->Seal(true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
   auto reader = archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax});
   Samples batch;
   ASSERT_TRUE(*(*reader)->Next(&batch));
@@ -405,9 +405,9 @@ TEST_F(ArchiveRetentionTest, PowerFailsAtAnyMomentOfIt) {
     const Timestamp now = clock_.Now();
     clock_.Advance(kWeek);
     for (const TagId tag : {a, b, c}) Fill(tag, now, now + kWeek, seed + week * 10 + tag);
-    ASSERT_TRUE(archive_->Seal(week % 2 == 0).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(week % 2 == 0).ok());
     faults_->CrashNth(1 + week % 12);
-    (void)archive_->ApplyRetention(false);
+    (void)archive_->upkeep().ApplyRetention(false);
     if (!faults_->crashed()) faults_->Crash();
     Reopen();
     if (week % 3 != 0) Apply();
@@ -440,7 +440,7 @@ TEST_F(ArchiveRetentionTest, RulesAreAppliedByThemselvesUnlessTheClockIsNotToBeB
   };
   const TagId tag = MakeTag("a");
   Fill(tag, kStart, kEnd, 1);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("*", 3 * kWeek);
   clock_.Advance(kSecond);  // The rule is no longer fresh.
   const Timestamp from = kEnd - 3 * kWeek;
@@ -476,7 +476,7 @@ TEST_F(ArchiveRetentionTest, RocksDbReturnsTheSpace) {
     tags.push_back(MakeTag(absl::StrCat(i)));
     Fill(tags.back(), kStart, kEnd, i);
   }
-  ASSERT_TRUE(archive_->Seal(true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
   const auto bytes = [this] {
     uint64_t sum = 0;
     for (const kv::Space space : {kv::Space::kHeads, kv::Space::kPages, kv::Space::kRollups}) {

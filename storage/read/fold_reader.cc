@@ -80,8 +80,8 @@ absl::Status ForEachPiece(const ReadView& view, Timestamp start, Timestamp end, 
   return absl::OkStatus();
 }
 
-// Under which the figures of all of the partition are cached once the piece was folded. Nothing when they are not
-// cached as a whole.
+// Under which the figures of all of the partition are cached once the piece was folded. Nothing when they are
+// not cached as a whole.
 std::optional<FigureCache::Key> WholePartitionKey(const ReadView& view, const Piece& piece,
                                                   const Cacheable& cacheable) {
   const Timestamp start = format::PartitionStart(piece.partition);

@@ -1,7 +1,7 @@
 // File: storage/read/page_cache.h
 //
-// Pages of blocks: fetched, checked, decoded, and kept, most recently used first, within a number of bytes.
-// Blocks never change, so nothing here is ever out of date.
+// Pages of blocks: fetched, checked, decoded, and held in memory, the most recently used ones, within a
+// number of bytes. Blocks never change, so nothing here is ever out of date.
 #ifndef HISTORIAN_STORAGE_READ_PAGE_CACHE_H_
 #define HISTORIAN_STORAGE_READ_PAGE_CACHE_H_
 
