@@ -129,7 +129,7 @@ grpc::ServerUnaryReactor* AdminService::Seal(grpc::CallbackServerContext* contex
       env_, context, Method::kSeal, /*is_query=*/false, in, out, OnPool<v1::SealRequest>,
       [this](const v1::SealRequest& request, const KeepGoing&, CallRecord&,
              v1::SealResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.Seal(request.settle()));
+        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.upkeep().Seal(request.settle()));
         to->set_samples(sealed.samples);
         to->set_blocks(sealed.blocks);
         to->set_bytes(sealed.bytes);

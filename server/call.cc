@@ -1,11 +1,13 @@
 #include "server/call.h"
 
 #include <optional>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
+#include "storage/model/status_macros.h"
 
 namespace historian::server {
 
@@ -109,7 +111,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
              OpenSource open)
       : env_(env), context_(context), record_(env, context, method, is_query), open_(std::move(open)) {}
 
-  void Start(Run first) {
+  void Start(Run where) {
     self_ = shared_from_this();
     env_.streams.Add(self_);
     if (absl::Status status = record_.Admit(); !status.ok()) {
@@ -121,10 +123,10 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       absl::MutexLock lock(&mu_);
       producing_ = true;
     }
-    if (first == Run::kHere) {
-      Produce();
+    if (where == Run::kHere) {
+      Produce(Run::kHere);
     } else {
-      boost::asio::post(env_.pool, [self = self_] { self->Produce(); });
+      ProduceOnPool();
     }
   }
 
@@ -168,11 +170,25 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   }
 
  private:
-  // Makes one frame. One at a time: producing_ is set.
-  void Produce() {
+  void ProduceOnPool() {
+    boost::asio::post(env_.pool, [self = shared_from_this()] { self->Produce(Run::kOnPool); });
+  }
+
+  // Makes one frame: opens the source if it is the first, and leaves the rest to the pool if this is not the
+  // place. One at a time: producing_ is set.
+  void Produce(Run where) {
     const absl::Time begin = absl::Now();
     grpc::ByteBuffer frame;
-    absl::StatusOr<FrameSource::Step> step = ProduceStep(&frame);
+    absl::StatusOr<FrameSource::Step> step = FrameSource::Step::kEnd;
+    if (absl::Status opened = Open(); !opened.ok()) {
+      step = std::move(opened);
+    } else if (where == Run::kHere && !source_->IsQuick()) {
+      work_here_ = absl::Now() - begin;
+      ProduceOnPool();
+      return;
+    } else {
+      step = source_->Next(&frame);
+    }
     std::unique_ptr<FrameSource> dropped;  // Destroyed after the lock.
     absl::MutexLock lock(&mu_);
     producing_ = false;
@@ -180,7 +196,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       dropped = std::move(source_);
       return;
     }
-    record_.AddWork(absl::Now() - begin);
+    record_.AddWork(absl::Now() - begin + std::exchange(work_here_, absl::ZeroDuration()));
     if (!step.ok()) {
       ended_ = step.status();
     } else {
@@ -190,7 +206,8 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     Advance();
   }
 
-  absl::StatusOr<FrameSource::Step> ProduceStep(grpc::ByteBuffer* frame) {
+  // Opens the source, if it is not open. An error ends the call.
+  absl::Status Open() {
     // Not the context's own flag: that must not be asked once the call is done, and another thread may end
     // it.
     const auto keep_going = [this]() -> absl::Status {
@@ -198,14 +215,14 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
         return absl::CancelledError("the client cancelled the call");
       return record_.CheckDeadline();
     };
-    if (absl::Status status = keep_going(); !status.ok()) return status;
+    RETURN_IF_ERROR(keep_going());
     if (source_ == nullptr) {
       auto opened = open_(keep_going, record_);
       open_ = nullptr;
       if (!opened.ok()) return opened.status();
       source_ = *std::move(opened);
     }
-    return source_->Next(frame);
+    return absl::OkStatus();
   }
 
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -228,7 +245,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       if (!writing_ && !ready_.has_value()) Finish(*ended_);
     } else if (!producing_ && !ready_.has_value()) {
       producing_ = true;
-      boost::asio::post(env_.pool, [self = shared_from_this()] { self->Produce(); });
+      ProduceOnPool();
     }
   }
 
@@ -256,6 +273,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   // Used by whoever produces.
   OpenSource open_;
   std::unique_ptr<FrameSource> source_;
+  absl::Duration work_here_ = absl::ZeroDuration();  // Where the call arrived, before the pool took over.
 
   absl::Mutex mu_;
   bool producing_ ABSL_GUARDED_BY(mu_) = false;
@@ -273,11 +291,11 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 }  // namespace
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
-                                                        Method method, bool is_query, Run first,
+                                                        Method method, bool is_query, Run where,
                                                         OpenSource open) {
   auto call = std::make_shared<StreamCall>(env, context, method, is_query, std::move(open));
   StreamCall* const reactor = call.get();
-  call->Start(first);
+  call->Start(where);
   return reactor;
 }
 

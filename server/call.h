@@ -140,6 +140,9 @@ class FrameSource {
     kEnd,        // There are no more frames.
   };
   virtual absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) = 0;
+  // Whether the first frame is surely made within a fraction of a millisecond. Asked once, where the source
+  // was opened on the thread on which the call arrived.
+  virtual bool IsQuick() const { return true; }
 };
 
 // Checks the request, finds what it names, and makes the source of its frames.
@@ -148,9 +151,10 @@ using OpenSource =
 
 // Serves a call with a stream of answers. While a frame is being sent at most one more is made. A client that
 // takes nothing for limits.reader_idle gets RESOURCE_EXHAUSTED, and is cut off if it does not take that
-// either. `first` says where the first frame is made; all others are made on the pool.
+// either. `where` says where the source is opened. Its first frame is made there too, unless that is here and
+// the source is not quick; all others are made on the pool.
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
-                                                        Method method, bool is_query, Run first,
+                                                        Method method, bool is_query, Run where,
                                                         OpenSource open);
 
 // Ends the stream at once with this status.

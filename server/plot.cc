@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
-#include "server/processed.h"
+#include "server/selection.h"
 #include "server/wire.h"
 
 namespace historian::server {
@@ -18,6 +18,7 @@ constexpr size_t kColumnsAtOnce = 16'384;
 // quality is the status of both.
 constexpr ValueBits kHasSamples = 1, kHasUsable = 2, kHasOthers = 4;
 constexpr Sample Tally::*kDrawn[] = {&Tally::first, &Tally::min, &Tally::max, &Tally::last};
+static_assert(std::size(kDrawn) == kDrawnOfColumn);
 constexpr size_t kFigures = 1 + 2 * std::size(kDrawn);
 
 FigureMaker PlotMaker() {
@@ -38,28 +39,6 @@ FigureMaker PlotMaker() {
           }};
 }
 
-}  // namespace
-
-absl::StatusOr<PlotPlan> PlanPlot(const v1::PlotRequest& request, const LimitsConfig& limits) {
-  RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
-  if (request.columns() == 0) return absl::InvalidArgumentError("columns is 0: a picture has at least one");
-  RETURN_IF_ERROR(CheckLimit(request.columns(), limits.plot_columns, "columns", "limits.plot_columns"));
-  PlotPlan plan{.start = request.start(), .end = request.end()};
-  const uint64_t span = Elapsed(request.start(), request.end());
-  plan.edges.reserve(request.columns() + 1);
-  plan.columns.reserve(request.columns());
-  plan.edges.push_back(request.start());
-  for (uint32_t k = 0; k < request.columns(); ++k) {
-    const uint64_t ahead =
-        static_cast<uint64_t>(static_cast<unsigned __int128>(span) * (k + uint64_t{1}) / request.columns());
-    const Timestamp edge = static_cast<Timestamp>(static_cast<uint64_t>(request.start()) + ahead);
-    if (edge == plan.edges.back()) continue;
-    plan.edges.push_back(edge);
-    plan.columns.push_back(k);
-  }
-  return plan;
-}
-
 absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selected) {
   for (size_t i = 0; i < selected.ids.size(); ++i) {
     if (selected.traits[i].type == ValueType::kString) {
@@ -70,10 +49,42 @@ absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selecte
   return absl::OkStatus();
 }
 
-absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const TagTraits& traits,
-                         const KeepGoing& keep_going, v1::PlotSeries* series) {
-  ASSIGN_OR_RETURN(const std::optional<Sample> before, env.archive.SampleBefore(tag, plan.start));
-  ASSIGN_OR_RETURN(const std::optional<Sample> after, env.archive.SampleAtOrAfter(tag, plan.end));
+}  // namespace
+
+absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& request,
+                                  const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(SelectedTags selected,
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+  RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
+  if (request.columns() == 0) return absl::InvalidArgumentError("columns is 0: a picture has at least one");
+  RETURN_IF_ERROR(
+      CheckLimit(request.columns(), env.config.limits.plot_columns, "columns", "limits.plot_columns"));
+  RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
+  std::vector<Timestamp> edges;
+  std::vector<uint32_t> columns;
+  const uint64_t span = Elapsed(request.start(), request.end());
+  edges.reserve(request.columns() + 1);
+  columns.reserve(request.columns());
+  edges.push_back(request.start());
+  for (uint32_t k = 0; k < request.columns(); ++k) {
+    const uint64_t ahead =
+        static_cast<uint64_t>(static_cast<unsigned __int128>(span) * (k + uint64_t{1}) / request.columns());
+    const Timestamp edge = static_cast<Timestamp>(static_cast<uint64_t>(request.start()) + ahead);
+    if (edge == edges.back()) continue;
+    edges.push_back(edge);
+    columns.push_back(k);
+  }
+  ReadPlan::Figures figures{.edges = std::move(edges),
+                            .maker_of = [](ValueType) { return PlotMaker(); },
+                            .values_of_tag = columns.size() * kDrawnOfColumn};
+  ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
+  return PlotPlan{std::move(read), std::move(columns)};
+}
+
+absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& read, v1::PlotSeries* series) {
+  const absl::Span<const Timestamp> edges = plan.read.edges();
+  ASSIGN_OR_RETURN(const std::optional<Sample> before, read.reader->SampleBefore(edges.front()));
+  ASSIGN_OR_RETURN(const std::optional<Sample> after, read.reader->SampleAtOrAfter(edges.back()));
 
   Samples samples;
   const auto add = [&](const Sample& sample) {
@@ -81,18 +92,15 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const
       samples.Add(sample.time, sample.value, sample.quality);
   };
   if (before.has_value()) add(*before);
-  // So many at a time are held.
-  const absl::Span<const Timestamp> edges = plan.edges;
+  // This many at a time are held.
   const size_t rows = std::min(kColumnsAtOnce, plan.columns.size());
   std::vector<ValueBits> values(rows * kFigures);
   std::vector<Quality> qualities(rows * kFigures);
   std::vector<FigureColumn> table;
   for (size_t k = 0; k < kFigures; ++k) table.push_back({&values[k * rows], &qualities[k * rows]});
-  const FigureMaker maker = PlotMaker();
   for (size_t first = 0; first < plan.columns.size(); first += rows) {
     const size_t count = std::min(rows, plan.columns.size() - first);
-    RETURN_IF_ERROR(FiguresInParallel(env, tag, edges.subspan(first, count + 1),
-                                      InterpolationFor(traits, std::nullopt), maker, table, keep_going));
+    RETURN_IF_ERROR(FiguresInParallel(env.pool, read, edges.subspan(first, count + 1), table));
     for (size_t i = 0; i < count; ++i) {
       const auto value = [&](size_t k) { return values[k * rows + i]; };
       const ValueBits state = value(0);
@@ -112,7 +120,7 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const
     }
   }
   if (after.has_value()) add(*after);
-  ColumnToWire(tag, traits.type, samples.View(), series->mutable_samples());
+  ColumnToWire(read.tag, read.traits.type, samples.View(), series->mutable_samples());
   return absl::OkStatus();
 }
 

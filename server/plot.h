@@ -14,29 +14,28 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/query.pb.h"
-#include "server/config.h"
-#include "server/selection.h"
+#include "server/read_plan.h"
 #include "server/service_env.h"
-#include "storage/archive/archive.h"
 
 namespace historian::server {
 
 struct PlotPlan {
-  Timestamp start = 0;
-  Timestamp end = 0;
-  // Edges of the columns that have a width: with fewer nanoseconds than columns, some have none.
-  std::vector<Timestamp> edges;
+  // Its edges are those of the columns that have a width: with fewer nanoseconds than columns, not
+  // all have one.
+  ReadPlan read;
   std::vector<uint32_t> columns;  // columns[i] is the one from edges[i] to edges[i + 1].
 };
 
-// Errors: InvalidArgument, the range or the number of columns is not valid. ResourceExhausted, more columns
-// than limits.plot_columns.
-absl::StatusOr<PlotPlan> PlanPlot(const v1::PlotRequest& request, const LimitsConfig& limits);
-// Errors: InvalidArgument, a string tag is among the tags.
-absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selected);
+// Errors: InvalidArgument, the range or the number of columns is not valid, or a string tag is among the
+// tags. ResourceExhausted, above limits.query_tags or limits.plot_columns. NotFound, no such tag.
+absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& request,
+                                  const KeepGoing& keep_going);
 
-absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, TagId tag, const TagTraits& traits,
-                         const KeepGoing& keep_going, v1::PlotSeries* series);
+// Up to this many samples are drawn of a column.
+inline constexpr size_t kDrawnOfColumn = 4;
+
+// Errors: those of FoldReader.
+absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& read, v1::PlotSeries* series);
 
 }  // namespace historian::server
 

@@ -1,11 +1,12 @@
 #include "server/processed.h"
 
-#include <algorithm>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
-#include "server/parallel.h"
+#include "server/selection.h"
 #include "server/trend_interval.h"
 #include "server/wire.h"
 #include "storage/aggregate/aggregates.h"
@@ -16,47 +17,28 @@ namespace {
 
 constexpr int kAggregatesMax = 16;
 
-}  // namespace
+// What is asked for, of however many tags.
+struct Asked {
+  std::vector<Timestamp> edges;
+  uint64_t interval_ns = 0;
+  bool last_is_cut = false;
+  std::vector<Aggregate> aggregates;
+  std::optional<Interpolation> interpolation;
+};
 
-absl::StatusOr<std::optional<Interpolation>> AskedInterpolation(int interpolation) {
-  if (interpolation == v1::INTERPOLATION_UNSPECIFIED) return std::nullopt;
-  ASSIGN_OR_RETURN(const Interpolation asked, InterpolationFromWire(interpolation));
-  return asked;
-}
-
-Interpolation InterpolationFor(const TagTraits& tag, std::optional<Interpolation> asked) {
-  if (!IsFloat(tag.type) && tag.type != ValueType::kInt64) return Interpolation::kStepped;
-  return asked.value_or(tag.interpolation);
-}
-
-absl::Status CheckRange(Timestamp start, Timestamp end) {
-  for (const auto& [what, time] : {std::pair("start", start), std::pair("end", end)}) {
-    if (time < kTimestampMin || time > kTimestampMax + 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(what, " ", FormatTimestamp(time),
-                       " is outside the times samples may have, 1900-01-01 to 2200-01-01"));
-    }
-  }
-  if (start >= end) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("start ", FormatTimestamp(start), " is not before end ", FormatTimestamp(end)));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& request, size_t tags,
-                                            const LimitsConfig& limits) {
+absl::StatusOr<Asked> AskedOf(const v1::ReadProcessedRequest& request, size_t tags,
+                              const LimitsConfig& limits) {
   RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
   if (request.aggregates_size() < 1 || request.aggregates_size() > kAggregatesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat(request.aggregates_size(), " aggregates: 1 to ", kAggregatesMax, " can be asked for"));
   }
-  ProcessedPlan plan;
+  Asked asked;
   for (const int aggregate : request.aggregates()) {
     ASSIGN_OR_RETURN(const Aggregate known, AggregateFromWire(aggregate));
-    plan.aggregates.push_back(known);
+    asked.aggregates.push_back(known);
   }
-  ASSIGN_OR_RETURN(plan.interpolation, AskedInterpolation(request.interpolation()));
+  ASSIGN_OR_RETURN(asked.interpolation, AskedInterpolation(request.interpolation()));
 
   Timestamp start = request.start(), end = request.end();
   if (request.interval_ns() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
@@ -72,40 +54,40 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(const v1::ReadProcessedRequest& requ
       return absl::InvalidArgumentError(
           "intervals_max is 1: at least 2; for one interval over all give neither");
     }
-    plan.interval_ns = TrendInterval(start, end, request.intervals_max());
-    if (!WidenToMultiples(plan.interval_ns, &start, &end)) {
+    asked.interval_ns = TrendInterval(start, end, request.intervals_max());
+    if (!WidenToMultiples(asked.interval_ns, &start, &end)) {
       return absl::InvalidArgumentError(absl::StrCat(
           FormatTimestamp(start), " to ", FormatTimestamp(end), ", widened to whole intervals of ",
-          plan.interval_ns / 1'000'000'000,
+          asked.interval_ns / 1'000'000'000,
           " s, leaves the times samples may have, 1900-01-01 to 2200-01-01: ask for a shorter range, or "
           "more intervals"));
     }
   } else {
-    plan.interval_ns = request.interval_ns() == 0 ? Elapsed(start, end) : request.interval_ns();
+    asked.interval_ns = request.interval_ns() == 0 ? Elapsed(start, end) : request.interval_ns();
   }
-  const uint64_t span = Elapsed(start, end), interval = plan.interval_ns;
+  const uint64_t span = Elapsed(start, end), interval = asked.interval_ns;
   const uint64_t whole = span / interval;
-  plan.last_is_cut = span % interval != 0;
-  const uint64_t intervals = whole + (plan.last_is_cut ? 1 : 0);
+  asked.last_is_cut = span % interval != 0;
+  const uint64_t intervals = whole + (asked.last_is_cut ? 1 : 0);
   RETURN_IF_ERROR(CheckLimit(intervals, limits.intervals, "intervals", "limits.intervals"));
   // Neither factor can carry this beyond 64 bits: intervals and tags are within their limits of at most 10^8.
-  RETURN_IF_ERROR(CheckLimit(intervals * plan.aggregates.size() * tags, limits.query_values,
+  RETURN_IF_ERROR(CheckLimit(intervals * asked.aggregates.size() * tags, limits.query_values,
                              absl::StrCat("values (", tags, " tags x ", intervals, " intervals x ",
-                                          plan.aggregates.size(), " aggregates)"),
+                                          asked.aggregates.size(), " aggregates)"),
                              "limits.query_values"));
-  RETURN_IF_ERROR(CheckLimit(intervals * plan.aggregates.size(), kSeriesValuesMax,
+  RETURN_IF_ERROR(CheckLimit(intervals * asked.aggregates.size(), kSeriesValuesMax,
                              "values of a tag (intervals x aggregates)", "fixed"));
-  plan.edges.reserve(intervals + 1);
+  asked.edges.reserve(intervals + 1);
   for (uint64_t i = 0; i <= whole; ++i) {
-    plan.edges.push_back(static_cast<Timestamp>(static_cast<uint64_t>(start) + i * interval));
+    asked.edges.push_back(static_cast<Timestamp>(static_cast<uint64_t>(start) + i * interval));
   }
-  if (plan.last_is_cut) plan.edges.push_back(end);
-  return plan;
+  if (asked.last_is_cut) asked.edges.push_back(end);
+  return asked;
 }
 
-absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
+absl::Status CheckAggregates(const std::vector<Aggregate>& aggregates, const TagRegistry& tags,
                              const SelectedTags& selected) {
-  for (const Aggregate aggregate : plan.aggregates) {
+  for (const Aggregate aggregate : aggregates) {
     if (InfoOf(aggregate).for_strings) continue;
     for (size_t i = 0; i < selected.ids.size(); ++i) {
       if (selected.traits[i].type == ValueType::kString) {
@@ -118,52 +100,30 @@ absl::Status CheckAggregates(const ProcessedPlan& plan, const TagRegistry& tags,
   return absl::OkStatus();
 }
 
-absl::Status FiguresInParallel(ServiceEnv& env, TagId tag, absl::Span<const Timestamp> edges,
-                               Interpolation interpolation, const FigureMaker& maker, FigureTable to,
-                               const KeepGoing& keep_going) {
-  // So long that reading it is worth a thread.
-  constexpr uint64_t kLongNs = uint64_t{28} * 86'400 * kNanosPerSecond;
-  const size_t size = edges.size() - 1, width = ParallelWidth();
-  const bool is_long = Elapsed(edges.front(), edges.back()) >= kLongNs &&
-                       !env.archive.HasFigures(tag, edges, interpolation, maker);
-  const size_t piece = is_long ? (size + width - 1) / width : size;
-  return ForEachInParallel(env.pool, (size + piece - 1) / piece, [&](size_t k) {
-    const size_t first = k * piece;
-    std::vector<FigureColumn> rows;
-    for (const FigureColumn& column : to) rows.push_back(column.From(first));
-    return env.archive.Figures(tag, edges.subspan(first, piece + 1), interpolation, maker, rows, keep_going);
-  });
-}
-
-namespace {
-
-FigureMaker MakerFor(const ProcessedPlan& plan, ValueType type) {
-  return MakerOf(plan.aggregates, type, AggregateConfig());
-}
-
 }  // namespace
 
-bool IsProcessedKept(ServiceEnv& env, const v1::ReadProcessedRequest& request) {
-  const absl::StatusOr<SelectedTags> selected =
-      SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags);
-  if (!selected.ok()) return false;
-  const absl::StatusOr<ProcessedPlan> plan = PlanProcessed(request, selected->ids.size(), env.config.limits);
-  if (!plan.ok()) return false;
-  for (size_t i = 0; i < selected->ids.size(); ++i) {
-    const TagTraits& traits = selected->traits[i];
-    if (!env.archive.HasFigures(selected->ids[i], plan->edges, InterpolationFor(traits, plan->interpolation),
-                                MakerFor(*plan, traits.type))) {
-      return false;
-    }
-  }
-  return true;
+absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const v1::ReadProcessedRequest& request,
+                                            const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(SelectedTags selected,
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+  ASSIGN_OR_RETURN(Asked asked, AskedOf(request, selected.ids.size(), env.config.limits));
+  RETURN_IF_ERROR(CheckAggregates(asked.aggregates, env.archive.tags(), selected));
+  const uint64_t values_of_tag = (asked.edges.size() - 1) * asked.aggregates.size();
+  ReadPlan::Figures figures{
+      .edges = std::move(asked.edges),
+      .interpolation = asked.interpolation,
+      .maker_of = [aggregates = asked.aggregates](
+                      ValueType type) { return MakerOf(aggregates, type, AggregateConfig()); },
+      .values_of_tag = values_of_tag};
+  ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
+  return ProcessedPlan{std::move(read), asked.interval_ns, asked.last_is_cut, std::move(asked.aggregates)};
 }
 
-absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId tag, const TagTraits& traits,
-                              const KeepGoing& keep_going, v1::ProcessedSeries* series) {
-  const size_t size = plan.edges.size() - 1;
-  series->set_tag_id(tag);
-  series->set_start(plan.edges.front());
+absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const TagRead& read,
+                              v1::ProcessedSeries* series) {
+  const size_t size = plan.read.intervals();
+  series->set_tag_id(read.tag);
+  series->set_start(plan.read.edges().front());
   series->set_interval_ns(plan.interval_ns);
   std::vector<FigureColumn> columns;
   std::vector<Quality> statuses(size * plan.aggregates.size());
@@ -171,7 +131,7 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
     v1::ProcessedColumn* column = series->add_columns();
     column->set_aggregate(AggregateToWire(aggregate));
     Quality* const its_statuses = statuses.data() + columns.size() * size;
-    if (HasIntegers(aggregate, traits.type)) {
+    if (HasIntegers(aggregate, read.traits.type)) {
       auto* values = column->mutable_integers()->mutable_values();
       values->Resize(static_cast<int>(size), 0);
       columns.push_back({values->mutable_data(), its_statuses});
@@ -181,8 +141,7 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, TagId 
       columns.push_back({values->mutable_data(), its_statuses});
     }
   }
-  RETURN_IF_ERROR(FiguresInParallel(env, tag, plan.edges, InterpolationFor(traits, plan.interpolation),
-                                    MakerFor(plan, traits.type), columns, keep_going));
+  RETURN_IF_ERROR(FiguresInParallel(env.pool, read, plan.read.edges(), columns));
   for (size_t k = 0; k < columns.size(); ++k) {
     if (plan.last_is_cut) columns[k].statuses[size - 1] |= kInfoPartial;
     v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));

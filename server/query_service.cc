@@ -14,6 +14,7 @@
 #include "server/parallel.h"
 #include "server/plot.h"
 #include "server/processed.h"
+#include "server/read_plan.h"
 #include "server/selection.h"
 #include "server/wire.h"
 
@@ -30,11 +31,7 @@ constexpr size_t kAnswerBytesMax = size_t{64} << 20;
 // Newest samples are asked for in so many tags at once, so that long strings are noticed before they are too
 // many.
 constexpr size_t kLatestAtOnce = 8192;
-// What runs on the thread that the call arrived on: at most so many values from at most so much time, which
-// the engine answers within a fraction of a millisecond, mostly from memory.
-constexpr uint64_t kQuickTags = 4;
-constexpr uint64_t kQuickValues = 4096;
-constexpr uint64_t kQuickNanos = uint64_t{2} * 86400 * kNanosPerSecond;
+// The newest samples of this many tags are quick to read.
 constexpr int kQuickLatest = 10'000;
 
 absl::Status AnswerTooLarge(absl::string_view what) {
@@ -242,97 +239,75 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
 
 // ---- ReadProcessed and Plot: whole tags, gathered into frames.
 
-template <class Frame, class Compute>
+// `Plan` has a ReadPlan `read`; compute(env, plan, TagRead, series) is called on several threads at once.
+template <class Frame, class Plan, class Compute>
 class SeriesSource final : public FrameSource {
  public:
-  // compute(tag, traits, series), on several threads at once; a series has about so many bytes.
-  SeriesSource(ServiceEnv& env, SelectedTags selected, size_t series_bytes, Compute compute)
+  // A series has about so many bytes.
+  SeriesSource(ServiceEnv& env, Plan plan, size_t series_bytes, Compute compute)
       : env_(env),
-        selected_(std::move(selected)),
+        plan_(std::move(plan)),
         series_of_frame_(std::max<size_t>(1, kSeriesFrameBytes / (series_bytes + 1))),
         compute_(std::move(compute)) {}
 
+  bool IsQuick() const override { return plan_.read.is_quick(); }
+
   absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
-    if (next_ == selected_.ids.size()) return Step::kEnd;
+    if (next_ == plan_.read.tags()) return Step::kEnd;
     // In one piece of memory: a series may have thousands of small messages, such as runs of qualities.
     google::protobuf::Arena arena;
     Frame& made = *google::protobuf::Arena::CreateMessage<Frame>(&arena);
-    const size_t count = std::min(series_of_frame_, selected_.ids.size() - next_);
+    const size_t count = std::min(series_of_frame_, plan_.read.tags() - next_);
     for (size_t k = 0; k < count; ++k) made.add_series();
-    RETURN_IF_ERROR(ForEachInParallel(env_.pool, count, [&](size_t k) {
-      return compute_(selected_.ids[next_ + k], selected_.traits[next_ + k],
-                      made.mutable_series(static_cast<int>(k)));
+    RETURN_IF_ERROR(ForEachInParallel(env_.pool, count, [&](size_t k) -> absl::Status {
+      ASSIGN_OR_RETURN(const TagRead read, plan_.read.Take(next_ + k));
+      return compute_(env_, plan_, read, made.mutable_series(static_cast<int>(k)));
     }));
     next_ += count;
     *frame = SerializeMessage(made);
-    return next_ == selected_.ids.size() ? Step::kLastFrame : Step::kFrame;
+    return next_ == plan_.read.tags() ? Step::kLastFrame : Step::kFrame;
   }
 
  private:
   ServiceEnv& env_;
-  const SelectedTags selected_;
+  Plan plan_;
   const size_t series_of_frame_;
   Compute compute_;
   size_t next_ = 0;
 };
 
-template <class Frame, class Compute>
-std::unique_ptr<FrameSource> MakeSeriesSource(ServiceEnv& env, SelectedTags selected, size_t series_bytes,
+template <class Frame, class Plan, class Compute>
+std::unique_ptr<FrameSource> MakeSeriesSource(ServiceEnv& env, Plan plan, size_t series_bytes,
                                               Compute compute) {
-  return std::make_unique<SeriesSource<Frame, Compute>>(env, std::move(selected), series_bytes,
-                                                        std::move(compute));
+  return std::make_unique<SeriesSource<Frame, Plan, Compute>>(env, std::move(plan), series_bytes,
+                                                              std::move(compute));
 }
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
                                                            const v1::ReadProcessedRequest& request,
                                                            const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
-  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(request, selected.ids.size(), env.config.limits));
-  RETURN_IF_ERROR(CheckAggregates(plan, env.archive.tags(), selected));
-  record.Describe([tags = selected.ids.size(), intervals = plan.edges.size() - 1, start = request.start(),
-                   end = request.end()] {
+  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(env, request, keep_going));
+  const size_t tags = plan.read.tags(), intervals = plan.read.intervals();
+  record.Describe([tags, intervals, start = request.start(), end = request.end()] {
     return absl::StrCat(tags, " tags, ", intervals, " intervals, ", DescribeRange(start, end));
   });
-  const size_t series_bytes = (plan.edges.size() - 1) * plan.aggregates.size() * sizeof(double);
-  return MakeSeriesSource<v1::ProcessedFrame>(
-      env, std::move(selected), series_bytes,
-      [&env, plan = std::move(plan), keep_going](TagId tag, const TagTraits& traits,
-                                                 v1::ProcessedSeries* series) {
-        return ComputeProcessed(env, plan, tag, traits, keep_going, series);
-      });
+  const size_t series_bytes = intervals * plan.aggregates.size() * sizeof(double);
+  return MakeSeriesSource<v1::ProcessedFrame>(env, std::move(plan), series_bytes, ComputeProcessed);
 }
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1::PlotRequest& request,
                                                       const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
-  ASSIGN_OR_RETURN(PlotPlan plan, PlanPlot(request, env.config.limits));
-  RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
-  record.Describe([tags = selected.ids.size(), columns = request.columns(), start = request.start(),
-                   end = request.end()] {
-    return absl::StrCat(tags, " tags, ", columns, " columns, ", DescribeRange(start, end));
-  });
-  // Up to four samples a column.
-  const size_t series_bytes = plan.columns.size() * 4 * (sizeof(Timestamp) + sizeof(double));
-  return MakeSeriesSource<v1::PlotFrame>(
-      env, std::move(selected), series_bytes,
-      [&env, plan = std::move(plan), keep_going](TagId tag, const TagTraits& traits, v1::PlotSeries* series) {
-        return ComputePlot(env, plan, tag, traits, keep_going, series);
+  ASSIGN_OR_RETURN(PlotPlan plan, PlanPlot(env, request, keep_going));
+  record.Describe(
+      [tags = plan.read.tags(), columns = request.columns(), start = request.start(), end = request.end()] {
+        return absl::StrCat(tags, " tags, ", columns, " columns, ", DescribeRange(start, end));
       });
+  const size_t series_bytes = plan.columns.size() * kDrawnOfColumn * (sizeof(Timestamp) + sizeof(double));
+  return MakeSeriesSource<v1::PlotFrame>(env, std::move(plan), series_bytes, ComputePlot);
 }
 
-bool AreFew(const v1::TagSelection& tags, uint64_t values) {
-  return tags.pattern().empty() && static_cast<uint64_t>(tags.ids_size() + tags.names_size()) <= kQuickTags &&
-         values <= kQuickValues;
-}
-
-// Whether so much time is surely quick. A range the wrong way round is: it is refused.
-bool IsShort(Timestamp start, Timestamp end) { return start >= end || Elapsed(start, end) <= kQuickNanos; }
-
-Run WhereToFold(const v1::TagSelection& tags, Timestamp start, Timestamp end, uint64_t values) {
-  return AreFew(tags, values) && IsShort(start, end) ? Run::kHere : Run::kOnPool;
-}
+// Where a read of figures is planned; where it is done the plan says.
+Run WhereToPlan(const v1::TagSelection& tags) { return NamesFewTags(tags) ? Run::kHere : Run::kOnPool; }
 
 }  // namespace
 
@@ -342,7 +317,10 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadRaw(grpc::Callback
   if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
     return RefuseStream(env_, context, Method::kReadRaw, status);
   }
-  const Run where = WhereToFold({}, request->start(), request->end(), 0);
+  // A range the wrong way round is refused, which is quick.
+  const bool is_short =
+      request->start() >= request->end() || Elapsed(request->start(), request->end()) <= kQuickNanos;
+  const Run where = is_short ? Run::kHere : Run::kOnPool;
   return ServeStream(env_, context, Method::kReadRaw, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
                        return OpenRaw(env_, *request, keep_going, record);
@@ -379,14 +357,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::Ca
   if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
     return RefuseStream(env_, context, Method::kReadProcessed, status);
   }
-  const uint64_t intervals = request->intervals_max() > 0 ? request->intervals_max()
-                             : request->interval_ns() == 0 || request->start() >= request->end()
-                                 ? 1
-                                 : Elapsed(request->start(), request->end()) / request->interval_ns() + 1;
-  const bool few =
-      AreFew(request->tags(), intervals > kQuickValues ? intervals : intervals * request->tags().ids_size());
-  const bool quick = few && (IsShort(request->start(), request->end()) || IsProcessedKept(env_, *request));
-  const Run where = quick ? Run::kHere : Run::kOnPool;
+  const Run where = WhereToPlan(request->tags());
   return ServeStream(env_, context, Method::kReadProcessed, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
                        return OpenProcessed(env_, *request, keep_going, record);
@@ -399,8 +370,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::Plot(grpc::CallbackSer
   if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
     return RefuseStream(env_, context, Method::kPlot, status);
   }
-  const Run where = WhereToFold(request->tags(), request->start(), request->end(),
-                                uint64_t{request->columns()} * std::max(1, request->tags().ids_size()));
+  const Run where = WhereToPlan(request->tags());
   return ServeStream(env_, context, Method::kPlot, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
                        return OpenPlot(env_, *request, keep_going, record);

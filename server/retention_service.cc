@@ -143,7 +143,8 @@ grpc::ServerUnaryReactor* RetentionService::Apply(Context* context, const Bytes*
       env_, context, Method::kApplyRetention, /*is_query=*/false, in, out, OnPool<v1::ApplyRetentionRequest>,
       [this](const v1::ApplyRetentionRequest& request, const KeepGoing&, CallRecord&,
              v1::ApplyRetentionResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const RetentionResult result, env_.archive.ApplyRetention(request.dry_run()));
+        ASSIGN_OR_RETURN(const RetentionResult result,
+                         env_.archive.upkeep().ApplyRetention(request.dry_run()));
         if (!request.dry_run()) {
           env_.log.Info("retention_applied",
                         {{"tags", result.tags}, {"samples", result.samples}, {"bytes", result.bytes}});

@@ -128,7 +128,7 @@ class Server::Impl {
     pool_.join();
     absl::Status status;
     if (was_ready) {
-      const absl::StatusOr<SealResult> sealed = archive_->Seal();
+      const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal();
       if (sealed.ok()) {
         log_.Info("sealed_on_stop",
                   {{"samples", sealed->samples}, {"blocks", sealed->blocks}, {"bytes", sealed->bytes}});

@@ -50,7 +50,7 @@ void VerifySource::Run(const VerifyOptions& options) {
     counts_ = counts;
     progress_ = true;
   };
-  absl::StatusOr<VerifyCounts> counts = archive_.Verify(
+  absl::StatusOr<VerifyCounts> counts = archive_.upkeep().Verify(
       options, {.on_damage = on_damage, .on_progress = on_progress, .keep_going = keep_going});
   absl::MutexLock lock(&mu_);
   if (counts.ok()) counts_ = *counts;

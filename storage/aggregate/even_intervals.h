@@ -1,6 +1,6 @@
 // File: storage/aggregate/even_intervals.h
 //
-// Intervals of equal length over all time: those that a trend asks for, and whose figures can be kept.
+// Intervals of equal length over all time: those that a trend asks for, and whose figures can be cached.
 #ifndef HISTORIAN_STORAGE_AGGREGATE_EVEN_INTERVALS_H_
 #define HISTORIAN_STORAGE_AGGREGATE_EVEN_INTERVALS_H_
 

@@ -2,7 +2,7 @@
 //
 // Figures are the few numbers that a caller makes of each interval of a fold: an average, say, and its
 // status. They depend on the interval alone, so those of intervals that a run of samples fills can be made
-// once, kept, and copied into answer after answer.
+// once, cached, and copied into answer after answer.
 //
 //   samples           a  b c | d e | f | g   h       a run, from the sample a to the sample h
 //   intervals      [0        )[1   )[2 )[3       )   1 and 2 are *finished*: their figures are here

@@ -1,6 +1,6 @@
 // File: storage/aggregate/figures.h
 //
-// How figures of intervals are made, and kept of a run: see figure_run.h.
+// How figures of intervals are made, and those of a run so that they can be cached: see figure_run.h.
 #ifndef HISTORIAN_STORAGE_AGGREGATE_FIGURES_H_
 #define HISTORIAN_STORAGE_AGGREGATE_FIGURES_H_
 

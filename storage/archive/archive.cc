@@ -17,10 +17,11 @@
 #include "storage/journal/journal.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/freed_memory.h"
+#include "storage/read/at_times_reader.h"
 #include "storage/read/block_list.h"
-#include "storage/read/head_cache.h"
+#include "storage/read/fold_reader.h"
 #include "storage/read/raw_reader.h"
-#include "storage/read/tag_reader.h"
+#include "storage/read/read_view.h"
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/seal.h"
 #include "storage/tail/load_tails.h"
@@ -42,7 +43,7 @@ constexpr size_t kManyTags = 50'000;
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
 
-class ArchiveImpl : public Archive {
+class ArchiveImpl : public Archive, private Upkeep {
  public:
   ArchiveImpl(std::unique_ptr<kv::Store> store, const ArchiveOptions& options, const Clock& clock)
       : store_(std::move(store)),
@@ -59,6 +60,7 @@ class ArchiveImpl : public Archive {
 
   TagRegistry& tags() override { return *tags_; }
   Retention& retention() override { return *retention_; }
+  Upkeep& upkeep() override { return *this; }
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override {
     return write_path_->OpenProducer(name);
   }
@@ -74,25 +76,19 @@ class ArchiveImpl : public Archive {
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
                                       KeepGoing keep_going) override;
-  absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
-                    IntervalSink sink, KeepGoing keep_going) override;
-  absl::Status Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                       const FigureMaker& maker, FigureTable to, KeepGoing keep_going) override;
-  bool HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                  const FigureMaker& maker) override;
+  absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going) override;
   const VersionTable& versions() const override { return versions_; }
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override;
-  absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) override;
-  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) override;
-  absl::StatusOr<SealResult> Seal(bool settle) override;
-  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
   ArchiveStats Stats() override;
   absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
   absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
-  absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
 
  private:
+  absl::StatusOr<SealResult> Seal(bool settle) override;
+  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
+  absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
+
   absl::Status CheckVersion();
   // The state of the last seal, and what the journal has since.
   absl::Status Recover();
@@ -100,14 +96,9 @@ class ArchiveImpl : public Archive {
 
   // The newest sample of the tag that has not expired.
   absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag);
-  ReadView ViewOf(const Tag& tag);
-  absl::StatusOr<std::unique_ptr<TagReader>> ReaderOf(TagId tag, KeepGoing keep_going);
-  // Remembers damage for Stats and hands the status on.
-  template <typename T>
-  absl::StatusOr<T> Noting(absl::StatusOr<T> result) {
-    if (!result.ok()) NoteDamage(result.status());
-    return result;
-  }
+  // NotFound: no such tag.
+  absl::StatusOr<ReadView> ViewOf(TagId tag, KeepGoing keep_going = nullptr);
+  // Remembers damage for Stats.
   void NoteDamage(const absl::Status& status) ABSL_LOCKS_EXCLUDED(damage_mu_);
 
   // What is cached of what the step changes.
@@ -246,34 +237,16 @@ ArchiveImpl::~ArchiveImpl() {
 
 // ---- Reading
 
-ReadView ArchiveImpl::ViewOf(const Tag& tag) {
-  return ReadView(ShardOf(tag.id).Sources(tag.id, tag.type), retention_->expired());
-}
-
-absl::StatusOr<std::unique_ptr<TagReader>> ArchiveImpl::ReaderOf(TagId id, KeepGoing keep_going) {
+absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  return std::make_unique<TagReader>(heads_, pages_, figures_, partitions_, std::move(pin), ViewOf(*tag),
-                                     std::move(keep_going));
+  ReadView view(std::move(pin), ShardOf(id).Sources(id, tag->type), retention_->expired(),
+                {heads_, pages_, figures_}, partitions_);
+  view.keep_going = std::move(keep_going);
+  view.note_end = [this](const absl::Status& status) { NoteDamage(status); };
+  return view;
 }
-
-// Passes a raw reader's damage on to the archive's list.
-template <typename Note>
-class NotingRawReader : public RawReader {
- public:
-  NotingRawReader(std::unique_ptr<RawReader> reader, Note note) : reader_(std::move(reader)), note_(note) {}
-  absl::StatusOr<bool> Next(Samples* batch) override {
-    absl::StatusOr<bool> more = reader_->Next(batch);
-    if (!more.ok()) note_(more.status());
-    return more;
-  }
-  bool AtEnd() const override { return reader_->AtEnd(); }
-
- private:
-  const std::unique_ptr<RawReader> reader_;
-  const Note note_;
-};
 
 absl::StatusOr<std::unique_ptr<RawReader>> ArchiveImpl::ReadRaw(const RawRequest& request,
                                                                 KeepGoing keep_going) {
@@ -285,9 +258,8 @@ absl::StatusOr<std::unique_ptr<RawReader>> ArchiveImpl::ReadRaw(const RawRequest
   RawRequest valid = request;
   valid.start = std::clamp(request.start, kTimestampMin, kTimestampMax + 1);
   valid.end = std::clamp(request.end, kTimestampMin, kTimestampMax + 1);
-  ASSIGN_OR_RETURN(std::unique_ptr<TagReader> reader, ReaderOf(request.tag, std::move(keep_going)));
-  const auto note = [this](const absl::Status& status) { NoteDamage(status); };
-  return std::make_unique<NotingRawReader<decltype(note)>>(NewRawReader(std::move(reader), valid), note);
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(request.tag, std::move(keep_going)));
+  return NewRawReader(std::move(view), valid);
 }
 
 absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag) {
@@ -337,51 +309,13 @@ absl::StatusOr<Samples> ArchiveImpl::ReadAtTimes(TagId tag, absl::Span<const Tim
           absl::StrCat("time ", FormatTimestamp(t), " is outside 1900-01-01 to 2200-01-01"));
     }
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
-  return Noting(reader->AtTimes(times, interpolation, uncertain_as_bad));
+  ASSIGN_OR_RETURN(const ReadView view, ViewOf(tag, std::move(keep_going)));
+  return historian::ReadAtTimes(view, times, interpolation, uncertain_as_bad);
 }
 
-absl::Status CheckEdges(absl::Span<const Timestamp> edges) {
-  if (edges.size() >= 2 && edges.front() >= kTimestampMin && edges.back() <= kTimestampMax + 1 &&
-      IsStrictlyAscending(edges.data(), edges.size())) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      "intervals need two or more ascending edges within 1900-01-01 to 2200-01-01");
-}
-
-absl::Status ArchiveImpl::Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                               uint32_t parts, IntervalSink sink, KeepGoing keep_going) {
-  RETURN_IF_ERROR(CheckEdges(edges));
-  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
-  absl::Status status = reader->Fold(edges, interpolation, parts, std::move(sink));
-  if (!status.ok()) NoteDamage(status);
-  return status;
-}
-
-absl::Status ArchiveImpl::Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                                  const FigureMaker& maker, FigureTable to, KeepGoing keep_going) {
-  RETURN_IF_ERROR(CheckEdges(edges));
-  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, std::move(keep_going)));
-  absl::Status status = reader->Figures(edges, interpolation, maker, to);
-  if (!status.ok()) NoteDamage(status);
-  return status;
-}
-
-bool ArchiveImpl::HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                             const FigureMaker& maker) {
-  const absl::StatusOr<std::unique_ptr<TagReader>> reader = ReaderOf(tag, nullptr);
-  return reader.ok() && (*reader)->HasFigures(edges, interpolation, maker);
-}
-
-absl::StatusOr<std::optional<Sample>> ArchiveImpl::SampleBefore(TagId tag, Timestamp t) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, nullptr));
-  return Noting(reader->SampleBefore(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
-}
-
-absl::StatusOr<std::optional<Sample>> ArchiveImpl::SampleAtOrAfter(TagId tag, Timestamp t) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<TagReader> reader, ReaderOf(tag, nullptr));
-  return Noting(reader->SampleAtOrAfter(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
+absl::StatusOr<std::unique_ptr<FoldReader>> ArchiveImpl::ReadFolded(TagId tag, KeepGoing keep_going) {
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(tag, std::move(keep_going)));
+  return NewFoldReader(std::move(view));
 }
 
 void ArchiveImpl::NoteDamage(const absl::Status& status) {
@@ -576,29 +510,27 @@ ArchiveStats ArchiveImpl::Stats() {
 }
 
 absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
-  const std::shared_ptr<const Tag> tag = tags_->Find(id);
-  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(id));
   TagStorage storage;
-  const ReadView sources = ViewOf(*tag);
   storage.samples_open = ShardOf(id).OpenSamples(id);
   storage.samples = storage.samples_open;
-  if (sources.oldest > sources.newest) return storage;
-  storage.first_time = sources.oldest;
-  storage.last_time = sources.newest;
-  if (sources.expired->Of(id) != nullptr) {
-    ASSIGN_OR_RETURN(const std::optional<Sample> first, SampleAtOrAfter(id, kTimestampMin));
-    ASSIGN_OR_RETURN(const std::optional<Sample> last, SampleBefore(id, kTimestampMax + 1));
+  if (view.empty()) return storage;
+  RETURN_IF_ERROR(AddSealed(*store_, view, &storage));
+  storage.first_time = view.oldest;
+  storage.last_time = view.newest;
+  if (view.expired->Of(id) != nullptr) {
+    const std::unique_ptr<FoldReader> reader = NewFoldReader(std::move(view));
+    ASSIGN_OR_RETURN(const std::optional<Sample> first, reader->SampleAtOrAfter(kTimestampMin));
+    ASSIGN_OR_RETURN(const std::optional<Sample> last, reader->SampleBefore(kTimestampMax + 1));
     storage.first_time = first.has_value() ? first->time : 0;
     storage.last_time = last.has_value() ? last->time : 0;
   }
-  RETURN_IF_ERROR(AddSealed(*store_, heads_, sources, &storage));
   return storage;
 }
 
 absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timestamp start, Timestamp end) {
-  const std::shared_ptr<const Tag> tag = tags_->Find(id);
-  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
-  return historian::ListBlocks(heads_, ViewOf(*tag), start, end);
+  ASSIGN_OR_RETURN(const ReadView view, ViewOf(id));
+  return historian::ListBlocks(view, start, end);
 }
 
 absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,

@@ -29,9 +29,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "storage/aggregate/at_time.h"
-#include "storage/aggregate/figures.h"
-#include "storage/aggregate/interval_fold.h"
 #include "storage/archive/options.h"
 #include "storage/archive/stats.h"
 #include "storage/format/key.h"
@@ -42,11 +39,11 @@
 #include "storage/model/latest_sample.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
+#include "storage/read/fold_reader.h"
 #include "storage/read/requests.h"
-#include "storage/sealed/results.h"
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
-#include "storage/upkeep/verify.h"
+#include "storage/upkeep/upkeep.h"
 #include "storage/versions/closed_version.h"
 #include "storage/versions/version_table.h"
 #include "storage/write/write_result.h"
@@ -63,9 +60,12 @@ class Archive {
   // Finishes queued writes, and closes without sealing (the journal keeps what is open).
   virtual ~Archive() = default;
 
+  // ---- Rooms of their own
+
   virtual TagRegistry& tags() = 0;
   // Rules and legal holds. The archive applies them every ArchiveOptions::retention_period.
   virtual Retention& retention() = 0;
+  virtual Upkeep& upkeep() = 0;
 
   // ---- Writing
 
@@ -76,46 +76,33 @@ class Archive {
   virtual uint64_t DurableSequence(absl::string_view producer) = 0;
 
   // Stores a frame. `done` is called once, from a thread of the archive's or the caller's own, in the order
-  // of a producer's calls, when the frame is durable and visible (or refused). It must be quick. Does not
-  // block, but for a moment when memory for frames is short.
-  //   InvalidArgument     a sequence not above the producer's last (a repeated one is no error:
-  //   result.repeated) Aborted             a newer handle of the producer exists ResourceExhausted   the disk
-  //   is full, or too much is on its way: nothing was stored, repeat later Unavailable         closing
+  // of a producer's calls, when the frame is durable and visible (or refused). It must be quick. Waits for
+  // memory for frames when that is short, up to ten seconds.
+  //
+  //   InvalidArgument    the sequence is not above the producer's last, and the frame is not a repeated one,
+  //                      which is no error: WriteResult::repeated
+  //   Aborted            a newer handle of the producer exists
+  //   ResourceExhausted  the disk is full, or too much is on its way: nothing was stored, repeat later
+  //   Unavailable        the archive is closing
   virtual void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) = 0;
 
-  // ---- Reading. Strings only through ReadRaw, ReadLatest and ReadAtTimes.
+  // ---- Reading. Each sees the tag as it is when the call is made. Folds do not tell the texts of strings.
 
+  // The samples of a range. InvalidArgument: it ends before it starts.
   virtual absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                              KeepGoing keep_going = nullptr) = 0;
-
   // Newest visible sample of each tag; nothing where there is none (or no such tag).
   virtual std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) = 0;
-
   // The values at `times` (any order), in the order of `times`. Where there is none the value is 0 or "", the
-  // quality BadNoData.
+  // quality BadNoData. InvalidArgument: not a time that a sample may have.
   virtual absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                               Interpolation interpolation, bool uncertain_as_bad,
                                               KeepGoing keep_going = nullptr) = 0;
+  // What folds a tag's samples into intervals, and knows their neighbours.
+  virtual absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag,
+                                                                 KeepGoing keep_going = nullptr) = 0;
 
-  // Folds the tag's samples into the intervals between consecutive edges (ascending, two at least), which the
-  // sink is given; after an error it may have had some.
-  virtual absl::Status Fold(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                            uint32_t parts, IntervalSink sink, KeepGoing keep_going = nullptr) = 0;
-  // Folds likewise, and fills the table with the figures of the intervals: those of what is stored are kept,
-  // so that asking again costs little more than copying them.
-  virtual absl::Status Figures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                               const FigureMaker& maker, FigureTable to, KeepGoing keep_going = nullptr) = 0;
-  // Whether Figures would answer from memory, as far as is known at once.
-  virtual bool HasFigures(TagId tag, absl::Span<const Timestamp> edges, Interpolation interpolation,
-                          const FigureMaker& maker) = 0;
-  // Fold, gathered.
-  absl::StatusOr<std::vector<Interval>> Fold(TagId tag, absl::Span<const Timestamp> edges,
-                                             Interpolation interpolation, uint32_t parts) {
-    std::vector<Interval> intervals;
-    absl::Status status = Fold(tag, edges, interpolation, parts, AppendTo(&intervals));
-    if (!status.ok()) return status;
-    return intervals;
-  }
+  // ---- What there is
 
   // The versions that have closed, and the open one (storage/versions/closed_version.h).
   virtual const VersionTable& versions() const = 0;
@@ -123,25 +110,10 @@ class Archive {
   // InvalidArgument: author or comment is above its limit, or not UTF-8.
   virtual absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) = 0;
 
-  // The newest visible sample before t, and the first at or after it.
-  virtual absl::StatusOr<std::optional<Sample>> SampleBefore(TagId tag, Timestamp t) = 0;
-  virtual absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(TagId tag, Timestamp t) = 0;
-
-  // ---- Administration
-
-  // Seals everything that is open, also what is too little for a good block, and trims the journal. With
-  // `settle` it then settles every partition that has something to gain, which may take minutes.
-  virtual absl::StatusOr<SealResult> Seal(bool settle = false) = 0;
-  // Applies the retention rules as of the clock's now, just changed ones too, and drops what has expired from
-  // the disk. `dry_run`: says what that would do, and does nothing.
-  virtual absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) = 0;
   virtual ArchiveStats Stats() = 0;
   virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
+  // Those with samples in start <= time < end, in order of time.
   virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;
-  // Reads all that is stored and checks it (verify.h); what is damaged is in Stats too from then on. Runs on
-  // the calling thread, which should be one that waits for nobody.
-  virtual absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options,
-                                              const VerifyObserver& observer) = 0;
   // NotFound: no such block.
   virtual absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) = 0;
 };

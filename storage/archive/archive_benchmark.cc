@@ -109,7 +109,7 @@ void BM_Write(benchmark::State& state) {
     state.ResumeTiming();
     scratch.WriteAll(std::move(frames));
     state.PauseTiming();
-    HISTORIAN_CHECK(scratch.archive().Seal().ok());
+    HISTORIAN_CHECK(scratch.archive().upkeep().Seal().ok());
     const ArchiveStats stats = scratch.archive().Stats();
     HISTORIAN_CHECK(stats.samples_sealed == scratch.samples());
     state.counters["samples/s"] =
@@ -134,15 +134,17 @@ void BM_Fold(benchmark::State& state) {
   std::vector<Frame> frames = scratch.MakeFrames();
   const Timestamp start = frames.front().columns.front().samples.times.front();
   scratch.WriteAll(std::move(frames));
-  HISTORIAN_CHECK(scratch.archive().Seal(/*settle=*/true).ok());
+  HISTORIAN_CHECK(scratch.archive().upkeep().Seal(/*settle=*/true).ok());
   std::vector<Timestamp> edges;
   for (int i = 0; i <= size; ++i) edges.push_back(start + int64_t{seconds} * kNanosPerSecond / size * i);
   int tag = 0;
   uint64_t count = 0;
   for (auto _ : state) {
-    HISTORIAN_CHECK(scratch.archive()
-                        .Fold(scratch.tag(tag++ % kTags), edges, Interpolation::kSloped, kExtremes | kSums,
-                              [&](size_t, const Interval& interval) { count += interval.samples.count; })
+    const auto reader = scratch.archive().ReadFolded(scratch.tag(tag++ % kTags));
+    HISTORIAN_CHECK(reader.ok());
+    HISTORIAN_CHECK((*reader)
+                        ->Fold(edges, Interpolation::kSloped, kExtremes | kSums,
+                               [&](size_t, const Interval& interval) { count += interval.samples.count; })
                         .ok());
   }
   state.counters["samples"] = static_cast<double>(count) / state.iterations();
@@ -159,7 +161,7 @@ void BM_ReadRawHour(benchmark::State& state) {
   const int seconds = static_cast<int>(state.range(0));
   ScratchArchive scratch(seconds);
   scratch.WriteAll(scratch.MakeFrames());
-  HISTORIAN_CHECK(scratch.archive().Seal().ok());
+  HISTORIAN_CHECK(scratch.archive().upkeep().Seal().ok());
   int tag = 0;
   uint64_t count = 0;
   for (auto _ : state) {
@@ -181,14 +183,14 @@ void BM_DropWeek(benchmark::State& state) {
     ScratchArchive scratch(seconds);
     Archive& archive = scratch.archive();
     scratch.WriteAll(scratch.MakeFrames());
-    HISTORIAN_CHECK(archive.Seal(/*settle=*/true).ok());
+    HISTORIAN_CHECK(archive.upkeep().Seal(/*settle=*/true).ok());
     HISTORIAN_CHECK(
         archive.retention()
             .SetRule(
                 {.name = "all", .pattern = "*", .keep_raw = absl::Hours(24), .keep_rollups = absl::Hours(24)})
             .ok());
     state.ResumeTiming();
-    const absl::StatusOr<RetentionResult> dropped = archive.ApplyRetention(/*dry_run=*/false);
+    const absl::StatusOr<RetentionResult> dropped = archive.upkeep().ApplyRetention(/*dry_run=*/false);
     state.PauseTiming();
     HISTORIAN_CHECK(dropped.ok() && dropped->samples == scratch.samples());
     const ArchiveStats stats = archive.Stats();

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "storage/archive/archive.h"
 #include "storage/archive/archive_model.h"
+#include "storage/archive/folded.h"
 #include "storage/format/key.h"
 #include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
@@ -101,7 +102,7 @@ class ArchiveRetentionTest : public testing::Test {
   void Keep(const std::string& pattern, int64_t keep_ns) { Keep(pattern, keep_ns, keep_ns); }
 
   RetentionResult Apply(bool dry_run = false) {
-    const absl::StatusOr<RetentionResult> result = archive_->ApplyRetention(dry_run);
+    const absl::StatusOr<RetentionResult> result = archive_->upkeep().ApplyRetention(dry_run);
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? *result : RetentionResult();
   }
@@ -134,7 +135,7 @@ class ArchiveRetentionTest : public testing::Test {
     IntervalFold fold(kType, Interpolation::kSloped, edges, kAllParts, AppendTo(&folded));
     fold.Add(expected.View());
     fold.Finish();
-    const auto intervals = archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts);
+    const auto intervals = Folded(*archive_, tag, edges, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(intervals.ok()) << intervals.status();
     for (size_t i = 0; i < folded.size(); ++i) {
       ASSERT_EQ((*intervals)[i].samples, folded[i].samples) << FormatTimestamp(edges[i]);
@@ -164,7 +165,7 @@ TEST_F(ArchiveRetentionTest, WeeksThatExpiredOfAllTagsAreDropped) {
     clock_.Set(kEnd + kHour);
     Fill(a, PartitionStart(kFirstWeek + 4) + (settled ? kWeek : 0), kEnd, 1);
     Fill(b, PartitionStart(kFirstWeek + 4) + (settled ? kWeek : 0), kEnd, 2);
-    ASSERT_TRUE(archive_->Seal(settled).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(settled).ok());
     const uint64_t before = PagesBytes();
     Keep("*", 5 * kWeek - (settled ? kWeek : 0));
     const RetentionResult trial = Apply(/*dry_run=*/true), result = Apply();
@@ -190,7 +191,7 @@ TEST_F(ArchiveRetentionTest, MonthsGoByWeekByWeek) {
   const TagId a = MakeTag("a"), b = MakeTag("b");
   Fill(a, kStart, kEnd, 1);
   Fill(b, kStart, kEnd, 2);
-  ASSERT_TRUE(archive_->Seal(true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
   Keep("*", 4 * kWeek);
   clock_.Set(kStart + kDay);
   for (int week = 0; week < kWeeks + 6; ++week) {
@@ -211,7 +212,7 @@ TEST_F(ArchiveRetentionTest, OneTagOfManyWaitsAndAGoodPartIsRewrittenAway) {
     tags.push_back(MakeTag(absl::StrCat(i)));
     Fill(tags.back(), kStart, kStart + 2 * kWeek, i);
   }
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("0", 2 * kWeek);
   RetentionResult result = Apply();
   ASSERT_THAT(result.partitions, SizeIs(2));
@@ -237,7 +238,7 @@ TEST_F(ArchiveRetentionTest, ALegalHoldKeepsItsWeeksAndNoOthers) {
   const TagId a = MakeTag("a"), b = MakeTag("b");
   Fill(a, kStart, kEnd - 3 * kWeek, 1);
   Fill(b, kStart, kEnd - 3 * kWeek, 2);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   const Timestamp from = PartitionStart(kFirstWeek + 2), to = PartitionStart(kFirstWeek + 3);
   const auto hold = archive_->retention().PlaceHold(
       {.name = "h", .pattern = "a", .start = from + kDay, .end = to - kDay, .reason = "r", .placed_by = "p"});
@@ -282,42 +283,42 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   Samples few;
   for (int day = 0; day < 14; ++day) few.Add(kStart + day * kDay + day * kHour, BitsOfFloat64(day));
   Write(slow, few);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("a", kWeek, 50 * kWeek);
   Keep("slow", kWeek, 50 * kWeek);
   std::vector<Timestamp> hours, days;
   for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kHour) hours.push_back(t);
   for (Timestamp t = kStart - kDay; t <= kStart + 3 * kWeek; t += kDay) days.push_back(t);
-  const auto by_hour = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  const auto by_hour = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
   // A range within, so that its neighbours are within too.
   const std::vector<Timestamp> inner(hours.begin() + 60, hours.begin() + 260);
-  const auto by_inner = archive_->Fold(a, inner, Interpolation::kSloped, kAllParts);
-  const auto slow_by_day = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
+  const auto by_inner = Folded(*archive_, a, inner, Interpolation::kSloped, kAllParts);
+  const auto slow_by_day = Folded(*archive_, slow, days, Interpolation::kStepped, kAllParts);
   ASSERT_TRUE(by_hour.ok() && slow_by_day.ok());
   EXPECT_EQ(Apply().partitions[0].action, Action::kRewrite);
   for (const char* when : {"applied", "reopened", "rewritten again"}) {
     SCOPED_TRACE(when);
     EXPECT_THAT(ReadAll(a).times, IsEmpty());
     EXPECT_FALSE(archive_->ReadLatest({&a, 1})[0].has_value());
-    const auto again = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+    const auto again = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(again.ok()) << again.status();
     for (size_t i = 0; i < by_hour->size(); ++i) {
       ASSERT_EQ((*again)[i].samples, (*by_hour)[i].samples) << FormatTimestamp(hours[i]);
       ASSERT_EQ((*again)[i].area, (*by_hour)[i].area) << FormatTimestamp(hours[i]);
     }
-    const auto inner_again = archive_->Fold(a, inner, Interpolation::kSloped, kAllParts);
+    const auto inner_again = Folded(*archive_, a, inner, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(inner_again.ok()) << inner_again.status();
     for (size_t i = 0; i < by_inner->size(); ++i) {
       ASSERT_EQ((*inner_again)[i].good_ns, (*by_inner)[i].good_ns) << FormatTimestamp(inner[i]);
       ASSERT_EQ((*inner_again)[i].area, (*by_inner)[i].area) << FormatTimestamp(inner[i]);
     }
-    const auto slow_again = archive_->Fold(slow, days, Interpolation::kStepped, kAllParts);
+    const auto slow_again = Folded(*archive_, slow, days, Interpolation::kStepped, kAllParts);
     ASSERT_TRUE(slow_again.ok()) << slow_again.status();
     for (size_t i = 0; i < slow_again->size(); ++i) {
       ASSERT_EQ((*slow_again)[i].samples, (*slow_by_day)[i].samples) << FormatTimestamp(days[i]);
     }
     const std::vector<Timestamp> odd = {kStart, kStart + kHour / 2 + 1, kStart + kHour};
-    const absl::Status cut = archive_->Fold(a, odd, Interpolation::kSloped, kAllParts).status();
+    const absl::Status cut = Folded(*archive_, a, odd, Interpolation::kSloped, kAllParts).status();
     EXPECT_EQ(cut.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(cut.message()), HasSubstr("only rollups of 1h"));
     ExpectOnly(other, kStart, kEnd, when);
@@ -326,12 +327,12 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
       Samples late;
       late.Add(kStart + 1, BitsOfFloat64(7));
       Write(other, late);
-      ASSERT_TRUE(archive_->Seal(true).ok());
+      ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
     }
   }
   clock_.Advance(60 * kWeek);
   Apply();
-  const auto gone = archive_->Fold(a, hours, Interpolation::kSloped, kAllParts);
+  const auto gone = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
   ASSERT_TRUE(gone.ok());
   for (const Interval& interval : *gone) ASSERT_EQ(interval.samples.count, 0);
 }
@@ -345,11 +346,11 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
     samples.Add(t, BitsOfFloat64(static_cast<double>(t / kSecond % 1000)));
   }
   Write(tag, samples);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("a", kWeek, 50 * kWeek);
   for (int change = 1; !ReadAll(tag).empty(); ++change) {
     faults_->FailNth(change, absl::InternalError("the disk fails"));
-    ASSERT_FALSE(archive_->ApplyRetention(false).ok()) << change;
+    ASSERT_FALSE(archive_->upkeep().ApplyRetention(false).ok()) << change;
   }
   // Intervals that hold no samples, so that only the neighbours tell of them: between two samples, before the
   // first and behind the last.
@@ -360,11 +361,11 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
     const std::vector<Interval> expected = model_.Fold(tag, kType, edges, Interpolation::kSloped);
     int asked = 0;
     std::vector<Interval> folded;
-    const absl::Status status =
-        archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts, AppendTo(&folded), [&asked] {
-          ++asked;
-          return absl::OkStatus();
-        });
+    const auto reader = archive_->ReadFolded(tag, [&asked] {
+      ++asked;
+      return absl::OkStatus();
+    });
+    const absl::Status status = (*reader)->Fold(edges, Interpolation::kSloped, kAllParts, AppendTo(&folded));
     ASSERT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < expected.size(); ++i) {
       EXPECT_EQ(folded[i].good_ns, expected[i].good_ns);
@@ -377,7 +378,7 @@ TEST_F(ArchiveRetentionTest, NeighboursInAWeekThatWaitsToBeRewrittenCostOnePage)
 TEST_F(ArchiveRetentionTest, AReaderUnderWayMeetsAnEndAndNoError) {
   const TagId tag = MakeTag("a");
   Fill(tag, kStart, kEnd, 1);
-  ASSERT_TRUE(archive_->Seal(true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
   auto reader = archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax});
   Samples batch;
   ASSERT_TRUE(*(*reader)->Next(&batch));
@@ -404,9 +405,9 @@ TEST_F(ArchiveRetentionTest, PowerFailsAtAnyMomentOfIt) {
     const Timestamp now = clock_.Now();
     clock_.Advance(kWeek);
     for (const TagId tag : {a, b, c}) Fill(tag, now, now + kWeek, seed + week * 10 + tag);
-    ASSERT_TRUE(archive_->Seal(week % 2 == 0).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(week % 2 == 0).ok());
     faults_->CrashNth(1 + week % 12);
-    (void)archive_->ApplyRetention(false);
+    (void)archive_->upkeep().ApplyRetention(false);
     if (!faults_->crashed()) faults_->Crash();
     Reopen();
     if (week % 3 != 0) Apply();
@@ -421,7 +422,7 @@ TEST_F(ArchiveRetentionTest, PowerFailsAtAnyMomentOfIt) {
     ASSERT_EQ(ReadAll(c).times, model_.Raw(c, kType, from_c, clock_.Now()).times);
     std::vector<Timestamp> days;
     for (Timestamp t = kStart - kWeek; t <= clock_.Now(); t += kDay) days.push_back(t);
-    const auto folded = archive_->Fold(c, days, Interpolation::kSloped, kAllParts);
+    const auto folded = Folded(*archive_, c, days, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(folded.ok()) << folded.status();
     const std::vector<Interval> expected = model_.Fold(c, kType, days, Interpolation::kSloped);
     for (size_t i = 0; i < expected.size(); ++i) {
@@ -439,7 +440,7 @@ TEST_F(ArchiveRetentionTest, RulesAreAppliedByThemselvesUnlessTheClockIsNotToBeB
   };
   const TagId tag = MakeTag("a");
   Fill(tag, kStart, kEnd, 1);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   Keep("*", 3 * kWeek);
   clock_.Advance(kSecond);  // The rule is no longer fresh.
   const Timestamp from = kEnd - 3 * kWeek;
@@ -475,7 +476,7 @@ TEST_F(ArchiveRetentionTest, RocksDbReturnsTheSpace) {
     tags.push_back(MakeTag(absl::StrCat(i)));
     Fill(tags.back(), kStart, kEnd, i);
   }
-  ASSERT_TRUE(archive_->Seal(true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
   const auto bytes = [this] {
     uint64_t sum = 0;
     for (const kv::Space space : {kv::Space::kHeads, kv::Space::kPages, kv::Space::kRollups}) {

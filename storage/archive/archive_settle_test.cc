@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/archive_fixture.h"
+#include "storage/archive/folded.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/page.h"
@@ -32,10 +33,10 @@ TEST_F(SettleTest, SettlingLeavesLateSamplesAsDenseAsIfTheyHadComeInOrder) {
   }
   ASSERT_TRUE(WriteColumn(in_order, ValueType::kFloat64, all).ok());
   ASSERT_TRUE(WriteColumn(late, ValueType::kFloat64, even).ok());
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   ASSERT_TRUE(WriteColumn(late, ValueType::kFloat64, odd).ok());
-  ASSERT_TRUE(archive_->Seal().ok());
-  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   const TagStorage a = *archive_->StorageOf(in_order), b = *archive_->StorageOf(late);
   EXPECT_EQ(a.payload_bytes, b.payload_bytes);
   EXPECT_EQ(a.head_bytes, b.head_bytes);
@@ -43,7 +44,7 @@ TEST_F(SettleTest, SettlingLeavesLateSamplesAsDenseAsIfTheyHadComeInOrder) {
   EXPECT_EQ(b.samples, kSize);
   ExpectSame(ValueType::kFloat64, ReadAll(late), all, "settled");
   EXPECT_EQ(archive_->Stats().samples_unsettled, 0);
-  EXPECT_EQ(archive_->Seal(true)->partitions_settled, 0) << "there is nothing more to gain";
+  EXPECT_EQ(archive_->upkeep().Seal(true)->partitions_settled, 0) << "there is nothing more to gain";
 }
 
 TEST_F(SettleTest, SettlingKeepsReplacedStatementsOutOfTheWay) {
@@ -52,9 +53,9 @@ TEST_F(SettleTest, SettlingKeepsReplacedStatementsOutOfTheWay) {
     Samples samples;
     for (int i = 0; i < 10; ++i) samples.Add(kStart + i * kSecond, BitsOfInt64(value));
     ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
-    ASSERT_TRUE(archive_->Seal().ok());
+    ASSERT_TRUE(archive_->upkeep().Seal().ok());
   }
-  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   EXPECT_EQ(archive_->StorageOf(tag)->samples, 10);
   EXPECT_THAT(ReadAll(tag).values, testing::Each(BitsOfInt64(3)));
   archive_.reset();
@@ -84,7 +85,7 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
     samples.Add(start + static_cast<Timestamp>(i) * 5 * kSecond, BitsOfFloat64(static_cast<double>(i % 777)));
   }
   ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
-  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   std::vector<Timestamp> edges;
   for (int day = 0; day <= 12; ++day) edges.push_back(start + day * 86400 * kSecond);
   std::vector<Interval> expected;
@@ -99,7 +100,7 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   }
   Reopen();
   const absl::StatusOr<std::vector<Interval>> actual =
-      archive_->Fold(tag, absl::MakeSpan(edges).subspan(1), Interpolation::kSloped, kAllParts);
+      Folded(*archive_, tag, absl::MakeSpan(edges).subspan(1), Interpolation::kSloped, kAllParts);
   // The neighbours outside are told by heads.
   ASSERT_TRUE(actual.ok()) << actual.status();
   for (size_t i = 1; i < expected.size() - 1; ++i) {
@@ -108,7 +109,7 @@ TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   }
   // Where an edge cuts a page, the page is missed.
   edges[3] += 1;
-  EXPECT_EQ(archive_->Fold(tag, edges, Interpolation::kSloped, kAllParts).status().code(),
+  EXPECT_EQ(Folded(*archive_, tag, edges, Interpolation::kSloped, kAllParts).status().code(),
             absl::StatusCode::kDataLoss);
 }
 
@@ -124,15 +125,15 @@ TEST_F(SettleTest, AFoldAsksAtEveryPageAndPartitionAndEndsWhenItIsTold) {
   std::vector<Timestamp> edges;
   for (int i = 0; i <= 1000; ++i) edges.push_back(kStart + i * 11'999'999'999'989);
   for (const bool settled : {false, true}) {
-    ASSERT_TRUE(archive_->Seal(settled).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(settled).ok());
     int asked = 0;
     const auto fold = [&](int answers) {
       asked = 0;
-      return archive_->Fold(
-          tag, edges, Interpolation::kSloped, kExtremes | kSums, [](size_t, const Interval&) {},
-          [&asked, answers]() -> absl::Status {
-            return asked++ < answers ? absl::OkStatus() : absl::CancelledError("told to end");
-          });
+      const auto reader = archive_->ReadFolded(tag, [&asked, answers]() -> absl::Status {
+        return asked++ < answers ? absl::OkStatus() : absl::CancelledError("told to end");
+      });
+      return (*reader)->Fold(edges, Interpolation::kSloped, kExtremes | kSums,
+                             [](size_t, const Interval&) {});
     };
     ASSERT_TRUE(fold(INT_MAX).ok());
     ASSERT_TRUE(fold(INT_MAX).ok());  // As all that follow: some of it is remembered.
@@ -150,7 +151,7 @@ TEST_F(SettleTest, AReaderGoesOnOverWhatItBeganWithWhileThatIsSettled) {
   Samples samples;
   for (int i = 0; i < 100'000; ++i) samples.Add(kStart + i * kSecond, BitsOfInt64(i));
   ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   auto reader = *archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax});
   Samples read, batch;
   ASSERT_TRUE(*reader->Next(&batch));
@@ -159,7 +160,7 @@ TEST_F(SettleTest, AReaderGoesOnOverWhatItBeganWithWhileThatIsSettled) {
     Samples late;
     late.Add(kStart + i * kSecond + 1, BitsOfInt64(0));
     ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, late).ok());
-    ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   }
   while (true) {
     const absl::StatusOr<bool> more = reader->Next(&batch);
@@ -170,7 +171,7 @@ TEST_F(SettleTest, AReaderGoesOnOverWhatItBeganWithWhileThatIsSettled) {
   ExpectSame(ValueType::kInt64, read, samples, "the reader from before");
   reader.reset();
   // Now nobody needs the old payloads any more.
-  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   const uint64_t needed = archive_->StorageOf(tag)->payload_bytes;
   archive_.reset();
   const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/archive_model.h"
+#include "storage/archive/folded.h"
 
 namespace historian {
 namespace {
@@ -106,7 +107,7 @@ TEST_F(ArchiveTest, HostileValuesComeBackBitForBit) {
     ExpectSame(ValueType::kInt64, ReadAll(i), ints, state);
     ExpectSame(ValueType::kString, ReadAll(s), strings, state);
     if (state == std::string("open")) {
-      ASSERT_TRUE(archive_->Seal().ok());
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
     } else {
       Reopen();
     }
@@ -122,14 +123,14 @@ TEST_F(ArchiveTest, ALaterStatementWinsAndTheFirstIsKept) {
       samples.Add(t, BitsOfInt64(value));
       ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
       if (seal_between) {
-        ASSERT_TRUE(archive_->Seal().ok());
+        ASSERT_TRUE(archive_->upkeep().Seal().ok());
       }
       const Samples read = *ReadAll({.tag = tag, .start = t, .end = t + 1});
       ASSERT_THAT(read.values, testing::ElementsAre(BitsOfInt64(value)));
       EXPECT_EQ((*archive_->ReadLatest({&tag, 1})[0]).sample.value, BitsOfInt64(value));
     }
   }
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_GE(archive_->StorageOf(tag)->samples,
             6);  // 1, 2, 1 at both times; what repeats its predecessor may be dropped.
   EXPECT_THAT(ReadAll(tag).times, SizeIs(2));
@@ -230,7 +231,7 @@ TEST_F(ArchiveTest, AFullDiskRefusesWritesServesReadsAndResumes) {
   faults_->SetFull(true);
   one.times[0] = kStart + 1;
   EXPECT_EQ(WriteColumn(tag, ValueType::kFloat64, one).status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_FALSE(archive_->Seal().ok());
+  EXPECT_FALSE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(ReadAll(tag).times, SizeIs(1));
   faults_->SetFull(false);
   // It resumes by itself; the writer begins again behind what was acknowledged.
@@ -242,7 +243,7 @@ TEST_F(ArchiveTest, AFullDiskRefusesWritesServesReadsAndResumes) {
     if (!result.ok()) absl::SleepFor(absl::Milliseconds(20));
   }
   EXPECT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(archive_->Seal().ok());
+  EXPECT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(ReadAll(tag).times, SizeIs(2));
 }
 
@@ -254,7 +255,7 @@ TEST_F(ArchiveTest, LateSamplesSaidTwiceAreNotCountedAsOpenForEver) {
   Samples late;
   late.Add(kStart + 5, 5);
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, late).ok());
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_EQ(archive_->Stats().samples_open, 0);
   EXPECT_EQ(ReadAll(tag).size(), 2000);
 }
@@ -293,7 +294,7 @@ TEST_F(ArchiveTest, ADamagedPageIsReportedAndTheRestIsServed) {
   for (int i = 0; i < 5000; ++i) samples.Add(kStart + i * kSecond, random() >> 2);
   ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
   ASSERT_TRUE(WriteColumn(other, ValueType::kFloat64, samples).ok());
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   const std::vector<BlockInfo> blocks = *archive_->ListBlocks(tag, kTimestampMin, kTimestampMax);
   ASSERT_THAT(blocks, SizeIs(1));
   ASSERT_TRUE(
@@ -320,7 +321,7 @@ TEST_F(ArchiveTest, FiguresThatLackADamagedBlockAreNotKept) {
   Samples samples;
   for (int i = 0; i < 3 * 7 * 1440; ++i) samples.Add(start + i * 60 * kSecond, BitsOfFloat64(i % 100));
   ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
-  ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   const std::vector<BlockInfo> blocks = *archive_->ListBlocks(tag, kTimestampMin, kTimestampMax);
   ASSERT_THAT(blocks, SizeIs(3)) << "one a week";
   Reopen();
@@ -337,7 +338,8 @@ TEST_F(ArchiveTest, FiguresThatLackADamagedBlockAreNotKept) {
         to[0].Set(i, interval.samples.count, kGood);
       }};
   for (const char* time : {"the first time", "when what was made is in memory"}) {
-    const absl::Status status = archive_->Figures(tag, edges, Interpolation::kStepped, maker, {&column, 1});
+    const absl::Status status =
+        FiguresOf(*archive_, tag, edges, Interpolation::kStepped, maker, {&column, 1});
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << time << ": " << status;
   }
 }
@@ -376,7 +378,7 @@ TEST_F(ArchiveTest, ManyTagsAreThereAgainAfterAStart) {
     ASSERT_TRUE(result.ok()) << result.status();
     ASSERT_EQ(result->stored, kTags / 3);
     if (third == 1) {
-      ASSERT_TRUE(archive_->Seal().ok());
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
     }
   }
   for (int starts = 0; starts < 2; ++starts) {
@@ -396,7 +398,7 @@ TEST_F(ArchiveTest, ManyTagsAreThereAgainAfterAStart) {
       ASSERT_EQ(latest[id - 1]->sample.time, kStart + (id % 3) * kSecond);
       ASSERT_EQ(latest[id - 1]->sample.value, BitsOfInt64(id * 7));
     }
-    ASSERT_TRUE(archive_->Seal().ok());  // Then there is no journal to replay.
+    ASSERT_TRUE(archive_->upkeep().Seal().ok());  // Then there is no journal to replay.
   }
 }
 
@@ -428,7 +430,8 @@ TEST_F(ArchiveTest, ManyWritersAndReadersAndSealsAtOnce) {
     });
   }
   threads.emplace_back([&] {
-    for (bool settle = false; writing > 0; settle = !settle) EXPECT_TRUE(archive_->Seal(settle).ok());
+    for (bool settle = false; writing > 0; settle = !settle)
+      EXPECT_TRUE(archive_->upkeep().Seal(settle).ok());
   });
   threads.emplace_back([&] {
     size_t before = 0;
@@ -576,7 +579,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
     const std::vector<Timestamp> sorted(edges.begin(), edges.end());
     for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
       if (interpolation == Interpolation::kSloped && !IsNumeric(tag.type)) continue;
-      const auto actual = archive_->Fold(tag.id, sorted, interpolation, kAllParts);
+      const auto actual = Folded(*archive_, tag.id, sorted, interpolation, kAllParts);
       ASSERT_TRUE(actual.ok()) << actual.status();
       const std::vector<Interval> expected = model_.Fold(tag.id, tag.type, sorted, interpolation);
       ASSERT_EQ(actual->size(), expected.size()) << where;
@@ -640,7 +643,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
                                    to[k].Set(i, figures[k], static_cast<Quality>(k));
                                  }
                                }};
-    const absl::Status status = archive_->Figures(tag, edges, interpolation, maker, table);
+    const absl::Status status = FiguresOf(*archive_, tag, edges, interpolation, maker, table);
     EXPECT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < rows; ++i) {
       for (size_t k = 0; k < kFigures; ++k) {
@@ -724,7 +727,7 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
     Frame frame = RandomFrame();
     switch (random_() % 12) {
       case 0: {
-        const absl::StatusOr<SealResult> sealed = archive_->Seal(random_() % 2 == 0);
+        const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal(random_() % 2 == 0);
         ASSERT_TRUE(sealed.ok()) << sealed.status();
         break;
       }
@@ -735,9 +738,9 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
         // The power fails at some point of the next few changes; whatever was acknowledged must be there.
         faults_->CrashNth(1 + random_() % 9, static_cast<kv::Faults::Torn>(random_() % 3));
         frame.sequence = sequence_ + 1;
-        if (random_() % 2 == 0) (void)archive_->Seal(random_() % 2 == 0);
+        if (random_() % 2 == 0) (void)archive_->upkeep().Seal(random_() % 2 == 0);
         const absl::StatusOr<WriteResult> result = Write(frame);
-        if (random_() % 2 == 0) (void)archive_->Seal(random_() % 2 == 0);
+        if (random_() % 2 == 0) (void)archive_->upkeep().Seal(random_() % 2 == 0);
         Reopen();
         if (result.ok()) {
           ASSERT_GE(sequence_, frame.sequence) << "an acknowledged frame is gone";
@@ -796,7 +799,7 @@ TEST_P(CrampedArchiveSimulation, EveryReadEqualsTheModel) {
   }
   EXPECT_GT(archive_->Stats().seals, 0);
   // All of it is a year old, so it is settled without being asked.
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   while (archive_->Stats().settles == 0) absl::SleepFor(absl::Milliseconds(10));
 }
 

@@ -35,10 +35,10 @@ class VerifyTest : public ArchiveTest {
   Found VerifyAll(const VerifyOptions& options = {}) {
     Found found;
     const absl::StatusOr<VerifyCounts> counts =
-        archive_->Verify(options, {.on_damage = [&](const Damage& damage) {
-                           found.damages.push_back(damage);
-                           found.tags.insert(damage.tag);
-                         }});
+        archive_->upkeep().Verify(options, {.on_damage = [&](const Damage& damage) {
+                                    found.damages.push_back(damage);
+                                    found.tags.insert(damage.tag);
+                                  }});
     EXPECT_TRUE(counts.ok()) << counts.status();
     if (counts.ok()) found.counts = *counts;
     EXPECT_EQ(found.counts.damages, found.damages.size());
@@ -87,13 +87,13 @@ class VerifyTest : public ArchiveTest {
       WriteRun(tag, type, 0, 20'000);
       WriteRun(tag, type, 5000, 3000, 5);  // Replaces what was said.
     }
-    ASSERT_TRUE(archive_->Seal(/*settle=*/true).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
     for (const TagId tag : tags_) {
       const ValueType type = archive_->tags().Find(tag)->type;
       WriteRun(tag, type, 30'000, 10'000);
       WriteRun(tag, type, 20'000, 500);  // Late.
     }
-    ASSERT_TRUE(archive_->Seal().ok());
+    ASSERT_TRUE(archive_->upkeep().Seal().ok());
     for (const TagId tag : tags_) {
       const ValueType type = archive_->tags().Find(tag)->type;
       WriteRun(tag, type, 40'000, 100);
@@ -246,17 +246,17 @@ TEST_F(VerifyTest, BlocksThatAreReplacedMeanwhileAreNoDamage) {
   Fill();
   int calls = 0;
   std::vector<Damage> damages;
-  const absl::StatusOr<VerifyCounts> counts =
-      archive_->Verify({}, {.on_damage = [&](const Damage& damage) { damages.push_back(damage); },
-                            .keep_going =
-                                [&] {
-                                  if (++calls % 7 == 0 && calls < 100) {
-                                    WriteRun(tags_[calls % 3], archive_->tags().Find(tags_[calls % 3])->type,
-                                             60'000 + calls * 100, 50);
-                                    EXPECT_TRUE(archive_->Seal(/*settle=*/true).ok());
-                                  }
-                                  return absl::OkStatus();
-                                }});
+  const absl::StatusOr<VerifyCounts> counts = archive_->upkeep().Verify(
+      {}, {.on_damage = [&](const Damage& damage) { damages.push_back(damage); },
+           .keep_going =
+               [&] {
+                 if (++calls % 7 == 0 && calls < 100) {
+                   WriteRun(tags_[calls % 3], archive_->tags().Find(tags_[calls % 3])->type,
+                            60'000 + calls * 100, 50);
+                   EXPECT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+                 }
+                 return absl::OkStatus();
+               }});
   ASSERT_TRUE(counts.ok()) << counts.status();
   EXPECT_THAT(damages, testing::IsEmpty()) << (damages.empty() ? "" : damages.front().what);
   EXPECT_GT(calls, 20);
@@ -265,7 +265,7 @@ TEST_F(VerifyTest, BlocksThatAreReplacedMeanwhileAreNoDamage) {
 TEST_F(VerifyTest, EndsWhenToldTo) {
   Fill();
   int calls = 0;
-  const auto counts = archive_->Verify(
+  const auto counts = archive_->upkeep().Verify(
       {},
       {.keep_going = [&calls] { return ++calls < 5 ? absl::OkStatus() : absl::CancelledError("enough"); }});
   EXPECT_EQ(counts.status(), absl::CancelledError("enough"));
@@ -299,7 +299,7 @@ TEST_F(VerifyTest, DamagedFilesOfTheStoreAreFound) {
     }
     ASSERT_TRUE(WriteColumn(tags.back(), ValueType::kFloat64, samples).ok());
   }
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(VerifyAll().damages, testing::IsEmpty());
   close();
 

@@ -53,12 +53,12 @@ TEST_F(VersionsTest, AMarkClosesTheOpenVersion) {
 }
 
 TEST_F(VersionsTest, ASealClosesOneIfSomethingArrived) {
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(Causes(), IsEmpty());
   WriteOne();
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(Causes(), ElementsAre(VersionCause::kSeal));
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(Causes(), ElementsAre(VersionCause::kSeal));
 }
 
@@ -79,13 +79,13 @@ TEST_F(VersionsTest, WhatWasToldOfIsThereAfterAPowerCut) {
   EXPECT_THAT(Listed(), ElementsAre(in_journal));
   EXPECT_EQ(archive_->versions().open(), 2);
   // What arrived behind the mark is open still: a seal closes it.
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(Causes(), ElementsAre(VersionCause::kSeal, VersionCause::kMark));
   const std::vector<ClosedVersion> sealed = Listed();
   faults_->Crash();
   Reopen();
   EXPECT_EQ(Listed(), sealed);
-  ASSERT_TRUE(archive_->Seal().ok());
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_EQ(Listed(), sealed) << "nothing has arrived since";
   EXPECT_EQ(ReadAll(tag_).size(), 2);
 }
@@ -97,7 +97,7 @@ TEST_F(VersionsTest, ClosingUnderLoadLosesNothing) {
       ASSERT_TRUE(archive_->MarkVersion("", std::to_string(round)).ok());
     }
     if (round % 11 == 0) {
-      ASSERT_TRUE(archive_->Seal().ok());
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
     }
     if (round % 17 == 0) {
       const std::vector<ClosedVersion> before = Listed();

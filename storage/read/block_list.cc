@@ -12,15 +12,14 @@
 
 namespace historian {
 
-absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const ReadView& sources,
-                                                  Timestamp start, Timestamp end) {
+absl::StatusOr<std::vector<BlockInfo>> ListBlocks(const ReadView& view, Timestamp start, Timestamp end) {
   std::vector<BlockInfo> blocks;
-  start = std::max(start, sources.oldest);
-  end = std::min(end, sources.newest + 1);
+  start = std::max(start, view.oldest);
+  end = std::min(end, view.newest + 1);
   if (start >= end) return blocks;
   for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
-    if (sources.HasExpired(p)) continue;
-    ASSIGN_OR_RETURN(const std::shared_ptr<const TagHeads> of_tag, heads.Get(p, sources.tag));
+    if (view.HasExpired(p)) continue;
+    ASSIGN_OR_RETURN(const std::shared_ptr<const TagHeads> of_tag, view.caches.heads.Get(p, view.tag));
     RETURN_IF_ERROR(of_tag->stored->damage);
     for (const StoredHead& stored : of_tag->stored->heads) {
       if (stored.head.first_time() >= end || stored.head.last_time() < start) continue;
@@ -34,19 +33,18 @@ absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const ReadVi
   return blocks;
 }
 
-absl::Status AddSealed(kv::Store& store, HeadCache& heads, const ReadView& sources, TagStorage* storage) {
-  if (sources.oldest > sources.newest) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks,
-                   ListBlocks(heads, sources, sources.oldest, sources.newest + 1));
+absl::Status AddSealed(kv::Store& store, const ReadView& view, TagStorage* storage) {
+  if (view.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<BlockInfo> blocks, ListBlocks(view, view.oldest, view.newest + 1));
   for (const BlockInfo& block : blocks) {
     ++storage->blocks;
     storage->samples += block.samples;
     storage->head_bytes += block.head_bytes;
     storage->payload_bytes += block.payload_bytes;
   }
-  for (int32_t p = format::PartitionOf(sources.oldest); p <= format::PartitionOf(sources.newest); ++p) {
+  for (int32_t p = format::PartitionOf(view.oldest); p <= format::PartitionOf(view.newest); ++p) {
     ASSIGN_OR_RETURN(const std::optional<std::string> rollup,
-                     store.Get(kv::Space::kRollups, format::RollupKey({p, sources.tag})));
+                     store.Get(kv::Space::kRollups, format::RollupKey({p, view.tag})));
     if (rollup.has_value()) storage->rollup_bytes += rollup->size();
   }
   return absl::OkStatus();

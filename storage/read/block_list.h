@@ -9,7 +9,6 @@
 
 #include "absl/status/statusor.h"
 #include "storage/kv/store.h"
-#include "storage/read/head_cache.h"
 #include "storage/read/read_view.h"
 #include "storage/read/requests.h"
 #include "storage/sealed/retention.h"
@@ -17,11 +16,10 @@
 namespace historian {
 
 // Those with samples in [start, end), by their first times. DataLoss when a head is damaged.
-absl::StatusOr<std::vector<BlockInfo>> ListBlocks(HeadCache& heads, const ReadView& sources,
-                                                  Timestamp start, Timestamp end);
+absl::StatusOr<std::vector<BlockInfo>> ListBlocks(const ReadView& view, Timestamp start, Timestamp end);
 
 // Adds what the tag has in blocks and rollups. Errors: those of ListBlocks.
-absl::Status AddSealed(kv::Store& store, HeadCache& heads, const ReadView& sources, TagStorage* storage);
+absl::Status AddSealed(kv::Store& store, const ReadView& view, TagStorage* storage);
 
 // NotFound when there is none, or its samples have expired.
 absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& expired, const Tag& tag,

@@ -27,7 +27,8 @@ class FigureCache {
  public:
   explicit FigureCache(size_t bytes_max) : runs_(bytes_max) {}
 
-  // Whether so many samples from `first` to `last` are worth keeping: intervals hold many each.
+  // Whether figures of this many samples, from `first` to `last`, are worth caching: each interval
+  // holds many.
   static bool IsWorthwhile(const EvenIntervals& intervals, uint64_t samples, Timestamp first, Timestamp last);
 
   // A page of a block, or with kWholeBlock all of it; or, with kWholePartition, what a tag has in a partition

@@ -26,7 +26,7 @@ class LruCache {
   struct Loaded {
     std::shared_ptr<const Value> value;
     size_t bytes = 0;
-    bool keep = true;  // Else it is for this caller alone.
+    bool shared = true;  // Else it is for this caller alone.
   };
 
   explicit LruCache(size_t bytes_max) : bytes_max_(bytes_max) {}
@@ -43,7 +43,7 @@ class LruCache {
     loaded.bytes += sizeof(Entry) + sizeof(Key) * 2 + 64;  // The entry itself, in map and list.
     absl::MutexLock lock(&mu_);
     // Something changed meanwhile: what was read is right for this caller, but perhaps not for the next.
-    if (generation != generation_ || loaded.bytes > bytes_max_ || !loaded.keep || entries_.contains(key)) {
+    if (generation != generation_ || loaded.bytes > bytes_max_ || !loaded.shared || entries_.contains(key)) {
       return loaded.value;
     }
     used_.push_front(key);

@@ -1,7 +1,7 @@
 // File: storage/read/page_cache.h
 //
-// Pages of blocks: fetched, checked, decoded, and kept, most recently used first, within a number of bytes.
-// Blocks never change, so nothing here is ever out of date.
+// Pages of blocks: fetched, checked, decoded, and held in memory, the most recently used ones, within a
+// number of bytes. Blocks never change, so nothing here is ever out of date.
 #ifndef HISTORIAN_STORAGE_READ_PAGE_CACHE_H_
 #define HISTORIAN_STORAGE_READ_PAGE_CACHE_H_
 
@@ -74,10 +74,10 @@ class PageFetcher {
   PageCache& cache_;
   bool pass_through_ = false;
   std::optional<format::BlockId> block_;  // Whose payload this is, in the string or at the cursor.
-  absl::string_view payload_;
-  std::string fetched_;
-  format::BlockId ahead_;               // What is walked over, when its seal is not 0,
-  std::unique_ptr<kv::Cursor> cursor_;  // and the place; null before the first.
+  absl::string_view payload_;             // Of block_.
+  std::string fetched_;                   // What payload_ points into, when it is not at cursor_.
+  format::BlockId ahead_;                 // What is walked over, see WalkAhead; nothing when its seal is 0.
+  std::unique_ptr<kv::Cursor> cursor_;    // Where WalkAhead has come to; null before the first payload.
 };
 
 }  // namespace historian

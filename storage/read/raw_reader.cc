@@ -1,15 +1,18 @@
 #include "storage/read/raw_reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "storage/model/status_macros.h"
+#include "storage/read/cluster_cursor.h"
+#include "storage/read/read_view.h"
 
 namespace historian {
 namespace {
 
-// A read of so many samples is a scan, which must not push out of the cache what screens look at.
+// A read of this many samples is a scan, which must not push out of the cache what screens look at.
 constexpr uint64_t kLongRead = 4 * kRawBatchMax;
 // A batch ends with the page that brings its text to this.
 constexpr size_t kBatchTextBytes = size_t{1} << 20;
@@ -17,10 +20,20 @@ constexpr size_t kBatchTextBytes = size_t{1} << 20;
 // Delivers [bound before] range [bound behind], or the same from the other end.
 class ClusterRawReader : public RawReader {
  public:
-  ClusterRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request)
-      : reader_(std::move(reader)), request_(request) {}
+  ClusterRawReader(ReadView view, const RawRequest& request)
+      : view_(std::move(view)), request_(request), cursor_(view_) {}
 
-  absl::StatusOr<bool> Next(Samples* batch) override {
+  absl::StatusOr<bool> Next(Samples* batch) override { return view_.Ended(FillBatch(batch)); }
+
+  bool AtEnd() const override {
+    return started_ && at_ == end_ && (!position_.valid() || Passed()) && damage_.ok() &&
+           cursor_.head_damage().ok();
+  }
+
+ private:
+  ValueType type() const { return view_.type; }
+
+  absl::StatusOr<bool> FillBatch(Samples* batch) {
     batch->Clear();
     if (!started_) {
       started_ = true;
@@ -42,20 +55,12 @@ class ClusterRawReader : public RawReader {
       }
     }
     delivered_ += batch->size();
-    if (delivered_ >= kLongRead) reader_->PassThrough();
+    if (delivered_ >= kLongRead) cursor_.pages().PassThrough();
     if (!batch->empty()) return true;
     RETURN_IF_ERROR(damage_);
-    RETURN_IF_ERROR(reader_->head_damage());
+    RETURN_IF_ERROR(cursor_.head_damage());
     return false;
   }
-
-  bool AtEnd() const override {
-    return started_ && at_ == end_ && (!position_.valid() || Passed()) && damage_.ok() &&
-           reader_->head_damage().ok();
-  }
-
- private:
-  ValueType type() const { return reader_->sources().type; }
 
   // Settles the first and last time to deliver (inclusive), bounds among them, and where to begin.
   absl::Status Start() {
@@ -63,9 +68,9 @@ class ClusterRawReader : public RawReader {
     from_ = request_.start;
     to_ = request_.end - 1;
     if (request_.bounds) {
-      ASSIGN_OR_RETURN(const std::optional<Sample> before, reader_->SampleBefore(request_.start));
+      ASSIGN_OR_RETURN(const std::optional<Sample> before, cursor_.SampleBefore(request_.start));
       if (before.has_value()) from_ = before->time;
-      ASSIGN_OR_RETURN(const std::optional<Sample> behind, reader_->SampleAtOrAfter(request_.end));
+      ASSIGN_OR_RETURN(const std::optional<Sample> behind, cursor_.SampleAtOrAfter(request_.end));
       if (behind.has_value()) to_ = behind->time;
     }
     if (request_.resume_after.has_value()) {
@@ -77,9 +82,9 @@ class ClusterRawReader : public RawReader {
     }
     if (from_ > to_) return absl::OkStatus();
     if (request_.reverse) {
-      ASSIGN_OR_RETURN(position_, reader_->SeekBefore(to_ + 1));
+      ASSIGN_OR_RETURN(position_, cursor_.SeekBefore(to_ + 1));
     } else {
-      ASSIGN_OR_RETURN(position_, reader_->Seek(from_));
+      ASSIGN_OR_RETURN(position_, cursor_.Seek(from_));
     }
     return absl::OkStatus();
   }
@@ -89,7 +94,7 @@ class ClusterRawReader : public RawReader {
   }
 
   absl::Status Load() {
-    const absl::Status status = reader_->Read(position_, &cluster_);
+    const absl::Status status = cursor_.Read(position_, &cluster_);
     if (absl::IsDataLoss(status)) {
       damage_ = status;
     } else {
@@ -99,15 +104,16 @@ class ClusterRawReader : public RawReader {
     const std::vector<Timestamp>& times = cluster_->times;
     at_ = std::lower_bound(times.begin(), times.end(), from_) - times.begin();
     end_ = std::upper_bound(times.begin(), times.end(), to_) - times.begin();
-    return request_.reverse ? reader_->Prev(&position_) : reader_->Next(&position_);
+    return request_.reverse ? cursor_.Prev(&position_) : cursor_.Next(&position_);
   }
 
-  const std::unique_ptr<TagReader> reader_;
+  const ReadView view_;
   const RawRequest request_;
+  ClusterCursor cursor_;
   bool started_ = false;
   Timestamp from_ = 0;
   Timestamp to_ = -1;
-  TagReader::Position position_;
+  ClusterCursor::Position position_;
   uint64_t delivered_ = 0;
   std::shared_ptr<const Samples> cluster_;
   size_t at_ = 0;  // [at_, end_) of cluster_ is still to be delivered.
@@ -117,8 +123,8 @@ class ClusterRawReader : public RawReader {
 
 }  // namespace
 
-std::unique_ptr<RawReader> NewRawReader(std::unique_ptr<TagReader> reader, const RawRequest& request) {
-  return std::make_unique<ClusterRawReader>(std::move(reader), request);
+std::unique_ptr<RawReader> NewRawReader(ReadView view, const RawRequest& request) {
+  return std::make_unique<ClusterRawReader>(std::move(view), request);
 }
 
 }  // namespace historian

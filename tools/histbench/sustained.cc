@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "client/admin.h"
 #include "client/reader.h"
+#include "storage/model/aggregate.h"
 #include "storage/model/status_macros.h"
 #include "tools/histbench/endless.h"
 #include "tools/histbench/server_process.h"
@@ -31,7 +32,7 @@ absl::Status Count(const TestBed& bed, const Workload& workload, uint64_t writte
     ASSIGN_OR_RETURN(const auto counts,
                      bed.reader().Processed(selection, {.start = workload.start() - kNanosPerSecond,
                                                         .end = *TimestampFromTime(absl::Now()),
-                                                        .aggregates = {client::Aggregate::kSampleCount}}));
+                                                        .aggregates = {Aggregate::kSampleCount}}));
     for (const client::ProcessedSeries& series : counts)
       counted += static_cast<uint64_t>(series.columns[0].AsDouble(0));
     ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, bed.admin().Storage(selection));

@@ -1,0 +1,414 @@
+#include "storage/read/fold_reader.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "storage/aggregate/even_intervals.h"
+#include "storage/format/key.h"
+#include "storage/format/rollup.h"
+#include "storage/model/status_macros.h"
+#include "storage/read/cluster_cursor.h"
+#include "storage/read/figure_cache.h"
+#include "storage/read/read_view.h"
+
+namespace historian {
+namespace {
+
+// A partition of so few intervals is folded as a whole also when only some are asked for: the others are
+// mostly asked for by the next piece of a long range.
+constexpr uint64_t kIntervalsWorthAll = 64;
+
+absl::Status CheckEdges(absl::Span<const Timestamp> edges) {
+  if (edges.size() >= 2 && edges.front() >= kTimestampMin && edges.back() <= kTimestampMax + 1 &&
+      IsStrictlyAscending(edges.data(), edges.size())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "intervals need two or more ascending edges within 1900-01-01 to 2200-01-01");
+}
+
+// How figures are asked for that can be cached: those of even intervals.
+struct Cacheable {
+  EvenIntervals intervals;
+  Timestamp end = 0;  // Where the intervals asked for leave the even ones: the last may be shorter.
+  Interpolation interpolation;
+  const FigureMaker& maker;
+};
+
+std::optional<Cacheable> CacheableOf(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                                     const FigureMaker& maker) {
+  const std::optional<EvenIntervals> intervals = EvenIntervals::Of(edges);
+  if (!intervals.has_value()) return std::nullopt;
+  const Timestamp last = edges[edges.size() - 2];
+  const bool last_is_whole = Elapsed(last, edges.back()) == intervals->step;
+  return Cacheable{*intervals, last_is_whole ? kTimestampMax + 1 : last, interpolation, maker};
+}
+
+FigureCache::Key KeyOf(const ReadView& view, const Cacheable& cacheable, const format::BlockId& block,
+                       uint32_t page) {
+  return {block, page, IntervalFold::PartsFor(view.type, cacheable.interpolation, cacheable.maker.parts),
+          cacheable.intervals, cacheable.maker.id};
+}
+
+// The seal number under which the partition was settled; 0 when it was not, or something newer lies there.
+uint64_t SettledSeal(const ReadView& view, int32_t partition) {
+  const PartitionState state = view.partitions.Get(partition);
+  return state.dirty() || view.TailReaches(partition) ? 0 : state.settled;
+}
+
+// A part of a range that lies within one partition.
+struct Piece {
+  int32_t partition = 0;
+  Timestamp from = 0;
+  Timestamp to = 0;  // One past.
+};
+
+// Calls visit(piece) for each partition in which [start, end) may have samples, in order of time, until one
+// returns an error.
+template <typename Visit>
+absl::Status ForEachPiece(const ReadView& view, Timestamp start, Timestamp end, Visit visit) {
+  if (view.empty()) return absl::OkStatus();
+  const Timestamp from = std::max(start, view.oldest), to = std::min(end, view.newest + 1);
+  for (int32_t p = format::PartitionOf(from); from < to && p <= format::PartitionOf(to - 1); ++p) {
+    RETURN_IF_ERROR(visit(
+        Piece{p, std::max(from, format::PartitionStart(p)), std::min(to, format::PartitionStart(p + 1))}));
+  }
+  return absl::OkStatus();
+}
+
+// Under which the figures of all of the partition are cached once the piece was folded. Nothing when they are
+// not cached as a whole.
+std::optional<FigureCache::Key> WholePartitionKey(const ReadView& view, const Piece& piece,
+                                                  const Cacheable& cacheable) {
+  const Timestamp start = format::PartitionStart(piece.partition);
+  const Timestamp end = format::PartitionStart(piece.partition + 1);
+  const bool whole = piece.from <= std::max(start, view.oldest) && piece.to > std::min(end - 1, view.newest);
+  const bool few = cacheable.intervals.step >= format::kPartitionNanos / kIntervalsWorthAll;
+  if ((!whole && !few) || end > cacheable.end || view.HasExpired(piece.partition)) return std::nullopt;
+  const uint64_t settled = SettledSeal(view, piece.partition);
+  if (settled == 0) return std::nullopt;
+  return KeyOf(view, cacheable, {piece.partition, view.tag, 0, settled}, FigureCache::kWholePartition);
+}
+
+// One fold over a range, by a cursor of its own.
+class RangeFold {
+ public:
+  // With `cacheable`, figures of pages, blocks and partitions are copied from the cache to the table.
+  RangeFold(const ReadView& view, const Cacheable* cacheable, FigureTable to, IntervalFold* fold)
+      : view_(view), cacheable_(cacheable), to_(to), fold_(fold), cursor_(view) {}
+
+  absl::Status Run(Timestamp start, Timestamp end) {
+    ASSIGN_OR_RETURN(const std::optional<Sample> before, NeighbourBefore(start));
+    AddNeighbour(before);
+    RETURN_IF_ERROR(ForEachPiece(view_, start, end, [&](const Piece& piece) -> absl::Status {
+      RETURN_IF_ERROR(view_.GoOn());
+      return FoldPartition(piece);
+    }));
+    ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(end));
+    AddNeighbour(behind);
+    RETURN_IF_ERROR(cursor_.head_damage());
+    fold_->Finish();
+    return absl::OkStatus();
+  }
+
+ private:
+  void AddNeighbour(const std::optional<Sample>& sample) {
+    if (sample.has_value()) fold_->Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
+  }
+
+  // The rollup that stands for all of the partition; null when there is none or something newer lies there.
+  absl::StatusOr<std::shared_ptr<const format::Rollup>> RollupOf(int32_t partition);
+
+  // By the shortest way.
+  absl::Status FoldPartition(const Piece& piece);
+  // Fold the piece into the fold, or into a builder of figures.
+  template <typename Sink>
+  absl::Status FoldSlots(const format::Rollup& rollup, size_t level, const Piece& piece, Sink* sink);
+  template <typename Sink>
+  absl::Status FoldClusters(const Piece& piece, Sink* sink);
+  // Adds the figures of the block, or else the page, that begins at the cluster, if they are worth caching;
+  // returns how many clusters that was.
+  absl::StatusOr<size_t> FoldCached(const PartitionView& in, size_t cluster, Timestamp to);
+  // What to say when an interval cuts a slot of which nothing else is left.
+  absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
+
+  // The tag's nearest samples outside the range, which may be known only as the ends of runs that a rollup
+  // sums up.
+  absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t);
+  absl::StatusOr<std::optional<Sample>> NeighbourAtOrAfter(Timestamp t);
+  // The same in one partition of which raw samples have expired: of those that are known still.
+  absl::StatusOr<std::optional<Sample>> LastKnownBefore(int32_t partition, Timestamp t);
+  absl::StatusOr<std::optional<Sample>> FirstKnownAtOrAfter(int32_t partition, Timestamp t);
+
+  const ReadView& view_;
+  const Cacheable* const cacheable_;
+  const FigureTable to_;
+  IntervalFold* const fold_;
+  ClusterCursor cursor_;
+};
+
+absl::StatusOr<std::shared_ptr<const format::Rollup>> RangeFold::RollupOf(int32_t partition) {
+  const std::shared_ptr<const format::Rollup> none;
+  if (view_.HasAllExpired(partition)) return none;
+  if (view_.HasExpired(partition)) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> in, cursor_.In(partition));
+    if (in->clusters() == 0) return view_.caches.heads.Rollup(partition, view_.tag);  // All there is.
+  }
+  if (SettledSeal(view_, partition) == 0) return none;
+  return view_.caches.heads.Rollup(partition, view_.tag);
+}
+
+absl::Status RangeFold::FoldPartition(const Piece& piece) {
+  std::optional<FigureCache::Key> key;
+  if (cacheable_ != nullptr) key = WholePartitionKey(view_, piece, *cacheable_);
+  FigureCache& figures = view_.caches.figures;
+  if (key.has_value()) {
+    if (const std::shared_ptr<const FigureRun> run = figures.Find(*key); run != nullptr) {
+      fold_->AddFigures(*run, piece.from, piece.to, to_);
+      return absl::OkStatus();
+    }
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(piece.partition));
+  // Intervals shorter than all slots have nothing from them.
+  const bool is_short = rollup != nullptr && cacheable_ != nullptr &&
+                        cacheable_->intervals.step < rollup->levels[0].slot_ns &&
+                        !view_.HasExpired(piece.partition);
+  if (rollup == nullptr || is_short) return FoldClusters(piece, fold_);
+  const size_t coarsest = rollup->levels.size() - 1;
+  if (!key.has_value()) return FoldSlots(*rollup, coarsest, piece, fold_);
+  ASSIGN_OR_RETURN(
+      const std::shared_ptr<const FigureRun> run, figures.Get(*key, [&]() -> absl::StatusOr<FigureRun> {
+        const Piece all = {piece.partition, format::PartitionStart(piece.partition),
+                           format::PartitionStart(piece.partition + 1)};
+        // Each edge of an interval cuts a page, and there are about as many as blocks.
+        cursor_.pages().WalkAhead(piece.partition, view_.tag, key->block.seal);
+        const std::vector<Summary>& slots = rollup->levels[coarsest].slots;
+        FigureRunBuilder builder(view_.type, cacheable_->interpolation, cacheable_->intervals, fold_->parts(),
+                                 cacheable_->maker, slots.empty() ? all.from : slots.front().first.time,
+                                 slots.empty() ? all.from : slots.back().last.time);
+        const absl::Status status = FoldSlots(*rollup, coarsest, all, &builder);
+        cursor_.pages().Forget();
+        RETURN_IF_ERROR(status);
+        RETURN_IF_ERROR(
+            cursor_.head_damage());  // Without the clusters of a damaged head this is not the run.
+        return builder.Finish();
+      }));
+  fold_->AddFigures(*run, piece.from, piece.to, to_);
+  return absl::OkStatus();
+}
+
+template <typename Sink>
+absl::Status RangeFold::FoldSlots(const format::Rollup& rollup, size_t level, const Piece& piece,
+                                  Sink* sink) {
+  const std::vector<Summary>& slots = rollup.levels[level].slots;
+  auto slot = std::partition_point(slots.begin(), slots.end(),
+                                   [&piece](const Summary& s) { return s.last.time < piece.from; });
+  for (; slot != slots.end() && slot->first.time < piece.to; ++slot) {
+    const Timestamp first = slot->first.time, last = slot->last.time;
+    if (first >= piece.from && last < piece.to && sink->FitsOneInterval(first, last)) {
+      sink->AddSummary(*slot);
+      continue;
+    }
+    if (level == 0 && view_.HasExpired(piece.partition)) {
+      ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> in, cursor_.In(piece.partition));
+      if (in->clusters() == 0) return OnlyRollups(rollup.levels[0].slot_ns, piece.partition);
+    }
+    const Piece part = {piece.partition, std::max(piece.from, first), std::min(piece.to, last + 1)};
+    RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, part, sink) : FoldClusters(part, sink));
+  }
+  return absl::OkStatus();
+}
+
+template <typename Sink>
+absl::Status RangeFold::FoldClusters(const Piece& piece, Sink* sink) {
+  const Timestamp from = piece.from, to = piece.to;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> in, cursor_.In(piece.partition));
+  std::shared_ptr<const Samples> samples;
+  for (size_t cluster = in->FirstEndingAtOrAfter(from);
+       cluster < in->clusters() && in->first_time(cluster) < to; ++cluster) {
+    const Timestamp first = in->first_time(cluster), last = in->last_time(cluster);
+    const Summary* summary = in->summary(cluster);
+    if (summary != nullptr && first >= from && last < to && sink->FitsOneInterval(first, last)) {
+      sink->AddSummary(*summary);
+      continue;
+    }
+    RETURN_IF_ERROR(view_.GoOn());
+    if constexpr (std::is_same_v<Sink, IntervalFold>) {  // A builder makes what is cached.
+      if (cacheable_ != nullptr && first >= from && last < to && last < cacheable_->end) {
+        ASSIGN_OR_RETURN(const size_t folded, FoldCached(*in, cluster, to));
+        if (folded > 0) {
+          cluster += folded - 1;
+          continue;
+        }
+      }
+    }
+    RETURN_IF_ERROR(in->Read(cluster, cursor_.pages(), &samples));
+    const std::vector<Timestamp>& times = samples->times;
+    const auto begin = first >= from ? times.begin() : std::lower_bound(times.begin(), times.end(), from);
+    const auto end = last < to ? times.end() : std::lower_bound(begin, times.end(), to);
+    sink->Add(samples->View().Slice(begin - times.begin(), end - begin));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> RangeFold::FoldCached(const PartitionView& in, size_t cluster, Timestamp to) {
+  const PartitionView::BlockPage page = in.block_page(cluster);
+  if (page.block == nullptr) return 0;
+  const format::BlockHead& head = page.block->head;
+  size_t count = in.whole_block(cluster);
+  if (count > 0 && (head.last_time() >= to || head.last_time() >= cacheable_->end)) count = 0;
+  FigureCache::Key key = KeyOf(view_, *cacheable_, page.block->id, FigureCache::kWholeBlock);
+  if (count == 0) {
+    count = 1;
+    key.page = static_cast<uint32_t>(page.index);
+  }
+  const Summary& first = head.pages[page.index].summary;
+  const Summary& last = head.pages[page.index + count - 1].summary;
+  uint64_t size = 0;
+  for (size_t i = 0; i < count; ++i) size += head.pages[page.index + i].summary.count;
+  if (!FigureCache::IsWorthwhile(cacheable_->intervals, size, first.first.time, last.last.time)) return 0;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const FigureRun> run,
+                   view_.caches.figures.Get(key, [&]() -> absl::StatusOr<FigureRun> {
+                     FigureRunBuilder builder(view_.type, cacheable_->interpolation, cacheable_->intervals,
+                                              fold_->parts(), cacheable_->maker, first.first.time,
+                                              last.last.time);
+                     std::shared_ptr<const Samples> samples;
+                     for (size_t i = 0; i < count; ++i) {
+                       const Summary& summary = head.pages[page.index + i].summary;
+                       if (builder.FitsOneInterval(summary.first.time, summary.last.time)) {
+                         builder.AddSummary(summary);
+                         continue;
+                       }
+                       RETURN_IF_ERROR(in.Read(cluster + i, cursor_.pages(), &samples));
+                       builder.Add(samples->View());
+                     }
+                     return builder.Finish();
+                   }));
+  fold_->AddFigures(*run, first.first.time, last.last.time + 1, to_);
+  return count;
+}
+
+absl::Status RangeFold::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "tag ", view_.tag, " has only rollups of ", absl::FormatDuration(absl::Nanoseconds(slot_ns)), " from ",
+      FormatTimestamp(format::PartitionStart(partition)), " to ",
+      FormatTimestamp(format::PartitionStart(partition + 1)),
+      ", its raw samples have expired: ask for intervals that begin and end on whole multiples of that "
+      "(UTC)"));
+}
+
+absl::StatusOr<std::optional<Sample>> RangeFold::LastKnownBefore(int32_t partition, Timestamp t) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
+  if (rollup == nullptr) return cursor_.SampleBeforeIn(partition, t);
+  const std::vector<Summary>& slots = rollup->levels.front().slots;
+  const auto behind =
+      std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.first.time < t; });
+  if (behind == slots.begin()) return std::optional<Sample>();
+  const Summary& slot = *(behind - 1);
+  return std::optional<Sample>(slot.last.time < t ? slot.last : slot.first);
+}
+
+absl::StatusOr<std::optional<Sample>> RangeFold::FirstKnownAtOrAfter(int32_t partition, Timestamp t) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
+  if (rollup == nullptr) return cursor_.SampleAtOrAfterIn(partition, t);
+  const std::vector<Summary>& slots = rollup->levels.front().slots;
+  const auto slot =
+      std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.last.time < t; });
+  if (slot == slots.end()) return std::optional<Sample>();
+  return std::optional<Sample>(slot->first.time < t ? slot->last : slot->first);
+}
+
+absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourBefore(Timestamp t) {
+  ASSIGN_OR_RETURN(const std::optional<Sample> raw, cursor_.SampleBefore(t));
+  if (view_.expired->Of(view_.tag) == nullptr || view_.empty()) return raw;
+  const int32_t first = format::PartitionOf(raw.has_value() ? raw->time : view_.oldest);
+  for (int32_t p = format::PartitionOf(std::min(t, view_.newest)); p >= first; --p) {
+    if (!view_.HasExpired(p) || view_.HasAllExpired(p)) continue;
+    ASSIGN_OR_RETURN(const std::optional<Sample> known, LastKnownBefore(p, t));
+    if (known.has_value()) return known;
+  }
+  return raw;
+}
+
+absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourAtOrAfter(Timestamp t) {
+  ASSIGN_OR_RETURN(const std::optional<Sample> raw, cursor_.SampleAtOrAfter(t));
+  if (view_.expired->Of(view_.tag) == nullptr || view_.empty()) return raw;
+  const int32_t last = format::PartitionOf(raw.has_value() ? raw->time : view_.newest);
+  for (int32_t p = format::PartitionOf(std::max(t, view_.oldest)); p <= last; ++p) {
+    if (!view_.HasExpired(p) || view_.HasAllExpired(p)) continue;
+    ASSIGN_OR_RETURN(const std::optional<Sample> known, FirstKnownAtOrAfter(p, t));
+    if (known.has_value()) return known;
+  }
+  return raw;
+}
+
+// ---- The reader
+
+class ViewFoldReader final : public FoldReader {
+ public:
+  explicit ViewFoldReader(ReadView view) : view_(std::move(view)) {}
+
+  absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+                    IntervalSink sink) const override {
+    RETURN_IF_ERROR(CheckEdges(edges));
+    IntervalFold fold(view_.type, interpolation, edges, parts, std::move(sink));
+    return view_.Ended(RangeFold(view_, nullptr, {}, &fold).Run(edges.front(), edges.back()));
+  }
+
+  absl::Status Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                       const FigureMaker& maker, FigureTable to) const override {
+    RETURN_IF_ERROR(CheckEdges(edges));
+    IntervalFold fold(view_.type, interpolation, edges, maker.parts,
+                      [&](size_t i, const Interval& interval) { maker.make(interval, i, to); });
+    const std::optional<Cacheable> cacheable = CacheableOf(edges, interpolation, maker);
+    return view_.Ended(RangeFold(view_, cacheable.has_value() ? &*cacheable : nullptr, to, &fold)
+                           .Run(edges.front(), edges.back()));
+  }
+
+  uint64_t NanosToFold(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                       const FigureMaker& maker) const override {
+    if (!CheckEdges(edges).ok()) return 0;
+    const std::optional<Cacheable> cacheable = CacheableOf(edges, interpolation, maker);
+    uint64_t nanos = 0;
+    const absl::Status visited = ForEachPiece(view_, edges.front(), edges.back(), [&](const Piece& piece) {
+      if (!IsCheap(piece, cacheable)) nanos += Elapsed(piece.from, piece.to);
+      return absl::OkStatus();
+    });
+    HISTORIAN_CHECK(visited.ok());
+    return nanos;
+  }
+
+  absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const override {
+    return view_.Ended(ClusterCursor(view_).SampleBefore(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
+  }
+  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t) const override {
+    return view_.Ended(ClusterCursor(view_).SampleAtOrAfter(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
+  }
+
+ private:
+  bool IsCheap(const Piece& piece, const std::optional<Cacheable>& cacheable) const {
+    if (view_.partitions.Get(piece.partition).blocks == 0 || view_.HasAllExpired(piece.partition))
+      return true;
+    if (!cacheable.has_value()) return false;
+    if (const auto key = WholePartitionKey(view_, piece, *cacheable); key.has_value()) {
+      return view_.caches.figures.Has(*key);
+    }
+    const bool is_whole = piece.from == format::PartitionStart(piece.partition) &&
+                          piece.to == format::PartitionStart(piece.partition + 1);
+    return !is_whole;
+  }
+
+  const ReadView view_;
+};
+
+}  // namespace
+
+std::unique_ptr<FoldReader> NewFoldReader(ReadView view) {
+  return std::make_unique<ViewFoldReader>(std::move(view));
+}
+
+}  // namespace historian

@@ -1,0 +1,37 @@
+// File: storage/upkeep/upkeep.h
+//
+// What an archive does by itself when the time comes, asked for now. All of it goes on beside reads and writes.
+//
+// Threads: any number.
+#ifndef HISTORIAN_STORAGE_UPKEEP_UPKEEP_H_
+#define HISTORIAN_STORAGE_UPKEEP_UPKEEP_H_
+
+#include "absl/status/statusor.h"
+#include "storage/sealed/results.h"
+#include "storage/upkeep/verify.h"
+
+namespace historian {
+
+class Upkeep {
+ public:
+  virtual ~Upkeep() = default;
+
+  // Seals everything that is open, also what is too little for a good block, and trims the journal. With
+  // `settle` it then settles every partition that has something to gain, which may take minutes.
+  // Errors: those of the store; Unavailable, the archive is closing.
+  virtual absl::StatusOr<SealResult> Seal(bool settle = false) = 0;
+
+  // Applies the retention rules as of the clock's now, just changed ones too, and drops what has expired from
+  // the disk. `dry_run`: says what that would do, and does nothing.
+  // Errors: as Seal.
+  virtual absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) = 0;
+
+  // Reads all that is stored and checks it (verify.h); what is damaged is in the archive's Stats too from then
+  // on. Runs on the calling thread, which should be one that waits for nobody.
+  virtual absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options,
+                                              const VerifyObserver& observer) = 0;
+};
+
+}  // namespace historian
+
+#endif  // HISTORIAN_STORAGE_UPKEEP_UPKEEP_H_
