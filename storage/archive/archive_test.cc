@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/aggregate/at_time.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/archive_model.h"
 #include "storage/archive/folded.h"
@@ -339,7 +340,7 @@ TEST_F(ArchiveTest, FiguresThatLackADamagedBlockAreNotKept) {
       }};
   for (const char* time : {"the first time", "when what was made is in memory"}) {
     const absl::Status status =
-        FiguresOf(*archive_, tag, edges, Interpolation::kStepped, maker, {&column, 1});
+        FoldedFigures(*archive_, tag, edges, Interpolation::kStepped, maker, {&column, 1});
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << time << ": " << status;
   }
 }
@@ -643,7 +644,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
                                    to[k].Set(i, figures[k], static_cast<Quality>(k));
                                  }
                                }};
-    const absl::Status status = FiguresOf(*archive_, tag, edges, interpolation, maker, table);
+    const absl::Status status = FoldedFigures(*archive_, tag, edges, interpolation, maker, table);
     EXPECT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < rows; ++i) {
       for (size_t k = 0; k < kFigures; ++k) {

@@ -27,8 +27,8 @@ inline absl::StatusOr<std::vector<Interval>> Folded(Archive& archive, TagId tag,
   return intervals;
 }
 
-inline absl::Status FiguresOf(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
-                              Interpolation interpolation, const FigureMaker& maker, FigureTable to) {
+inline absl::Status FoldedFigures(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
+                                  Interpolation interpolation, const FigureMaker& maker, FigureTable to) {
   ASSIGN_OR_RETURN(const std::unique_ptr<FoldReader> reader, archive.ReadFolded(tag));
   return reader->Figures(edges, interpolation, maker, to);
 }
