@@ -62,6 +62,10 @@ class CountingArchive : public Archive {
     ++folds;
     return archive_->ReadFolded(tag, std::move(keep_going));
   }
+  const VersionTable& versions() const override { return archive_->versions(); }
+  absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override {
+    return archive_->MarkVersion(author, comment);
+  }
   ArchiveStats Stats() override { return archive_->Stats(); }
   absl::StatusOr<TagStorage> StorageOf(TagId tag) override { return archive_->StorageOf(tag); }
   absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override {

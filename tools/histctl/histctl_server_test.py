@@ -450,16 +450,16 @@ class HistctlTest(unittest.TestCase):
     # Versions.
 
     def test_versions_are_marked_and_listed(self):
-        marked = self.json('version', 'mark', '--comment', 'batch 12 released', '--by', 'ada')[0]
+        marked = self.rows('version', 'mark', '--comment', 'batch 12 released', '--by', 'ada')[0]
         self.run_ok('version', 'mark', '--comment', 'another')
-        listed = self.json('version', 'list', '--all')
+        listed = self.rows('version', 'list', '--all')
         self.assertEqual(sorted((row['version'] for row in listed), reverse=True), [row['version'] for row in listed])
         row = next(row for row in listed if row['version'] == marked['version'])
         self.assertEqual((row['cause'], row['by'], row['comment']), ('mark', 'ada', 'batch 12 released'))
         self.assertEqual(row['closed'], marked['closed'])
         one = self.run_ok('--format', 'csv', 'version', 'list', '--limit', '1')
         self.assertEqual(len(one.strip().split('\n')), 2)
-        self.assertEqual(self.json('version', 'list', '--to', '2000-01-01'), [])
+        self.assertEqual(self.rows('version', 'list', '--to', '2000-01-01'), [])
         self.run_ok('version', 'mark', code=2)
         self.run_ok('version', 'list', '--from', '2026-02-01', '--to', '2026-01-01', code=2)
 
