@@ -111,13 +111,13 @@ class ReadPlanTest : public testing::Test {
     done.WaitForNotification();
   }
 
-  // Both tags over all the time, in intervals of an hour.
-  v1::ReadProcessedRequest Hours() const {
+  // Both tags over all the time, in intervals of a day, which is what rollups of a sample a minute have.
+  v1::ReadProcessedRequest Days() const {
     v1::ReadProcessedRequest request;
     for (const TagId id : ids_) request.mutable_tags()->add_ids(id);
     request.set_start(kBegin);
     request.set_end(kNow);
-    request.set_interval_ns(3'600 * kSecond);
+    request.set_interval_ns(kDay);
     request.add_aggregates(v1::AGGREGATE_AVERAGE);
     return request;
   }
@@ -159,7 +159,7 @@ TEST_F(ReadPlanTest, ARequestIsSelectedAndPlannedOnceAndEachTagHasOneReader) {
   const auto query = v1::Query::NewStub(server->InProcessChannel({}));
 
   v1::PlotRequest plot;
-  *plot.mutable_tags() = Hours().tags();
+  *plot.mutable_tags() = Days().tags();
   plot.set_start(kBegin);
   plot.set_end(kNow);
   plot.set_columns(700);
@@ -168,7 +168,7 @@ TEST_F(ReadPlanTest, ARequestIsSelectedAndPlannedOnceAndEachTagHasOneReader) {
     archive_.folds = archive_.looks = 0;
     {
       grpc::ClientContext context;
-      const auto stream = query->ReadProcessed(&context, Hours());
+      const auto stream = query->ReadProcessed(&context, Days());
       v1::ProcessedFrame frame;
       int series = 0;
       while (stream->Read(&frame)) series += frame.series_size();
@@ -195,19 +195,19 @@ TEST_F(ReadPlanTest, ARequestIsSelectedAndPlannedOnceAndEachTagHasOneReader) {
 }
 
 TEST_F(ReadPlanTest, WhatIsCachedIsQuick) {
-  EXPECT_FALSE(IsQuick(Hours()));
-  Compute(Hours());
-  EXPECT_TRUE(IsQuick(Hours()));
-  v1::ReadProcessedRequest other = Hours();
+  EXPECT_FALSE(IsQuick(Days()));
+  Compute(Days());
+  EXPECT_TRUE(IsQuick(Days()));
+  v1::ReadProcessedRequest other = Days();
   other.set_aggregates(0, v1::AGGREGATE_MAXIMUM);
   EXPECT_FALSE(IsQuick(other)) << "other figures";
-  other = Hours();
+  other = Days();
   other.set_start(kBegin + kSecond);
   EXPECT_FALSE(IsQuick(other)) << "other intervals";
 }
 
 TEST_F(ReadPlanTest, AShortRangeIsQuickAlthoughNothingIsCached) {
-  v1::ReadProcessedRequest request = Hours();
+  v1::ReadProcessedRequest request = Days();
   request.set_start(kNow - 2 * kDay);
   EXPECT_TRUE(IsQuick(request));
   request.set_interval_ns(0);
@@ -217,11 +217,11 @@ TEST_F(ReadPlanTest, AShortRangeIsQuickAlthoughNothingIsCached) {
 }
 
 TEST_F(ReadPlanTest, TagsCountByNameAsTheyDoById) {
-  v1::ReadProcessedRequest request = Hours();
+  v1::ReadProcessedRequest request = Days();
   request.clear_tags();
   for (const char* name : {"plant/flow", "plant/level"}) request.mutable_tags()->add_names(name);
   EXPECT_FALSE(IsQuick(request)) << "nothing is cached";
-  Compute(Hours());
+  Compute(Days());
   EXPECT_TRUE(IsQuick(request));
 
   // So many intervals of a day that of one tag they are few, of two they are not.
@@ -233,7 +233,7 @@ TEST_F(ReadPlanTest, TagsCountByNameAsTheyDoById) {
 }
 
 TEST_F(ReadPlanTest, AggregatesCount) {
-  v1::ReadProcessedRequest request = Hours();
+  v1::ReadProcessedRequest request = Days();
   request.set_start(kNow - kDay);
   request.set_interval_ns(kDay / (kQuickValues / 4));
   request.add_aggregates(v1::AGGREGATE_MAXIMUM);
@@ -243,13 +243,13 @@ TEST_F(ReadPlanTest, AggregatesCount) {
 }
 
 TEST_F(ReadPlanTest, ManyTagsAreOpenedOneByOne) {
-  v1::ReadProcessedRequest request = Hours();
+  v1::ReadProcessedRequest request = Days();
   for (int i = 0; i < 10; ++i) {
     const auto created = archive_.tags().Create({Tag{.name = "more/" + std::to_string(i)}});
     request.mutable_tags()->add_ids((*created[0])->id);
   }
   EXPECT_FALSE(NamesFewTags(request.tags()));
-  EXPECT_TRUE(NamesFewTags(Hours().tags()));
+  EXPECT_TRUE(NamesFewTags(Days().tags()));
   archive_.folds = 0;
   auto plan = PlanProcessed(env_, request, nullptr);
   ASSERT_TRUE(plan.ok()) << plan.status();
