@@ -71,8 +71,8 @@ class GatedStore : public kv::Store {
   absl::StatusOr<std::unique_ptr<kv::RunBuilder>> NewRun(kv::Space space) override {
     return store_->NewRun(space);
   }
-  absl::Status Ingest(std::vector<std::unique_ptr<kv::RunBuilder>> runs) override {
-    return store_->Ingest(std::move(runs));
+  absl::Status Ingest(std::vector<std::unique_ptr<kv::RunBuilder>> runs, const kv::Batch& batch) override {
+    return store_->Ingest(std::move(runs), batch);
   }
   absl::Status DeleteRange(kv::Space space, absl::string_view begin, absl::string_view end) override {
     return store_->DeleteRange(space, begin, end);
