@@ -31,7 +31,7 @@ absl::Status Count(const TestBed& bed, const Workload& workload, uint64_t writte
     ASSIGN_OR_RETURN(const auto counts,
                      bed.reader().Processed(selection, {.start = workload.start() - kNanosPerSecond,
                                                         .end = *TimestampFromTime(absl::Now()),
-                                                        .aggregates = {client::Aggregate::kSampleCount}}));
+                                                        .aggregates = {Aggregate::kSampleCount}}));
     for (const client::ProcessedSeries& series : counts)
       counted += static_cast<uint64_t>(series.columns[0].AsDouble(0));
     ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, bed.admin().Storage(selection));
