@@ -156,11 +156,12 @@ void WriteStream::OnOpened(absl::StatusOr<std::shared_ptr<Producer>> producer) {
   producer_ = *std::move(producer);
   bool ended;
   {
-    // The first ack tells where to go on.
+    // The first ack tells where to go on. It does not wait with the frame.
     absl::MutexLock lock(&mu_);
     pending_.set_acknowledged(env_.archive.DurableSequence(name_));
     has_pending_ = true;
     ended = end_.has_value();
+    Advance();
   }
   if (ended) {
     OnTaken(absl::OkStatus());
