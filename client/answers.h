@@ -1,7 +1,7 @@
 // File: client/answers.h
 //
-// What reads answer: samples, newest values, aggregates, plots. Values are bits (storage/model/value.h), strings
-// an index into their column.
+// What reads answer: samples, newest values, aggregates, plots. Values are bits (storage/model/value.h),
+// strings an index into their column.
 #ifndef HISTORIAN_CLIENT_ANSWERS_H_
 #define HISTORIAN_CLIENT_ANSWERS_H_
 

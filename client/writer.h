@@ -12,8 +12,8 @@
 //
 // What is kept    Everything not yet acknowledged, in memory. A process that dies loses it: use on_ack or
 //                 Flush to know what need not be sent again.
-// Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk or memory is full) and broken connections are
-//                 tried again for ever, with exponential backoff and jitter.
+// Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk or memory is full) and broken connections
+//                 are tried again for ever, with exponential backoff and jitter.
 // Final errors    ABORTED (a newer writer took the producer's name), INVALID_ARGUMENT, UNAUTHENTICATED,
 //                 PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the writer stops, and every call
 //                 returns that status from then on.

@@ -2,14 +2,15 @@
 //
 // Writing samples, as proto/historian/v1/ingest.proto promises.
 //
-// A write stream reads frames while fewer than limits.stream_in_flight_bytes of it wait to become durable, and
-// while none of it waits for the archive's memory; otherwise it asks gRPC for no more, and the writer comes to a
-// stop by flow control. A frame that waits for memory too long (Archive::Write says how long) ends its stream.
-// WriteOnce has no flow control: its frame is refused at once when memory is short. Acknowledgements are gathered
-// while one is being sent, so a writer that never reads them costs one message and a bounded summary.
+// A write stream reads frames while fewer than limits.stream_in_flight_bytes of it wait to become durable,
+// and while none of it waits for the archive's memory; otherwise it asks gRPC for no more, and the writer comes
+// to a stop by flow control. A frame that waits for memory too long (Archive::Write says how long) ends its
+// stream. WriteOnce has no flow control: its frame is refused at once when memory is short. Acknowledgements
+// are gathered while one is being sent, so a writer that never reads them costs one message and a bounded
+// summary.
 //
-// Threads: gRPC's, and nothing waits on them. What has to wait (a frame for memory, the opening of a producer for
-// the frames that its handle before has under way) is called back, and holds up no other producer.
+// Threads: gRPC's, and nothing waits on them. What has to wait (a frame for memory, the opening of a producer
+// for the frames that its handle before has under way) is called back, and holds up no other producer.
 #ifndef HISTORIAN_SERVER_INGEST_SERVICE_H_
 #define HISTORIAN_SERVER_INGEST_SERVICE_H_
 

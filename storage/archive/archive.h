@@ -69,9 +69,9 @@ class Archive {
 
   // ---- Writing
 
-  // Makes a handle for a producer (1 to 128 bytes of UTF-8). Earlier handles of the name are fenced off at once:
-  // their writes give Aborted. `done` is given the handle when the frames that they have under way are settled.
-  // Returns at once, and never calls `done` itself.
+  // Makes a handle for a producer (1 to 128 bytes of UTF-8). Earlier handles of the name are fenced off at
+  // once: their writes give Aborted. `done` is given the handle when the frames that they have under way are
+  // settled. Returns at once, and never calls `done` itself.
   // Errors: InvalidArgument, the name. Aborted, opened again meanwhile. Unavailable, closing.
   virtual void OpenProducer(absl::string_view name, OpenDone done) = 0;
   // The same, and waits for it. Not for a thread that calls back.
