@@ -15,8 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/connection.h"
-#include "client/reader.h"
-#include "client/tags.h"
+#include "client/tag_items.h"
 #include "proto/historian/v1/admin.pb.h"
 #include "storage/model/timestamp.h"
 

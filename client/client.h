@@ -7,6 +7,9 @@
 //   writer.h      Writer: sends samples, durably and exactly once, over lost links and restarts.
 //   reader.h      Reader: raw samples, newest values, values at given times, aggregates, plots.
 //   admin.h       Admin: the server's state, its storage, sealing, blocks.
+//   retention.h   Retention: how long data are kept, and legal holds.
+//   tag_items.h, answers.h, rejection.h
+//                 What these take and give.
 //   wire.h        The one place that turns samples, tags and statuses into wire messages and back.
 //
 // Every call returns an absl::Status or StatusOr: the server's gRPC code unchanged, and a message that begins
@@ -38,9 +41,12 @@
 #define HISTORIAN_CLIENT_CLIENT_H_
 
 #include "client/admin.h"
+#include "client/answers.h"
 #include "client/connection.h"
 #include "client/reader.h"
+#include "client/rejection.h"
 #include "client/retention.h"
+#include "client/tag_items.h"
 #include "client/tags.h"
 #include "client/writer.h"
 

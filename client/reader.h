@@ -12,8 +12,7 @@
 //   for (double average : std::get<0>(hourly[0].columns[0].values)) ...
 //
 // Aggregates are those of storage/model/aggregate.h, which has their names, too.
-// Ranges are half-open, [start, end). Values are bits (storage/model/value.h), strings an index into their
-// column.
+// Ranges are half-open, [start, end). What reads answer is in client/answers.h.
 //
 // Errors:  NotFound, no such tag.
 //          InvalidArgument, a range or request that is not valid.
@@ -30,7 +29,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,32 +36,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "client/answers.h"
 #include "client/connection.h"
-#include "client/tags.h"
+#include "client/tag_items.h"
 #include "storage/model/aggregate.h"
-#include "storage/model/quality.h"
-#include "storage/model/samples.h"
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
-#include "storage/model/value.h"
 
 namespace historian::client {
-
-// The union of its parts, each tag once: ids first, then names, then the pattern's matches in name order.
-struct TagSelection {
-  std::vector<TagId> ids;
-  std::vector<std::string> names;
-  std::string pattern;  // A glob over names; it may match nothing. Empty: no pattern.
-
-  bool empty() const { return ids.empty() && names.empty() && pattern.empty(); }
-};
-
-// Samples of one tag.
-struct SampleBatch {
-  TagId tag_id = 0;
-  ValueType type = ValueType::kFloat64;
-  Samples samples;
-};
 
 struct RawOptions {
   bool bounds = false;   // Also the newest sample before start and the first one at or after end.
@@ -131,17 +111,6 @@ class RawSamples {
   std::unique_ptr<Stream> stream_;
 };
 
-// The newest samples of tags of one type: sample i is of tag_ids[i].
-struct LatestSamples {
-  ValueType type = ValueType::kFloat64;
-  std::vector<TagId> tag_ids;
-  Samples samples;
-};
-struct Latest {
-  std::vector<LatestSamples> groups;  // At most one per value type.
-  std::vector<TagId> empty;           // Tags without a sample.
-};
-
 struct ProcessedRequest {
   Timestamp start = 0;
   Timestamp end = 0;
@@ -151,39 +120,6 @@ struct ProcessedRequest {
   // For a trend, instead of `interval`: at most this many intervals, of a round length that the server
   // chooses. The range is widened to whole multiples of that length.
   uint32_t intervals_max = 0;
-};
-
-// One aggregate of one tag over all intervals, in time order.
-struct ProcessedColumn {
-  Aggregate aggregate = Aggregate::kCount;
-  // Times and counts are integers, as are minimum, maximum, first and last of int64, bool and digital tags.
-  // An interval without a value has 0, or NaN, and a Bad status.
-  std::variant<std::vector<double>, std::vector<int64_t>> values;
-  std::vector<Quality> status;  // One per interval, or empty if all are Good, Calculated.
-
-  size_t size() const {
-    return std::visit([](const auto& v) { return v.size(); }, values);
-  }
-  Quality StatusAt(size_t i) const { return status.empty() ? kGood | kInfoCalculated : status[i]; }
-  // Integers beyond 2^53 are rounded.
-  double AsDouble(size_t i) const {
-    return std::visit([i](const auto& v) { return static_cast<double>(v[i]); }, values);
-  }
-};
-
-struct ProcessedSeries {
-  TagId tag_id = 0;
-  std::vector<ProcessedColumn> columns;  // In the order of the request.
-  // Interval k begins k intervals after this.
-  Timestamp start = 0;
-  uint64_t interval_ns = 0;
-};
-
-struct PlotSeries {
-  TagId tag_id = 0;
-  ValueType type = ValueType::kFloat64;
-  Samples samples;                         // Ascending, each once.
-  std::vector<uint32_t> not_good_columns;  // Pixel columns that have a sample that is not usable.
 };
 
 class Reader {

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/connection.h"
-#include "client/reader.h"
+#include "client/tag_items.h"
 #include "proto/historian/v1/retention.pb.h"
 
 namespace historian::client {

@@ -65,11 +65,6 @@ absl::StatusOr<std::vector<TagOutcome>> SetRetired(const Connection& connection,
 
 }  // namespace
 
-std::string ToString(const TagKey& key) {
-  if (const TagId* id = std::get_if<TagId>(&key)) return absl::StrCat("tag ", *id);
-  return absl::StrCat("tag '", std::get<std::string>(key), "'");
-}
-
 absl::StatusOr<std::vector<TagOutcome>> Tags::Create(absl::Span<const Tag> tags) const {
   const auto stub = v1::Tags::NewStub(connection_.channel());
   return InBulk<v1::CreateTagsRequest>(

@@ -16,44 +16,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <map>
-#include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "client/connection.h"
+#include "client/tag_items.h"
 #include "storage/model/tag.h"
 
 namespace historian::client {
-
-// A tag by id or by name.
-using TagKey = std::variant<TagId, std::string>;
-
-// Returns "tag 7" or "tag 'area-1/flow'", for messages.
-std::string ToString(const TagKey& key);
-
-// What became of one item.
-struct TagOutcome {
-  absl::Status status;
-  Tag tag;  // Set if the status is OK, or AlreadyExists (then the existing tag). Else its id is 0.
-};
-
-// Changes the fields that are given and leaves the others. Name and type never change.
-struct TagUpdate {
-  TagKey key;
-  std::optional<std::string> unit;
-  std::optional<std::string> description;
-  std::optional<Interpolation> interpolation;
-  std::map<uint32_t, std::string> set_states;
-  std::vector<uint32_t> remove_states;
-  std::map<std::string, std::string> set_attributes;
-  std::vector<std::string> remove_attributes;
-};
 
 struct TagListOptions {
   std::string pattern;  // A glob over names: * ? [a-z]. Empty: all.

@@ -12,8 +12,8 @@
 //
 // What is kept    Everything not yet acknowledged, in memory. A process that dies loses it: use on_ack or
 //                 Flush to know what need not be sent again.
-// Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk is full) and broken connections are
-//                 tried again for ever, with exponential backoff and jitter.
+// Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk or memory is full) and broken connections
+//                 are tried again for ever, with exponential backoff and jitter.
 // Final errors    ABORTED (a newer writer took the producer's name), INVALID_ARGUMENT, UNAUTHENTICATED,
 //                 PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the writer stops, and every call
 //                 returns that status from then on.
@@ -40,6 +40,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/connection.h"
+#include "client/rejection.h"
 #include "proto/historian/v1/ingest.pb.h"
 #include "storage/model/quality.h"
 #include "storage/model/samples.h"
@@ -48,15 +49,6 @@
 #include "storage/model/value.h"
 
 namespace historian::client {
-
-// Samples that the server did not store, and why.
-struct WriteRejection {
-  TagId tag_id = 0;
-  Timestamp time = 0;  // Of the first of them; 0 if it has no time.
-  uint32_t count = 0;
-  v1::RejectionReason reason = v1::REJECTION_REASON_UNSPECIFIED;
-  std::string message;
-};
 
 // Valid during the callback only.
 struct WriteAcknowledgement {

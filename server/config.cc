@@ -92,7 +92,7 @@ std::vector<Setting> Bind(Config* c) {
       {"limits.reader_idle", "A query whose client takes nothing for this long is ended.",
        Period{&c->limits.reader_idle, absl::Milliseconds(100), absl::Hours(24)}},
       {"limits.memory_budget",
-       "Memory: half for the engine (open tails, frames, block heads), a quarter for RocksDB's cache, an "
+       "Memory: half for the engine (open samples, frames, what reads keep), a quarter for RocksDB's cache, an "
        "eighth for gRPC's buffers, the rest for answers and code.",
        Size{&c->limits.memory_budget, 64 * kMiB, 1024 * kGiB}},
       {"archive.future_limit", "Samples farther ahead of the server's clock are rejected.",

@@ -84,7 +84,7 @@ struct Config {
 
   // How the memory budget is divided. What is left, an eighth, is for what is not accounted for: results on
   // their way, tags, code.
-  uint64_t engine_bytes() const { return limits.memory_budget / 2; }       // Tails, frames, heads of blocks.
+  uint64_t engine_bytes() const { return limits.memory_budget / 2; }       // See memory_shares.h.
   uint64_t block_cache_bytes() const { return limits.memory_budget / 4; }  // RocksDB.
   uint64_t grpc_quota_bytes() const { return limits.memory_budget / 8; }   // Buffers of connections.
 };

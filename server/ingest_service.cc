@@ -3,12 +3,13 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/post.hpp>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/call.h"
 #include "server/status.h"
 #include "server/wire.h"
-#include "server/write_stream.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::server {
@@ -44,7 +45,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Writ
           absl::StrCat(env_.config.limits.write_streams,
                        " write streams are open: that is the limit (limits.write_streams)")));
     }
-    stream = std::make_shared<WriteStream>(*this, env_, context);
+    stream = std::make_shared<WriteStream>(static_cast<WriteStreamOwner&>(*this), env_, context);
     streams_.insert(stream);
     env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
   }
@@ -52,16 +53,17 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Writ
   return stream.get();
 }
 
-absl::StatusOr<std::shared_ptr<Producer>> IngestService::Claim(const std::string& name,
-                                                               const std::shared_ptr<WriteStream>& stream) {
+absl::Status IngestService::Claim(const std::string& name, const std::shared_ptr<WriteStream>& stream) {
   std::shared_ptr<WriteStream> before;
-  absl::StatusOr<std::shared_ptr<Producer>> producer;
   {
     // Held over both, so that the last to claim is also the one whose handle is valid.
     absl::MutexLock lock(&mu_);
     if (stopping_) return Stopping();
-    producer = env_.archive.OpenProducer(name);
-    if (!producer.ok()) return producer.status();
+    env_.archive.OpenProducer(name, [this, stream](absl::StatusOr<std::shared_ptr<Producer>> producer) {
+      boost::asio::post(env_.pool, [stream, producer = std::move(producer)]() mutable {
+        stream->OnOpened(std::move(producer));
+      });
+    });
     WriteStream*& holder = by_producer_[name];
     if (holder != nullptr) before = holder->shared_from_this();
     holder = stream.get();
@@ -74,7 +76,7 @@ absl::StatusOr<std::shared_ptr<Producer>> IngestService::Claim(const std::string
     before->End(absl::AbortedError(
         absl::StrCat("another stream of producer '", name, "' was opened from ", stream->peer())));
   }
-  return producer;
+  return absl::OkStatus();
 }
 
 void IngestService::Release(const std::string& name, WriteStream* stream) {
@@ -85,28 +87,89 @@ void IngestService::Release(const std::string& name, WriteStream* stream) {
   env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
 }
 
-absl::StatusOr<std::shared_ptr<IngestService::Handle>> IngestService::HandleOf(const std::string& name) {
-  absl::MutexLock lock(&mu_);
+absl::Status IngestService::CheckNoStream(const std::string& name) const {
   if (const auto it = by_producer_.find(name); it != by_producer_.end() && !it->second->over()) {
     return absl::FailedPreconditionError(
         absl::StrCat("producer '", name, "' has an open write stream: write there, or under another name"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<IngestService::Handle>> IngestService::HandleOf(const std::string& name) {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(CheckNoStream(name));
   if (const auto it = handle_by_name_.find(name); it != handle_by_name_.end()) {
     handles_.splice(handles_.begin(), handles_, it->second);
     return it->second->second;
-  }
-  auto handle = std::make_shared<Handle>();
-  {
-    absl::MutexLock handle_lock(&handle->mu);
-    ASSIGN_OR_RETURN(handle->producer, env_.archive.OpenProducer(name));
   }
   if (handles_.size() >= kHandlesMax) {
     handle_by_name_.erase(handles_.back().first);
     handles_.pop_back();
   }
-  handles_.emplace_front(name, handle);
+  handles_.emplace_front(name, std::make_shared<Handle>(name));
   handle_by_name_[name] = handles_.begin();
-  return handle;
+  return handles_.front().second;
+}
+
+void IngestService::WriteInOrder(const std::shared_ptr<Handle>& handle, Once once) {
+  absl::MutexLock lock(&handle->mu);
+  handle->waiting.push_back(std::move(once));
+  if (!handle->opening) WriteWaiting(handle);
+}
+
+void IngestService::WriteWaiting(const std::shared_ptr<Handle>& handle) {
+  while (!handle->waiting.empty()) {
+    // A frame is repeated, or one failed: a new handle knows what of it was stored.
+    const bool again =
+        handle->stale.exchange(false) || handle->waiting.front().frame.sequence <= handle->last_sequence;
+    if (handle->producer != nullptr && !again) {
+      WriteFirst(*handle);
+    } else if (absl::Status status = Open(handle); status.ok()) {
+      handle->opening = true;
+      return;
+    } else {
+      RefuseFirst(*handle, status);
+    }
+  }
+}
+
+void IngestService::WriteFirst(Handle& handle) {
+  Once once = std::move(handle.waiting.front());
+  handle.waiting.pop_front();
+  handle.last_sequence = once.frame.sequence;
+  env_.archive.Write(handle.producer, std::move(once.frame), std::move(once.done));
+}
+
+void IngestService::RefuseFirst(Handle& handle, const absl::Status& why) {
+  handle.producer = nullptr;
+  WriteDone done = std::move(handle.waiting.front().done);
+  handle.waiting.pop_front();
+  done(why);
+}
+
+absl::Status IngestService::Open(const std::shared_ptr<Handle>& handle) {
+  // Held over both, so that it does not fence off a stream.
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(CheckNoStream(handle->name));
+  env_.archive.OpenProducer(handle->name, [this, handle](absl::StatusOr<std::shared_ptr<Producer>> producer) {
+    boost::asio::post(env_.pool, [this, handle, producer = std::move(producer)]() mutable {
+      OnOpened(handle, std::move(producer));
+    });
+  });
+  return absl::OkStatus();
+}
+
+void IngestService::OnOpened(const std::shared_ptr<Handle>& handle,
+                             absl::StatusOr<std::shared_ptr<Producer>> producer) {
+  absl::MutexLock lock(&handle->mu);
+  handle->opening = false;
+  if (producer.ok()) {
+    handle->producer = *std::move(producer);
+    WriteFirst(*handle);
+  } else {
+    RefuseFirst(*handle, producer.status());
+  }
+  WriteWaiting(handle);
 }
 
 grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* context,
@@ -158,20 +221,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
     *out = SerializeMessage(ack);
     finish(absl::OkStatus());
   };
-  // Calls on one producer come one at a time.
-  absl::MutexLock lock(&(*handle)->mu);
-  if ((*handle)->stale.exchange(false) || sequence <= (*handle)->last_sequence) {
-    // A frame is repeated, or one failed. A new handle knows what of it was stored.
-    absl::StatusOr<std::shared_ptr<Producer>> again = env_.archive.OpenProducer(request.producer());
-    if (!again.ok()) {
-      (*handle)->stale.store(true);
-      finish(again.status());
-      return reactor;
-    }
-    (*handle)->producer = *std::move(again);
-  }
-  (*handle)->last_sequence = sequence;
-  env_.archive.Write((*handle)->producer, std::move(frame), std::move(done));
+  WriteInOrder(*handle, {std::move(frame), std::move(done)});
   return reactor;
 }
 

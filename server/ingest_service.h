@@ -2,20 +2,24 @@
 //
 // Writing samples, as proto/historian/v1/ingest.proto promises.
 //
-// A write stream reads frames while fewer than limits.stream_in_flight_bytes of it wait to become durable;
-// otherwise it asks gRPC for no more, and the writer comes to a stop by flow control. Acknowledgements are
-// gathered while one is being sent, so a writer that never reads them costs one message and a bounded
+// A write stream reads frames while fewer than limits.stream_in_flight_bytes of it wait to become durable,
+// and while none of it waits for the archive's memory; otherwise it asks gRPC for no more, and the writer comes
+// to a stop by flow control. A frame that waits for memory too long (Archive::Write says how long) ends its
+// stream. WriteOnce has no flow control: its frame is refused at once when memory is short. Acknowledgements
+// are gathered while one is being sent, so a writer that never reads them costs one message and a bounded
 // summary.
 //
-// Threads: gRPC's. They wait in two places: Archive::Write waits up to 10 s when memory is short, and opening
-// a producer waits for the frames under way of the producer's handle before.
+// Threads: gRPC's, and nothing waits on them. What has to wait (a frame for memory, the opening of a producer
+// for the frames that its handle before has under way) is called back, and holds up no other producer.
 #ifndef HISTORIAN_SERVER_INGEST_SERVICE_H_
 #define HISTORIAN_SERVER_INGEST_SERVICE_H_
 
 #include <atomic>
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -23,15 +27,14 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/historian/v1/ingest.grpc.pb.h"
 #include "server/service_env.h"
+#include "server/write_stream.h"
 
 namespace historian::server {
-
-class WriteStream;
 
 using RawIngest = v1::Ingest::WithRawCallbackMethod_Write<v1::Ingest::WithRawCallbackMethod_WriteOnce<
     v1::Ingest::WithRawCallbackMethod_GetProducer<v1::Ingest::Service>>>;
 
-class IngestService final : public RawIngest {
+class IngestService final : public RawIngest, private WriteStreamOwner {
  public:
   // env must outlive it.
   explicit IngestService(ServiceEnv& env);
@@ -48,27 +51,44 @@ class IngestService final : public RawIngest {
   void Stop();
 
  private:
-  friend class WriteStream;
-
-  // A producer that writes frame by frame.
+  // A frame of WriteOnce.
+  struct Once {
+    Frame frame;
+    WriteDone done;
+  };
+  // A producer that writes frame by frame. Its mutex is taken before the service's.
   struct Handle {
+    explicit Handle(std::string name) : name(std::move(name)) {}
+
+    const std::string name;
     absl::Mutex mu;
-    std::shared_ptr<Producer> producer ABSL_GUARDED_BY(mu);
+    std::shared_ptr<Producer> producer ABSL_GUARDED_BY(mu);  // Null: it is not open.
     uint64_t last_sequence ABSL_GUARDED_BY(mu) = 0;
+    bool opening ABSL_GUARDED_BY(mu) = false;      // For the first of `waiting`.
+    std::deque<Once> waiting ABSL_GUARDED_BY(mu);  // In the order of their calls. Empty unless it is opening.
     // Set when a write failed: the archive takes nothing more of this handle, or not until it knows where the
     // producer stands.
     std::atomic<bool> stale{false};
   };
 
-  // Makes the stream the only one of its producer; the previous one ends with ABORTED.
-  absl::StatusOr<std::shared_ptr<Producer>> Claim(const std::string& name,
-                                                  const std::shared_ptr<WriteStream>& stream);
-  void Release(const std::string& name, WriteStream* stream);
+  absl::Status Claim(const std::string& name, const std::shared_ptr<WriteStream>& stream) override;
+  void Release(const std::string& name, WriteStream* stream) override;
+  void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result) override;
+
   // Returns the handle with which WriteOnce writes for the producer.
   // Errors: FailedPrecondition, the producer has an open stream.
   absl::StatusOr<std::shared_ptr<Handle>> HandleOf(const std::string& name);
-  // Counts the rejections and, at most once in a while for each producer, logs them.
-  void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result);
+  absl::Status CheckNoStream(const std::string& name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Writes the frame once those before it are written. Opens the producer when it must.
+  void WriteInOrder(const std::shared_ptr<Handle>& handle, Once once) ABSL_LOCKS_EXCLUDED(handle->mu);
+  void WriteWaiting(const std::shared_ptr<Handle>& handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(handle->mu);
+  // Writes the first of those that wait, and takes it from them.
+  void WriteFirst(Handle& handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(handle.mu);
+  void RefuseFirst(Handle& handle, const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(handle.mu);
+  // OnOpened is called later, on the pool, if this returns OK.
+  absl::Status Open(const std::shared_ptr<Handle>& handle) ABSL_LOCKS_EXCLUDED(mu_);
+  void OnOpened(const std::shared_ptr<Handle>& handle, absl::StatusOr<std::shared_ptr<Producer>> producer)
+      ABSL_LOCKS_EXCLUDED(handle->mu);
 
   ServiceEnv& env_;
   LogRateLimiter rejections_logged_;

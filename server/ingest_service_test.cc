@@ -1,5 +1,6 @@
 #include "server/ingest_service.h"
 
+#include <atomic>
 #include <chrono>
 #include <limits>
 #include <memory>
@@ -481,6 +482,174 @@ TEST(IngestServiceTest, FullDiskRefusesWritesUntilThereIsRoom) {
   ASSERT_TRUE(last.ok()) << last.error_message();
   EXPECT_EQ(ack.acknowledged(), 1u);
   EXPECT_EQ(ack.samples_stored(), 1u);
+}
+
+// ---- Waiting: for the disk, for memory
+
+// A server whose disk may be told to answer nothing.
+class StalledDiskTest : public ::testing::Test {
+ protected:
+  static Config SmallConfig() {
+    Config config;
+    config.limits.memory_budget = uint64_t{64} << 20;  // Frames on their way have a sixteenth of it.
+    config.limits.stream_in_flight_bytes = uint64_t{1} << 30;
+    return config;
+  }
+  ~StalledDiskTest() override { faults_->HoldSyncs(false); }
+
+  // 1.6 MB on its way.
+  v1::WriteRequest LargeRequest(const std::string& producer, uint64_t sequence) {
+    v1::WriteRequest request = RequestOf(producer, sequence);
+    v1::Column* column = request.mutable_frame()->add_columns();
+    column->set_tag_id(tag_);
+    column->mutable_times()->mutable_regular()->set_first(kNow - static_cast<int64_t>(sequence) * kLarge);
+    column->mutable_times()->mutable_regular()->set_step_ns(1);
+    for (int i = 0; i < kLarge; ++i) column->mutable_values()->mutable_float64()->add_values(i);
+    return request;
+  }
+  v1::WriteRequest SmallRequest(const std::string& producer, uint64_t sequence) {
+    v1::WriteRequest request = RequestOf(producer, sequence);
+    AddColumn(tag_, {{kNow, 1}}, request.mutable_frame());
+    return request;
+  }
+
+  uint64_t InFlightBytes() { return server_.server().archive().Stats().in_flight_bytes; }
+  void AwaitInFlight(uint64_t bytes) {
+    while (InFlightBytes() < bytes) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  // Brings frames on their way until none more is let in. The disk must be held.
+  std::unique_ptr<WriteClient> FillMemory(grpc::ClientContext* context) {
+    auto stream = server_.ingest().Write(context);
+    for (uint64_t sequence = 1; InFlightBytes() < kFrameBytesMax; ++sequence) {
+      const uint64_t before = InFlightBytes();
+      EXPECT_TRUE(stream->Write(LargeRequest("filler", sequence)));
+      AwaitInFlight(before + 1);
+    }
+    return stream;
+  }
+  // Reads acks until the stream ends. Returns the last acknowledged number.
+  static uint64_t DrainAcks(WriteClient& stream) {
+    v1::WriteAck ack;
+    uint64_t acknowledged = 0;
+    while (stream.Read(&ack)) acknowledged = ack.acknowledged();
+    return acknowledged;
+  }
+  grpc::Status WriteOnce(const v1::WriteRequest& request, v1::WriteAck* ack) {
+    v1::WriteOnceRequest once;
+    once.set_producer(request.producer());
+    *once.mutable_frame() = request.frame();
+    grpc::ClientContext context;
+    return server_.ingest().WriteOnce(&context, once, ack);
+  }
+
+  static constexpr int kLarge = 100'000;
+  static constexpr uint64_t kFrameBytesMax = uint64_t{4} << 20;
+  std::shared_ptr<kv::Faults> faults_ = std::make_shared<kv::Faults>();
+  TestServer server_{SmallConfig(), [this](std::unique_ptr<kv::Store> store) {
+                       return kv::NewFaultyStore(std::move(store), faults_);
+                     }};
+  const uint32_t tag_ = server_.Create("plant/flow");
+};
+
+TEST_F(StalledDiskTest, AProducerThatComesBackHoldsUpNoOther) {
+  grpc::ClientContext first_context, again_context, other_context;
+  faults_->HoldSyncs(true);
+  auto first = server_.ingest().Write(&first_context);
+  ASSERT_TRUE(first->Write(SmallRequest("gateway", 1)));
+  AwaitInFlight(1);
+  auto again = server_.ingest().Write(&again_context);
+  ASSERT_TRUE(again->Write(SmallRequest("gateway", 1)));
+
+  // Neither a stream nor a single frame of another producer waits for that. Their openings are done when the
+  // first is acknowledged and the second is on its way.
+  auto other = server_.ingest().Write(&other_context);
+  ASSERT_TRUE(other->Write(RequestOf("other", 1)));
+  v1::WriteAck ack;
+  ASSERT_TRUE(other->Read(&ack));
+  EXPECT_EQ(ack.acknowledged(), 0u);
+  const uint64_t before = InFlightBytes();
+  grpc::Status once;
+  std::thread writer([&] {
+    v1::WriteAck once_ack;
+    once = WriteOnce(SmallRequest("meter", 1), &once_ack);
+  });
+  AwaitInFlight(before + 1);
+
+  faults_->HoldSyncs(false);
+  writer.join();
+  EXPECT_TRUE(once.ok()) << once.error_message();
+  DrainAcks(*first);
+  EXPECT_EQ(first->Finish().error_code(), grpc::StatusCode::ABORTED);
+  for (WriteClient* stream : {again.get(), other.get()}) {
+    stream->WritesDone();
+    EXPECT_EQ(DrainAcks(*stream), 1u);
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+}
+
+TEST_F(StalledDiskTest, FramesOfOneProducerWrittenOnceWaitForItsOpeningTogether) {
+  faults_->HoldSyncs(true);
+  std::vector<std::thread> writers;
+  std::atomic<int> repeated{0}, stored{0};
+  for (int i = 0; i < 4; ++i) {
+    writers.emplace_back([&] {
+      v1::WriteAck ack;
+      const grpc::Status status = WriteOnce(SmallRequest("meter", 7), &ack);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      (ack.frames_repeated() > 0 ? repeated : stored) += 1;
+    });
+  }
+  AwaitInFlight(1);
+  faults_->HoldSyncs(false);
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(stored, 1);
+  EXPECT_EQ(repeated, 3);
+}
+
+TEST_F(StalledDiskTest, AStreamThatMeetsTheMemoryLimitGoesOnWhenThereIsRoom) {
+  faults_->HoldSyncs(true);
+  grpc::ClientContext filler_context, context;
+  auto filler = FillMemory(&filler_context);
+  auto stream = server_.ingest().Write(&context);
+  constexpr uint64_t kFrames = 5;
+  for (uint64_t sequence = 1; sequence <= kFrames; ++sequence) {
+    ASSERT_TRUE(stream->Write(SmallRequest("gateway", sequence)));
+  }
+  v1::WriteAck ack;
+  ASSERT_TRUE(stream->Read(&ack));  // It is open, and its first frame waits.
+  // A single frame is told at once.
+  const grpc::Status once = WriteOnce(SmallRequest("meter", 1), &ack);
+  EXPECT_EQ(once.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(once.error_message(), HasSubstr("no memory for more samples"));
+  EXPECT_THAT(once.error_message(), HasSubstr("the budget is 32 MiB"));
+
+  faults_->HoldSyncs(false);
+  filler->WritesDone();
+  stream->WritesDone();
+  EXPECT_EQ(DrainAcks(*stream), kFrames);
+  EXPECT_TRUE(stream->Finish().ok());
+  DrainAcks(*filler);
+  EXPECT_TRUE(filler->Finish().ok());
+  EXPECT_TRUE(WriteOnce(SmallRequest("meter", 1), &ack).ok());
+  EXPECT_EQ(InFlightBytes(), 0u);
+}
+
+TEST_F(StalledDiskTest, AStreamWhoseFrameWaitsEndsWhenTheServerStops) {
+  faults_->HoldSyncs(true);
+  grpc::ClientContext filler_context, context;
+  auto filler = FillMemory(&filler_context);
+  auto stream = server_.ingest().Write(&context);
+  ASSERT_TRUE(stream->Write(SmallRequest("gateway", 1)));
+  v1::WriteAck ack;
+  ASSERT_TRUE(stream->Read(&ack));
+  std::thread stopper([&] { server_.Stop(); });
+  std::thread disk([&] { faults_->HoldSyncs(false); });
+  DrainAcks(*stream);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  DrainAcks(*filler);
+  EXPECT_EQ(filler->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  disk.join();
+  stopper.join();
 }
 
 TEST(IngestServiceTest, RejectionsAreLoggedOncePerProducerAndInterval) {

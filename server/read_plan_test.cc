@@ -37,14 +37,16 @@ class CountingArchive : public Archive {
   }
   Retention& retention() override { return archive_->retention(); }
   Upkeep& upkeep() override { return archive_->upkeep(); }
-  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override {
-    return archive_->OpenProducer(name);
+  using Archive::OpenProducer;
+  void OpenProducer(absl::string_view name, OpenDone done) override {
+    archive_->OpenProducer(name, std::move(done));
   }
   uint64_t DurableSequence(absl::string_view producer) override {
     return archive_->DurableSequence(producer);
   }
-  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override {
-    archive_->Write(producer, std::move(frame), std::move(done));
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
+             WriteTaken taken = nullptr) override {
+    archive_->Write(producer, std::move(frame), std::move(done), std::move(taken));
   }
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override {

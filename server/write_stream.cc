@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/call.h"
-#include "server/ingest_service.h"
 #include "server/status.h"
 #include "storage/model/status_macros.h"
 
@@ -31,8 +30,8 @@ absl::Status CheckProducerName(absl::string_view name) {
   return absl::OkStatus();
 }
 
-WriteStream::WriteStream(IngestService& service, ServiceEnv& env, grpc::CallbackServerContext* context)
-    : service_(service), env_(env), peer_(context->peer()), context_(context) {}
+WriteStream::WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context)
+    : owner_(owner), env_(env), peer_(context->peer()), context_(context) {}
 
 void WriteStream::Start() {
   env_.streams.Add(shared_from_this());
@@ -54,18 +53,25 @@ void WriteStream::EndLocked(const absl::Status& status) {
 }
 
 void WriteStream::OnReadDone(bool ok) {
-  absl::Status status;
   bool ended;
   {
     absl::MutexLock lock(&mu_);
-    ended = end_.has_value();  // What comes now is not acknowledged any more.
+    // False when the writer half-closed, or is gone: OnCancel tells.
+    if (!ok) EndLocked(absl::OkStatus());
+    ended = end_.has_value();
   }
-  // False when the writer half-closed, or is gone: OnCancel tells.
-  if (ok && !ended) status = Take(incoming_);
-  incoming_.Clear();
+  // What comes after the end is not acknowledged any more.
+  if (ended) {
+    OnTaken(absl::OkStatus());
+  } else {
+    Take();
+  }
+}
+
+void WriteStream::OnTaken(const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   reading_ = false;
-  if (!ok || !status.ok()) EndLocked(status);
+  if (!status.ok()) EndLocked(status);
   Advance();
 }
 
@@ -87,7 +93,7 @@ void WriteStream::OnCancel() {
 
 void WriteStream::OnDone() {
   env_.streams.Remove(this);
-  service_.Release(name_, this);
+  owner_.Release(name_, this);
   // Let go of after the lock. Frames in flight may still hold it.
   std::shared_ptr<WriteStream> self;
   absl::MutexLock lock(&mu_);
@@ -103,11 +109,11 @@ void WriteStream::EndIfIdle(absl::Time now) {
   if (now - ended_at_ >= env_.config.limits.reader_idle) context_->TryCancel();
 }
 
-absl::Status WriteStream::Take(const grpc::ByteBuffer& bytes) {
-  const uint64_t size = bytes.Length();
-  env_.metrics.CountIngestBytes(size);
-  RETURN_IF_ERROR(
-      CheckLimit(size, env_.config.limits.message_bytes, "bytes in one message", "limits.message_bytes"));
+absl::Status WriteStream::ParseIncoming() {
+  incoming_bytes_ = incoming_.Length();
+  env_.metrics.CountIngestBytes(incoming_bytes_);
+  RETURN_IF_ERROR(CheckLimit(incoming_bytes_, env_.config.limits.message_bytes, "bytes in one message",
+                             "limits.message_bytes"));
   if (arena_ == nullptr) {
     arena_block_ = std::make_unique<char[]>(kArenaBlock);
     google::protobuf::ArenaOptions options;
@@ -116,32 +122,73 @@ absl::Status WriteStream::Take(const grpc::ByteBuffer& bytes) {
     arena_ = std::make_unique<google::protobuf::Arena>(options);
   }
   arena_->Reset();
-  auto* request = google::protobuf::Arena::CreateMessage<v1::WriteRequest>(arena_.get());
-  if (absl::Status status = ParseMessage(bytes, request); !status.ok()) {
-    return Annotate(status, absl::StrCat("the message after frame ", last_sequence_));
+  request_ = google::protobuf::Arena::CreateMessage<v1::WriteRequest>(arena_.get());
+  absl::Status status = ParseMessage(incoming_, request_);
+  return status.ok() ? status : Annotate(status, absl::StrCat("the message after frame ", last_sequence_));
+}
+
+void WriteStream::Take() {
+  absl::Status status = ParseIncoming();
+  incoming_.Clear();
+  if (status.ok() && name_.empty()) {
+    status = CheckProducerName(request_->producer());
+    if (status.ok()) {
+      name_ = request_->producer();
+      status = owner_.Claim(name_, shared_from_this());
+      if (status.ok()) return;  // Goes on in OnOpened.
+    }
+  } else if (status.ok() && !request_->producer().empty() && request_->producer() != name_) {
+    status = absl::InvalidArgumentError(absl::StrCat("the stream of producer '", name_,
+                                                     "' cannot become that of '", request_->producer(), "'"));
   }
-  if (producer_ == nullptr) {
-    RETURN_IF_ERROR(CheckProducerName(request->producer()));
-    ASSIGN_OR_RETURN(producer_, service_.Claim(request->producer(), shared_from_this()));
-    name_ = request->producer();
-    // The first ack tells where to go on.
+  if (status.ok()) {
+    TakeFrame();
+  } else {
+    OnTaken(status);
+  }
+}
+
+void WriteStream::OnOpened(absl::StatusOr<std::shared_ptr<Producer>> producer) {
+  if (!producer.ok()) {
+    OnTaken(producer.status());
+    return;
+  }
+  producer_ = *std::move(producer);
+  bool ended;
+  {
+    // The first ack tells where to go on. It does not wait with the frame.
     absl::MutexLock lock(&mu_);
     pending_.set_acknowledged(env_.archive.DurableSequence(name_));
     has_pending_ = true;
-  } else if (!request->producer().empty() && request->producer() != name_) {
-    return absl::InvalidArgumentError(absl::StrCat("the stream of producer '", name_,
-                                                   "' cannot become that of '", request->producer(), "'"));
+    ended = end_.has_value();
+    Advance();
   }
-  if (!request->has_frame()) return absl::OkStatus();
-  return TakeFrame(request->frame(), size);
+  if (ended) {
+    OnTaken(absl::OkStatus());
+  } else {
+    TakeFrame();
+  }
 }
 
-absl::Status WriteStream::TakeFrame(const v1::Frame& from, uint64_t bytes) {
-  const uint64_t sequence = from.sequence();
+absl::Status WriteStream::CheckSequence(uint64_t sequence) const {
   if (sequence == 0) return absl::InvalidArgumentError("the frame has no sequence; sequences count from 1");
   if (sequence <= last_sequence_) {
     return absl::InvalidArgumentError(absl::StrCat("frame ", sequence, " after frame ", last_sequence_,
                                                    " of producer '", name_, "': sequences must rise"));
+  }
+  return absl::OkStatus();
+}
+
+void WriteStream::TakeFrame() {
+  if (!request_->has_frame()) {
+    OnTaken(absl::OkStatus());
+    return;
+  }
+  const v1::Frame& from = request_->frame();
+  const uint64_t sequence = from.sequence();
+  if (absl::Status status = CheckSequence(sequence); !status.ok()) {
+    OnTaken(status);
+    return;
   }
   last_sequence_ = sequence;
   Frame frame;
@@ -155,25 +202,27 @@ absl::Status WriteStream::TakeFrame(const v1::Frame& from, uint64_t bytes) {
   FrameNotes notes;
   FrameFromWire(from, &frame, &notes);
   // What it holds, which for bools is much more than was sent.
-  bytes = std::max<uint64_t>(bytes, frame.MemoryBytes());
+  const uint64_t bytes = std::max<uint64_t>(incoming_bytes_, frame.MemoryBytes());
   {
     absl::MutexLock lock(&mu_);
     ++frames_in_flight_;
     bytes_in_flight_ += bytes;
   }
-  env_.archive.Write(producer_, std::move(frame),
-                     [self = shared_from_this(), sequence, bytes, received = absl::Now(),
-                      notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
-                       self->OnStored(sequence, bytes, received, std::move(notes), std::move(result));
-                     });
-  return absl::OkStatus();
+  // After this the next message may be here already.
+  env_.archive.Write(
+      producer_, std::move(frame),
+      [self = shared_from_this(), sequence, bytes, received = absl::Now(),
+       notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
+        self->OnStored(sequence, bytes, received, std::move(notes), std::move(result));
+      },
+      [self = shared_from_this()] { self->OnTaken(absl::OkStatus()); });
 }
 
 void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
                            absl::StatusOr<WriteResult> result) {
   env_.metrics.CountAck(absl::Now() - received);
   if (result.ok()) AddMalformed(std::move(notes), &*result);
-  if (result.ok() && result->rejected > 0) service_.NoteRejections(name_, sequence, *result);
+  if (result.ok() && result->rejected > 0) owner_.NoteRejections(name_, sequence, *result);
   absl::MutexLock lock(&mu_);
   --frames_in_flight_;
   bytes_in_flight_ -= bytes;

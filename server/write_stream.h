@@ -2,7 +2,10 @@
 //
 // One write stream (Ingest.Write). For ingest_service alone.
 //
-//   frames   OnReadDone -> Archive::Write -> OnStored        in flight between the last two
+//   opening  OnReadDone -> Claim -> OnOpened            the first message, which names the producer
+//   frames   OnReadDone -> Archive::Write -> OnStored   in flight between the last two
+//                                         -> OnTaken    only then the next message is read: not before the
+//                                                       archive has memory for this one
 //   acks     pending_, gathered while another is being sent
 //   end      end_ is set once: half-closed, an error, the server stops. Then nothing more is read, what is in
 //            flight is awaited, the last ack is sent, and the status follows it.
@@ -27,7 +30,20 @@
 
 namespace historian::server {
 
-class IngestService;
+class WriteStream;
+
+// What a stream asks of the service that it belongs to.
+class WriteStreamOwner {
+ public:
+  virtual ~WriteStreamOwner() = default;
+  // Makes the stream the only one of its producer; the previous one ends with ABORTED. The stream's OnOpened is
+  // called later, on the pool, if this returns OK.
+  virtual absl::Status Claim(const std::string& name, const std::shared_ptr<WriteStream>& stream) = 0;
+  // The stream is done. Its name is empty if it made no claim.
+  virtual void Release(const std::string& name, WriteStream* stream) = 0;
+  // Counts the rejections and, at most once in a while for each producer, logs them.
+  virtual void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result) = 0;
+};
 
 // Errors: InvalidArgument, the name is not 1 to 128 bytes. (The parser has checked that it is UTF-8.)
 absl::Status CheckProducerName(absl::string_view name);
@@ -36,7 +52,7 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
                           public IdleStream,
                           public std::enable_shared_from_this<WriteStream> {
  public:
-  WriteStream(IngestService& service, ServiceEnv& env, grpc::CallbackServerContext* context);
+  WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context);
 
   void Start();
   // Ends the stream with this status once nothing is in flight. Only the first status counts.
@@ -45,6 +61,9 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // True once the stream was given its status. Its client may see that before gRPC calls OnDone.
   bool over() const { return over_.load(); }
 
+  // The producer is open, or why it is not.
+  void OnOpened(absl::StatusOr<std::shared_ptr<Producer>> producer) ABSL_LOCKS_EXCLUDED(mu_);
+
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -52,8 +71,13 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void EndIfIdle(absl::Time now) override;
 
  private:
-  absl::Status Take(const grpc::ByteBuffer& bytes);
-  absl::Status TakeFrame(const v1::Frame& frame, uint64_t bytes);
+  // Each hands on to the next, and at last to OnTaken: once for each message that was read.
+  void Take() ABSL_LOCKS_EXCLUDED(mu_);
+  void TakeFrame() ABSL_LOCKS_EXCLUDED(mu_);
+  // The next message can be read. Not OK: this one ends the stream.
+  void OnTaken(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status ParseIncoming();
+  absl::Status CheckSequence(uint64_t sequence) const;
   void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
                 absl::StatusOr<WriteResult> result);
 
@@ -63,23 +87,25 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // Does whatever can be done next: reads, sends an ack, or finishes.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  IngestService& service_;
+  WriteStreamOwner& owner_;
   ServiceEnv& env_;
   const std::string peer_;
 
   std::atomic<bool> over_{false};
 
-  // Used by one read at a time.
+  // Used by one read at a time, until OnTaken.
   grpc::ByteBuffer incoming_;
+  uint64_t incoming_bytes_ = 0;
   std::unique_ptr<char[]> arena_block_;
   std::unique_ptr<google::protobuf::Arena> arena_;
+  v1::WriteRequest* request_ = nullptr;  // The arena's.
   std::string name_;
   std::shared_ptr<Producer> producer_;
   uint64_t last_sequence_ = 0;
 
   absl::Mutex mu_;
   grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);  // Null when done.
-  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;                  // From the start of a read until OnTaken.
   bool sending_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);

@@ -12,6 +12,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "proto/record/v1/records.pb.h"
+#include "storage/archive/memory_shares.h"
 #include "storage/format/block.h"
 #include "storage/format/record_keys.h"
 #include "storage/journal/journal.h"
@@ -49,9 +50,10 @@ class ArchiveImpl : public Archive, private Upkeep {
       : store_(std::move(store)),
         options_(options),
         clock_(clock),
-        heads_(*store_, options.memory_budget_bytes / 8),
-        pages_(*store_, options.memory_budget_bytes / 16),
-        figures_(options.memory_budget_bytes / 4),
+        shares_(options.memory_budget_bytes),
+        heads_(*store_, shares_.head_bytes),
+        pages_(*store_, shares_.page_bytes),
+        figures_(shares_.figure_bytes),
         versions_(*store_),
         steps_(*store_, partitions_, [this](const Step& step) { Forget(step); }) {}
   ~ArchiveImpl() override;
@@ -61,14 +63,15 @@ class ArchiveImpl : public Archive, private Upkeep {
   TagRegistry& tags() override { return *tags_; }
   Retention& retention() override { return *retention_; }
   Upkeep& upkeep() override { return *this; }
-  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) override {
-    return write_path_->OpenProducer(name);
+  void OpenProducer(absl::string_view name, OpenDone done) override {
+    write_path_->OpenProducer(name, std::move(done));
   }
   uint64_t DurableSequence(absl::string_view producer) override {
     return write_path_->DurableSequence(producer);
   }
-  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) override {
-    write_path_->Write(producer, std::move(frame), std::move(done));
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
+             WriteTaken taken) override {
+    write_path_->Write(producer, std::move(frame), std::move(done), std::move(taken));
   }
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override;
@@ -117,6 +120,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   const std::unique_ptr<kv::Store> store_;
   const ArchiveOptions options_;
   const Clock& clock_;
+  const MemoryShares shares_;
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
   std::vector<std::unique_ptr<Shard>> shards_;
@@ -206,14 +210,17 @@ absl::Status ArchiveImpl::Init() {
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
-  write_path_ =
-      std::make_unique<WritePath>(WritePath::Parts{*store_,
-                                                   {options_.memory_budget_bytes, options_.future_limit},
-                                                   clock_,
-                                                   *tags_,
-                                                   *retention_,
-                                                   versions_,
-                                                   shards_});
+  write_path_ = std::make_unique<WritePath>(
+      WritePath::Parts{.store = *store_,
+                       .options = {.memory = {.frame_bytes = shares_.frame_bytes,
+                                              .tail_bytes = shares_.tail_bytes,
+                                              .budget_bytes = options_.memory_budget_bytes},
+                                   .future_limit = options_.future_limit},
+                       .clock = clock_,
+                       .tags = *tags_,
+                       .retention = *retention_,
+                       .versions = versions_,
+                       .shards = shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
   CheckRoom();
@@ -349,7 +356,7 @@ bool ArchiveImpl::SealIsDue() {
   if (write_path_->journal().size_bytes() > options_.journal_bytes_max && OpenSamplesOf(shards_) > 0) {
     return true;
   }
-  if (OpenBytesOf(shards_) > options_.memory_budget_bytes / 2) return true;
+  if (OpenBytesOf(shards_) > shares_.seal_tail_bytes) return true;
   return absl::Now() - write_path_->dirty_since() > options_.seal_interval;
 }
 
@@ -387,7 +394,7 @@ void ArchiveImpl::Maintain() {
     CheckRoom();
     CloseVersionWhenDue();
     if (!explicitly && !SealIsDue()) continue;
-    const bool for_memory = OpenBytesOf(shards_) > options_.memory_budget_bytes / 2;
+    const bool for_memory = OpenBytesOf(shards_) > shares_.seal_tail_bytes;
     absl::StatusOr<SealResult> result = SealNow(explicitly || for_memory);
     last_seal_try_ = result.ok() ? absl::InfinitePast() : absl::Now();
     if (!result.ok()) NoteDamage(result.status());

@@ -23,11 +23,13 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/notification.h"
 #include "absl/types/span.h"
 #include "storage/archive/options.h"
 #include "storage/archive/stats.h"
@@ -69,22 +71,39 @@ class Archive {
 
   // ---- Writing
 
-  // A handle for a producer (1 to 128 bytes of UTF-8); earlier handles of the name are fenced off: their
-  // writes give Aborted.
-  virtual absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) = 0;
+  // Makes a handle for a producer (1 to 128 bytes of UTF-8). Earlier handles of the name are fenced off at
+  // once: their writes give Aborted. `done` is given the handle when the frames that they have under way are
+  // settled. Returns at once, and never calls `done` itself.
+  // Errors: InvalidArgument, the name. Aborted, opened again meanwhile. Unavailable, closing.
+  virtual void OpenProducer(absl::string_view name, OpenDone done) = 0;
+  // The same, and waits for it. Not for a thread that calls back.
+  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) {
+    absl::StatusOr<std::shared_ptr<Producer>> producer;
+    absl::Notification opened;
+    OpenProducer(name, [&](absl::StatusOr<std::shared_ptr<Producer>> result) {
+      producer = std::move(result);
+      opened.Notify();
+    });
+    opened.WaitForNotification();
+    return producer;
+  }
   // The number of its last durable frame; 0 when it was never heard of.
   virtual uint64_t DurableSequence(absl::string_view producer) = 0;
 
   // Stores a frame. `done` is called once, from a thread of the archive's or the caller's own, in the order
-  // of a producer's calls, when the frame is durable and visible (or refused). It must be quick. Waits for
-  // memory for frames when that is short, up to ten seconds.
+  // of a producer's calls, when the frame is durable and visible (or refused). It must be quick.
   //
-  //   InvalidArgument    the sequence is not above the producer's last, and the frame is not a repeated one,
-  //                      which is no error: WriteResult::repeated
+  // Returns at once. When memory for frames is short a frame without `taken` is refused at once, and one with
+  // `taken` waits its turn, for at most 10 s. `taken` is called once, from a thread as above, when the frame
+  // waits no longer, after `done` if it was refused. The producer's next call must not come before that.
+  //
+  //   InvalidArgument    the sequence is not above the last of this handle (a frame that was stored before the
+  //                      handle was opened is no error: WriteResult::repeated)
   //   Aborted            a newer handle of the producer exists
   //   ResourceExhausted  the disk is full, or too much is on its way: nothing was stored, repeat later
   //   Unavailable        the archive is closing
-  virtual void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) = 0;
+  virtual void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
+                     WriteTaken taken = nullptr) = 0;
 
   // ---- Reading. Each sees the tag as it is when the call is made. Folds do not tell the texts of strings.
 

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
 #include "storage/archive/archive.h"
 #include "storage/format/plant_samples.h"
 #include "storage/kv/rocksdb_store.h"
@@ -83,10 +84,15 @@ class ScratchArchive {
     const std::shared_ptr<Producer> producer = *archive_->OpenProducer("benchmark");
     absl::BlockingCounter acknowledged(static_cast<int>(frames.size()));
     for (Frame& frame : frames) {
-      archive_->Write(producer, std::move(frame), [&](absl::StatusOr<WriteResult> result) {
-        HISTORIAN_CHECK(result.ok() && result->rejected == 0);
-        acknowledged.DecrementCount();
-      });
+      absl::Notification taken;
+      archive_->Write(
+          producer, std::move(frame),
+          [&](absl::StatusOr<WriteResult> result) {
+            HISTORIAN_CHECK(result.ok() && result->rejected == 0);
+            acknowledged.DecrementCount();
+          },
+          [&] { taken.Notify(); });
+      taken.WaitForNotification();
     }
     acknowledged.Wait();
   }

@@ -224,6 +224,108 @@ TEST_F(ArchiveTest, ANewerHandleFencesOffTheOlder) {
   EXPECT_TRUE(Write({}).ok());
 }
 
+// An archive with room for one frame, which is on its way and does not get there, and another frame behind it.
+class FullMemoryTest : public ArchiveTest {
+ protected:
+  void SetUp() override {
+    options_.memory_budget_bytes = 1600;
+    Reopen();
+    tag_ = MakeTag("t", ValueType::kFloat64);
+    faults_->HoldSyncs(true);
+    WriteBehind(1);
+    ASSERT_TRUE(taken_.HasBeenNotified()) << "the first need not wait";
+    WriteBehind(2);
+  }
+
+  void WriteBehind(uint64_t sequence) {
+    Frame frame{.sequence = sequence};
+    frame.columns.push_back({.tag = tag_, .type = ValueType::kFloat64});
+    for (int i = 0; i < 100; ++i) {
+      frame.columns[0].samples.Add(kStart + static_cast<int64_t>(sequence) * 100 + i, BitsOfFloat64(i));
+    }
+    if (sequence == 1) {
+      archive_->Write(
+          producer_, std::move(frame), [this](absl::StatusOr<WriteResult>) { first_done_.Notify(); },
+          [this] { taken_.Notify(); });
+    } else {
+      archive_->Write(
+          producer_, std::move(frame),
+          [this](absl::StatusOr<WriteResult> result) {
+            EXPECT_FALSE(second_taken_.HasBeenNotified() && !result.ok()) << "it is done, then taken";
+            second_ = result.status();
+            second_done_.Notify();
+          },
+          [this] { second_taken_.Notify(); });
+    }
+  }
+
+  TagId tag_ = 0;
+  absl::Notification taken_, first_done_, second_taken_, second_done_;
+  absl::Status second_;
+};
+
+TEST_F(FullMemoryTest, AFrameWaitsUntilThoseBeforeItAreStored) {
+  EXPECT_FALSE(second_taken_.HasBeenNotified());
+  Frame frame{.sequence = 1};
+  const absl::Status refused = [&] {
+    std::shared_ptr<Producer> other = *archive_->OpenProducer("other");
+    std::swap(producer_, other);
+    const absl::Status status = Write(frame).status();
+    std::swap(producer_, other);
+    return status;
+  }();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << "for it does not wait";
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("no memory for more samples"));
+  faults_->HoldSyncs(false);
+  second_taken_.WaitForNotification();
+  second_done_.WaitForNotification();
+  EXPECT_TRUE(first_done_.HasBeenNotified());
+  EXPECT_TRUE(second_.ok()) << second_;
+  EXPECT_EQ(ReadAll(tag_).size(), 200u);
+  EXPECT_EQ(archive_->DurableSequence("test"), 2u);
+}
+
+TEST_F(FullMemoryTest, AFrameThatWaitsIsFencedOffByANewerHandle) {
+  absl::Notification opened;
+  std::shared_ptr<Producer> newer;
+  archive_->OpenProducer("test", [&](absl::StatusOr<std::shared_ptr<Producer>> result) {
+    newer = *std::move(result);
+    opened.Notify();
+  });
+  EXPECT_FALSE(opened.HasBeenNotified());
+  faults_->HoldSyncs(false);
+  opened.WaitForNotification();
+  second_done_.WaitForNotification();
+  EXPECT_EQ(second_.code(), absl::StatusCode::kAborted);
+  producer_ = newer;
+  sequence_ = 1;
+  second_taken_.WaitForNotification();
+  EXPECT_TRUE(Write({}).ok());
+}
+
+TEST_F(FullMemoryTest, ADiskThatIsFullRefusesWhatWaits) {
+  faults_->SetFull(true);  // The archive looks once in a while.
+  second_done_.WaitForNotification();
+  second_taken_.WaitForNotification();
+  EXPECT_EQ(second_.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(second_.message()), HasSubstr("the disk is full"));
+  faults_->SetFull(false);
+  faults_->HoldSyncs(false);
+  first_done_.WaitForNotification();
+}
+
+TEST_F(FullMemoryTest, ClosingRefusesWhatWaits) {
+  std::thread disk([&] {
+    second_done_.WaitForNotification();
+    faults_->HoldSyncs(false);
+  });
+  archive_.reset();
+  disk.join();
+  EXPECT_TRUE(second_taken_.HasBeenNotified());
+  EXPECT_TRUE(first_done_.HasBeenNotified());
+  EXPECT_EQ(second_.code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(ArchiveTest, AFullDiskRefusesWritesServesReadsAndResumes) {
   const TagId tag = MakeTag("t", ValueType::kFloat64);
   Samples one;

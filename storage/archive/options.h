@@ -13,11 +13,8 @@ namespace historian {
 struct ArchiveOptions {
   // Shards of the tags, each with its own thread. 0: one per processor.
   int shards = 0;
-  // For open tails, frames on their way, cached heads (an eighth), pages decoded (a
-  // sixteenth) and folded (a quarter); the store's
-  // own caches are its own. When tails take
-  // more than half of it they are sealed early; when frames on their way take more than a quarter, writes
-  // wait.
+  // For open tails, frames on their way, and what reads keep: divided as storage/archive/memory_shares.h says.
+  // The store's own caches are not in it.
   uint64_t memory_budget_bytes = uint64_t{512} << 20;
   // A seal begins when the journal is longer. Decides how long a restart takes: some 40 ms per MiB (a MiB may
   // hold more than a million samples).

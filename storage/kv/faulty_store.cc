@@ -48,6 +48,7 @@ struct Faults::State {
   uint64_t crash_at ABSL_GUARDED_BY(mutex) = 0;
   Torn crash_torn ABSL_GUARDED_BY(mutex) = Torn::kNothing;
   bool full ABSL_GUARDED_BY(mutex) = false;
+  bool syncs_held ABSL_GUARDED_BY(mutex) = false;
 };
 
 namespace {
@@ -258,6 +259,10 @@ class FaultyLog : public Log, public Part {
   }
   absl::Status Sync() override {
     absl::MutexLock lock(&session_->mutex);
+    const auto goes_on = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return !session_->state->syncs_held || session_->store == nullptr;
+    };
+    session_->mutex.Await(absl::Condition(&goes_on));
     if (kept_.log != nullptr && kept_.needs_truncate) {
       return absl::FailedPreconditionError("the log must be truncated first, for a Sync failed");
     }
@@ -454,6 +459,11 @@ void Faults::FailNth(uint64_t n, absl::Status status) {
 void Faults::SetFull(bool full) {
   absl::MutexLock lock(&state_->mutex);
   state_->full = full;
+}
+
+void Faults::HoldSyncs(bool held) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->syncs_held = held;
 }
 
 void Faults::Crash(Torn torn) {

@@ -51,6 +51,9 @@ class Faults {
   // RunBuilder::Add, Append and Checkpoint. Deleting and trimming still work.
   void SetFull(bool full);
 
+  // While held, a Sync waits: as on a disk that answers nothing.
+  void HoldSyncs(bool held);
+
   // The power fails now, or in the nth change from now. From then on every call returns Unavailable, cursors
   // are not Valid(), and the store behind is closed, so that its disk can be opened again.
   void Crash(Torn torn = Torn::kNothing);

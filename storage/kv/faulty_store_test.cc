@@ -1,8 +1,10 @@
 #include "storage/kv/faulty_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -82,6 +84,24 @@ TEST_F(FaultyStoreTest, TheNthChangeFailsAndDoesNothing) {
   EXPECT_TRUE(IngestOne("b").ok());
   EXPECT_TRUE(Has(Space::kHeads, "b"));
   EXPECT_EQ(faults_->changes(), 3);
+}
+
+TEST_F(FaultyStoreTest, ASyncThatIsHeldWaitsAndNothingElseDoes) {
+  Open();
+  auto log = *store_->OpenLog("journal");
+  ASSERT_TRUE(log->Append("bytes").ok());
+  faults_->HoldSyncs(true);
+  std::atomic<bool> synced{false};
+  std::thread syncing([&] {
+    EXPECT_TRUE(log->Sync().ok());
+    synced = true;
+  });
+  EXPECT_TRUE(Put("a").ok());
+  EXPECT_TRUE(Has(Space::kMeta, "a"));
+  EXPECT_FALSE(synced);
+  faults_->HoldSyncs(false);
+  syncing.join();
+  EXPECT_TRUE(synced);
 }
 
 TEST_F(FaultyStoreTest, AFullDiskTakesNothingButGivesRoom) {

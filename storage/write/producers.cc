@@ -1,6 +1,7 @@
 #include "storage/write/producers.h"
 
 #include "absl/strings/str_cat.h"
+#include "boost/asio/post.hpp"
 #include "proto/record/v1/records.pb.h"
 #include "storage/format/record_keys.h"
 #include "storage/model/tag.h"
@@ -9,6 +10,8 @@ namespace historian {
 namespace {
 
 constexpr size_t kNameBytesMax = 128;
+
+absl::Status Closing() { return absl::UnavailableError("the archive is closing"); }
 
 }  // namespace
 
@@ -29,28 +32,48 @@ absl::Status Producers::Load(kv::Store& store) {
   return cursor->status();
 }
 
-absl::StatusOr<std::shared_ptr<Producer>> Producers::Open(absl::string_view name,
-                                                          absl::FunctionRef<uint64_t()> journal_epoch) {
-  if (name.empty() || name.size() > kNameBytesMax || !IsValidUtf8(name)) {
-    return absl::InvalidArgumentError(absl::StrCat("a producer's name has 1 to ", kNameBytesMax,
-                                                   " bytes of UTF-8; this one has ", name.size(), " bytes"));
-  }
+void Producers::Answer(OpenDone done, absl::StatusOr<std::shared_ptr<Producer>> result) {
+  boost::asio::post(
+      io_, [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+void Producers::AnswerOpening(absl::string_view name, State& state) {
   auto producer = std::make_shared<Producer>();
   producer->name = std::string(name);
-  absl::MutexLock lock(&mu_);
-  const uint64_t generation = ++states_[producer->name].generation;
-  // What an earlier handle has under way is settled first: only then is it known where the producer stands.
-  const auto settled = [this, &producer]()
-                           ABSL_NO_THREAD_SAFETY_ANALYSIS { return states_[producer->name].in_flight == 0; };
-  mu_.Await(absl::Condition(&settled));
-  const State& state = states_[producer->name];
-  if (state.generation != generation) {
-    return absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time"));
-  }
-  producer->generation = generation;
+  producer->generation = state.generation;
   producer->durable_at_open = state.durable;
-  producer->journal_epoch = journal_epoch();
-  return producer;
+  producer->journal_epoch = journal_epoch_();
+  Answer(std::exchange(state.opening, nullptr), std::move(producer));
+}
+
+void Producers::Open(absl::string_view name, OpenDone done) {
+  if (name.empty() || name.size() > kNameBytesMax || !IsValidUtf8(name)) {
+    Answer(std::move(done),
+           absl::InvalidArgumentError(absl::StrCat("a producer's name has 1 to ", kNameBytesMax,
+                                                   " bytes of UTF-8; this one has ", name.size(), " bytes")));
+    return;
+  }
+  absl::MutexLock lock(&mu_);
+  if (closed_) {
+    Answer(std::move(done), Closing());
+    return;
+  }
+  State& state = states_[name];
+  if (state.opening != nullptr) {
+    Answer(std::exchange(state.opening, nullptr),
+           absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time")));
+  }
+  ++state.generation;
+  state.opening = std::move(done);
+  if (state.in_flight == 0) AnswerOpening(name, state);
+}
+
+void Producers::Close() {
+  absl::MutexLock lock(&mu_);
+  closed_ = true;
+  for (auto& [name, state] : states_) {
+    if (state.opening != nullptr) Answer(std::exchange(state.opening, nullptr), Closing());
+  }
 }
 
 uint64_t Producers::Durable(absl::string_view name) const {
@@ -78,7 +101,7 @@ void Producers::End(absl::string_view name, uint64_t sequence, bool durable) {
   absl::MutexLock lock(&mu_);
   State& state = states_[name];
   if (durable) state.durable = sequence;
-  --state.in_flight;
+  if (--state.in_flight == 0 && state.opening != nullptr) AnswerOpening(name, state);
 }
 
 void Producers::Replayed(absl::string_view name, uint64_t sequence) {

@@ -1,10 +1,15 @@
 // File: storage/write/producers.h
 //
 // Who writes, and how far each is: frames of a producer are numbered, and each is stored once.
+//
+//   Open   -> the name's earlier handles are fenced off, at once
+//          -> what they have under way is settled: it is durable, or refused
+//          -> only now it is known where the producer stands: `done` is given the handle
 #ifndef HISTORIAN_STORAGE_WRITE_PRODUCERS_H_
 #define HISTORIAN_STORAGE_WRITE_PRODUCERS_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,12 +17,13 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "boost/asio/io_context.hpp"
 #include "storage/kv/store.h"
+#include "storage/write/write_result.h"
 
 namespace historian {
 
@@ -30,19 +36,24 @@ class Producer {
   uint64_t last_sequence = 0;  // Of the calls on this handle; they come from one thread at a time.
 };
 
-// Threads: any number.
+// Threads: any number. OpenDone is called on the thread of `io`, never within a call.
 class Producers {
  public:
   using Position = std::pair<std::string, uint64_t>;  // A name, and the number of its last frame.
 
+  // journal_epoch is asked when a handle is made, under the mutex, and must be quick.
+  Producers(boost::asio::io_context& io, std::function<uint64_t()> journal_epoch)
+      : io_(io), journal_epoch_(std::move(journal_epoch)) {}
+
   // Reads what the last seals wrote down.
   absl::Status Load(kv::Store& store);
 
-  // The new handle of the name, from now on the valid one. Waits until what an earlier one has under way is
-  // settled. journal_epoch is asked when it is. InvalidArgument: no good name; Aborted: opened again
-  // meanwhile.
-  absl::StatusOr<std::shared_ptr<Producer>> Open(absl::string_view name,
-                                                 absl::FunctionRef<uint64_t()> journal_epoch);
+  // Makes the new handle of the name, from now on the valid one, and hands it to `done` when what an earlier
+  // one has under way is settled.
+  // Errors: InvalidArgument, no good name. Aborted, opened again meanwhile. Unavailable, closed.
+  void Open(absl::string_view name, OpenDone done) ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends the openings that wait, and refuses new ones.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
 
   // The number of the last frame that is durable and visible; 0: none.
   uint64_t Durable(absl::string_view name) const;
@@ -68,9 +79,17 @@ class Producers {
     uint64_t durable = 0;    // Last number in the journal and visible.
     int in_flight = 0;
     bool changed = false;  // Since the last seal.
+    OpenDone opening;      // Waits until nothing is in flight. Null: no opening waits.
   };
 
+  void Answer(OpenDone done, absl::StatusOr<std::shared_ptr<Producer>> result);
+  void AnswerOpening(absl::string_view name, State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  boost::asio::io_context& io_;
+  const std::function<uint64_t()> journal_epoch_;
+
   mutable absl::Mutex mu_;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_map<std::string, State> states_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -20,10 +20,18 @@ constexpr int kReplayTasksMax = 64;
 constexpr uint64_t kTogetherSamples = 8192;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
-// How long a write waits for memory before it is refused.
-constexpr absl::Duration kMemoryWaitMax = absl::Seconds(10);
+
+absl::Status Closing() { return absl::UnavailableError("the archive is closing"); }
 
 }  // namespace
+
+WritePath::WritePath(const Parts& parts)
+    : parts_(parts),
+      work_(io_.get_executor()),
+      gate_(io_, parts.options.memory, [this] { return OpenBytesOf(parts_.shards); }),
+      producers_(io_, [this] { return journal_->epoch(); }) {
+  thread_ = std::thread([this] { io_.run(); });
+}
 
 // This thread reads, the shards' threads decode what is theirs.
 absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
@@ -62,54 +70,36 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<Producer>> WritePath::OpenProducer(absl::string_view name) {
-  return producers_.Open(name, [this] { return journal_->epoch(); });
-}
-
 absl::Status WritePath::CheckOpen() const {
   absl::MutexLock lock(&mu_);
-  if (refusing_) return absl::UnavailableError("the archive is closing");
+  if (refusing_) return Closing();
   if (!no_room_.ok()) return no_room_;
   return failure_.ok() || absl::Now() >= retry_at_ ? absl::OkStatus() : failure_;
 }
 
-absl::Status WritePath::WaitForMemory(size_t bytes) {
-  const uint64_t in_flight_max = parts_.options.memory_budget_bytes / 4;
-  const uint64_t tails_max = parts_.options.memory_budget_bytes * 3 / 4;
-  const auto has_room = [this, in_flight_max, tails_max]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return refusing_ || !no_room_.ok() || !failure_.ok() ||
-           (in_flight_bytes_ < in_flight_max && OpenBytesOf(parts_.shards) < tails_max);
+void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
+                      WriteTaken taken) {
+  const auto end = [&done, &taken](absl::StatusOr<WriteResult> result) {
+    done(std::move(result));
+    if (taken != nullptr) taken();
   };
-  absl::MutexLock lock(&mu_);
-  if (!has_room() && !mu_.AwaitWithTimeout(absl::Condition(&has_room), kMemoryWaitMax)) {
-    return absl::ResourceExhaustedError(absl::StrCat("no memory for more samples: ", in_flight_bytes_ >> 20,
-                                                     " MiB of frames and ", OpenBytesOf(parts_.shards) >> 20,
-                                                     " MiB of open samples; the budget is ",
-                                                     parts_.options.memory_budget_bytes >> 20, " MiB"));
-  }
-  in_flight_bytes_ += bytes;
-  if (dirty_since_ == absl::InfiniteFuture()) dirty_since_ = absl::Now();
-  return absl::OkStatus();
-}
-
-void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) {
   if (frame.sequence == 0 || frame.sequence <= producer->last_sequence) {
-    done(absl::InvalidArgumentError(absl::StrCat("producer '", producer->name, "': frame ", frame.sequence,
-                                                 " does not come after frame ", producer->last_sequence)));
+    end(absl::InvalidArgumentError(absl::StrCat("producer '", producer->name, "': frame ", frame.sequence,
+                                                " does not come after frame ", producer->last_sequence)));
     return;
   }
   if (frame.sequence <= producer->durable_at_open) {
     producer->last_sequence = frame.sequence;
     frames_repeated_.fetch_add(1, std::memory_order_relaxed);
-    done(WriteResult{.repeated = true, .spent = std::move(frame)});
+    end(WriteResult{.repeated = true, .spent = std::move(frame)});
     return;
   }
   if (absl::Status size = CheckFrameSize(frame); !size.ok()) {
-    done(std::move(size));
+    end(std::move(size));
     return;
   }
   if (absl::Status refusal = CheckOpen(); !refusal.ok()) {
-    done(std::move(refusal));
+    end(std::move(refusal));
     return;
   }
   auto applying = std::make_unique<Applying>();
@@ -117,13 +107,10 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
                 parts_.clock.Now() + absl::ToInt64Nanoseconds(parts_.options.future_limit), &frame,
                 &applying->result);
   applying->bytes = frame.MemoryBytes();
-  if (absl::Status status = WaitForMemory(applying->bytes); !status.ok()) {
-    done(std::move(status));
-    return;
-  }
-  if (!producers_.Begin(*producer)) {
-    ReleaseMemory(applying->bytes);
-    done(absl::AbortedError(absl::StrCat("producer '", producer->name, "' was opened again elsewhere")));
+  absl::Status memory = gate_.Take(applying->bytes);
+  const bool waits = absl::IsResourceExhausted(memory) && taken != nullptr;
+  if (!memory.ok() && !waits) {
+    end(std::move(memory));
     return;
   }
   producer->last_sequence = frame.sequence;
@@ -131,9 +118,38 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
   std::string record = EncodeFrameRecord(producer->name, frame, &hints);
   if (!hints.empty()) hints_.Keep(frame, hints);
   applying->frame = std::move(frame);
-  applying->producer = producer->name;
+  applying->producer = producer;
   applying->done = std::move(done);
-  journal_->Append(std::move(record), producer->journal_epoch,
+  if (!waits) {
+    SendOff(std::move(applying), std::move(record));
+    if (taken != nullptr) taken();
+    return;
+  }
+  const size_t bytes = applying->bytes;
+  gate_.Wait(bytes, [this, applying = std::move(applying), record = std::move(record),
+                     taken = std::move(taken)](absl::Status status) mutable {
+    if (status.ok()) {
+      SendOff(std::move(applying), std::move(record));
+    } else {
+      applying->done(std::move(status));
+    }
+    taken();
+  });
+}
+
+void WritePath::SendOff(std::unique_ptr<Applying> applying, std::string record) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (dirty_since_ == absl::InfiniteFuture()) dirty_since_ = absl::Now();
+  }
+  const Producer& producer = *applying->producer;
+  if (!producers_.Begin(producer)) {
+    gate_.Release(applying->bytes);
+    applying->done(
+        absl::AbortedError(absl::StrCat("producer '", producer.name, "' was opened again elsewhere")));
+    return;
+  }
+  journal_->Append(std::move(record), producer.journal_epoch,
                    [this, applying = std::move(applying)](absl::StatusOr<uint64_t> position) mutable {
                      OnJournaled(std::move(applying), position.status());
                    });
@@ -142,10 +158,14 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
 void WritePath::OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status) {
   if (!status.ok()) {
     if (absl::IsResourceExhausted(status)) {
-      absl::MutexLock lock(&mu_);
-      if (failure_.ok())
-        failure_ = Annotate(status, "the disk is full; writes are refused until there is room");
-      retry_at_ = absl::Now() + kRetryPeriod;
+      const absl::Status failure =
+          Annotate(status, "the disk is full; writes are refused until there is room");
+      {
+        absl::MutexLock lock(&mu_);
+        if (failure_.ok()) failure_ = failure;
+        retry_at_ = absl::Now() + kRetryPeriod;
+      }
+      gate_.RefuseWaiting(failure);
     }
     const auto refused = std::make_shared<Together>();
     refused->ticket = completions_.NextTicket();
@@ -211,7 +231,7 @@ void WritePath::ApplyJournaled() {
 
 void WritePath::Apply(std::shared_ptr<Together> together) {
   for (const std::unique_ptr<Applying>& applying : together->frames) {
-    producers_.Journaled(applying->producer, applying->frame.sequence);
+    producers_.Journaled(applying->producer->name, applying->frame.sequence);
   }
   // Every shard takes part, also one without samples here, so that frames are finished in order.
   together->shards_left.store(static_cast<int>(parts_.shards.size()), std::memory_order_relaxed);
@@ -235,10 +255,10 @@ void WritePath::Finish(const std::shared_ptr<Together>& together, const absl::St
   completions_.Complete(together->ticket, [this, together, status] {
     size_t bytes = 0;
     for (const std::unique_ptr<Applying>& applying : together->frames) {
-      producers_.End(applying->producer, applying->frame.sequence, status.ok());
+      producers_.End(applying->producer->name, applying->frame.sequence, status.ok());
       bytes += applying->bytes;
     }
-    ReleaseMemory(bytes);
+    gate_.Release(bytes);
     for (const std::unique_ptr<Applying>& applying : together->frames) {
       if (status.ok()) {
         applying->result.spent = std::move(applying->frame);
@@ -252,16 +272,24 @@ void WritePath::Finish(const std::shared_ptr<Together>& together, const absl::St
 }
 
 void WritePath::Refuse() {
-  absl::MutexLock lock(&mu_);
-  refusing_ = true;
+  {
+    absl::MutexLock lock(&mu_);
+    refusing_ = true;
+  }
+  gate_.Close(Closing());
+  producers_.Close();
 }
 
-void WritePath::ReleaseMemory(size_t bytes) {
-  absl::MutexLock lock(&mu_);
-  in_flight_bytes_ -= bytes;
+void WritePath::Close() {
+  Refuse();
+  // What was let in is given to the journal first.
+  work_.reset();
+  if (thread_.joinable()) thread_.join();
+  journal_.reset();
 }
 
 void WritePath::SetRoom(absl::Status room) {
+  if (!room.ok()) gate_.RefuseWaiting(room);
   absl::MutexLock lock(&mu_);
   no_room_ = std::move(room);
 }
@@ -272,8 +300,12 @@ absl::Time WritePath::dirty_since() const {
 }
 
 void WritePath::NoteSealed(absl::Time cut) {
-  absl::MutexLock lock(&mu_);
-  dirty_since_ = in_flight_bytes_ > 0 || OpenSamplesOf(parts_.shards) > 0 ? cut : absl::InfiniteFuture();
+  {
+    // A frame takes its memory before it makes the tails dirty.
+    absl::MutexLock lock(&mu_);
+    dirty_since_ = gate_.frame_bytes() > 0 || OpenSamplesOf(parts_.shards) > 0 ? cut : absl::InfiniteFuture();
+  }
+  gate_.Look();
 }
 
 WritePath::Stats WritePath::GetStats() const {
@@ -282,11 +314,9 @@ WritePath::Stats WritePath::GetStats() const {
   stats.samples_rejected = samples_rejected_.load(std::memory_order_relaxed);
   stats.frames_stored = frames_stored_.load(std::memory_order_relaxed);
   stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
+  stats.in_flight_bytes = gate_.frame_bytes();
   absl::MutexLock lock(&mu_);
-  stats.in_flight_bytes = in_flight_bytes_;
-  stats.ingest = refusing_       ? absl::UnavailableError("the archive is closing")
-                 : no_room_.ok() ? failure_
-                                 : no_room_;
+  stats.ingest = refusing_ ? Closing() : no_room_.ok() ? failure_ : no_room_;
   return stats;
 }
 

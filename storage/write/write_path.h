@@ -2,14 +2,16 @@
 //
 // The way of a frame from its producer to its tails:
 //
-//   Write      on the producer's thread: checked, encoded, given to the journal
+//   Write      on the producer's thread: checked, encoded
+//   gate       at once, or when there is memory: given to the journal
 //   journal    on its thread: several frames are written and synced together
 //   shards     each on its thread: samples are added to their tails
 //   done       in order of the journal, on the thread of the shard that was last
 //
 // and the way back from the journal after a restart.
 //
-// Threads: any number.
+// Threads: any number. Nothing waits in a call. What has to wait (a frame for memory, an opening for the frames
+// of an earlier handle) goes on on the write path's own thread.
 #ifndef HISTORIAN_STORAGE_WRITE_WRITE_PATH_H_
 #define HISTORIAN_STORAGE_WRITE_WRITE_PATH_H_
 
@@ -17,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -26,6 +29,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "boost/asio/executor_work_guard.hpp"
+#include "boost/asio/io_context.hpp"
 #include "storage/journal/journal.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
@@ -37,14 +42,15 @@
 #include "storage/versions/version_table.h"
 #include "storage/write/completions.h"
 #include "storage/write/encode_hints.h"
+#include "storage/write/memory_gate.h"
 #include "storage/write/producers.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
 
 struct WriteOptions {
-  uint64_t memory_budget_bytes = uint64_t{512} << 20;  // Of the archive.
-  absl::Duration future_limit = absl::Hours(1);        // Samples farther ahead of the clock are rejected.
+  MemoryGate::Limits memory;
+  absl::Duration future_limit = absl::Hours(1);  // Samples farther ahead of the clock are rejected.
 };
 
 class WritePath {
@@ -68,20 +74,22 @@ class WritePath {
     absl::Status ingest;  // Not OK: why writes are refused.
   };
 
-  explicit WritePath(const Parts& parts) : parts_(parts) {}
+  explicit WritePath(const Parts& parts);
+  ~WritePath() { Close(); }
 
   // Before anything else: reads the producers of the last checkpoint and adds to the tails what the journal
   // has from `position` on.
   absl::Status Open(uint64_t position, JournalReplay* report);
-  // What comes now is refused.
+  // What comes now is refused, and so is what waits.
   void Refuse() ABSL_LOCKS_EXCLUDED(mu_);
-  // Writes what is queued and hands it to the shards, which finish it when they stop.
-  void Close() { journal_.reset(); }
+  // Refuses, writes what is queued and hands it to the shards, which finish it when they stop.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
 
   // See Archive.
-  absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name);
+  void OpenProducer(absl::string_view name, OpenDone done) { producers_.Open(name, std::move(done)); }
   uint64_t DurableSequence(absl::string_view producer) { return producers_.Durable(producer); }
-  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done) ABSL_LOCKS_EXCLUDED(mu_);
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
+             WriteTaken taken = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Closes the open version, and waits until that is durable and everything stated in it is visible. Errors: those of
   // the journal; the version stays open then. Threads: any but those of the journal and the shards.
@@ -106,7 +114,7 @@ class WritePath {
   struct Applying {
     Frame frame;
     WriteResult result;
-    std::string producer;
+    std::shared_ptr<const Producer> producer;
     size_t bytes = 0;
     WriteDone done;
   };
@@ -121,8 +129,8 @@ class WritePath {
 
   // OK unless nothing is taken at present.
   absl::Status CheckOpen() const ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status WaitForMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
-  void ReleaseMemory(size_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  // It has its memory: gives it to the journal.
+  void SendOff(std::unique_ptr<Applying> applying, std::string record) ABSL_LOCKS_EXCLUDED(mu_);
   // On the journal's thread, in its order.
   void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status);
   void OnVersionJournaled(const ClosedVersion& closed, absl::AnyInvocable<void()> done);
@@ -132,10 +140,16 @@ class WritePath {
   void Finish(const std::shared_ptr<Together>& together, const absl::Status& status);
 
   const Parts parts_;
+  // The write path's own thread, until Close.
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::thread thread_;
+
   std::unique_ptr<Journal> journal_;     // Constant from Open to Close.
   std::shared_ptr<Together> journaled_;  // Of the journal's thread: not given to the shards yet; may be null.
 
   // Synchronise themselves.
+  MemoryGate gate_;
   Producers producers_;
   Completions completions_;
   EncodeHints hints_;
@@ -151,7 +165,6 @@ class WritePath {
   // succeeds.
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   absl::Time retry_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  uint64_t in_flight_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Time dirty_since_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
 };
 

@@ -1,10 +1,11 @@
 // File: storage/write/write_result.h
 //
-// What became of a frame that was written.
+// What became of a frame that was written, and of a producer that was opened.
 #ifndef HISTORIAN_STORAGE_WRITE_WRITE_RESULT_H_
 #define HISTORIAN_STORAGE_WRITE_WRITE_RESULT_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -27,6 +28,10 @@ struct WriteResult {
 // How a write ended. Called once, from a thread of the archive's or the caller's own, in the order of a
 // producer's calls.
 using WriteDone = absl::AnyInvocable<void(absl::StatusOr<WriteResult>)>;
+// Says that a frame waits for memory no longer: it is on its way, or was refused.
+using WriteTaken = absl::AnyInvocable<void()>;
+// How an opening ended. Called once, from a thread of the archive's, never within the call that opens.
+using OpenDone = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<Producer>>)>;
 
 }  // namespace historian
 

@@ -1,0 +1,75 @@
+// File: client/answers.h
+//
+// What reads answer: samples, newest values, aggregates, plots. Values are bits (storage/model/value.h),
+// strings an index into their column.
+#ifndef HISTORIAN_CLIENT_ANSWERS_H_
+#define HISTORIAN_CLIENT_ANSWERS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "storage/model/aggregate.h"
+#include "storage/model/quality.h"
+#include "storage/model/samples.h"
+#include "storage/model/tag.h"
+#include "storage/model/timestamp.h"
+#include "storage/model/value.h"
+
+namespace historian::client {
+
+// Samples of one tag.
+struct SampleBatch {
+  TagId tag_id = 0;
+  ValueType type = ValueType::kFloat64;
+  Samples samples;
+};
+
+// The newest samples of tags of one type: sample i is of tag_ids[i].
+struct LatestSamples {
+  ValueType type = ValueType::kFloat64;
+  std::vector<TagId> tag_ids;
+  Samples samples;
+};
+struct Latest {
+  std::vector<LatestSamples> groups;  // At most one per value type.
+  std::vector<TagId> empty;           // Tags without a sample.
+};
+
+// One aggregate of one tag over all intervals, in time order.
+struct ProcessedColumn {
+  Aggregate aggregate = Aggregate::kCount;
+  // Times and counts are integers, as are minimum, maximum, first and last of int64, bool and digital tags.
+  // An interval without a value has 0, or NaN, and a Bad status.
+  std::variant<std::vector<double>, std::vector<int64_t>> values;
+  std::vector<Quality> status;  // One per interval, or empty if all are Good, Calculated.
+
+  size_t size() const {
+    return std::visit([](const auto& v) { return v.size(); }, values);
+  }
+  Quality StatusAt(size_t i) const { return status.empty() ? kGood | kInfoCalculated : status[i]; }
+  // Integers beyond 2^53 are rounded.
+  double AsDouble(size_t i) const {
+    return std::visit([i](const auto& v) { return static_cast<double>(v[i]); }, values);
+  }
+};
+
+struct ProcessedSeries {
+  TagId tag_id = 0;
+  std::vector<ProcessedColumn> columns;  // In the order of the request.
+  // Interval k begins k intervals after this.
+  Timestamp start = 0;
+  uint64_t interval_ns = 0;
+};
+
+struct PlotSeries {
+  TagId tag_id = 0;
+  ValueType type = ValueType::kFloat64;
+  Samples samples;                         // Ascending, each once.
+  std::vector<uint32_t> not_good_columns;  // Pixel columns that have a sample that is not usable.
+};
+
+}  // namespace historian::client
+
+#endif  // HISTORIAN_CLIENT_ANSWERS_H_
