@@ -16,6 +16,7 @@
 #include "storage/format/block.h"
 #include "storage/format/record_keys.h"
 #include "storage/journal/journal.h"
+#include "storage/model/closing.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/freed_memory.h"
 #include "storage/read/at_times_reader.h"
@@ -353,8 +354,10 @@ void ArchiveImpl::CheckRoom() {
 bool ArchiveImpl::SealIsDue() {
   // A seal that failed (no room, say) is tried again after a pause.
   if (absl::Now() - last_seal_try_ < absl::Seconds(1)) return false;
-  if (write_path_->journal().size_bytes() > options_.journal_bytes_max && OpenSamplesOf(shards_) > 0) {
-    return true;
+  if (write_path_->journal().size_bytes() > options_.journal_bytes_max) {
+    // What the journal holds of an archive in which nothing is open cannot be trimmed further.
+    Version last = 0;
+    if (OpenSamplesOf(shards_) > 0 || !versions_.Unwritten(&last).empty()) return true;
   }
   if (OpenBytesOf(shards_) > shares_.seal_tail_bytes) return true;
   return absl::Now() - write_path_->dirty_since() > options_.seal_interval;
@@ -465,7 +468,7 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
   SealResult result;
   {
     absl::MutexLock lock(&state_mu_);
-    if (closing_) return absl::UnavailableError("the archive is closing");
+    if (closing_) return ArchiveIsClosing();
     ASSIGN_OR_RETURN(result, seal_all_.Ask(&state_mu_));
   }
   if (settle) {

@@ -113,6 +113,17 @@ TEST_F(VersionsTest, ClosingUnderLoadLosesNothing) {
   EXPECT_EQ(ReadAll(tag_).size(), 50);
 }
 
+TEST_F(VersionsTest, MarksAloneDoNotLetTheJournalGrow) {
+  options_.journal_bytes_max = uint64_t{64} << 10;
+  Reopen();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(archive_->MarkVersion("", std::string(kVersionCommentBytesMax, 'a')).ok());
+  }
+  while (archive_->Stats().journal_bytes > options_.journal_bytes_max) absl::SleepFor(absl::Milliseconds(10));
+  Reopen();
+  EXPECT_EQ(Listed().size(), 100);
+}
+
 TEST_F(VersionsTest, AClockThatIsSetBackRepeatsTheTime) {
   const Timestamp before = clock_.Now();
   ASSERT_TRUE(archive_->MarkVersion("", "").ok());

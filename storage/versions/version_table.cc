@@ -49,34 +49,32 @@ void VersionTable::Add(const ClosedVersion& closed) {
 
 absl::StatusOr<std::vector<ClosedVersion>> VersionTable::List(Timestamp start, Timestamp end, Version before,
                                                               size_t max) const {
-  std::vector<Version> wanted;  // The newest first.
-  std::vector<ClosedVersion> unwritten;
+  std::vector<ClosedVersion> listed;
+  size_t in_memory = 0;  // Of listed, at its front; of the others the store has all but the number.
   {
     absl::MutexLock lock(&mu_);
-    const auto not_after = std::partition_point(known_.begin(), known_.end(), [&](const Known& known) {
+    const auto end_of_range = std::partition_point(known_.begin(), known_.end(), [&](const Known& known) {
       return known.version < before && known.time < end;
     });
-    for (auto at = not_after; at != known_.begin() && wanted.size() < max && (at - 1)->time >= start; --at) {
-      wanted.push_back((at - 1)->version);
+    for (auto at = end_of_range; at != known_.begin() && listed.size() < max && (at - 1)->time >= start;
+         --at) {
+      const size_t from_newest = static_cast<size_t>(known_.end() - at);
+      if (from_newest < unwritten_.size()) {
+        listed.push_back(unwritten_[unwritten_.size() - 1 - from_newest]);
+        ++in_memory;
+      } else {
+        listed.push_back({.version = (at - 1)->version});
+      }
     }
-    unwritten = unwritten_;
   }
-  std::vector<ClosedVersion> listed;
-  for (const Version version : wanted) {
-    const auto found =
-        std::find_if(unwritten.begin(), unwritten.end(),
-                     [version](const ClosedVersion& closed) { return closed.version == version; });
-    if (found != unwritten.end()) {
-      listed.push_back(*found);
-      continue;
-    }
+  for (size_t i = in_memory; i < listed.size(); ++i) {
+    const Version version = listed[i].version;
     ASSIGN_OR_RETURN(const std::optional<std::string> value,
                      store_.Get(kv::Space::kCheckpoint, VersionKey(version)));
     if (!value.has_value()) {
       return absl::DataLossError(absl::StrCat("the record of version ", version, " is missing"));
     }
-    ASSIGN_OR_RETURN(ClosedVersion closed, ReadVersionRecord(*value));
-    listed.push_back(std::move(closed));
+    ASSIGN_OR_RETURN(listed[i], ReadVersionRecord(*value));
   }
   return listed;
 }
