@@ -167,7 +167,9 @@ class SystemTest : public ::testing::TestWithParam<int> {
       const auto* const floats = std::get_if<std::vector<double>>(&column.values);
       ASSERT_EQ(floats == nullptr, HasIntegers(column.aggregate, tag.type)) << what;
       for (size_t i = 0; i < intervals.size(); ++i) {
-        const Figure expected = RowOf(column.aggregate).compute(tag.type, intervals[i], AggregateConfig());
+        const Figure expected =
+            RowOf(column.aggregate)
+                .compute(tag.type, intervals[i], StatusOf(intervals[i]), AggregateConfig());
         const ValueBits got = floats != nullptr
                                   ? BitsOfFloat64((*floats)[i])
                                   : BitsOfInt64(std::get<std::vector<int64_t>>(column.values)[i]);

@@ -18,10 +18,7 @@ Quality WithoutValue(Quality status, const Interval& interval) {
   return interval.samples.count == 0 ? kBadNoData : kBad | kInfoCalculated;
 }
 
-Figure Integer(int64_t value, const Interval& interval) { return {BitsOfInt64(value), StatusOf(interval)}; }
-
-Figure Float(std::optional<double> value, const Interval& interval) {
-  const Quality status = StatusOf(interval);
+Figure Float(std::optional<double> value, const Interval& interval, Quality status) {
   if (value.has_value()) return {BitsOfFloat64(*value), status};
   return {BitsOfFloat64(std::numeric_limits<double>::quiet_NaN()), WithoutValue(status, interval)};
 }
@@ -36,19 +33,18 @@ const Sample* First(const Tally& samples) { return samples.count > 0 ? &samples.
 const Sample* Last(const Tally& samples) { return samples.count > 0 ? &samples.last : nullptr; }
 
 template <SampleOf kSampleOf>
-Figure ValueOf(ValueType type, const Interval& interval, const AggregateConfig&) {
+Figure ValueOf(ValueType type, const Interval& interval, Quality status, const AggregateConfig&) {
   const Sample* const sample = kSampleOf(interval.samples);
   if (IsFloat(type)) {
-    return Float(sample == nullptr ? std::nullopt : std::optional(ToDouble(type, sample->value)), interval);
+    return Float(sample == nullptr ? std::nullopt : std::optional(ToDouble(type, sample->value)), interval,
+                 status);
   }
-  const Quality status = StatusOf(interval);
   if (sample == nullptr) return {0, WithoutValue(status, interval)};
   return {sample->value, status};
 }
 
 template <SampleOf kSampleOf>
-Figure TimeOf(ValueType, const Interval& interval, const AggregateConfig&) {
-  const Quality status = StatusOf(interval);
+Figure TimeOf(ValueType, const Interval& interval, Quality status, const AggregateConfig&) {
   const Sample* const sample = kSampleOf(interval.samples);
   if (sample == nullptr) return {0, WithoutValue(status, interval)};
   return {BitsOfInt64(sample->time), status};
@@ -57,24 +53,24 @@ Figure TimeOf(ValueType, const Interval& interval, const AggregateConfig&) {
 // ---- Aggregates that are computed.
 
 template <std::optional<double> (*kNumberOf)(const Interval&)>
-Figure NumberOf(ValueType, const Interval& interval, const AggregateConfig&) {
-  return Float(kNumberOf(interval), interval);
+Figure NumberOf(ValueType, const Interval& interval, Quality status, const AggregateConfig&) {
+  return Float(kNumberOf(interval), interval, status);
 }
 
-Figure Count(ValueType, const Interval& interval, const AggregateConfig&) {
-  return Integer(static_cast<int64_t>(interval.samples.good), interval);
+Figure Count(ValueType, const Interval& interval, Quality status, const AggregateConfig&) {
+  return {BitsOfInt64(static_cast<int64_t>(interval.samples.good)), status};
 }
 
-Figure SampleCount(ValueType, const Interval& interval, const AggregateConfig&) {
-  return Integer(static_cast<int64_t>(interval.samples.count), interval);
+Figure SampleCount(ValueType, const Interval& interval, Quality status, const AggregateConfig&) {
+  return {BitsOfInt64(static_cast<int64_t>(interval.samples.count)), status};
 }
 
-Figure Range(ValueType type, const Interval& interval, const AggregateConfig&) {
-  return Float(RangeOf(type, interval), interval);
+Figure Range(ValueType type, const Interval& interval, Quality status, const AggregateConfig&) {
+  return Float(RangeOf(type, interval), interval, status);
 }
 
-Figure GoodShare(ValueType, const Interval& interval, const AggregateConfig&) {
-  return Float(GoodShareOf(interval), interval);
+Figure GoodShare(ValueType, const Interval& interval, Quality status, const AggregateConfig&) {
+  return Float(GoodShareOf(interval), interval, status);
 }
 
 constexpr BoundsNeeded kNone = BoundsNeeded::kNone, kSimple = BoundsNeeded::kSimple;
@@ -128,8 +124,9 @@ FigureMaker MakerOf(absl::Span<const Aggregate> aggregates, ValueType type, cons
     maker.parts |= rows.back()->parts;
   }
   maker.make = [rows = std::move(rows), type, config](const Interval& interval, size_t i, FigureTable to) {
+    const Quality time_status = StatusOf(interval);
     for (size_t k = 0; k < rows.size(); ++k) {
-      const Figure figure = rows[k]->compute(type, interval, config);
+      const Figure figure = rows[k]->compute(type, interval, time_status, config);
       to[k].Set(i, figure.value, figure.status);
     }
   };

@@ -50,8 +50,10 @@ struct AggregateRow {
   uint32_t parts;  // SummaryParts that it looks at.
   // Of its value. Every status depends on the time of the interval, and so on simple bounds.
   BoundsNeeded bounds;
-  // Requires the parts in the interval. On any thread.
-  Figure (*compute)(ValueType type, const Interval& interval, const AggregateConfig& config);
+  // Requires the parts in the interval. `time_status` is StatusOf(interval), which all rows have in common. On any
+  // thread.
+  Figure (*compute)(ValueType type, const Interval& interval, Quality time_status,
+                    const AggregateConfig& config);
 };
 
 // In the order of their numbers.

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/format/key.h"
+#include "storage/model/closing.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/background.h"
 #include "storage/upkeep/expiry.h"
@@ -21,8 +22,6 @@ constexpr absl::Duration kPeriodMin = absl::Milliseconds(10);
 // A clock that has moved farther than this since the rules were last applied is not believed: it may be
 // wrong, and what expires does not come back.
 constexpr absl::Duration kClockStepMax = absl::Hours(24 * 31);
-
-absl::Status Closing() { return absl::UnavailableError("the archive is closing"); }
 
 std::string WeekFrom(int32_t partition) {
   return absl::StrCat("the week from ", FormatTimestamp(format::PartitionStart(partition)));
@@ -58,7 +57,7 @@ void Housekeeping::NoteSealed(const std::vector<PartitionTable::Partition>& part
 
 absl::StatusOr<uint64_t> Housekeeping::SettleAll() {
   absl::MutexLock lock(&mu_);
-  if (closing_) return Closing();
+  if (closing_) return ArchiveIsClosing();
   return settle_all_.Ask(&mu_);
 }
 
@@ -69,7 +68,7 @@ absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(bool dry_run) {
     return Plan(outcome);
   }
   absl::MutexLock lock(&mu_);
-  if (closing_) return Closing();
+  if (closing_) return ArchiveIsClosing();
   return retain_.Ask(&mu_);
 }
 
@@ -170,7 +169,7 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   BackgroundPace background;
   const auto keep_going = [this, pace, &background] {
     if (pace == Pace::kGivingWay && !closing_) background.MayRest();
-    return closing_ ? Closing() : absl::OkStatus();
+    return closing_ ? ArchiveIsClosing() : absl::OkStatus();
   };
   const std::shared_ptr<const ExpiredTable> expired = house_.retention.expired();
   const auto keep = [&expired, partition](TagId id) {
@@ -224,7 +223,7 @@ absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& out
   RetentionResult result{.tags = outcome.tags};
   for (const auto& [partition, state] : house_.partitions.All()) {
     if (partition >= outcome.expired->end()) break;
-    if (closing_) return Closing();
+    if (closing_) return ArchiveIsClosing();
     ASSIGN_OR_RETURN(const std::optional<RetentionResult::Partition> judged,
                      JudgePartition(house_.store, partition, state, *outcome.expired, house_.tags.last_id()));
     if (!judged.has_value()) continue;

@@ -4,14 +4,13 @@
 #include "boost/asio/post.hpp"
 #include "proto/record/v1/records.pb.h"
 #include "storage/format/record_keys.h"
+#include "storage/model/closing.h"
 #include "storage/model/tag.h"
 
 namespace historian {
 namespace {
 
 constexpr size_t kNameBytesMax = 128;
-
-absl::Status Closing() { return absl::UnavailableError("the archive is closing"); }
 
 }  // namespace
 
@@ -55,7 +54,7 @@ void Producers::Open(absl::string_view name, OpenDone done) {
   }
   absl::MutexLock lock(&mu_);
   if (closed_) {
-    Answer(std::move(done), Closing());
+    Answer(std::move(done), ArchiveIsClosing());
     return;
   }
   State& state = states_[name];
@@ -72,7 +71,7 @@ void Producers::Close() {
   absl::MutexLock lock(&mu_);
   closed_ = true;
   for (auto& [name, state] : states_) {
-    if (state.opening != nullptr) Answer(std::exchange(state.opening, nullptr), Closing());
+    if (state.opening != nullptr) Answer(std::exchange(state.opening, nullptr), ArchiveIsClosing());
   }
 }
 

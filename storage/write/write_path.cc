@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "storage/model/closing.h"
 #include "storage/model/status_macros.h"
 #include "storage/tail/shard_work.h"
 #include "storage/versions/version_mark.h"
@@ -20,8 +21,6 @@ constexpr int kReplayTasksMax = 64;
 constexpr uint64_t kTogetherSamples = 8192;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
-
-absl::Status Closing() { return absl::UnavailableError("the archive is closing"); }
 
 }  // namespace
 
@@ -72,7 +71,7 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
 
 absl::Status WritePath::CheckOpen() const {
   absl::MutexLock lock(&mu_);
-  if (refusing_) return Closing();
+  if (refusing_) return ArchiveIsClosing();
   if (!no_room_.ok()) return no_room_;
   return failure_.ok() || absl::Now() >= retry_at_ ? absl::OkStatus() : failure_;
 }
@@ -276,7 +275,7 @@ void WritePath::Refuse() {
     absl::MutexLock lock(&mu_);
     refusing_ = true;
   }
-  gate_.Close(Closing());
+  gate_.Close(ArchiveIsClosing());
   producers_.Close();
 }
 
@@ -316,7 +315,7 @@ WritePath::Stats WritePath::GetStats() const {
   stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
   stats.in_flight_bytes = gate_.frame_bytes();
   absl::MutexLock lock(&mu_);
-  stats.ingest = refusing_ ? Closing() : no_room_.ok() ? failure_ : no_room_;
+  stats.ingest = refusing_ ? ArchiveIsClosing() : no_room_.ok() ? failure_ : no_room_;
   return stats;
 }
 
