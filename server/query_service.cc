@@ -156,7 +156,8 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
   for (size_t begin = 0; begin < selected.ids.size(); begin += kLatestAtOnce) {
     if (begin > 0) RETURN_IF_ERROR(keep_going());
     const size_t count = std::min(kLatestAtOnce, selected.ids.size() - begin);
-    const auto latest = env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count));
+    ASSIGN_OR_RETURN(const std::vector<std::optional<LatestSample>> latest,
+                     env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count)));
     for (size_t i = 0; i < count; ++i) {
       const TagId tag = selected.ids[begin + i];
       if (!latest[i].has_value()) {

@@ -52,17 +52,19 @@ class CountingArchive : public Archive {
                                                      KeepGoing keep_going) override {
     return archive_->ReadRaw(request, std::move(keep_going));
   }
-  std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) override {
-    return archive_->ReadLatest(tags);
+  absl::StatusOr<std::vector<std::optional<LatestSample>>> ReadLatest(absl::Span<const TagId> tags,
+                                                                      Version as_of) override {
+    return archive_->ReadLatest(tags, as_of);
   }
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
-                                      KeepGoing keep_going) override {
-    return archive_->ReadAtTimes(tag, times, interpolation, uncertain_as_bad, std::move(keep_going));
+                                      KeepGoing keep_going, Version as_of) override {
+    return archive_->ReadAtTimes(tag, times, interpolation, uncertain_as_bad, std::move(keep_going), as_of);
   }
-  absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going) override {
+  absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going,
+                                                         Version as_of) override {
     ++folds;
-    return archive_->ReadFolded(tag, std::move(keep_going));
+    return archive_->ReadFolded(tag, std::move(keep_going), as_of);
   }
   const VersionTable& versions() const override { return archive_->versions(); }
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override {

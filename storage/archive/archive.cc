@@ -36,7 +36,8 @@ namespace historian {
 
 namespace {
 
-constexpr uint32_t kArchiveVersion = 1;
+// 2: statements keep their versions.
+constexpr uint32_t kArchiveFormat = 2;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
@@ -76,11 +77,13 @@ class ArchiveImpl : public Archive, private Upkeep {
   }
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override;
-  std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) override;
+  absl::StatusOr<std::vector<std::optional<LatestSample>>> ReadLatest(absl::Span<const TagId> tags,
+                                                                      Version as_of) override;
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
-                                      KeepGoing keep_going) override;
-  absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going) override;
+                                      KeepGoing keep_going, Version as_of) override;
+  absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going,
+                                                         Version as_of) override;
   const VersionTable& versions() const override { return versions_; }
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override;
   ArchiveStats Stats() override;
@@ -93,15 +96,18 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
   absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
 
-  absl::Status CheckVersion();
+  // That of the store; a new one in a new store. FailedPrecondition: a newer program wrote it.
+  absl::StatusOr<record::v1::ArchiveRecord> ReadRecord();
+  // Begins a new archive, or brings an older one to the format of now.
+  absl::Status WriteRecord(record::v1::ArchiveRecord record);
   // The state of the last seal, and what the journal has since.
   absl::Status Recover();
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
 
   // The newest sample of the tag that has not expired.
-  absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag);
+  absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag, Version as_of);
   // NotFound: no such tag.
-  absl::StatusOr<ReadView> ViewOf(TagId tag, KeepGoing keep_going = nullptr);
+  absl::StatusOr<ReadView> ViewOf(TagId tag, KeepGoing keep_going = nullptr, Version as_of = kVersionNow);
   // Remembers damage for Stats.
   void NoteDamage(const absl::Status& status) ABSL_LOCKS_EXCLUDED(damage_mu_);
 
@@ -156,31 +162,37 @@ class ArchiveImpl : public Archive, private Upkeep {
 
 // ---- Opening and closing
 
-absl::Status ArchiveImpl::CheckVersion() {
+absl::StatusOr<record::v1::ArchiveRecord> ArchiveImpl::ReadRecord() {
   ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_->Get(kv::Space::kMeta, kArchiveKey));
   record::v1::ArchiveRecord record;
   if (!bytes.has_value()) {
-    record.set_version(kArchiveVersion);
+    record.set_version(kArchiveFormat);
     record.set_created(clock_.Now());
-    kv::Batch batch;
-    batch.Put(kArchiveKey, record.SerializeAsString());
-    return Annotate(store_->Write(batch), "beginning a new archive");
+    record.set_versions_from(1);
+    RETURN_IF_ERROR(WriteRecord(record));
+    return record;
   }
   if (!record.ParseFromString(*bytes) || record.version() == 0) {
-    return absl::DataLossError("the archive's version record is damaged");
+    return absl::DataLossError("the archive's format record is damaged");
   }
-  if (record.version() > kArchiveVersion) {
+  if (record.version() > kArchiveFormat) {
     return absl::FailedPreconditionError(
         absl::StrCat("the archive has format ", record.version(),
-                     ", written by a newer version of Historian; this one reads up to ", kArchiveVersion));
+                     ", written by a newer version of Historian; this one reads up to ", kArchiveFormat));
   }
-  return absl::OkStatus();
+  return record;
+}
+
+absl::Status ArchiveImpl::WriteRecord(record::v1::ArchiveRecord record) {
+  kv::Batch batch;
+  batch.Put(kArchiveKey, record.SerializeAsString());
+  return Annotate(store_->Write(batch), "writing the archive's format");
 }
 
 absl::Status ArchiveImpl::Recover() {
   RETURN_IF_ERROR(steps_.Load());
   RETURN_IF_ERROR(versions_.Load());
-  RETURN_IF_ERROR(LoadTails(*store_, *tags_, shards_));
+  RETURN_IF_ERROR(LoadTails(*store_, *tags_, versions_, shards_));
   JournalReplay report;
   RETURN_IF_ERROR(write_path_->Open(steps_.journal_position(), &report));
   for (const JournalReplay::Damage& damage : report.damage) {
@@ -192,7 +204,7 @@ absl::Status ArchiveImpl::Recover() {
 }
 
 absl::Status ArchiveImpl::Init() {
-  RETURN_IF_ERROR(CheckVersion());
+  ASSIGN_OR_RETURN(record::v1::ArchiveRecord record, ReadRecord());
   ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, clock_));
   ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, clock_));
   housekeeping_ = std::make_unique<Housekeeping>(
@@ -202,6 +214,7 @@ absl::Status ArchiveImpl::Init() {
                                       .disk_reserve_bytes = options_.disk_reserve_bytes},
                           .clock = clock_,
                           .tags = *tags_,
+                          .versions = versions_,
                           .retention = *retention_,
                           .partitions = partitions_,
                           .pins = pins_,
@@ -224,6 +237,13 @@ absl::Status ArchiveImpl::Init() {
                        .shards = shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
+  if (record.version() < kArchiveFormat) {
+    // What it has may be of any version up to the open one, except what the journal still had.
+    record.set_version(kArchiveFormat);
+    record.set_versions_from(versions_.open());
+    RETURN_IF_ERROR(WriteRecord(record));
+  }
+  versions_.SetKeptFrom(record.versions_from());
   CheckRoom();
   maintenance_ = std::thread([this] { Maintain(); });
   housekeeping_->Start();
@@ -245,12 +265,17 @@ ArchiveImpl::~ArchiveImpl() {
 
 // ---- Reading
 
-absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going) {
+absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going, Version as_of) {
   const std::shared_ptr<const Tag> tag = tags_->Find(id);
   if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  ASSIGN_OR_RETURN(as_of, versions_.Resolve({.version = as_of}));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  ReadView view(std::move(pin), ShardOf(id).Sources(id, tag->type), retention_->expired(),
-                {heads_, pages_, figures_}, partitions_);
+  TagSources sources = ShardOf(id).Sources(id, tag->type, as_of);
+  if (as_of != kVersionNow && sources.tail != nullptr) {
+    ASSIGN_OR_RETURN(sources.tail, sources.tail->AsOf(tag->type, as_of, versions_));
+  }
+  ReadView view(std::move(pin), as_of, std::move(sources), retention_->expired(), *store_,
+                {heads_, pages_, figures_}, partitions_, versions_);
   view.keep_going = std::move(keep_going);
   view.note_end = [this](const absl::Status& status) { NoteDamage(status); };
   return view;
@@ -266,14 +291,15 @@ absl::StatusOr<std::unique_ptr<RawReader>> ArchiveImpl::ReadRaw(const RawRequest
   RawRequest valid = request;
   valid.start = std::clamp(request.start, kTimestampMin, kTimestampMax + 1);
   valid.end = std::clamp(request.end, kTimestampMin, kTimestampMax + 1);
-  ASSIGN_OR_RETURN(ReadView view, ViewOf(request.tag, std::move(keep_going)));
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(request.tag, std::move(keep_going), request.as_of));
   return NewRawReader(std::move(view), valid);
 }
 
-absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag) {
+absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag, Version as_of) {
   ASSIGN_OR_RETURN(
       const std::unique_ptr<RawReader> reader,
-      ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1, .reverse = true}, nullptr));
+      ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1, .reverse = true, .as_of = as_of},
+              nullptr));
   Samples samples;
   ASSIGN_OR_RETURN(const bool any, reader->Next(&samples));
   if (!any) return std::optional<LatestSample>();
@@ -285,8 +311,17 @@ absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag) {
   return std::optional<LatestSample>(std::move(latest));
 }
 
-std::vector<std::optional<LatestSample>> ArchiveImpl::ReadLatest(absl::Span<const TagId> tags) {
+absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest(absl::Span<const TagId> tags,
+                                                                                 Version as_of) {
   std::vector<std::optional<LatestSample>> latest(tags.size());
+  ASSIGN_OR_RETURN(as_of, versions_.Resolve({.version = as_of}));
+  if (as_of != kVersionNow) {
+    for (size_t i = 0; i < tags.size(); ++i) {
+      if (tags_->Find(tags[i]) == nullptr) continue;
+      ASSIGN_OR_RETURN(latest[i], LatestKept(tags[i], as_of));
+    }
+    return latest;
+  }
   std::vector<std::vector<size_t>> positions(shards_.size());
   for (size_t i = 0; i < tags.size(); ++i) positions[tags[i] % shards_.size()].push_back(i);
   for (size_t s = 0; s < shards_.size(); ++s) {
@@ -301,7 +336,7 @@ std::vector<std::optional<LatestSample>> ArchiveImpl::ReadLatest(absl::Span<cons
       continue;
     }
     // A hold may keep something older.
-    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i]);
+    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i], kVersionNow);
     if (!kept.ok()) NoteDamage(kept.status());
     latest[i] = kept.ok() ? *std::move(kept) : std::nullopt;
   }
@@ -310,19 +345,20 @@ std::vector<std::optional<LatestSample>> ArchiveImpl::ReadLatest(absl::Span<cons
 
 absl::StatusOr<Samples> ArchiveImpl::ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                                  Interpolation interpolation, bool uncertain_as_bad,
-                                                 KeepGoing keep_going) {
+                                                 KeepGoing keep_going, Version as_of) {
   for (const Timestamp t : times) {
     if (!IsValidTimestamp(t)) {
       return absl::InvalidArgumentError(
           absl::StrCat("time ", FormatTimestamp(t), " is outside 1900-01-01 to 2200-01-01"));
     }
   }
-  ASSIGN_OR_RETURN(const ReadView view, ViewOf(tag, std::move(keep_going)));
+  ASSIGN_OR_RETURN(const ReadView view, ViewOf(tag, std::move(keep_going), as_of));
   return historian::ReadAtTimes(view, times, interpolation, uncertain_as_bad);
 }
 
-absl::StatusOr<std::unique_ptr<FoldReader>> ArchiveImpl::ReadFolded(TagId tag, KeepGoing keep_going) {
-  ASSIGN_OR_RETURN(ReadView view, ViewOf(tag, std::move(keep_going)));
+absl::StatusOr<std::unique_ptr<FoldReader>> ArchiveImpl::ReadFolded(TagId tag, KeepGoing keep_going,
+                                                                    Version as_of) {
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(tag, std::move(keep_going), as_of));
   return NewFoldReader(std::move(view));
 }
 
@@ -424,9 +460,11 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
   absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
   const absl::Time cut = absl::Now();
+  Version last_version = 0;
   write_path_->journal().AtBoundary([&](uint64_t next_position) {
     input.journal_position = next_position;
     input.producers = write_path_->producers().TakeChanged();
+    input.versions = versions_.Unwritten(&last_version);  // Marks behind the position are the next seal's.
     for (size_t s = 0; s < shards_.size(); ++s) {
       shards_[s]->Post([&, s] {
         shards_[s]->Freeze(everything, &frozen_by_shard[s]);
@@ -441,8 +479,6 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   tags = input.frozen.size();
   input.expired = retention_->expired();
 
-  Version last_version = 0;
-  input.versions = versions_.Unwritten(&last_version);
   absl::StatusOr<SealOutcome> outcome = historian::Seal(*store_, steps_, input);
   if (outcome.ok()) housekeeping_->NoteSealed(outcome->partitions);
   for (size_t i = 0; i < input.frozen.size(); ++i) {
@@ -552,7 +588,8 @@ absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,
                                          " to ", FormatTimestamp(damage.last_time), ": ", damage.what)));
     if (observer.on_damage != nullptr) observer.on_damage(damage);
   };
-  return historian::Verify({*store_, *tags_, partitions_, write_path_->journal()}, options, noting);
+  return historian::Verify({*store_, *tags_, versions_, partitions_, write_path_->journal()}, options,
+                           noting);
 }
 
 absl::StatusOr<BlockBytes> ArchiveImpl::ReadBlock(const format::BlockId& id) {

@@ -105,21 +105,24 @@ class Archive {
   virtual void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
                      WriteTaken taken = nullptr) = 0;
 
-  // ---- Reading. Each sees the tag as it is when the call is made. Folds do not tell the texts of strings.
+  // ---- Reading. Each sees the tag as it is when the call is made, or as of a version that versions().Resolve() gave.
+  // FailedPrecondition: as of that one nothing can be said any more. Folds do not tell the texts of strings.
 
   // The samples of a range. InvalidArgument: it ends before it starts.
   virtual absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                              KeepGoing keep_going = nullptr) = 0;
   // Newest visible sample of each tag; nothing where there is none (or no such tag).
-  virtual std::vector<std::optional<LatestSample>> ReadLatest(absl::Span<const TagId> tags) = 0;
+  virtual absl::StatusOr<std::vector<std::optional<LatestSample>>> ReadLatest(
+      absl::Span<const TagId> tags, Version as_of = kVersionNow) = 0;
   // The values at `times` (any order), in the order of `times`. Where there is none the value is 0 or "", the
   // quality BadNoData. InvalidArgument: not a time that a sample may have.
   virtual absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                               Interpolation interpolation, bool uncertain_as_bad,
-                                              KeepGoing keep_going = nullptr) = 0;
+                                              KeepGoing keep_going = nullptr,
+                                              Version as_of = kVersionNow) = 0;
   // What folds a tag's samples into intervals, and knows their neighbours.
-  virtual absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag,
-                                                                 KeepGoing keep_going = nullptr) = 0;
+  virtual absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going = nullptr,
+                                                                 Version as_of = kVersionNow) = 0;
 
   // ---- What there is
 

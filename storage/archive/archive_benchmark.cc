@@ -172,7 +172,7 @@ void BM_ReadRawHour(benchmark::State& state) {
   uint64_t count = 0;
   for (auto _ : state) {
     const TagId id = scratch.tag(tag++ % kTags);
-    const Timestamp end = scratch.archive().ReadLatest({&id, 1})[0]->sample.time + 1;
+    const Timestamp end = (*scratch.archive().ReadLatest({&id, 1}))[0]->sample.time + 1;
     auto reader = scratch.archive().ReadRaw({.tag = id, .start = end - 3600 * kNanosPerSecond, .end = end});
     Samples batch;
     while (*(*reader)->Next(&batch)) count += batch.size();

@@ -125,7 +125,7 @@ class ArchiveRetentionTest : public testing::Test {
       ASSERT_TRUE(SameSample(kType, actual.View(), i, expected.View(), i))
           << FormatTimestamp(actual.times[i]);
     }
-    const std::optional<LatestSample> latest = archive_->ReadLatest({&tag, 1})[0];
+    const std::optional<LatestSample> latest = (*archive_->ReadLatest({&tag, 1}))[0];
     ASSERT_EQ(latest.has_value(), !expected.empty());
     if (expected.empty()) return;
     EXPECT_EQ(latest->sample.time, expected.times.back());
@@ -299,7 +299,7 @@ TEST_F(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   for (const char* when : {"applied", "reopened", "rewritten again"}) {
     SCOPED_TRACE(when);
     EXPECT_THAT(ReadAll(a).times, IsEmpty());
-    EXPECT_FALSE(archive_->ReadLatest({&a, 1})[0].has_value());
+    EXPECT_FALSE((*archive_->ReadLatest({&a, 1}))[0].has_value());
     const auto again = Folded(*archive_, a, hours, Interpolation::kSloped, kAllParts);
     ASSERT_TRUE(again.ok()) << again.status();
     for (size_t i = 0; i < by_hour->size(); ++i) {

@@ -8,12 +8,12 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "proto/record/v1/records.pb.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/folded.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/page.h"
+#include "storage/sealed/superseded.h"
 
 namespace historian {
 namespace {
@@ -38,8 +38,9 @@ TEST_F(SettleTest, SettlingLeavesLateSamplesAsDenseAsIfTheyHadComeInOrder) {
   ASSERT_TRUE(archive_->upkeep().Seal().ok());
   ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   const TagStorage a = *archive_->StorageOf(in_order), b = *archive_->StorageOf(late);
-  EXPECT_EQ(a.payload_bytes, b.payload_bytes);
-  EXPECT_EQ(a.head_bytes, b.head_bytes);
+  // But for their versions: every other sample is of another one.
+  EXPECT_LE(b.payload_bytes, a.payload_bytes * 102 / 100);
+  EXPECT_LE(b.head_bytes, a.head_bytes * 102 / 100);
   EXPECT_EQ(a.rollup_bytes, b.rollup_bytes);
   EXPECT_EQ(b.samples, kSize);
   ExpectSame(ValueType::kFloat64, ReadAll(late), all, "settled");
@@ -60,20 +61,28 @@ TEST_F(SettleTest, SettlingKeepsReplacedStatementsOutOfTheWay) {
   EXPECT_THAT(ReadAll(tag).values, testing::Each(BitsOfInt64(3)));
   archive_.reset();
   const std::unique_ptr<kv::Store> store = kv::OpenMemoryStore(disk_);
-  // What said 1, and one of those that said 2.
+  // What said 1 until version 2, and what said 2 until version 4; and that version 3 said 2 again.
   const std::unique_ptr<kv::Cursor> cursor = store->NewCursor(kv::Space::kSuperseded);
   std::vector<ValueBits> replaced;
+  int repeats = 0;
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
-    record::v1::SupersededRecord record;
-    ASSERT_TRUE(record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size())));
-    const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(record.head());
-    ASSERT_TRUE(head.ok()) << head.status();
+    const absl::StatusOr<SupersededBlock> block = ReadSupersededRecord(cursor->value());
+    ASSERT_TRUE(block.ok()) << block.status();
+    ASSERT_EQ(block->block.pages.size(), 1u);
     Samples samples;
-    ASSERT_TRUE(
-        format::DecodePage(ValueType::kInt64, *format::PageBytes(*head, record.payload(), 0), &samples).ok());
+    ASSERT_TRUE(format::DecodePage(ValueType::kInt64, block->block.pages[0]->bytes, &samples).ok());
     EXPECT_EQ(samples.size(), 10);
+    if (block->repeats) {
+      EXPECT_THAT(samples.values, testing::Each(3)) << "the version of the second 2";
+      ++repeats;
+      continue;
+    }
     replaced.push_back(samples.values[0]);
+    EXPECT_EQ(block->block.pages[0]->versions.lowest, replaced.size());
+    EXPECT_EQ(block->block.pages[0]->versions.highest, replaced.size());
+    EXPECT_THAT(block->until, testing::Each(replaced.size() == 1 ? 2u : 4u));
   }
+  EXPECT_EQ(repeats, 1);
   EXPECT_THAT(replaced, testing::ElementsAre(BitsOfInt64(1), BitsOfInt64(2)));
 }
 

@@ -128,7 +128,7 @@ TEST_F(ArchiveTest, ALaterStatementWinsAndTheFirstIsKept) {
       }
       const Samples read = *ReadAll({.tag = tag, .start = t, .end = t + 1});
       ASSERT_THAT(read.values, testing::ElementsAre(BitsOfInt64(value)));
-      EXPECT_EQ((*archive_->ReadLatest({&tag, 1})[0]).sample.value, BitsOfInt64(value));
+      EXPECT_EQ((*archive_->ReadLatest({&tag, 1}))[0]->sample.value, BitsOfInt64(value));
     }
   }
   ASSERT_TRUE(archive_->upkeep().Seal().ok());
@@ -451,7 +451,7 @@ TEST_F(ArchiveTest, ANewerFormatIsRefused) {
   archive_.reset();
   auto store = kv::OpenMemoryStore(disk_);
   kv::Batch batch;
-  batch.Put("archive", std::string("\x08\x02", 2));  // version: 2
+  batch.Put("archive", std::string("\x08\x03", 2));  // version: 3
   ASSERT_TRUE(store->Write(batch).ok());
   const auto opened = Archive::Open(std::move(store), options_, clock_);
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition);
@@ -489,7 +489,7 @@ TEST_F(ArchiveTest, ManyTagsAreThereAgainAfterAStart) {
     ASSERT_EQ(archive_->tags().size(), kTags);
     std::vector<TagId> ids(kTags);
     for (size_t i = 0; i < kTags; ++i) ids[i] = static_cast<TagId>(i + 1);
-    const std::vector<std::optional<LatestSample>> latest = archive_->ReadLatest(ids);
+    const std::vector<std::optional<LatestSample>> latest = *archive_->ReadLatest(ids);
     for (const TagId id : ids) {
       const std::shared_ptr<const Tag> tag = archive_->tags().Find(id);
       ASSERT_NE(tag, nullptr) << id;
@@ -549,8 +549,9 @@ TEST_F(ArchiveTest, ManyWritersAndReadersAndSealsAtOnce) {
   for (const TagId tag : tags) EXPECT_EQ(ReadAll(tag).size(), kFrames * kSamples);
 }
 
-// Random frames of all types, late and repeated and contradicting, with random seals, reopenings and power
-// cuts; after every few steps every kind of read must give what the model gives.
+// Random frames of all types, late and repeated and contradicting, with random seals, marks, reopenings and power
+// cuts; after every few steps every kind of read must give what the model gives, and as of versions that closed, what
+// it gave then.
 class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface<int> {
  protected:
   struct SimulatedTag {
@@ -604,7 +605,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
 
   // A time near the tag's samples: at one, beside one, between, far out.
   Timestamp RandomTime(const SimulatedTag& tag) {
-    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    const ArchiveModel::TagSamples& samples = seen_->Of(tag.id);
     if (samples.empty() || random_() % 10 == 0) {
       return std::clamp(kStart + static_cast<int64_t>(random_() % (40 * 86400)) * kSecond, kTimestampMin,
                         clock_.Now());
@@ -614,17 +615,37 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
     return it->first + static_cast<int64_t>(random_() % 5) - 2;
   }
 
+  // The model is what the version saw.
+  void NoteClosed(Version version) {
+    closed_[version] = model_;
+    // Some are enough to remember.
+    if (closed_.size() > 10) closed_.erase(std::next(closed_.begin(), random_() % closed_.size()));
+  }
+
   void Check() {
+    seen_ = &model_;
+    as_of_ = kVersionNow;
+    CheckSeen();
+    for (int i = 0; i < 2 && !closed_.empty() && !HasFatalFailure(); ++i) {
+      auto& [version, model] = *std::next(closed_.begin(), random_() % closed_.size());
+      seen_ = &model;
+      as_of_ = version;
+      CheckSeen();
+    }
+  }
+
+  void CheckSeen() {
     for (const SimulatedTag& tag : tags_) {
       const std::string where =
-          absl::StrCat("seed ", GetParam(), ", tag ", tag.id, " ", ValueTypeName(tag.type));
+          absl::StrCat("seed ", GetParam(), ", tag ", tag.id, " ", ValueTypeName(tag.type),
+                       as_of_ == kVersionNow ? "" : absl::StrCat(" as of ", as_of_));
       Timestamp a = RandomTime(tag), b = RandomTime(tag);
       if (a > b) std::swap(a, b);
-      const Samples expected = model_.Raw(tag.id, tag.type, a, b);
-      absl::StatusOr<Samples> raw = ReadAll({.tag = tag.id, .start = a, .end = b});
+      const Samples expected = seen_->Raw(tag.id, tag.type, a, b);
+      absl::StatusOr<Samples> raw = ReadAll({.tag = tag.id, .start = a, .end = b, .as_of = as_of_});
       ASSERT_TRUE(raw.ok()) << raw.status();
       ExpectSame(tag.type, *raw, expected, where);
-      raw = ReadAll({.tag = tag.id, .start = a, .end = b, .reverse = true});
+      raw = ReadAll({.tag = tag.id, .start = a, .end = b, .reverse = true, .as_of = as_of_});
       ASSERT_TRUE(raw.ok()) << raw.status();
       ExpectSame(tag.type, *raw, Reversed(tag.type, expected), where + " reversed");
       CheckBoundsAndResume(tag, a, b, where);
@@ -635,15 +656,16 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
   }
 
   void CheckBoundsAndResume(const SimulatedTag& tag, Timestamp a, Timestamp b, const std::string& where) {
-    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    const ArchiveModel::TagSamples& samples = seen_->Of(tag.id);
     auto from = samples.lower_bound(a);
     auto to = samples.lower_bound(b);
     const Timestamp first = from == samples.begin() ? a : std::prev(from)->first;
     const Timestamp last = to == samples.end() ? b : to->first + 1;
-    Samples expected = model_.Raw(tag.id, tag.type, first, last);
+    Samples expected = seen_->Raw(tag.id, tag.type, first, last);
     for (const bool reverse : {false, true}) {
       if (reverse) expected = Reversed(tag.type, expected);
-      RawRequest request{.tag = tag.id, .start = a, .end = b, .bounds = true, .reverse = reverse};
+      RawRequest request{
+          .tag = tag.id, .start = a, .end = b, .bounds = true, .reverse = reverse, .as_of = as_of_};
       absl::StatusOr<Samples> raw = ReadAll(request);
       ASSERT_TRUE(raw.ok()) << raw.status();
       ExpectSame(tag.type, *raw, expected, where + " with bounds");
@@ -659,8 +681,8 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
   }
 
   void CheckLatest(const SimulatedTag& tag, const std::string& where) {
-    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
-    const std::optional<LatestSample> latest = archive_->ReadLatest({&tag.id, 1})[0];
+    const ArchiveModel::TagSamples& samples = seen_->Of(tag.id);
+    const std::optional<LatestSample> latest = (*archive_->ReadLatest({&tag.id, 1}, as_of_))[0];
     ASSERT_EQ(latest.has_value(), !samples.empty()) << where;
     if (samples.empty()) return;
     EXPECT_EQ(latest->sample.time, samples.rbegin()->first) << where;
@@ -682,9 +704,9 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
     const std::vector<Timestamp> sorted(edges.begin(), edges.end());
     for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
       if (interpolation == Interpolation::kSloped && !IsNumeric(tag.type)) continue;
-      const auto actual = Folded(*archive_, tag.id, sorted, interpolation, kAllParts);
+      const auto actual = Folded(*archive_, tag.id, sorted, interpolation, kAllParts, as_of_);
       ASSERT_TRUE(actual.ok()) << actual.status();
-      const std::vector<Interval> expected = model_.Fold(tag.id, tag.type, sorted, interpolation);
+      const std::vector<Interval> expected = seen_->Fold(tag.id, tag.type, sorted, interpolation);
       ASSERT_EQ(actual->size(), expected.size()) << where;
       for (size_t i = 0; i < expected.size(); ++i) {
         const Interval &x = (*actual)[i], &y = expected[i];
@@ -746,7 +768,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
                                    to[k].Set(i, figures[k], static_cast<Quality>(k));
                                  }
                                }};
-    const absl::Status status = FoldedFigures(*archive_, tag, edges, interpolation, maker, table);
+    const absl::Status status = FoldedFigures(*archive_, tag, edges, interpolation, maker, table, as_of_);
     EXPECT_TRUE(status.ok()) << status;
     for (size_t i = 0; i < rows; ++i) {
       for (size_t k = 0; k < kFigures; ++k) {
@@ -760,10 +782,10 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
   void CheckAtTimes(const SimulatedTag& tag, const std::string& where) {
     std::vector<Timestamp> times;
     for (int i = 0; i < 10; ++i) times.push_back(RandomTime(tag));
-    const ArchiveModel::TagSamples& samples = model_.Of(tag.id);
+    const ArchiveModel::TagSamples& samples = seen_->Of(tag.id);
     const bool uncertain_as_bad = random_() % 2 == 0;
     const absl::StatusOr<Samples> actual =
-        archive_->ReadAtTimes(tag.id, times, tag.interpolation, uncertain_as_bad);
+        archive_->ReadAtTimes(tag.id, times, tag.interpolation, uncertain_as_bad, nullptr, as_of_);
     ASSERT_TRUE(actual.ok()) << actual.status();
     ASSERT_EQ(actual->size(), times.size());
     for (size_t i = 0; i < times.size(); ++i) {
@@ -814,6 +836,10 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
   std::mt19937_64 random_{static_cast<uint64_t>(GetParam())};
   std::vector<SimulatedTag> tags_;
   ArchiveModel model_;
+  std::map<Version, ArchiveModel> closed_;  // What some versions saw.
+  // What is checked.
+  ArchiveModel* seen_ = &model_;
+  Version as_of_ = kVersionNow;
 };
 
 TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
@@ -826,12 +852,24 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
       tags_.push_back(tag);
     }
   }
+  // Samples that are a year old, or such as come when they are measured.
+  const bool live = GetParam() % 2 == 0;
+  if (live) clock_.Set(kStart + 3600 * kSecond);
   for (int step = 0; step < 120; ++step) {
+    if (live) clock_.Set(clock_.Now() + static_cast<int64_t>(random_() % 3600) * kSecond);
     Frame frame = RandomFrame();
-    switch (random_() % 12) {
+    switch (random_() % 14) {
       case 0: {
         const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal(random_() % 2 == 0);
         ASSERT_TRUE(sealed.ok()) << sealed.status();
+        if (const Version last = archive_->versions().open() - 1; last > 0) NoteClosed(last);
+        break;
+      }
+      case 3:
+      case 4: {
+        const absl::StatusOr<ClosedVersion> marked = archive_->MarkVersion("test", "");
+        ASSERT_TRUE(marked.ok()) << marked.status();
+        NoteClosed(marked->version);
         break;
       }
       case 1:
@@ -897,6 +935,7 @@ TEST_P(CrampedArchiveSimulation, EveryReadEqualsTheModel) {
     ASSERT_TRUE(result.ok()) << result.status();
     model_.Apply(frame);
     if (step % 5 == 4) absl::SleepFor(absl::Milliseconds(20));  // Time for seals to come in between.
+    if (step % 6 == 5) NoteClosed(archive_->MarkVersion("test", "").value().version);
     if (step % 15 == 14) Check();
     if (HasFatalFailure()) return;
   }

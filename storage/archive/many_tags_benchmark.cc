@@ -112,7 +112,7 @@ void BM_ManyTags(benchmark::State& state) {
     state.counters["open s"] = SecondsSince(opening);
     HISTORIAN_CHECK(archive->tags().size() == tags);
     const TagId last = static_cast<TagId>(tags);
-    HISTORIAN_CHECK(archive->ReadLatest({&last, 1})[0]->sample.time == kStart + 3 * kNanosPerSecond);
+    HISTORIAN_CHECK((*archive->ReadLatest({&last, 1}))[0]->sample.time == kStart + 3 * kNanosPerSecond);
     HISTORIAN_CHECK(archive->upkeep().Seal().ok());
     state.counters["B/tag opened"] =
         static_cast<double>(ResidentBytes() - closed) / static_cast<double>(tags);

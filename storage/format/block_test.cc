@@ -185,8 +185,8 @@ TEST(BlockHead, EachWrongFieldIsNamed) {
     absl::StatusCode code;
     const char* message;
   } cases[] = {
-      {"version 0", 0, 0, absl::StatusCode::kDataLoss, "version 0"},
-      {"newer version", 0, 2, absl::StatusCode::kFailedPrecondition, "version 2"},
+      {"format 0", 0, 0, absl::StatusCode::kDataLoss, "format 0"},
+      {"newer format", 0, 3, absl::StatusCode::kFailedPrecondition, "format 3"},
       {"type", 1, 7, absl::StatusCode::kDataLoss, "value type 7"},
       {"no pages", 2, 0, absl::StatusCode::kDataLoss, "0 pages"},
       {"too many pages", 2, 17, absl::StatusCode::kDataLoss, "17 pages"},

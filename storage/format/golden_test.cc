@@ -29,6 +29,7 @@
 #include "storage/format/plant_samples.h"
 #include "storage/format/rollup.h"
 #include "storage/format/short_page.h"
+#include "storage/format/version_column.h"
 #include "storage/format/worked_examples.h"
 
 namespace historian::format {
@@ -235,11 +236,71 @@ BlockHead HeadOf(ValueType type, const Samples& samples, size_t page_size) {
   return head;
 }
 
+// The versions of the golden columns: version n closed n x 10 minutes after kStart.
+void OpenAtGolden(const Timestamp* times, size_t size, uint32_t* versions) {
+  for (size_t i = 0; i < size; ++i) {
+    versions[i] =
+        static_cast<uint32_t>(std::max<Timestamp>(0, times[i] - kStart) / (600 * kNanosPerSecond)) + 1;
+  }
+}
+
+// `versions` of the samples, in the head as the dense form has them.
+BlockHead WithVersions(BlockHead head, const Samples& samples, const std::vector<uint32_t>& versions) {
+  std::string columns;
+  size_t begin = 0;
+  for (PageInfo& page : head.pages) {
+    SamplesView view = samples.View().Slice(begin, page.summary.count);
+    view.versions = versions.data() + begin;
+    const PageVersions of_page = EncodeVersions(view, Density::kDense, OpenAtGolden);
+    page.lowest_version = of_page.lowest;
+    page.highest_version = of_page.highest;
+    page.versions_size = static_cast<uint32_t>(of_page.column.size());
+    columns += of_page.column;
+    begin += page.summary.count;
+  }
+  if (!columns.empty()) head.versions_checksum = Checksum(columns);
+  return head;
+}
+
+struct VersionCase {
+  std::string name;
+  std::vector<uint32_t> versions;
+  Samples samples;
+};
+
+std::vector<VersionCase> VersionCases() {
+  std::vector<VersionCase> cases;
+  const auto add = [&cases](const std::string& name, Samples samples, auto version) {
+    VersionCase& c = cases.emplace_back();
+    c.name = name;
+    for (size_t i = 0; i < samples.size(); ++i) c.versions.push_back(version(i));
+    c.samples = std::move(samples);
+  };
+  const auto zero = [](size_t) { return ValueBits{0}; };
+  // The page of block.md's example: the last sample came in the version after that of the one before.
+  Samples example;
+  example.Append(ValueType::kFloat64, ExamplePage().View(), 2, 2);
+  add("example", example, [](size_t i) { return 3 + static_cast<uint32_t>(i); });
+  // A sample a second, half an hour long, late by two seconds; one each minute late by half an hour.
+  add("distances", EverySecond(1800, zero),
+      [](size_t i) { return static_cast<uint32_t>((i + 2 + (i % 60 == 7 ? 1800 : 0)) / 600) + 1; });
+  add("no_distances", EverySecond(1800, zero), [](size_t i) { return static_cast<uint32_t>(i / 600) + 1; });
+  // A backfill in two parts.
+  add("versions", EverySecond(1000, zero), [](size_t i) { return i < 300 ? 70'000u : 70'001u; });
+  return cases;
+}
+
 std::vector<HeadCase> HeadCases() {
   std::vector<HeadCase> cases;
-  cases.push_back({"example", HeadOf(ValueType::kFloat64, ExamplePage(), 2)});
+  cases.push_back(
+      {"example", WithVersions(HeadOf(ValueType::kFloat64, ExamplePage(), 2), ExamplePage(), {3, 3, 3, 4})});
   for (const PlantKind& kind : PlantKinds()) {
-    cases.push_back({kind.name, HeadOf(kind.type, kind.make(100, 1), 40)});
+    const Samples samples = kind.make(100, 1);
+    // In some, each page of one version; in the others of several.
+    std::vector<uint32_t> versions;
+    const size_t in_one = cases.size() % 3 == 0 ? 40 : 7 * cases.size();
+    for (size_t i = 0; i < samples.size(); ++i) versions.push_back(static_cast<uint32_t>(5 + i / in_one));
+    cases.push_back({kind.name, WithVersions(HeadOf(kind.type, samples, 40), samples, versions)});
   }
   // Sums too wide for a column of integers.
   cases.push_back(
@@ -276,6 +337,12 @@ std::map<std::string, std::string> ReadGolden(const std::string& file) {
   return lines;
 }
 
+PageVersions Encoded(const VersionCase& c) {
+  SamplesView view = c.samples.View();
+  view.versions = c.versions.data();
+  return EncodeVersions(view, Density::kDense, OpenAtGolden);
+}
+
 class Golden : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -290,6 +357,10 @@ class Golden : public testing::Test {
       std::string bytes;
       EncodeBlockHead(c.head, &bytes);
       heads << c.name << ' ' << ValueTypeName(c.head.type) << ' ' << HexOf(bytes) << '\n';
+    }
+    std::ofstream versions(std::string(directory) + "/versions.golden");
+    for (const VersionCase& c : VersionCases()) {
+      versions << c.name << " versions " << HexOf(Encoded(c).column) << '\n';
     }
   }
 };
@@ -356,10 +427,64 @@ TEST_F(Golden, HeadsAreWrittenAndReadAsEver) {
     const absl::StatusOr<BlockHead> head = DecodeBlockHead(BytesOf(golden.at(c.name)));
     ASSERT_TRUE(head.ok()) << c.name << ": " << head.status();
     ASSERT_EQ(head->pages.size(), c.head.pages.size()) << c.name;
+    EXPECT_EQ(head->versions_checksum, c.head.versions_checksum) << c.name;
+    for (size_t i = 0; i < head->pages.size(); ++i) {
+      const PageInfo &page = head->pages[i], &stated = c.head.pages[i];
+      EXPECT_EQ(page.summary, stated.summary) << c.name << " page " << i;
+      EXPECT_EQ(page.lowest_version, stated.lowest_version) << c.name << " page " << i;
+      EXPECT_EQ(page.highest_version, stated.highest_version) << c.name << " page " << i;
+      EXPECT_EQ(page.versions_size, stated.versions_size) << c.name << " page " << i;
+    }
+  }
+}
+
+// As they were written before samples had versions.
+TEST_F(Golden, HeadsOfFormat1AreReadAsEver) {
+  const std::map<std::string, std::string> golden = ReadGolden("heads_1.golden");
+  const std::vector<HeadCase> cases = HeadCases();
+  EXPECT_EQ(golden.size(), cases.size());
+  for (const HeadCase& c : cases) {
+    ASSERT_TRUE(golden.count(c.name)) << c.name;
+    const absl::StatusOr<BlockHead> head = DecodeBlockHead(BytesOf(golden.at(c.name)));
+    ASSERT_TRUE(head.ok()) << c.name << ": " << head.status();
+    ASSERT_EQ(head->pages.size(), c.head.pages.size()) << c.name;
+    EXPECT_EQ(head->highest_version(), 0u) << c.name;
+    EXPECT_EQ(head->payload_size(), head->pages_size()) << c.name;
     for (size_t i = 0; i < head->pages.size(); ++i) {
       EXPECT_EQ(head->pages[i].summary, c.head.pages[i].summary) << c.name << " page " << i;
     }
   }
+}
+
+TEST_F(Golden, VersionsAreWrittenAndReadAsEver) {
+  const std::map<std::string, std::string> golden = ReadGolden("versions.golden");
+  const std::vector<VersionCase> cases = VersionCases();
+  EXPECT_EQ(golden.size(), cases.size());
+  std::set<char> forms;
+  for (const VersionCase& c : cases) {
+    const PageVersions written = Encoded(c);
+    ASSERT_TRUE(golden.count(c.name)) << c.name;
+    EXPECT_EQ(HexOf(written.column), golden.at(c.name)) << c.name;
+    forms.insert(written.column[0]);
+    std::vector<uint32_t> versions;
+    const absl::Status read =
+        DecodeVersions(written.lowest, written.highest, BytesOf(golden.at(c.name)), c.samples.times.data(),
+                       c.samples.size(), OpenAtGolden, &versions);
+    ASSERT_TRUE(read.ok()) << c.name << ": " << read;
+    EXPECT_EQ(versions, c.versions) << c.name;
+  }
+  EXPECT_THAT(forms, testing::ElementsAre(1, 2, 3));
+}
+
+// rollup.md's example as it was written before samples had versions.
+TEST_F(Golden, ARollupOfFormat1IsReadAsEver) {
+  const absl::StatusOr<Rollup> rollup =
+      DecodeRollup(BytesOf("010101901c02000a00000401fb1294b0e60c6b020002010000000002010305f01200029898000000"
+                           "02000100242401020451020851ac6249aa"));
+  ASSERT_TRUE(rollup.ok()) << rollup.status();
+  EXPECT_EQ(rollup->highest_version, 0u);
+  ASSERT_EQ(rollup->levels.size(), 1u);
+  EXPECT_EQ(rollup->levels[0].slots[0].sum.ToDouble(), 18);
 }
 
 using Examples = std::map<std::string, std::string>;  // Name to bytes.
@@ -384,6 +509,7 @@ Examples RollupExamples() {
   Samples first_hour = sample(0);
   first_hour.Append(ValueType::kFloat64, sample(1).View());
   Rollup rollup;
+  rollup.highest_version = 4;
   rollup.levels.push_back({kSlotNs[1],
                            {Summarize(ValueType::kFloat64, first_hour.View()),
                             Summarize(ValueType::kFloat64, sample(2).View())}});
@@ -418,7 +544,9 @@ Examples ShortPageExamples() {
 TEST_F(Golden, TheExamplesOfTheSpecificationsAreWhatIsWritten) {
   const Examples pages = ReadGolden("pages.golden");
   const std::map<std::string, Examples> written = {
-      {"block.md", {{"example", BytesOf(ReadGolden("heads.golden").at("example"))}}},
+      {"block.md",
+       {{"example", BytesOf(ReadGolden("heads.golden").at("example"))},
+        {"versions_example", BytesOf(ReadGolden("versions.golden").at("example"))}}},
       {"key.md", KeyExamples()},
       {"page.md",
        {{"example", BytesOf(pages.at("example"))}, {"dense_example", BytesOf(pages.at("dense_example"))}}},

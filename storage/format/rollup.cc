@@ -10,6 +10,7 @@
 #include "storage/format/key.h"
 #include "storage/format/summary_columns.h"
 #include "storage/model/check.h"
+#include "storage/model/data_version.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::format {
@@ -53,9 +54,10 @@ int64_t SlotOf(Timestamp t, uint64_t slot_ns) {
 void EncodeRollup(const Rollup& rollup, std::string* out) {
   const size_t begin = out->size();
   HISTORIAN_CHECK(!rollup.levels.empty() && rollup.levels.size() <= kRollupLevels);
-  for (const size_t byte : {size_t{kRollupVersion}, static_cast<size_t>(rollup.type), rollup.levels.size()}) {
+  for (const size_t byte : {size_t{kRollupFormat}, static_cast<size_t>(rollup.type), rollup.levels.size()}) {
     out->push_back(static_cast<char>(byte));
   }
+  AppendVarint(rollup.highest_version, out);
   for (const Rollup::Level& level : rollup.levels) {
     HISTORIAN_CHECK(!level.slots.empty() && IsAligned(level));
     AppendVarint(level.slot_ns / kNanosPerSecond, out);
@@ -84,20 +86,24 @@ absl::StatusOr<Rollup> DecodeRollup(absl::string_view bytes) {
                                 ", stored is ", absl::Hex(stored, absl::kZeroPad8)));
   }
   ByteReader in(body);
-  uint8_t version = 0, type = 0, levels = 0;
-  in.Byte(&version);
+  uint8_t format = 0, type = 0, levels = 0;
+  in.Byte(&format);
   in.Byte(&type);
   in.Byte(&levels);
-  if (version > kRollupVersion) {
+  if (format > kRollupFormat) {
     return absl::FailedPreconditionError(
-        absl::StrCat("rollup: version ", version, "; this program reads up to ", kRollupVersion));
+        absl::StrCat("rollup: format ", format, "; this program reads up to ", kRollupFormat));
   }
-  if (version == 0) return Damaged("version 0");
+  if (format == 0) return Damaged("format 0");
   if (!IsKnownValueType(type)) return Damaged(absl::StrCat("value type ", type, " is not known"));
   if (levels == 0 || levels > kRollupLevels) return Damaged(absl::StrCat(levels, " levels"));
 
   Rollup rollup;
   rollup.type = static_cast<ValueType>(type);
+  uint64_t highest_version = 0;
+  if (format > 1 && !in.VarintUpTo(kVersionMax, &highest_version))
+    return Damaged("the version is out of range");
+  rollup.highest_version = static_cast<uint32_t>(highest_version);
   for (uint8_t k = 0; k < levels; ++k) {
     Rollup::Level& level = rollup.levels.emplace_back();
     uint64_t seconds = 0, slots = 0;

@@ -17,8 +17,8 @@
 
 namespace historian::format {
 
-// Written into every rollup. A reader refuses a version it does not know.
-inline constexpr uint32_t kRollupVersion = 1;
+// Written into every rollup. A reader refuses one it does not know. Before 2, versions of samples were not kept.
+inline constexpr uint32_t kRollupFormat = 2;
 
 // The lengths of slots, finest first. Each is a multiple of the one before, and a partition of the last.
 inline constexpr uint64_t kSlotNs[] = {60'000'000'000, 3'600'000'000'000, 86'400'000'000'000};
@@ -32,6 +32,8 @@ struct Rollup {
   };
   ValueType type = ValueType::kFloat64;
   std::vector<Level> levels;  // Finest first; at least one.
+  // The highest version of the samples: as of this one and later ones the rollup stands for what was stated.
+  uint32_t highest_version = 0;
 
   size_t MemoryBytes() const;
 };

@@ -111,7 +111,7 @@ TEST(Rollup, DamageUnderAGoodChecksumNeverCrashes) {
     const uint32_t checksum = Checksum(absl::string_view(damaged).substr(0, damaged.size() - 4));
     PutLittleEndian(reinterpret_cast<uint8_t*>(damaged.data()) + damaged.size() - 4, checksum, 4);
     const absl::StatusOr<Rollup> decoded = DecodeRollup(damaged);
-    if (decoded.ok() || damaged[0] > static_cast<char>(kRollupVersion)) continue;
+    if (decoded.ok() || damaged[0] > static_cast<char>(kRollupFormat)) continue;
     EXPECT_TRUE(absl::IsDataLoss(decoded.status())) << decoded.status();
   }
 }
@@ -119,7 +119,7 @@ TEST(Rollup, DamageUnderAGoodChecksumNeverCrashes) {
 TEST(Rollup, ANewerVersionIsRefused) {
   std::string bytes;
   EncodeRollup(RollupOf(ValueType::kInt64, PlantSamples(0, 3, 1)), &bytes);
-  bytes[0] = kRollupVersion + 1;
+  bytes[0] = kRollupFormat + 1;
   PutLittleEndian(reinterpret_cast<uint8_t*>(bytes.data()) + bytes.size() - 4,
                   Checksum(absl::string_view(bytes).substr(0, bytes.size() - 4)), 4);
   EXPECT_EQ(DecodeRollup(bytes).status().code(), absl::StatusCode::kFailedPrecondition);

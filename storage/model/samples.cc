@@ -6,13 +6,32 @@
 
 namespace historian {
 
+void Samples::AppendVersions(const SamplesView& from, size_t begin, size_t count) {
+  const uint32_t* const first = from.versions == nullptr ? nullptr : from.versions + begin;
+  const bool is_one =
+      first == nullptr || std::all_of(first, first + count, [&](uint32_t v) { return v == *first; });
+  const uint32_t one = first == nullptr ? from.version : *first;
+  if (versions.empty()) {
+    if (times.size() == count && is_one) version = one;
+    if (is_one && one == version) return;
+    versions.assign(times.size() - count, version);
+  }
+  if (is_one) {
+    versions.resize(times.size(), one);
+  } else {
+    versions.insert(versions.end(), first, first + count);
+  }
+}
+
 void Samples::Append(ValueType type, const SamplesView& from, size_t begin, size_t count) {
+  if (count == 0) return;
   times.insert(times.end(), from.times + begin, from.times + begin + count);
   if (type == ValueType::kString) {
     for (size_t i = begin; i < begin + count; ++i) values.push_back(strings.Add(from.StringAt(i)));
   } else {
     values.insert(values.end(), from.values + begin, from.values + begin + count);
   }
+  AppendVersions(from, begin, count);
   if (from.qualities == nullptr) {
     if (!qualities.empty()) qualities.resize(times.size(), kGood);
     return;
@@ -66,6 +85,16 @@ std::vector<Place> PlacesByTime(const Timestamp* times, size_t size) {
   for (size_t i = 0; i < size; ++i) places[i] = {times[i], i};
   MergeRuns(&places);
   return places;
+}
+
+void AppendAsOf(ValueType type, const SamplesView& from, Version as_of, Samples* to) {
+  if (as_of == kVersionNow) return to->Append(type, from);
+  for (size_t begin = 0; begin < from.size;) {
+    size_t end = begin;
+    while (end < from.size && from.VersionAt(end) <= as_of) ++end;
+    to->Append(type, from, begin, end - begin);
+    begin = end + 1;
+  }
 }
 
 Superseded SortAndKeepLast(ValueType type, Samples* samples) {

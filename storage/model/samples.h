@@ -3,7 +3,7 @@
 // A run of samples of one tag, in columns. `Samples` owns its columns; `SamplesView` borrows them.
 //
 // A sample is a timestamp, a value and a quality. A Bad sample has a value too: it is kept bit for bit and
-// takes part in no aggregate.
+// takes part in no aggregate. What the archive keeps of it, a statement, belongs to a version as well.
 #ifndef HISTORIAN_STORAGE_MODEL_SAMPLES_H_
 #define HISTORIAN_STORAGE_MODEL_SAMPLES_H_
 
@@ -14,6 +14,7 @@
 
 #include "absl/strings/string_view.h"
 #include "storage/model/check.h"
+#include "storage/model/data_version.h"
 #include "storage/model/quality.h"
 #include "storage/model/timestamp.h"
 #include "storage/model/value.h"
@@ -57,12 +58,16 @@ struct SamplesView {
   const Quality* qualities = nullptr;  // Null: all Good.
   const StringColumn* strings = nullptr;
   size_t size = 0;
+  const uint32_t* versions = nullptr;  // Null: all in `version`.
+  uint32_t version = 0;
 
   Quality QualityAt(size_t i) const { return qualities == nullptr ? kGood : qualities[i]; }
+  uint32_t VersionAt(size_t i) const { return versions == nullptr ? version : versions[i]; }
   absl::string_view StringAt(size_t i) const { return (*strings)[values[i]]; }
   SamplesView Slice(size_t begin, size_t count) const {
-    return {times + begin, values + begin, qualities == nullptr ? nullptr : qualities + begin, strings,
-            count};
+    return {times + begin, values + begin, qualities == nullptr ? nullptr : qualities + begin,
+            strings,       count,          versions == nullptr ? nullptr : versions + begin,
+            version};
   }
 };
 
@@ -72,22 +77,29 @@ class Samples {
   std::vector<ValueBits> values;
   std::vector<Quality> qualities;  // Empty: all Good. Else as long as times.
   StringColumn strings;            // Only for ValueType::kString.
+  // The versions in which they were stated; 0 where nobody asked or knows.
+  std::vector<uint32_t> versions;  // Empty: all in `version`. Else as long as times.
+  uint32_t version = 0;
 
   size_t size() const { return times.size(); }
   bool empty() const { return times.empty(); }
   size_t MemoryBytes() const {
-    return times.capacity() * 8 + values.capacity() * 8 + qualities.capacity() * 4 + strings.MemoryBytes();
+    return times.capacity() * 8 + values.capacity() * 8 + qualities.capacity() * 4 + versions.capacity() * 4 +
+           strings.MemoryBytes();
   }
 
   SamplesView View() const {
-    return {times.data(), values.data(), qualities.empty() ? nullptr : qualities.data(), &strings,
-            times.size()};
+    return {times.data(), values.data(), qualities.empty() ? nullptr : qualities.data(),
+            &strings,     times.size(),  versions.empty() ? nullptr : versions.data(),
+            version};
   }
 
+  // In `version`.
   void Add(Timestamp time, ValueBits value, Quality quality = kGood) {
     times.push_back(time);
     values.push_back(value);
     AddQuality(quality);
+    if (!versions.empty()) versions.push_back(version);
   }
   void AddString(Timestamp time, absl::string_view value, Quality quality = kGood) {
     Add(time, strings.Add(value), quality);
@@ -100,6 +112,7 @@ class Samples {
     } else {
       Add(from.times[i], from.values[i], from.QualityAt(i));
     }
+    SetLastVersion(from.VersionAt(i));
   }
   // Makes room for `size` samples.
   void Reserve(size_t size) {
@@ -116,6 +129,8 @@ class Samples {
     values.clear();
     qualities.clear();
     strings.Clear();
+    versions.clear();
+    version = 0;
   }
 
  private:
@@ -125,9 +140,22 @@ class Samples {
     qualities.resize(times.size() - 1, kGood);
     qualities.push_back(quality);
   }
+  // Of the sample added last.
+  void SetLastVersion(uint32_t last) {
+    if (!versions.empty()) {
+      versions.back() = last;
+    } else if (times.size() == 1) {
+      version = last;
+    } else if (last != version) {
+      versions.assign(times.size(), version);
+      versions.back() = last;
+    }
+  }
+  // Of the last `count` samples, which are those of `from` at [begin].
+  void AppendVersions(const SamplesView& from, size_t begin, size_t count);
 };
 
-// True if time, quality and value are equal: values bit for bit, strings byte for byte.
+// True if time, quality and value are equal: values bit for bit, strings byte for byte. The version does not matter.
 bool SameSample(ValueType type, const SamplesView& a, size_t i, const SamplesView& b, size_t j);
 
 // Whether times rise strictly.
@@ -140,6 +168,9 @@ struct Place {
 };
 // Returns the places of all samples in order of their times; samples of one time stay in their order.
 std::vector<Place> PlacesByTime(const Timestamp* times, size_t size);
+
+// Appends those of `from` that were stated by the version as_of; with kVersionNow, all.
+void AppendAsOf(ValueType type, const SamplesView& from, Version as_of, Samples* to);
 
 // How many samples SortAndKeepLast dropped.
 struct Superseded {

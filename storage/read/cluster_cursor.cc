@@ -6,6 +6,7 @@
 
 #include "storage/format/key.h"
 #include "storage/model/status_macros.h"
+#include "storage/read/pages_as_of.h"
 #include "storage/sealed/stored_heads.h"
 
 namespace historian {
@@ -24,13 +25,18 @@ absl::StatusOr<std::shared_ptr<const PartitionView>> ClusterCursor::In(int32_t p
     if (!heads->stored->damage.ok()) head_damage_ = heads->stored->damage;
   }
   const bool has_tail = !expired && view_.TailReaches(partition);
-  if (heads != nullptr && !has_tail) {
+  const bool has_changed = heads != nullptr && heads->highest_version > view_.as_of;
+  if (heads != nullptr && !has_tail && !has_changed) {
     last_ = heads->view;
   } else {
+    PagesAsOf as_of;
+    if (has_changed) {
+      ASSIGN_OR_RETURN(as_of, ReadPagesAsOf(view_, partition, *heads->stored, pages_, &head_damage_));
+    }
     last_ = std::make_shared<const PartitionView>(
         view_.tag, view_.type, partition,
         heads == nullptr ? std::make_shared<const StoredHeads>() : heads->stored,
-        has_tail ? view_.tail : nullptr);
+        has_tail ? view_.tail : nullptr, std::move(as_of));
   }
   last_partition_ = partition;
   return last_;

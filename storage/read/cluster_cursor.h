@@ -72,7 +72,7 @@ class ClusterCursor {
 
   // By which pages are read.
   PageFetcher& pages() { return pages_; }
-  // The last damage met in heads so far; OK without any.
+  // The last damage met so far in heads, and in what an earlier version saw of blocks; OK without any.
   const absl::Status& head_damage() const { return head_damage_; }
 
  private:

@@ -18,6 +18,7 @@
 #include "storage/aggregate/even_intervals.h"
 #include "storage/aggregate/figure_run.h"
 #include "storage/format/key.h"
+#include "storage/model/data_version.h"
 #include "storage/read/lru_cache.h"
 
 namespace historian {
@@ -38,14 +39,15 @@ class FigureCache {
     uint32_t page = 0;
     uint32_t parts = 0;  // Of the fold.
     EvenIntervals intervals;
-    std::string figures;  // Their maker's id.
+    std::string figures;          // Their maker's id.
+    Version as_of = kVersionNow;  // Of a whole partition. A block has what it has.
 
     friend bool operator==(const Key&, const Key&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Key& key) {
       return H::combine(std::move(h), key.block.partition, key.block.tag, key.block.first_time,
                         key.block.seal, key.page, key.parts, key.intervals.step, key.intervals.phase,
-                        key.figures);
+                        key.figures, key.as_of);
     }
   };
   static constexpr uint32_t kWholePartition = UINT32_MAX;

@@ -50,8 +50,12 @@ std::optional<Cacheable> CacheableOf(absl::Span<const Timestamp> edges, Interpol
 
 FigureCache::Key KeyOf(const ReadView& view, const Cacheable& cacheable, const format::BlockId& block,
                        uint32_t page) {
-  return {block, page, IntervalFold::PartsFor(view.type, cacheable.interpolation, cacheable.maker.parts),
-          cacheable.intervals, cacheable.maker.id};
+  return {block,
+          page,
+          IntervalFold::PartsFor(view.type, cacheable.interpolation, cacheable.maker.parts),
+          cacheable.intervals,
+          cacheable.maker.id,
+          page == FigureCache::kWholePartition ? view.as_of : kVersionNow};
 }
 
 // The seal number under which the partition was settled; 0 when it was not, or something newer lies there.
@@ -133,6 +137,8 @@ class RangeFold {
   // Adds the figures of the block, or else the page, that begins at the cluster, if they are worth caching;
   // returns how many clusters that was.
   absl::StatusOr<size_t> FoldCached(const PartitionView& in, size_t cluster, Timestamp to);
+  // What to say when all that is left is a rollup of which the version asked for saw only a part.
+  absl::Status StatedLater(const format::Rollup& rollup, int32_t partition) const;
   // What to say when an interval cuts a slot of which nothing else is left.
   absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
 
@@ -156,10 +162,15 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> RangeFold::RollupOf(int32_
   if (view_.HasAllExpired(partition)) return none;
   if (view_.HasExpired(partition)) {
     ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> in, cursor_.In(partition));
-    if (in->clusters() == 0) return view_.caches.heads.Rollup(partition, view_.tag);  // All there is.
+    if (in->clusters() == 0) {  // All there is.
+      ASSIGN_OR_RETURN(auto rollup, view_.caches.heads.Rollup(partition, view_.tag));
+      if (rollup != nullptr && rollup->highest_version > view_.as_of) return StatedLater(*rollup, partition);
+      return rollup;
+    }
   }
   if (SettledSeal(view_, partition) == 0) return none;
-  return view_.caches.heads.Rollup(partition, view_.tag);
+  ASSIGN_OR_RETURN(auto rollup, view_.caches.heads.Rollup(partition, view_.tag));
+  return rollup == nullptr || rollup->highest_version <= view_.as_of ? rollup : none;
 }
 
 absl::Status RangeFold::FoldPartition(const Piece& piece) {
@@ -290,6 +301,14 @@ absl::StatusOr<size_t> RangeFold::FoldCached(const PartitionView& in, size_t clu
                    }));
   fold_->AddFigures(*run, first.first.time, last.last.time + 1, to_);
   return count;
+}
+
+absl::Status RangeFold::StatedLater(const format::Rollup& rollup, int32_t partition) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "tag ", view_.tag, " has only rollups from ", FormatTimestamp(format::PartitionStart(partition)),
+      " to ", FormatTimestamp(format::PartitionStart(partition + 1)),
+      ", its raw samples have expired: what it said can be read as of version ", rollup.highest_version,
+      " and later ones"));
 }
 
 absl::Status RangeFold::OnlyRollups(uint64_t slot_ns, int32_t partition) const {

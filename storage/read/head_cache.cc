@@ -42,6 +42,7 @@ absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagI
   size_t bytes = sizeof(TagHeads) + sizeof(StoredHeads) + of_tag->view->MemoryBytes();
   for (const StoredHead& head : heads->heads) {
     bytes += sizeof(StoredHead) + head.head.pages.capacity() * sizeof(format::PageInfo);
+    of_tag->highest_version = std::max(of_tag->highest_version, head.head.highest_version());
   }
   of_tag->stored = std::move(heads);
   return Heads::Loaded{std::move(of_tag), bytes, whole};

@@ -25,6 +25,8 @@ namespace historian {
 struct TagHeads {
   std::shared_ptr<const StoredHeads> stored;
   std::shared_ptr<const PartitionView> view;  // Of these heads alone, without a tail.
+  // The highest version of the samples. As of this one and later ones everything is as it is now.
+  uint32_t highest_version = 0;
 };
 
 class HeadCache {

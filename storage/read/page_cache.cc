@@ -5,18 +5,25 @@
 #include "absl/strings/str_cat.h"
 #include "storage/format/block.h"
 #include "storage/format/page.h"
+#include "storage/format/version_column.h"
 #include "storage/model/status_macros.h"
 
 namespace historian {
+
 absl::StatusOr<std::shared_ptr<const Samples>> PageFetcher::Read(const StoredHead& head, size_t i) {
   using Loaded = LruCache<PageCache::Key, Samples>::Loaded;
   const PageCache::Key key = {head.id, static_cast<uint32_t>(i)};
   return cache_.pages_.Get(key, [&]() -> absl::StatusOr<Loaded> {
-    ASSIGN_OR_RETURN(Samples samples, Decode(head, i));
+    ASSIGN_OR_RETURN(Samples samples, Decode(head, i, nullptr));
     auto shared = std::make_shared<const Samples>(std::move(samples));
     const size_t bytes = sizeof(Samples) + shared->MemoryBytes();
     return Loaded{std::move(shared), bytes, !pass_through_ && !IsAhead(head.id)};
   });
+}
+
+absl::StatusOr<Samples> PageFetcher::ReadStated(const StoredHead& head, size_t i,
+                                                const VersionTable& versions) {
+  return Decode(head, i, &versions);
 }
 
 void PageFetcher::WalkAhead(int32_t partition, TagId tag, uint64_t seal) {
@@ -62,7 +69,7 @@ absl::StatusOr<absl::string_view> PageFetcher::Payload(const format::BlockId& bl
   return payload_;
 }
 
-absl::StatusOr<Samples> PageFetcher::Decode(const StoredHead& head, size_t i) {
+absl::StatusOr<Samples> PageFetcher::Decode(const StoredHead& head, size_t i, const VersionTable* versions) {
   const Summary& summary = head.head.pages[i].summary;
   const auto damaged = [&](const absl::Status& status) {
     return Annotate(status,
@@ -83,6 +90,21 @@ absl::StatusOr<Samples> PageFetcher::Decode(const StoredHead& head, size_t i) {
   if (samples.size() != summary.count || samples.times.front() != summary.first.time ||
       samples.times.back() != summary.last.time) {
     return damaged(absl::DataLossError("the page contradicts its head"));
+  }
+  if (versions == nullptr) return samples;
+  const format::PageInfo& info = head.head.pages[i];
+  samples.version = info.lowest_version;
+  if (info.versions_size == 0) return samples;
+  const absl::StatusOr<absl::string_view> column = format::VersionBytes(head.head, *payload, i);
+  if (!column.ok()) return damaged(column.status());
+  if (absl::Status status = format::DecodeVersions(
+          info.lowest_version, info.highest_version, *column, samples.times.data(), samples.size(),
+          [versions](const Timestamp* times, size_t size, uint32_t* open) {
+            versions->OpenAt(times, size, open);
+          },
+          &samples.versions);
+      !status.ok()) {
+    return damaged(status);
   }
   return samples;
 }

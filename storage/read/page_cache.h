@@ -18,6 +18,7 @@
 #include "storage/model/samples.h"
 #include "storage/read/lru_cache.h"
 #include "storage/sealed/stored_heads.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -57,6 +58,9 @@ class PageFetcher {
   // head; names tag and times.
   absl::StatusOr<std::shared_ptr<const Samples>> Read(const StoredHead& head, size_t i);
 
+  // The same with the samples' versions, not by way of the cache.
+  absl::StatusOr<Samples> ReadStated(const StoredHead& head, size_t i, const VersionTable& versions);
+
   // Until Forget(), pages of the tag under the seal number will be asked for in order of time, from most of
   // its blocks in the partition: payloads are then walked over in long reads.
   void WalkAhead(int32_t partition, TagId tag, uint64_t seal);
@@ -66,7 +70,8 @@ class PageFetcher {
   void PassThrough() { pass_through_ = true; }
 
  private:
-  absl::StatusOr<Samples> Decode(const StoredHead& head, size_t i);
+  // Without versions when there is no table.
+  absl::StatusOr<Samples> Decode(const StoredHead& head, size_t i, const VersionTable* versions);
   // The payload, valid until the next call.
   absl::StatusOr<absl::string_view> Payload(const format::BlockId& block);
   bool IsAhead(const format::BlockId& block) const;

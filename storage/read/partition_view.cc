@@ -10,15 +10,25 @@
 namespace historian {
 
 PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
-                             std::shared_ptr<const StoredHeads> heads, std::shared_ptr<const TailView> tail)
-    : tag_(tag), type_(type), heads_(std::move(heads)), tail_(std::move(tail)) {
+                             std::shared_ptr<const StoredHeads> heads, std::shared_ptr<const TailView> tail,
+                             PagesAsOf as_of)
+    : tag_(tag), type_(type), heads_(std::move(heads)), tail_(std::move(tail)), as_of_(std::move(as_of)) {
   size_t rank = 0;
+  for (const EncodedPagePtr& page : as_of_.superseded) AddOpen(*page, rank);
+  if (!as_of_.superseded.empty()) ++rank;
   size_t pages = 0;
   for (const StoredHead& stored : heads_->heads) pages += stored.head.pages.size();
   pages_.reserve(pages + 8);
   for (const StoredHead& stored : heads_->heads) {
     for (size_t i = 0; i < stored.head.pages.size(); ++i) {
-      const Summary& summary = stored.head.pages[i].summary;
+      const format::PageInfo& page = stored.head.pages[i];
+      if (!as_of_.Sees(page)) continue;
+      if (page.highest_version > as_of_.version) {
+        const auto seen = as_of_.in_part.find({&stored, i});
+        if (seen != as_of_.in_part.end()) AddOpen(*seen->second, rank);
+        continue;
+      }
+      const Summary& summary = page.summary;
       pages_.push_back({.first = summary.first.time,
                         .last = summary.last.time,
                         .rank = rank,
@@ -34,6 +44,11 @@ PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
   BuildClusters();
 }
 
+void PartitionView::AddOpen(const EncodedPage& page, size_t rank) {
+  pages_.push_back(
+      {.first = page.summary.first.time, .last = page.summary.last.time, .rank = rank, .open = &page});
+}
+
 void PartitionView::AddRuns(const std::vector<PageRun>& runs, int32_t partition, size_t* rank) {
   const Timestamp start = format::PartitionStart(partition);
   const Timestamp end = format::PartitionStart(partition + 1);
@@ -41,7 +56,7 @@ void PartitionView::AddRuns(const std::vector<PageRun>& runs, int32_t partition,
     for (const EncodedPagePtr& page : run.pages) {
       const Timestamp first = page->summary.first.time;
       if (first < start || first >= end) continue;
-      pages_.push_back({.first = first, .last = page->summary.last.time, .rank = *rank, .open = page.get()});
+      AddOpen(*page, *rank);
     }
     const std::vector<Timestamp>& times = run.raw.times;
     const size_t from = std::lower_bound(times.begin(), times.end(), start) - times.begin();
@@ -158,14 +173,16 @@ SamplesView PartitionView::PartOf(const Cluster& cluster, const SamplesView& pag
 }
 
 absl::StatusOr<std::vector<PartitionView::Layer>> PartitionView::ReadLayers(size_t cluster,
+                                                                            const VersionTable& versions,
                                                                             PageFetcher& pages) const {
   const Cluster& c = clusters_[cluster];
   std::vector<Layer> layers;
   for (size_t i = c.begin; i < c.end; ++i) {
     HISTORIAN_CHECK(pages_[i].block != nullptr);
-    ASSIGN_OR_RETURN(const std::shared_ptr<const Samples> page, ReadPage(pages_[i], pages));
+    ASSIGN_OR_RETURN(Samples stated, pages.ReadStated(*pages_[i].block, pages_[i].index, versions));
+    auto page = std::make_shared<const Samples>(std::move(stated));
     const SamplesView samples = PartOf(c, page->View());
-    if (samples.size > 0) layers.push_back({pages_[i].block->id.seal, page, samples});
+    if (samples.size > 0) layers.push_back({pages_[i].block->id.seal, std::move(page), samples});
   }
   return layers;
 }

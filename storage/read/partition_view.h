@@ -16,8 +16,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "storage/aggregate/summary.h"
 #include "storage/read/page_cache.h"
@@ -26,11 +28,23 @@
 
 namespace historian {
 
+// What of blocks an earlier version saw. Pages of which it saw all serve as they are, so that where nothing changed
+// nothing is read.
+struct PagesAsOf {
+  Version version = kVersionNow;
+  // By head and page: what it saw of pages that it saw in part. Those that cannot be read are missing.
+  absl::flat_hash_map<std::pair<const StoredHead*, size_t>, EncodedPagePtr> in_part;
+  // What it saw that is in no block any more; older statements than those of all blocks.
+  std::vector<EncodedPagePtr> superseded;
+
+  bool Sees(const format::PageInfo& page) const { return page.lowest_version <= version; }
+};
+
 class PartitionView {
  public:
   // The tail's samples of other partitions are passed over. The view keeps what it points to alive.
   PartitionView(TagId tag, ValueType type, int32_t partition, std::shared_ptr<const StoredHeads> heads,
-                std::shared_ptr<const TailView> tail);
+                std::shared_ptr<const TailView> tail, PagesAsOf as_of = {});
 
   size_t clusters() const { return clusters_.size(); }
   // Beside the heads and the tail.
@@ -66,8 +80,9 @@ class PartitionView {
     std::shared_ptr<const Samples> page;
     SamplesView samples;  // In the page.
   };
-  // The cluster's layers, older statements first. Only for views without a tail.
-  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, PageFetcher& pages) const;
+  // The cluster's layers, older statements first, with their versions. Only for views of blocks alone, as they are now.
+  absl::StatusOr<std::vector<Layer>> ReadLayers(size_t cluster, const VersionTable& versions,
+                                                PageFetcher& pages) const;
 
  private:
   // A page of a block, of the tail, or raw samples.
@@ -90,6 +105,7 @@ class PartitionView {
   // that bounds what is read for a few samples, and reading all of it to twice its pages.
   static constexpr size_t kClusterPages = 4;
 
+  void AddOpen(const EncodedPage& page, size_t rank);
   void AddRuns(const std::vector<PageRun>& runs, int32_t partition, size_t* rank);
   void BuildClusters();
   // Requires the pages in order of their first times.
@@ -102,6 +118,7 @@ class PartitionView {
   ValueType type_;
   std::shared_ptr<const StoredHeads> heads_;
   std::shared_ptr<const TailView> tail_;
+  PagesAsOf as_of_;
   std::vector<Page> pages_;
   std::vector<Cluster> clusters_;
 };

@@ -61,6 +61,7 @@ class Week {
 
   PartitionView View() const { return PartitionView(kTag, kType, kPartition, heads_, nullptr); }
   PageFetcher NewReader() { return PageFetcher(cache_); }
+  const VersionTable& versions() const { return versions_; }
   const std::map<Timestamp, ValueBits>& visible() const { return visible_; }
 
  private:
@@ -68,6 +69,7 @@ class Week {
   uint64_t seal_ = 0;
   std::unique_ptr<kv::Store> store_ = kv::OpenMemoryStore(std::make_shared<kv::MemoryDisk>());
   PageCache cache_{*store_, size_t{1} << 24};
+  VersionTable versions_{*store_};
   std::shared_ptr<StoredHeads> heads_ = std::make_shared<StoredHeads>();
   std::map<Timestamp, ValueBits> visible_;
 };
@@ -99,7 +101,8 @@ void ExpectAllInOrder(Week& week) {
       ASSERT_EQ(summary->last.time, samples->times.back());
     }
     // A layer statement for every visible one, the visible one last.
-    const absl::StatusOr<std::vector<PartitionView::Layer>> layers = view.ReadLayers(c, pages);
+    const absl::StatusOr<std::vector<PartitionView::Layer>> layers =
+        view.ReadLayers(c, week.versions(), pages);
     ASSERT_TRUE(layers.ok());
     std::map<Timestamp, ValueBits> merged;
     for (const PartitionView::Layer& layer : *layers) {

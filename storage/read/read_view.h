@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/format/key.h"
+#include "storage/kv/store.h"
 #include "storage/model/keep_going.h"
 #include "storage/read/figure_cache.h"
 #include "storage/read/head_cache.h"
@@ -25,6 +26,7 @@
 #include "storage/sealed/reader_pins.h"
 #include "storage/sealed/retention.h"
 #include "storage/tail/tag_sources.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -35,22 +37,30 @@ struct ReadCaches {
   FigureCache& figures;
 };
 
-// The tail as it was when the view was made, and every block there was then. Immutable, so that several
-// threads may read it; the caches and the partition table must outlive it.
+// The tail as it was when the view was made, and every block there was then; as of an earlier version, what it saw of
+// them. Immutable, so that several threads may read it; the store, the caches and the tables must outlive it.
 struct ReadView : TagSources {
-  ReadView(ReaderPins::Pin reader_pin, TagSources sources, std::shared_ptr<const ExpiredTable> expired_table,
-           ReadCaches read_caches, const PartitionTable& partition_table)
+  ReadView(ReaderPins::Pin reader_pin, Version as_of_version, TagSources sources,
+           std::shared_ptr<const ExpiredTable> expired_table, kv::Store& read_store, ReadCaches read_caches,
+           const PartitionTable& partition_table, const VersionTable& version_table)
       : TagSources(std::move(sources)),
         pin(std::move(reader_pin)),
+        as_of(as_of_version),
         expired(std::move(expired_table)),
+        store(read_store),
         caches(read_caches),
-        partitions(partition_table) {}
+        partitions(partition_table),
+        versions(version_table) {}
 
   // Keeps the blocks that may be read: it must have been taken before the sources.
   ReaderPins::Pin pin;
+  // What was stated later is not seen. The tail has been left without it (TailView::AsOf).
+  Version as_of;
   std::shared_ptr<const ExpiredTable> expired;
+  kv::Store& store;
   ReadCaches caches;
   const PartitionTable& partitions;
+  const VersionTable& versions;
   KeepGoing keep_going;
   // Told how each read ended, on the reading thread; null: nobody is.
   std::function<void(const absl::Status&)> note_end;

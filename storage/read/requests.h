@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/format/key.h"
+#include "storage/model/data_version.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
@@ -25,6 +26,7 @@ struct RawRequest {
   bool reverse = false;
   // Go on behind this time (before it, when reverse), which an earlier read of the same request ended with.
   std::optional<Timestamp> resume_after;
+  Version as_of = kVersionNow;
 };
 
 class RawReader {

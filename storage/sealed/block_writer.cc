@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "proto/record/v1/records.pb.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/model/check.h"
@@ -115,14 +114,9 @@ absl::Status BlockWriter::AddRollup(const format::RollupId& id, absl::string_vie
   return run->Add(format::RollupKey(id), bytes);
 }
 
-absl::Status BlockWriter::AddSuperseded(const PlannedBlock& block) {
-  const format::BlockHead head = HeadOf(block.type, block.pages);
-  record::v1::SupersededRecord record;
-  format::EncodeBlockHead(head, record.mutable_head());
-  record.set_payload(PayloadOf(block.pages));
-  written_.superseded_samples += head.count();
+absl::Status BlockWriter::AddSuperseded(const SupersededBlock& block) {
   ASSIGN_OR_RETURN(kv::RunBuilder* const run, RunOf(kv::Space::kSuperseded));
-  return run->Add(format::HeadKey(block.id), record.SerializeAsString());
+  return run->Add(format::HeadKey(block.block.id), SupersededRecordOf(block));
 }
 
 absl::Status BlockWriter::KeepHead(const format::BlockId& id, absl::string_view bytes) {

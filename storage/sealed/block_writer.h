@@ -5,7 +5,7 @@
 //   payloads     kPages, a run for each partition, so that dropping a partition drops files
 //   heads        kHeads
 //   rollups      kRollups
-//   superseded   kSuperseded: statements that later ones replaced
+//   superseded   kSuperseded: statements that are in no block any more
 //
 // and counts what that is, for the partitions' records. Steps::Commit (steps.h) takes it in.
 //
@@ -27,6 +27,7 @@
 #include "storage/kv/store.h"
 #include "storage/model/tag.h"
 #include "storage/sealed/planned_block.h"
+#include "storage/sealed/superseded.h"
 
 namespace historian {
 
@@ -46,7 +47,6 @@ struct WrittenBlocks {
   // Partitions and tags that have heads beside those they had, ascending. Empty for what replaces a
   // partition.
   std::vector<std::pair<int32_t, TagId>> changed;
-  uint64_t superseded_samples = 0;
 };
 
 class BlockWriter {
@@ -68,7 +68,7 @@ class BlockWriter {
   // Tags ascend. Requires Replace.
   absl::Status AddRollup(const format::RollupId& id, absl::string_view bytes);
   // Keys as those of heads, ascending.
-  absl::Status AddSuperseded(const PlannedBlock& block);
+  absl::Status AddSuperseded(const SupersededBlock& block);
   // Writes a head that is stored already once more, with its bytes; its payload is where it is. Counts
   // nothing. Keys ascend.
   absl::Status KeepHead(const format::BlockId& id, absl::string_view bytes);

@@ -14,13 +14,13 @@ void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<EncodedPag
     const Timestamp first = page->summary.first.time;
     const int32_t partition = format::PartitionOf(first);
     if (block == nullptr || block->pages.size() == format::kBlockPagesMax ||
-        block->id.partition != partition || bytes + page->bytes.size() > kv::kValueBytesMax) {
+        block->id.partition != partition || bytes + page->StoredBytes() > kv::kValueBytesMax) {
       block = &blocks->emplace_back();
       block->id = {partition, tag, first, seal};
       block->type = type;
       bytes = 0;
     }
-    bytes += page->bytes.size();
+    bytes += page->StoredBytes();
     block->pages.push_back(std::move(page));
   }
 }

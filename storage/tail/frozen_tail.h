@@ -11,11 +11,13 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "storage/model/latest_sample.h"
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
 #include "storage/model/value.h"
 #include "storage/tail/page_run.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -42,6 +44,10 @@ struct TailView {
 
   // Whether any run spans a time from `first` to `last`.
   bool Reaches(Timestamp first, Timestamp last) const;
+
+  // The view of what was stated by the version. DataLoss: a page is damaged.
+  absl::StatusOr<std::shared_ptr<const TailView>> AsOf(ValueType type, Version as_of,
+                                                       const VersionTable& versions) const;
 };
 
 }  // namespace historian

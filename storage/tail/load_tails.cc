@@ -38,7 +38,7 @@ class TraitsInOrder {
   std::vector<TagTraits> traits_;
 };
 
-absl::Status LoadRange(kv::Store& store, const TagRegistry& tags,
+absl::Status LoadRange(kv::Store& store, const TagRegistry& tags, const VersionTable& versions,
                        const std::vector<std::unique_ptr<Shard>>& shards, uint64_t begin, uint64_t end) {
   TraitsInOrder traits(tags);
   std::vector<std::vector<std::pair<TagId, Tail>>> loaded(shards.size());
@@ -50,7 +50,7 @@ absl::Status LoadRange(kv::Store& store, const TagRegistry& tags,
     if (id >= end) break;
     const TagTraits& its = traits.Of(id);
     if (!its.exists) return absl::DataLossError(absl::StrCat("tag ", id, " has samples but no record"));
-    absl::StatusOr<Tail> tail = ReadTailRecord(its.type, cursor->value());
+    absl::StatusOr<Tail> tail = ReadTailRecord(its.type, cursor->value(), versions);
     if (!tail.ok()) {
       return Annotate(tail.status(), absl::StrCat("open samples of tag '", tags.Find(id)->name, "'"));
     }
@@ -64,10 +64,10 @@ absl::Status LoadRange(kv::Store& store, const TagRegistry& tags,
 
 }  // namespace
 
-absl::Status LoadTails(kv::Store& store, const TagRegistry& tags,
+absl::Status LoadTails(kv::Store& store, const TagRegistry& tags, const VersionTable& versions,
                        const std::vector<std::unique_ptr<Shard>>& shards) {
   return ForEachIdRange(tags.last_id(), [&](uint64_t begin, uint64_t end) {
-    return LoadRange(store, tags, shards, begin, end);
+    return LoadRange(store, tags, versions, shards, begin, end);
   });
 }
 

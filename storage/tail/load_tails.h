@@ -15,7 +15,7 @@
 namespace historian {
 
 // DataLoss names the tag whose record is damaged or that has no tag.
-absl::Status LoadTails(kv::Store& store, const TagRegistry& tags,
+absl::Status LoadTails(kv::Store& store, const TagRegistry& tags, const VersionTable& versions,
                        const std::vector<std::unique_ptr<Shard>>& shards);
 
 }  // namespace historian

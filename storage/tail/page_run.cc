@@ -5,6 +5,8 @@
 
 #include "storage/checksum/checksum.h"
 #include "storage/format/key.h"
+#include "storage/model/check.h"
+#include "storage/model/status_macros.h"
 
 namespace historian {
 namespace {
@@ -25,15 +27,48 @@ size_t PageEnd(ValueType type, const Samples& raw, size_t begin) {
   return std::lower_bound(raw.times.begin() + begin, raw.times.begin() + end, next) - raw.times.begin();
 }
 
+// As they stand behind the pages of a block.
+std::string VersionColumnsOf(const std::vector<EncodedPagePtr>& pages) {
+  std::string columns;
+  for (const EncodedPagePtr& page : pages) columns.append(page->versions.column);
+  return columns;
+}
+
 }  // namespace
 
 EncodedPagePtr MakeEncodedPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
-                               format::Density density) {
+                               const PageEncoding& encoding) {
   auto page = std::make_shared<EncodedPage>();
-  format::EncodePage(type, samples, &page->bytes, hint, density);
+  format::EncodePage(type, samples, &page->bytes, hint, encoding.density);
   page->bytes.shrink_to_fit();
+  page->versions = format::EncodeVersions(samples, encoding.density,
+                                          [&](const Timestamp* times, size_t size, uint32_t* open) {
+                                            HISTORIAN_CHECK(encoding.versions != nullptr);
+                                            encoding.versions->OpenAt(times, size, open);
+                                          });
   page->summary = Summarize(type, samples);
   return page;
+}
+
+absl::Status DecodeEncodedPage(ValueType type, const EncodedPage& page, const VersionTable& versions,
+                               Samples* samples) {
+  Samples decoded;
+  RETURN_IF_ERROR(format::DecodePage(type, page.bytes, &decoded));
+  if (page.versions.column.empty()) {
+    decoded.version = page.versions.lowest;
+  } else {
+    RETURN_IF_ERROR(format::DecodeVersions(
+        page.versions.lowest, page.versions.highest, page.versions.column, decoded.times.data(),
+        decoded.size(),
+        [&](const Timestamp* times, size_t size, uint32_t* open) { versions.OpenAt(times, size, open); },
+        &decoded.versions));
+  }
+  if (samples->empty()) {
+    *samples = std::move(decoded);
+  } else {
+    samples->Append(type, decoded.View());
+  }
+  return absl::OkStatus();
 }
 
 size_t PageRun::samples() const {
@@ -42,14 +77,14 @@ size_t PageRun::samples() const {
   return samples;
 }
 
-void CutPages(ValueType type, bool all, format::Density density, format::EncodeHint* hint, Samples* samples,
-              std::vector<EncodedPagePtr>* pages) {
+void CutPages(ValueType type, bool all, const PageEncoding& encoding, format::EncodeHint* hint,
+              Samples* samples, std::vector<EncodedPagePtr>* pages) {
   size_t begin = 0;
   while (begin < samples->size()) {
     const size_t end = PageEnd(type, *samples, begin);
     const bool full = end - begin >= format::kPageSamples || end < samples->size();
     if (!full && !all) break;
-    pages->push_back(MakeEncodedPage(type, samples->View().Slice(begin, end - begin), hint, density));
+    pages->push_back(MakeEncodedPage(type, samples->View().Slice(begin, end - begin), hint, encoding));
     begin = end;
   }
   if (begin == 0) return;
@@ -60,7 +95,7 @@ void CutPages(ValueType type, bool all, format::Density density, format::EncodeH
 
 void PageRun::CutPages(ValueType type, bool all) {
   const size_t before = pages.size();
-  historian::CutPages(type, all, format::Density::kFast, &hint, &raw, &pages);
+  historian::CutPages(type, all, {}, &hint, &raw, &pages);
   for (size_t i = before; i < pages.size(); ++i) page_bytes += pages[i]->MemoryBytes();
 }
 
@@ -70,16 +105,40 @@ format::BlockHead HeadOf(ValueType type, const std::vector<EncodedPagePtr>& page
   uint32_t offset = 0;
   for (const EncodedPagePtr& page : pages) {
     const uint32_t size = static_cast<uint32_t>(page->bytes.size());
-    head.pages.push_back({offset, size, Checksum(page->bytes), page->summary});
+    head.pages.push_back({.offset = offset,
+                          .size = size,
+                          .checksum = Checksum(page->bytes),
+                          .summary = page->summary,
+                          .lowest_version = page->versions.lowest,
+                          .highest_version = page->versions.highest,
+                          .versions_size = static_cast<uint32_t>(page->versions.column.size())});
     offset += size;
   }
+  if (const std::string columns = VersionColumnsOf(pages); !columns.empty())
+    head.versions_checksum = Checksum(columns);
   return head;
 }
 
 std::string PayloadOf(const std::vector<EncodedPagePtr>& pages) {
   std::string payload;
   for (const EncodedPagePtr& page : pages) payload.append(page->bytes);
-  return payload;
+  return payload + VersionColumnsOf(pages);
+}
+
+absl::StatusOr<std::vector<EncodedPagePtr>> PagesOf(const format::BlockHead& head,
+                                                    absl::string_view payload) {
+  std::vector<EncodedPagePtr> pages;
+  for (size_t i = 0; i < head.pages.size(); ++i) {
+    const format::PageInfo& info = head.pages[i];
+    ASSIGN_OR_RETURN(const absl::string_view bytes, format::PageBytes(head, payload, i));
+    ASSIGN_OR_RETURN(const absl::string_view column, format::VersionBytes(head, payload, i));
+    auto page = std::make_shared<EncodedPage>();
+    page->bytes = std::string(bytes);
+    page->versions = {info.lowest_version, info.highest_version, std::string(column)};
+    page->summary = info.summary;
+    pages.push_back(std::move(page));
+  }
+  return pages;
 }
 
 }  // namespace historian

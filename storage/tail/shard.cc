@@ -49,10 +49,17 @@ Tail& Shard::FindOrMake(TagId tag, ValueType type) {
   return tail;
 }
 
+void Shard::BeginVersion(Version version) {
+  absl::MutexLock lock(&mu_);
+  version_ = static_cast<uint32_t>(version);
+}
+
 void Shard::Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Change* change,
                    Superseded* superseded) {
   if (!tail.dirty()) dirty_.push_back(tag);
-  const Tail::Change one = tail.Append(samples, superseded);
+  SamplesView stated = samples;
+  stated.version = version_;
+  const Tail::Change one = tail.Append(stated, superseded);
   change->samples += one.samples;
   change->memory_bytes += one.memory_bytes;
 }
@@ -159,7 +166,7 @@ void Shard::Thaw(TagId tag, const std::vector<PageRun>* left) {
          static_cast<int64_t>(tail.MemoryBytes() - bytes_before)});
 }
 
-TagSources Shard::Sources(TagId tag, ValueType type) {
+TagSources Shard::Sources(TagId tag, ValueType type, Version as_of) {
   TagSources sources;
   sources.tag = tag;
   sources.type = type;
@@ -168,7 +175,7 @@ TagSources Shard::Sources(TagId tag, ValueType type) {
   if (tail == nullptr) return sources;
   const std::optional<LatestSample> latest = tail->latest();
   if (!latest.has_value()) return sources;
-  sources.tail = std::make_shared<const TailView>(tail->View(kTimestampMin, kTimestampMax));
+  sources.tail = std::make_shared<const TailView>(tail->View(kTimestampMin, kTimestampMax, as_of));
   sources.oldest = tail->oldest_time();
   sources.newest = latest->sample.time;
   return sources;

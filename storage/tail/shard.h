@@ -37,6 +37,8 @@ class Shard {
   // Calls task on the shard's thread, in order of posting.
   void Post(absl::AnyInvocable<void()> task);
 
+  // What Apply adds from now on is stated in this version, which is not below the one before.
+  void BeginVersion(Version version) ABSL_LOCKS_EXCLUDED(mu_);
   // Adds the frame's samples of this shard's tags.
   void Apply(const Frame& frame) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -49,8 +51,8 @@ class Shard {
   // See Tail::Thaw.
   void Thaw(TagId tag, const std::vector<PageRun>* left) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // The tail's share of what a reader reads of the tag.
-  TagSources Sources(TagId tag, ValueType type) ABSL_LOCKS_EXCLUDED(mu_);
+  // The tail's share of what a reader reads of the tag; as_of as in Tail::View.
+  TagSources Sources(TagId tag, ValueType type, Version as_of) ABSL_LOCKS_EXCLUDED(mu_);
   // Newest samples of the tags at [positions] that are this shard's, into the same places of *latest.
   void Latest(const TagId* tags, const std::vector<size_t>& positions,
               std::vector<std::optional<LatestSample>>* latest) ABSL_LOCKS_EXCLUDED(mu_);
@@ -77,7 +79,7 @@ class Shard {
   Tail* Find(TagId tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Tail& Slot(TagId tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Tail& FindOrMake(TagId tag, ValueType type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Adds to one tail; what is added up in *change and *superseded goes to the counters with Count.
+  // Adds to one tail, in the open version; what is added up in *change and *superseded goes to the counters with Count.
   void Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Change* change, Superseded* superseded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded)
@@ -99,6 +101,7 @@ class Shard {
   absl::Mutex mu_;
   std::vector<std::unique_ptr<Chunk>> chunks_ ABSL_GUARDED_BY(mu_);  // [PlaceOf(tag) / kChunk]; may be null.
   std::vector<TagId> dirty_ ABSL_GUARDED_BY(mu_);
+  uint32_t version_ ABSL_GUARDED_BY(mu_) = 1;  // The open one.
 };
 
 // Of all together.

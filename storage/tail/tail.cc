@@ -79,10 +79,15 @@ Tail::Extra& Tail::Unpack() {
       raw.times[i] = waiting_[i].time;
       raw.values[i] = waiting_[i].value;
     }
+    raw.version = version_;
+    if (waiting_steps_ > 0) {
+      raw.versions.resize(waiting_size_);
+      WaitingVersions(raw.versions.data());
+    }
     extra_->samples += waiting_size_;
   }
   waiting_.reset();
-  waiting_size_ = waiting_capacity_ = 0;
+  waiting_size_ = waiting_steps_ = waiting_capacity_ = 0;
   unpacked_ = true;
   return *extra_;
 }
@@ -93,13 +98,22 @@ void Tail::Pack() {
       in_order.raw.size() >= format::kPageSamples) {
     return;
   }
-  const size_t size = in_order.raw.size();
-  if (size > 0) {
-    waiting_.reset(static_cast<Waiting*>(std::malloc(size * sizeof(Waiting))));
-    HISTORIAN_CHECK(waiting_ != nullptr);
-    waiting_size_ = waiting_capacity_ = static_cast<uint16_t>(size);
-    for (size_t i = 0; i < size; ++i) waiting_[i] = {in_order.raw.times[i], in_order.raw.values[i]};
-    extra_->samples -= size;
+  const SamplesView raw = in_order.raw.View();
+  size_t steps = 0;
+  for (size_t i = 1; i < raw.size; ++i) {
+    if (raw.VersionAt(i) < raw.VersionAt(i - 1)) return;  // A late one was inserted.
+    steps += raw.VersionAt(i) != raw.VersionAt(i - 1);
+  }
+  if (steps > kStepsMax) return;
+  if (raw.size > 0) {
+    ReserveWaiting(raw.size + steps);
+    version_ = raw.VersionAt(0);
+    for (size_t i = 0; i < raw.size; ++i) {
+      if (raw.VersionAt(i) != version_) BeginVersion(raw.VersionAt(i));
+      waiting_[i] = {raw.times[i], raw.values[i]};
+      ++waiting_size_;
+    }
+    extra_->samples -= raw.size;
   }
   in_order.raw = Samples();
   unpacked_ = false;
@@ -127,7 +141,8 @@ Tail::Change Tail::Append(const SamplesView& samples, Superseded* superseded) {
 }
 
 bool Tail::CanWait(const SamplesView& samples) const {
-  return !unpacked_ && type_ != ValueType::kString && AllGood(samples);
+  return !unpacked_ && type_ != ValueType::kString && AllGood(samples) &&
+         (samples.version == version_ || waiting_size_ == 0 || waiting_steps_ < kStepsMax);
 }
 
 bool Tail::AppendInOrder(const SamplesView& samples) {
@@ -150,8 +165,11 @@ bool Tail::AppendWaiting(const SamplesView& samples, Superseded* superseded) {
   if (waiting_size_ > 0) {
     const Timestamp oldest = waiting_[0].time, newest = waiting_[waiting_size_ - 1].time;
     in_order = std::upper_bound(samples.times + late, times_end, newest) - samples.times;
-    // As many as the array can count, and of one partition.
+    // As many as the array can count, and of one partition; what stands between must be of the last version.
     if (waiting_size_ + (in_order - late) > 2 * format::kPageSamples) return false;
+    if (in_order > late && (samples.version != version_ || samples.times[late] < waiting_[LastStep()].time)) {
+      return false;
+    }
     if (late < samples.size && format::PartitionOf(std::min(oldest, samples.times[late])) !=
                                    format::PartitionOf(std::max(newest, times_end[-1]))) {
       return false;
@@ -175,24 +193,44 @@ bool Tail::AppendWaiting(const SamplesView& samples, Superseded* superseded) {
 }
 
 void Tail::ReserveWaiting(size_t size) {
-  if (size <= waiting_capacity_) return;
+  const size_t before = waiting_capacity_;
+  if (size <= before) return;
   // Sizes that leave little of what malloc gives unused: 3, 7, 15, then half as much again.
-  const size_t more = waiting_capacity_ < 15 ? waiting_capacity_ + 1 : waiting_capacity_ / 2;
-  const size_t capacity = std::max<size_t>({size, size_t{waiting_capacity_} + more, 3});
+  const size_t more = before < 15 ? before + 1 : before / 2;
+  const size_t capacity = std::max<size_t>({size, before + more, 3});
   auto* const grown =
       static_cast<Waiting*>(std::realloc(static_cast<void*>(waiting_.get()), capacity * sizeof(Waiting)));
   HISTORIAN_CHECK(grown != nullptr);
   (void)waiting_.release();  // realloc has seen to it.
   waiting_.reset(grown);
-  waiting_capacity_ = static_cast<uint16_t>(capacity);
+  std::copy_backward(grown + before - waiting_steps_, grown + before, grown + capacity);
+  waiting_capacity_ = static_cast<uint32_t>(capacity);
+}
+
+void Tail::BeginVersion(uint32_t version) {
+  if (waiting_size_ > 0 && version != version_) {
+    ReserveWaiting(size_t{waiting_size_} + waiting_steps_ + 1);
+    ++waiting_steps_;
+    Step(waiting_steps_ - 1) = {static_cast<Timestamp>(waiting_size_), version_};
+  }
+  version_ = version;
+}
+
+void Tail::WaitingVersions(uint32_t* versions) const {
+  size_t i = 0;
+  for (size_t k = 0; k < waiting_steps_; ++k) {
+    for (; i < static_cast<size_t>(Step(k).time); ++i) versions[i] = static_cast<uint32_t>(Step(k).value);
+  }
+  for (; i < waiting_size_; ++i) versions[i] = version_;
 }
 
 void Tail::ExtendWaiting(const SamplesView& run) {
   const size_t size = waiting_size_ + run.size;
-  ReserveWaiting(size);
+  BeginVersion(run.version);
+  ReserveWaiting(size + waiting_steps_);
   Waiting* const to = waiting_.get() + waiting_size_;
   for (size_t i = 0; i < run.size; ++i) to[i] = {run.times[i], run.values[i]};
-  waiting_size_ = static_cast<uint16_t>(size);
+  waiting_size_ = static_cast<uint32_t>(size);
   if (!has_latest_ || run.times[0] < oldest_) oldest_ = run.times[0];
   NoteNewest(run, run.size - 1);
 }
@@ -207,6 +245,13 @@ void Tail::CutWaiting(const SamplesView& run) {
   }
   std::copy_n(run.times, run.size, times + waiting_size_);
   std::copy_n(run.values, run.size, values + waiting_size_);
+  if (waiting_size_ == 0) version_ = run.version;
+  uint32_t* versions = nullptr;  // Null: all of version_.
+  if (waiting_steps_ > 0 || (run.size > 0 && run.version != version_)) {
+    versions = format::ThreadScratch<Tail, 2, uint32_t>(size);
+    WaitingVersions(versions);
+    std::fill_n(versions + waiting_size_, run.size, run.version);
+  }
   if (run.size > 0) {
     if (!has_latest_ || times[0] < oldest_) oldest_ = times[0];
     NoteNewest(run, run.size - 1);
@@ -214,17 +259,28 @@ void Tail::CutWaiting(const SamplesView& run) {
   Extra& extra = MakeExtra();
   size_t begin = 0;
   for (; size - begin >= format::kPageSamples; begin += format::kPageSamples) {
+    const uint32_t* const of_page = versions == nullptr ? nullptr : versions + begin;
     extra.in_order.AddPage(MakeEncodedPage(
-        type_, {times + begin, values + begin, nullptr, nullptr, format::kPageSamples}, &hint_));
+        type_, {times + begin, values + begin, nullptr, nullptr, format::kPageSamples, of_page, version_},
+        &hint_));
   }
   extra.in_order.hint = hint_;
   extra.samples += begin;
   frontier_ = times[begin - 1];
   has_frontier_ = true;
   // The array stays as large as it was: the next page will want it.
+  waiting_size_ = waiting_steps_ = 0;
   ReserveWaiting(size - begin);
-  waiting_size_ = static_cast<uint16_t>(size - begin);
-  for (size_t i = begin; i < size; ++i) waiting_[i - begin] = {times[i], values[i]};
+  if (versions != nullptr && begin < size) version_ = versions[begin];
+  for (size_t i = begin; i < size; ++i) {
+    if (versions != nullptr && versions[i] != version_) {
+      BeginVersion(versions[i]);
+      ReserveWaiting(size - begin + waiting_steps_);
+    }
+    waiting_[i - begin] = {times[i], values[i]};
+    ++waiting_size_;
+  }
+  if (run.size > 0) version_ = run.version;
 }
 
 void Tail::InsertWaiting(const SamplesView& samples, size_t i, Superseded* superseded) {
@@ -237,7 +293,7 @@ void Tail::InsertWaiting(const SamplesView& samples, size_t i, Superseded* super
     return;
   }
   const size_t place = static_cast<size_t>(at - waiting_.get());
-  ReserveWaiting(waiting_size_ + size_t{1});
+  ReserveWaiting(size_t{waiting_size_} + waiting_steps_ + 1);
   at = waiting_.get() + place;
   std::copy_backward(at, waiting_.get() + waiting_size_, waiting_.get() + waiting_size_ + 1);
   *at = {time, samples.values[i]};
@@ -307,6 +363,9 @@ void Tail::InsertUnpacked(const SamplesView& samples, size_t i, Superseded* supe
   if (!raw.qualities.empty()) {
     std::rotate(raw.qualities.begin() + at, raw.qualities.end() - 1, raw.qualities.end());
   }
+  if (!raw.versions.empty()) {
+    std::rotate(raw.versions.begin() + at, raw.versions.end() - 1, raw.versions.end());
+  }
   ++extra_->samples;
 }
 
@@ -375,20 +434,28 @@ void Tail::SortLate() {
   late = Samples();
 }
 
-TailView Tail::View(Timestamp start, Timestamp end) const {
+TailView Tail::View(Timestamp start, Timestamp end, Version as_of) const {
   TailView view;
   PageRun& in_order = view.runs.emplace_back();
-  if (waiting_size_ > 0 && waiting_[0].time <= end && waiting_[waiting_size_ - 1].time >= start) {
-    for (size_t i = 0; i < waiting_size_; ++i) in_order.raw.Add(waiting_[i].time, waiting_[i].value);
+  size_t waiting = waiting_size_;
+  if (version_ > as_of) waiting = LastStep();
+  for (size_t k = waiting_steps_; k > 0 && Step(k - 1).value > as_of; --k) {
+    waiting = k == 1 ? 0 : static_cast<size_t>(Step(k - 2).time);
+  }
+  if (waiting > 0 && waiting_[0].time <= end && waiting_[waiting - 1].time >= start) {
+    for (size_t i = 0; i < waiting; ++i) in_order.raw.Add(waiting_[i].time, waiting_[i].value);
   }
   if (extra_ == nullptr) return view;
   view.frozen = extra_->frozen;
   const auto add = [&](const PageRun& run, PageRun* copy) {
     for (const EncodedPagePtr& page : run.pages) {
-      if (page->summary.first.time <= end && page->summary.last.time >= start) copy->AddPage(page);
+      if (page->summary.first.time <= end && page->summary.last.time >= start &&
+          page->versions.lowest <= as_of) {
+        copy->AddPage(page);
+      }
     }
     if (!run.raw.empty() && run.raw.times.front() <= end && run.raw.times.back() >= start) {
-      copy->raw.Append(type_, run.raw.View());
+      AppendAsOf(type_, run.raw.View(), as_of, &copy->raw);
     }
   };
   add(extra_->in_order, &in_order);
@@ -396,9 +463,9 @@ TailView Tail::View(Timestamp start, Timestamp end) const {
   // Each late sample restates the ones before it, so equal times need their order of arrival: settle a copy.
   if (!extra_->late.empty()) {
     Samples late;
-    late.Append(type_, extra_->late.View());
+    AppendAsOf(type_, extra_->late.View(), as_of, &late);
     SortAndKeepLast(type_, &late);
-    if (late.times.front() <= end && late.times.back() >= start) {
+    if (!late.empty() && late.times.front() <= end && late.times.back() >= start) {
       view.runs.emplace_back().raw = std::move(late);
     }
   }

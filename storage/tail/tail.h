@@ -16,6 +16,12 @@
 // a bare array for their page; whatever is more than that (pages, late samples, strings, qualities, a frozen
 // state) stands in an Extra of its own, which an idle tag does not have.
 //
+// Each sample carries the version in which it was stated. In the array that is lazy: a *step* stands at its end, from
+// there down, for each change of version among what waits, and a tag to which nothing comes pays nothing. The versions
+// in the array never fall.
+//
+//   waiting   s0 s1 s2 s3 s4 | (free) | step 1: from s3 on, step 0: from s1 on
+//
 // A seal *freezes* the tail: its contents move, unchanged, into a FrozenTail that readers still see, while
 // new samples begin afresh; what the seal does not put into blocks is *thawed* back.
 //
@@ -54,13 +60,14 @@ class alignas(64) Tail {
     int64_t samples = 0;
     int64_t memory_bytes = 0;
   };
-  // Adds samples, times strictly ascending.
+  // Adds samples, times strictly ascending, all of one version, which is not below that of earlier calls.
   Change Append(const SamplesView& samples, Superseded* superseded);
   // Asks for the memory that the next Append will touch.
   void Prefetch() const { __builtin_prefetch(waiting_.get() + waiting_size_, 1); }
 
-  // Samples from start to end (both inclusive), and whatever shares a page or run with them.
-  TailView View(Timestamp start, Timestamp end) const;
+  // Samples from start to end (both inclusive), and whatever shares a page or run with them. With as_of, without raw
+  // samples and pages of which nothing is of that version or an earlier one (TailView::AsOf does the rest).
+  TailView View(Timestamp start, Timestamp end, Version as_of = kVersionNow) const;
 
   std::optional<LatestSample> latest() const;
   // Oldest time ever stored, blocks included. Meaningful when latest() is.
@@ -86,16 +93,18 @@ class alignas(64) Tail {
                std::optional<LatestSample> latest, Timestamp oldest);
 
  private:
+  // A sample; or a step: the index in `time`, and in `value` the version of the samples before it.
   struct Waiting {
     Timestamp time;
     ValueBits value;
   };
+  static constexpr size_t kStepsMax = 127;
   struct Free {
     void operator()(Waiting* waiting) const { std::free(waiting); }
   };
   struct Extra;
 
-  // Whether samples may wait in the array: good numbers.
+  // Whether samples may wait in the array: good numbers, and not of one version too many.
   bool CanWait(const SamplesView& samples) const;
   // Adds what is in order and fills no page; false when the samples are not.
   bool AppendInOrder(const SamplesView& samples);
@@ -106,6 +115,15 @@ class alignas(64) Tail {
   void ExtendWaiting(const SamplesView& run);
   void CutWaiting(const SamplesView& run);
   void ReserveWaiting(size_t size);
+  Waiting& Step(size_t k) const { return waiting_[waiting_capacity_ - 1 - k]; }
+  // The index from which on samples that wait are of version_.
+  size_t LastStep() const {
+    return waiting_steps_ == 0 ? 0 : static_cast<size_t>(Step(waiting_steps_ - 1).time);
+  }
+  // What is added at the end from now on is of this version.
+  void BeginVersion(uint32_t version);
+  // Fills in the versions of all that waits.
+  void WaitingVersions(uint32_t* versions) const;
   // A sample after the frontier, and not after all that is in order, where it waits.
   void InsertWaiting(const SamplesView& samples, size_t i, Superseded* superseded);
   void InsertUnpacked(const SamplesView& samples, size_t i, Superseded* superseded);
@@ -128,8 +146,10 @@ class alignas(64) Tail {
   Timestamp latest_time_ = 0;
   ValueBits latest_value_ = 0;
   Quality latest_quality_ = kGood;
-  uint16_t waiting_size_ = 0;
-  uint16_t waiting_capacity_ = 0;
+  uint32_t version_ = 0;                // Of the last run that waits.
+  uint32_t waiting_size_ : 12 = 0;      // Samples.
+  uint32_t waiting_steps_ : 7 = 0;      // Behind the array's free places.
+  uint32_t waiting_capacity_ : 13 = 0;  // Of both.
   ValueType type_ = ValueType::kFloat64;
   bool exists_ : 1 = false;
   bool has_latest_ : 1 = false;

@@ -40,7 +40,7 @@ std::string TailRecordOf(const FrozenTag& frozen, const std::vector<PageRun>& le
   return record.SerializeAsString();
 }
 
-absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes) {
+absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes, const VersionTable& versions) {
   record::v1::TailRecord record;
   if (!record.ParseFromArray(bytes.data(), bytes.size()))
     return absl::DataLossError("tail record: not readable");
@@ -50,18 +50,13 @@ absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes) {
     ASSIGN_OR_RETURN(const format::BlockHead head, format::DecodeBlockHead(stored.head()));
     if (head.type != type) return absl::DataLossError("tail record: of another type than its tag");
     PageRun& run = runs.emplace_back();
-    for (size_t i = 0; i < head.pages.size(); ++i) {
-      ASSIGN_OR_RETURN(const absl::string_view page, format::PageBytes(head, stored.payload(), i));
-      // The last page was the raw rest, if it is short.
-      if (i + 1 == head.pages.size() && head.pages[i].summary.count < format::kPageSamples) {
-        RETURN_IF_ERROR(format::DecodePage(type, page, &run.raw));
-        break;
-      }
-      auto open = std::make_shared<EncodedPage>();
-      open->bytes = std::string(page);
-      open->summary = head.pages[i].summary;
-      run.AddPage(std::move(open));
+    ASSIGN_OR_RETURN(std::vector<EncodedPagePtr> pages, PagesOf(head, stored.payload()));
+    // The last page was the raw rest, if it is short.
+    if (pages.back()->summary.count < format::kPageSamples) {
+      RETURN_IF_ERROR(DecodeEncodedPage(type, *pages.back(), versions, &run.raw));
+      pages.pop_back();
     }
+    for (EncodedPagePtr& page : pages) run.AddPage(std::move(page));
   }
   std::optional<LatestSample> latest;
   if (record.has_latest()) {

@@ -18,7 +18,7 @@ namespace historian {
 std::string TailRecordOf(const FrozenTag& frozen, const std::vector<PageRun>& left);
 
 // The tail of a record. DataLoss: the bytes are not one, or of another type.
-absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view record);
+absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view record, const VersionTable& versions);
 
 }  // namespace historian
 

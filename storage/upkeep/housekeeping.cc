@@ -178,8 +178,9 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
     return of_tag->HasAll(partition) ? Keep::kNothing : Keep::kRollups;
   };
   if (expired->HasAny(partition)) RETURN_IF_ERROR(annotated(DropSuperseded(house_.store, partition, keep)));
-  absl::StatusOr<Step> step = SettlePartition(
-      house_.store, partition, house_.partitions.Get(partition).settled, seal, type_of, keep, keep_going);
+  absl::StatusOr<Step> step =
+      SettlePartition(house_.store, house_.versions, partition, house_.partitions.Get(partition).settled,
+                      seal, type_of, keep, keep_going);
   if (!step.ok()) return annotated(step.status());
   const auto added = step->blocks.added.find(partition);
   const uint64_t bytes = added == step->blocks.added.end() ? 0 : added->second.bytes;

@@ -29,6 +29,7 @@
 #include "storage/tags/tag_registry.h"
 #include "storage/upkeep/errand.h"
 #include "storage/upkeep/settle.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -50,6 +51,7 @@ class Housekeeping {
     const HousekeepingOptions options;
     const Clock& clock;
     const TagRegistry& tags;
+    const VersionTable& versions;
     Retention& retention;
     PartitionTable& partitions;
     ReaderPins& pins;

@@ -16,6 +16,7 @@
 #include "storage/sealed/block_writer.h"
 #include "storage/sealed/head_walk.h"
 #include "storage/sealed/planned_block.h"
+#include "storage/sealed/superseded.h"
 #include "storage/tail/tail.h"
 
 namespace historian {
@@ -36,9 +37,10 @@ struct Extent {
 // Rewrites the blocks of one tag.
 class TagSettler {
  public:
-  TagSettler(PageCache& no_cache, TagId tag, ValueType type, Keep keep, const Extent& extent,
-             const KeepGoing& keep_going, Step::Place place, BlockWriter* writer)
-      : tag_(tag),
+  TagSettler(PageCache& no_cache, const VersionTable& versions, TagId tag, ValueType type, Keep keep,
+             const Extent& extent, const KeepGoing& keep_going, Step::Place place, BlockWriter* writer)
+      : versions_(versions),
+        tag_(tag),
         type_(type),
         rollups_only_(keep == Keep::kRollups),
         pages_reader_(no_cache),
@@ -95,22 +97,21 @@ class TagSettler {
     for (size_t cluster = 0; cluster < view.clusters(); ++cluster) {
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
       ASSIGN_OR_RETURN(const std::vector<PartitionView::Layer> layers,
-                       view.ReadLayers(cluster, pages_reader_));
+                       view.ReadLayers(cluster, versions_, pages_reader_));
       if (layers.size() == 1) {
         RETURN_IF_ERROR(Append(layers.front().samples));
         continue;
       }
-      KeepSuperseded(layers);
       visible.Clear();
-      for (const PartitionView::Layer& layer : layers) visible.Append(type_, layer.samples);
-      SortAndKeepLast(type_, &visible);
+      MergeLayers(layers, &visible);
       RETURN_IF_ERROR(Append(visible.View()));
     }
     return absl::OkStatus();
   }
 
-  // Of several statements about one time all but the last, unless the next says the same.
-  void KeepSuperseded(const std::vector<PartitionView::Layer>& layers) {
+  // Of several statements about one time the last is visible, in the version in which that was first said; those before
+  // it are superseded, and what repeats the one before it is remembered as a repeat.
+  void MergeLayers(const std::vector<PartitionView::Layer>& layers, Samples* visible) {
     struct Statement {
       Timestamp time;
       size_t layer;
@@ -123,11 +124,22 @@ class TagSettler {
     }
     std::stable_sort(statements.begin(), statements.end(),
                      [](const Statement& a, const Statement& b) { return a.time < b.time; });
-    for (size_t k = 0; k + 1 < statements.size(); ++k) {
-      const Statement &a = statements[k], &b = statements[k + 1];
-      const SamplesView &of_a = layers[a.layer].samples, &of_b = layers[b.layer].samples;
-      if (a.time != b.time || SameSample(type_, of_a, a.i, of_b, b.i)) continue;
-      superseded_[layers[a.layer].seal].AddFrom(type_, of_a, a.i);
+    const auto of = [&](const Statement& s) -> const SamplesView& { return layers[s.layer].samples; };
+    size_t said = 0;  // The statement that was the first to say what is said now.
+    for (size_t k = 0; k < statements.size(); ++k) {
+      if (k == 0 || statements[k].time != statements[k - 1].time) {
+        said = k;
+      } else if (const Statement& a = statements[said], &b = statements[k];
+                 SameSample(type_, of(a), a.i, of(b), b.i)) {
+        Samples& repeats = repeats_[layers[b.layer].seal];
+        repeats.Add(b.time, of(b).VersionAt(b.i));
+      } else {
+        superseded_[layers[a.layer].seal].Add(type_, of(a), a.i, of(b).VersionAt(b.i));
+        said = k;
+      }
+      if (k + 1 == statements.size() || statements[k + 1].time != statements[k].time) {
+        visible->AddFrom(type_, of(statements[said]), statements[said].i);
+      }
     }
   }
 
@@ -153,10 +165,12 @@ class TagSettler {
     return absl::OkStatus();
   }
 
+  PageEncoding dense() const { return {format::Density::kDense, &versions_}; }
+
   void CutFullPages() {
     std::vector<EncodedPagePtr> pages;
     format::EncodeHint hint;
-    CutPages(type_, /*all=*/false, format::Density::kDense, &hint, &pending_, &pages);
+    CutPages(type_, /*all=*/false, dense(), &hint, &pending_, &pages);
     for (EncodedPagePtr& page : pages) TakePage(std::move(page));
   }
 
@@ -166,8 +180,7 @@ class TagSettler {
     const size_t pages = (pending_.size() + kPageSamplesMost - 1) / kPageSamplesMost;
     for (size_t k = 0; k < pages; ++k) {
       const size_t begin = pending_.size() * k / pages, end = pending_.size() * (k + 1) / pages;
-      TakePage(MakeEncodedPage(type_, pending_.View().Slice(begin, end - begin), nullptr,
-                               format::Density::kDense));
+      TakePage(MakeEncodedPage(type_, pending_.View().Slice(begin, end - begin), nullptr, dense()));
     }
     pending_.Clear();
     return WriteBlocks(/*all=*/false);
@@ -175,6 +188,7 @@ class TagSettler {
 
   void TakePage(EncodedPagePtr page) {
     if (!rollup_.levels.empty()) AddToLevel(page->summary, &rollup_.levels[0]);
+    rollup_.highest_version = std::max(rollup_.highest_version, page->versions.highest);
     pages_.push_back(std::move(page));
   }
 
@@ -205,20 +219,20 @@ class TagSettler {
   }
 
   absl::Status WriteSuperseded() {
-    std::vector<PlannedBlock> blocks;
-    for (auto& [seal, samples] : superseded_) {
-      std::vector<EncodedPagePtr> pages;
-      format::EncodeHint hint;
-      CutPages(type_, /*all=*/true, format::Density::kDense, &hint, &samples, &pages);
-      PlanBlocks(tag_, type_, seal, std::move(pages), &blocks);
+    std::vector<SupersededBlock> blocks;
+    for (const auto& [seal, statements] : superseded_) {
+      PlanSuperseded(tag_, type_, seal, statements, dense(), &blocks);
     }
-    std::sort(blocks.begin(), blocks.end(), [](const PlannedBlock& a, const PlannedBlock& b) {
-      return std::tie(a.id.first_time, a.id.seal) < std::tie(b.id.first_time, b.id.seal);
+    for (auto& [seal, repeats] : repeats_) PlanRepeats(tag_, seal, std::move(repeats), dense(), &blocks);
+    std::sort(blocks.begin(), blocks.end(), [](const SupersededBlock& a, const SupersededBlock& b) {
+      return std::tie(a.block.id.first_time, a.block.id.seal) <
+             std::tie(b.block.id.first_time, b.block.id.seal);
     });
-    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(writer_.AddSuperseded(block));
+    for (const SupersededBlock& block : blocks) RETURN_IF_ERROR(writer_.AddSuperseded(block));
     return absl::OkStatus();
   }
 
+  const VersionTable& versions_;
   const TagId tag_;
   const ValueType type_;
   const bool rollups_only_;
@@ -232,7 +246,9 @@ class TagSettler {
   Samples pending_;  // Of one slot of the finest level.
   std::vector<EncodedPagePtr> pages_;
   format::Rollup rollup_;
-  std::map<uint64_t, Samples> superseded_;  // By the seal that stated them.
+  // By the seals that stated them.
+  std::map<uint64_t, SupersededSamples> superseded_;
+  std::map<uint64_t, Samples> repeats_;  // With their versions as values.
 };
 
 // Walks the partition's rollups, beside the heads.
@@ -272,7 +288,8 @@ class RollupWalk {
 
 }  // namespace
 
-absl::StatusOr<Step> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled, uint64_t seal,
+absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versions, int32_t partition,
+                                     uint64_t settled, uint64_t seal,
                                      absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
                                      absl::FunctionRef<Keep(TagId)> keep, const KeepGoing& keep_going) {
   const Step::Place place = {partition, seal};
@@ -306,7 +323,7 @@ absl::StatusOr<Step> SettlePartition(kv::Store& store, int32_t partition, uint64
       of_tag = Keep::kNothing;
     }
     rollups.Pass(tag);
-    TagSettler settler(no_cache, tag, *type, of_tag, extent, keep_going, place, &writer);
+    TagSettler settler(no_cache, versions, tag, *type, of_tag, extent, keep_going, place, &writer);
     for (; blocks > 0; --blocks) {
       ASSIGN_OR_RETURN(const bool found, behind.Next(&head));
       HISTORIAN_CHECK(found && head.id.tag == tag);  // Both walks see the same moment or a later, larger one.

@@ -8,7 +8,8 @@
 //               |late, seal 7|
 //
 // Statements that a later one replaced are no longer in the way of readers, but not lost: they move to space
-// kSuperseded. Blocks sealed while this goes on keep their place, above what is settled.
+// kSuperseded with the versions between which they were visible (storage/sealed/superseded.h), and what repeats the
+// statement before it, as a reference. Every statement keeps its version. Blocks sealed while this goes on keep their place, above what is settled.
 #ifndef HISTORIAN_STORAGE_UPKEEP_SETTLE_H_
 #define HISTORIAN_STORAGE_UPKEEP_SETTLE_H_
 
@@ -21,6 +22,7 @@
 #include "storage/model/keep_going.h"
 #include "storage/model/tag.h"
 #include "storage/sealed/steps.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -36,7 +38,8 @@ enum class Keep {
 // Steps::Commit, which keeps what was sealed meanwhile. Damage stops it: DataLoss, and everything stays as it
 // is. type_of: nothing when there is no such tag.
 // Threads: any; takes as long as reading and encoding all of it, memory for a few blocks of one tag.
-absl::StatusOr<Step> SettlePartition(kv::Store& store, int32_t partition, uint64_t settled, uint64_t seal,
+absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versions, int32_t partition,
+                                     uint64_t settled, uint64_t seal,
                                      absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
                                      absl::FunctionRef<Keep(TagId)> keep, const KeepGoing& keep_going);
 

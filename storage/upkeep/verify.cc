@@ -14,11 +14,13 @@
 #include "storage/format/page.h"
 #include "storage/format/record_keys.h"
 #include "storage/format/rollup.h"
+#include "storage/format/version_column.h"
 #include "storage/journal/journal.h"
 #include "storage/kv/store.h"
 #include "storage/model/status_macros.h"
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/steps.h"
+#include "storage/sealed/superseded.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
@@ -89,6 +91,7 @@ class Verifier {
   Verifier(const VerifySources& sources, const VerifyOptions& options, const VerifyObserver& observer)
       : store_(sources.store),
         tags_(sources.tags),
+        versions_(sources.versions),
         partitions_(sources.partitions),
         journal_(sources.journal),
         options_(options),
@@ -252,6 +255,27 @@ class Verifier {
 
   // ---- Blocks
 
+  // The versions of page i, whose samples have these times.
+  absl::Status CheckVersions(const format::BlockHead& head, absl::string_view payload, size_t i,
+                             const std::vector<Timestamp>& times) {
+    const format::PageInfo& page = head.pages[i];
+    if (page.highest_version > versions_.open()) {
+      return Damaged(
+          absl::StrCat("the page has a sample of version ", page.highest_version, ", which has not begun"));
+    }
+    ASSIGN_OR_RETURN(const absl::string_view column, format::VersionBytes(head, payload, i));
+    std::vector<uint32_t> versions;
+    RETURN_IF_ERROR(format::DecodeVersions(
+        page.lowest_version, page.highest_version, column, times.data(), times.size(),
+        [this](const Timestamp* of, size_t size, uint32_t* open) { versions_.OpenAt(of, size, open); },
+        &versions));
+    const auto [lowest, highest] = std::minmax_element(versions.begin(), versions.end());
+    if (*lowest != page.lowest_version || *highest != page.highest_version) {
+      return Damaged("the head's lowest and highest version are not those of the page's samples");
+    }
+    return absl::OkStatus();
+  }
+
   // Checks all pages; hands the recomputed summary of each good one to on_page (null: nobody).
   void CheckPages(StoredPart part, TagId tag, const format::BlockHead& head, absl::string_view payload,
                   std::vector<Damage>* damages, const std::function<void(const Summary&)>& on_page) {
@@ -261,8 +285,9 @@ class Verifier {
       counts_.samples += stated.count;
       const absl::StatusOr<absl::string_view> page = format::PageBytes(head, payload, i);
       Summary computed;
-      const absl::Status status =
+      absl::Status status =
           page.ok() ? CheckPage(head.type, stated, *page, &samples_, &computed) : page.status();
+      if (status.ok()) status = CheckVersions(head, payload, i, samples_.times);
       if (!status.ok()) {
         damages->push_back({part, tag, stated.first.time, stated.last.time, std::string(status.message())});
       } else if (on_page != nullptr) {
@@ -272,10 +297,11 @@ class Verifier {
   }
 
   // What is wrong with a head beside its bytes; empty: nothing.
-  std::string HeadFault(const format::BlockId& id, const format::BlockHead& head) const {
+  std::string HeadFault(const format::BlockId& id, const format::BlockHead& head,
+                        bool repeats = false) const {
     const std::optional<ValueType> type = TypeOf(id.tag);
     if (!type.has_value()) return "there is no record of the tag";
-    if (*type != head.type) return "it is of another type than its tag";
+    if (*type != head.type && !repeats) return "it is of another type than its tag";
     if (head.first_time() != id.first_time) {
       return absl::StrCat("its first sample is at ", FormatTimestamp(head.first_time()),
                           ", not where its key says");
@@ -288,6 +314,7 @@ class Verifier {
   struct Recomputed {
     const format::Rollup* stated = nullptr;
     bool complete = true;  // No page was damaged.
+    uint32_t highest_version = 0;
     std::vector<Summary> slots;
   };
 
@@ -305,6 +332,12 @@ class Verifier {
 
   void CompareRollup(TagId tag, const Recomputed& recomputed, std::vector<Damage>* damages) const {
     const format::Rollup& stated = *recomputed.stated;
+    if (stated.highest_version != recomputed.highest_version) {
+      damages->push_back({StoredPart::kRollup, tag, stated.levels.front().slots.front().first.time,
+                          stated.levels.front().slots.back().last.time,
+                          absl::StrCat("the rollup's highest version is ", stated.highest_version,
+                                       ", its blocks' is ", recomputed.highest_version)});
+    }
     std::vector<Summary> slots = recomputed.slots;
     for (size_t k = 0; k < stated.levels.size(); ++k) {
       const format::Rollup::Level& level = stated.levels[k];
@@ -394,6 +427,8 @@ class Verifier {
         recomputed.complete = false;
         continue;
       }
+      if (is_settled)
+        recomputed.highest_version = std::max(recomputed.highest_version, head->highest_version());
       const auto payload = store_.Get(kv::Space::kPages, format::PagesKey(*block));
       const size_t damages_before = damages->size();
       if (!payload.ok() || !payload->has_value()) {
@@ -546,23 +581,21 @@ class Verifier {
                 .last_time = id.ok() ? format::PartitionStart(id->partition + 1) - 1 : 0,
                 .what = std::string(what)});
       };
-      record::v1::SupersededRecord record;
       if (!id.ok()) {
         report(id.status().message());
         continue;
       }
-      if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
-        report("the record is not readable");
+      const absl::StatusOr<SupersededBlock> block = ReadSupersededRecord(cursor->value());
+      if (!block.ok()) {
+        report(block.status().message());
         continue;
       }
-      const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(record.head());
-      if (!head.ok()) {
-        report(head.status().message());
-      } else if (const std::string fault = HeadFault(*id, *head); !fault.empty()) {
+      const format::BlockHead head = HeadOf(block->block.type, block->block.pages);
+      if (const std::string fault = HeadFault(*id, head, block->repeats); !fault.empty()) {
         report(fault);
       } else {
         std::vector<Damage> damages;
-        CheckPages(StoredPart::kSuperseded, id->tag, *head, record.payload(), &damages, nullptr);
+        CheckPages(StoredPart::kSuperseded, id->tag, head, PayloadOf(block->block.pages), &damages, nullptr);
         ReportAll(std::move(damages));
       }
     }
@@ -575,6 +608,7 @@ class Verifier {
 
   kv::Store& store_;
   const TagRegistry& tags_;
+  const VersionTable& versions_;
   const PartitionTable& partitions_;
   Journal& journal_;
   const VerifyOptions& options_;

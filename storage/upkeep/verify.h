@@ -37,6 +37,7 @@ class Store;
 class Journal;
 class PartitionTable;
 class TagRegistry;
+class VersionTable;
 
 struct VerifyOptions {
   // Of these tags only, what is sealed and superseded. Empty: of all, and records, tails and journal too.
@@ -80,6 +81,7 @@ struct VerifyObserver {
 struct VerifySources {
   kv::Store& store;
   const TagRegistry& tags;
+  const VersionTable& versions;
   const PartitionTable& partitions;
   Journal& journal;
 };

@@ -10,12 +10,10 @@
 #include <cstdint>
 #include <string>
 
+#include "storage/model/data_version.h"
 #include "storage/model/timestamp.h"
 
 namespace historian {
-
-// From 1. 0: none, or from before versions were kept.
-using Version = uint64_t;
 
 // Why a version closed. DO NOT CHANGE the numbers: stored.
 enum class VersionCause : uint8_t {

@@ -21,6 +21,7 @@ absl::Status VersionTable::Load() {
       return absl::DataLossError(absl::StrCat("the record of version ", closed.version, " is damaged"));
     }
     known_.push_back({closed.version, closed.time});
+    visible_ = closed.version;
   }
   return cursor->status();
 }
@@ -30,8 +31,26 @@ Version VersionTable::open() const {
   return known_.empty() ? 1 : known_.back().version + 1;
 }
 
-ClosedVersion VersionTable::Next(VersionCause cause, Timestamp now) const {
+void VersionTable::OpenAt(const Timestamp* times, size_t size, uint32_t* versions) const {
   absl::MutexLock lock(&mu_);
+  auto next = known_.begin();
+  for (size_t i = 0; i < size; ++i) {
+    const auto closed = [t = times[i]](const Known& known) { return known.time <= t; };
+    // Most times are in the same version as the one before, or in the next.
+    for (int steps = 0; steps < 2 && next != known_.end() && closed(*next); ++steps) ++next;
+    if (next != known_.end() && closed(*next)) next = std::partition_point(next, known_.end(), closed);
+    versions[i] = static_cast<uint32_t>(next != known_.end() ? next->version
+                                        : known_.empty()     ? 1
+                                                             : known_.back().version + 1);
+  }
+}
+
+absl::StatusOr<ClosedVersion> VersionTable::Next(VersionCause cause, Timestamp now) const {
+  absl::MutexLock lock(&mu_);
+  if (!known_.empty() && known_.back().version >= kVersionMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no version closes any more: numbers end at ", kVersionMax));
+  }
   ClosedVersion next{.version = 1, .time = now, .clock = now, .cause = cause};
   if (!known_.empty()) {
     next.version = known_.back().version + 1;
@@ -45,6 +64,60 @@ void VersionTable::Add(const ClosedVersion& closed) {
   if (!known_.empty() && closed.version <= known_.back().version) return;
   known_.push_back({closed.version, closed.time});
   unwritten_.push_back(closed);
+}
+
+void VersionTable::NoteVisible(Version version) {
+  absl::MutexLock lock(&mu_);
+  visible_ = std::max(visible_, version);
+}
+
+void VersionTable::SetKeptFrom(Version version) {
+  absl::MutexLock lock(&mu_);
+  kept_from_ = version;
+}
+
+Version VersionTable::kept_from() const {
+  absl::MutexLock lock(&mu_);
+  return kept_from_;
+}
+
+std::string VersionTable::DescribeLocked(Version version) const {
+  const auto known = std::partition_point(known_.begin(), known_.end(),
+                                          [version](const Known& k) { return k.version < version; });
+  if (known == known_.end() || known->version != version) return absl::StrCat("version ", version);
+  return absl::StrCat("version ", version, ", which closed at ", FormatTimestamp(known->time));
+}
+
+absl::StatusOr<Version> VersionTable::Resolve(const AsOf& as_of) const {
+  absl::MutexLock lock(&mu_);
+  if (as_of.version == kVersionNow && !as_of.time.has_value()) return kVersionNow;
+  const auto visible_end = std::partition_point(known_.begin(), known_.end(),
+                                                [this](const Known& k) { return k.version <= visible_; });
+  const std::string from =
+      kept_from_ > visible_
+          ? absl::StrCat("version ", kept_from_, " will be the first that can be read as-of")
+          : absl::StrCat("the first that can be read as-of is ", DescribeLocked(kept_from_));
+  Version version = as_of.version;
+  if (as_of.time.has_value()) {
+    const auto behind = std::partition_point(known_.begin(), visible_end,
+                                             [&](const Known& k) { return k.time <= *as_of.time; });
+    if (behind == known_.begin()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("no version had closed by ", FormatTimestamp(*as_of.time), "; ", from));
+    }
+    version = (behind - 1)->version;
+  }
+  if (version > visible_) {
+    return absl::FailedPreconditionError(
+        visible_ == 0
+            ? absl::StrCat("version ", version, " has not closed; none has")
+            : absl::StrCat("version ", version, " has not closed; the last is ", DescribeLocked(visible_)));
+  }
+  if (version < kept_from_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("what was stated by ", DescribeLocked(version), ", is not known any more; ", from));
+  }
+  return version;
 }
 
 absl::StatusOr<std::vector<ClosedVersion>> VersionTable::List(Timestamp start, Timestamp end, Version before,

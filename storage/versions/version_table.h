@@ -35,10 +35,26 @@ class VersionTable {
   // The version that what arrives now belongs to: it has the next number to close.
   Version open() const ABSL_LOCKS_EXCLUDED(mu_);
 
-  // The closing of the open version when the server's clock says `now`; nothing has closed yet.
-  ClosedVersion Next(VersionCause cause, Timestamp now) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Fills in, for each of the times, which ascend, the version that was open then: the first that closed later.
+  void OpenAt(const Timestamp* times, size_t size, uint32_t* versions) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The closing of the open version when the server's clock says `now`; nothing has closed yet. ResourceExhausted: the
+  // numbers have come to an end.
+  absl::StatusOr<ClosedVersion> Next(VersionCause cause, Timestamp now) const ABSL_LOCKS_EXCLUDED(mu_);
   // It has: its mark is durable. One that is known already, as a replayed journal may have them, changes nothing.
   void Add(const ClosedVersion& closed) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Everything stated in the version is visible: it may be read as-of from now on. Closings below it are too.
+  void NoteVisible(Version version) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Statements have kept their versions from this one on: no earlier one can be read as-of. Set once, before reads.
+  void SetKeptFrom(Version version) ABSL_LOCKS_EXCLUDED(mu_);
+  Version kept_from() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The version that a read as-of this one reads, or as-of this moment: of the latter, the last that closed by then. With
+  // kVersionNow, that. FailedPrecondition: it has not closed, nothing had closed by then, or it closed before statements
+  // kept their versions; says from when on it can be answered.
+  absl::StatusOr<Version> Resolve(const AsOf& as_of) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Those that closed in start <= time < end with numbers below `before`, the newest first, at most `max`. DataLoss:
   // a record is damaged.
@@ -56,8 +72,13 @@ class VersionTable {
     Timestamp time = 0;
   };
 
+  // That version's, for messages.
+  std::string DescribeLocked(Version version) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   kv::Store& store_;
   mutable absl::Mutex mu_;
+  Version visible_ ABSL_GUARDED_BY(mu_) = 0;
+  Version kept_from_ ABSL_GUARDED_BY(mu_) = 1;
   std::vector<Known> known_ ABSL_GUARDED_BY(mu_);              // Numbers ascend, times do not fall.
   std::vector<ClosedVersion> unwritten_ ABSL_GUARDED_BY(mu_);  // The newest of known_.
 };

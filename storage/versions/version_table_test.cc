@@ -44,7 +44,7 @@ TEST(VersionTable, BeginsWithOneThatIsOpen) {
 TEST(VersionTable, TimesDoNotFallWhenTheClockIsSetBack) {
   const auto store = kv::NewMemoryStore();
   VersionTable table(*store);
-  for (const Timestamp now : {100, 50, 200}) table.Add(table.Next(VersionCause::kPeriod, now));
+  for (const Timestamp now : {100, 50, 200}) table.Add(*table.Next(VersionCause::kPeriod, now));
   const std::vector<ClosedVersion> listed = *table.List(INT64_MIN, INT64_MAX, UINT64_MAX, 10);
   ASSERT_EQ(listed.size(), 3);
   EXPECT_EQ(listed[0].time, 200);
@@ -57,7 +57,7 @@ TEST(VersionTable, ListsByTimeAndNumberTheNewestFirst) {
   const auto store = kv::NewMemoryStore();
   VersionTable table(*store);
   for (const Timestamp now : {100, 200, 300, 400}) {
-    table.Add(table.Next(VersionCause::kPeriod, now));
+    table.Add(*table.Next(VersionCause::kPeriod, now));
     if (now == 200) WriteDown(*store, table);  // Some are written down, the others are not.
   }
   EXPECT_THAT(Numbers(table), ElementsAre(4, 3, 2, 1));
@@ -72,11 +72,11 @@ TEST(VersionTable, GoesOnWhereSealAndJournalLeftIt) {
   ClosedVersion second;
   {
     VersionTable table(*store);
-    ClosedVersion first = table.Next(VersionCause::kMark, 100);
+    ClosedVersion first = *table.Next(VersionCause::kMark, 100);
     first.author = "ada";
     table.Add(first);
     WriteDown(*store, table);
-    second = table.Next(VersionCause::kPeriod, 200);
+    second = *table.Next(VersionCause::kPeriod, 200);
     table.Add(second);
   }
   VersionTable table(*store);

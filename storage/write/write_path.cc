@@ -35,6 +35,7 @@ WritePath::WritePath(const Parts& parts)
 // This thread reads, the shards' threads decode what is theirs.
 absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
   RETURN_IF_ERROR(producers_.Load(parts_.store));
+  for (const std::unique_ptr<Shard>& shard : parts_.shards) shard->BeginVersion(parts_.versions.open());
   ShardWork work(kReplayTasksMax);
   const auto replay = [&](uint64_t at, absl::string_view bytes) -> absl::Status {
     if (IsVersionMark(bytes)) {
@@ -43,6 +44,13 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
       closed->journal_position = at;
       parts_.versions.Add(*closed);
       has_arrived_ = false;
+      const Version open = parts_.versions.open();
+      for (const std::unique_ptr<Shard>& shard : parts_.shards) {
+        RETURN_IF_ERROR(work.Post(*shard, [shard = shard.get(), open] {
+          shard->BeginVersion(open);
+          return absl::OkStatus();
+        }));
+      }
       return absl::OkStatus();
     }
     has_arrived_ = true;
@@ -64,6 +72,7 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
   ASSIGN_OR_RETURN(journal_,
                    Journal::Open(parts_.store, position, replay, report, [this] { AfterCommit(); }));
   RETURN_IF_ERROR(work.Finish());
+  parts_.versions.NoteVisible(parts_.versions.open() - 1);
   absl::MutexLock lock(&mu_);
   if (report->records > 0) dirty_since_ = absl::Now();
   return absl::OkStatus();
@@ -193,7 +202,7 @@ absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::
                                                       absl::string_view comment) {
   absl::MutexLock closing(&close_mu_);
   RETURN_IF_ERROR(CheckOpen());
-  ClosedVersion closed = parts_.versions.Next(cause, parts_.clock.Now());
+  ASSIGN_OR_RETURN(ClosedVersion closed, parts_.versions.Next(cause, parts_.clock.Now()));
   closed.author = std::string(author);
   closed.comment = std::string(comment);
   absl::Status status;
@@ -219,7 +228,11 @@ void WritePath::OnVersionJournaled(const ClosedVersion& closed, absl::AnyInvocab
   // It goes the way of a frame, behind those that it closes.
   auto mark = std::make_shared<Together>();
   mark->ticket = completions_.NextTicket();
-  mark->after = std::move(done);
+  mark->closes = closed.version;
+  mark->after = [this, version = closed.version, done = std::move(done)]() mutable {
+    parts_.versions.NoteVisible(version);
+    done();
+  };
   Apply(std::move(mark));
 }
 
@@ -237,6 +250,7 @@ void WritePath::Apply(std::shared_ptr<Together> together) {
   for (const std::unique_ptr<Shard>& shard : parts_.shards) {
     shard->Post([this, shard = shard.get(), together] {
       for (const std::unique_ptr<Applying>& applying : together->frames) shard->Apply(applying->frame);
+      if (together->closes != 0) shard->BeginVersion(together->closes + 1);
       if (together->shards_left.fetch_sub(1, std::memory_order_acq_rel) == 1)
         Finish(together, absl::OkStatus());
     });

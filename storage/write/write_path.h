@@ -123,6 +123,7 @@ class WritePath {
     std::vector<std::unique_ptr<Applying>> frames;
     uint64_t samples = 0;
     uint64_t ticket = 0;
+    Version closes = 0;                // The version that ends with these; 0: none.
     absl::AnyInvocable<void()> after;  // Called at the end; may be null.
     std::atomic<int> shards_left{0};
   };
