@@ -2,6 +2,9 @@
 //
 // What reads answer: samples, newest values, aggregates, plots. Values are bits (storage/model/value.h),
 // strings an index into their column.
+//
+// `version` says as of which version the answer is. In a read that did not ask for one it is the version that was open: what
+// is in the answer belongs to it or to earlier ones.
 #ifndef HISTORIAN_CLIENT_ANSWERS_H_
 #define HISTORIAN_CLIENT_ANSWERS_H_
 
@@ -24,6 +27,7 @@ struct SampleBatch {
   TagId tag_id = 0;
   ValueType type = ValueType::kFloat64;
   Samples samples;
+  uint64_t version = 0;
 };
 
 // The newest samples of tags of one type: sample i is of tag_ids[i].
@@ -35,6 +39,7 @@ struct LatestSamples {
 struct Latest {
   std::vector<LatestSamples> groups;  // At most one per value type.
   std::vector<TagId> empty;           // Tags without a sample.
+  uint64_t version = 0;
 };
 
 // One aggregate of one tag over all intervals, in time order.
@@ -61,6 +66,7 @@ struct ProcessedSeries {
   // Interval k begins k intervals after this.
   Timestamp start = 0;
   uint64_t interval_ns = 0;
+  uint64_t version = 0;
 };
 
 struct PlotSeries {
@@ -68,6 +74,7 @@ struct PlotSeries {
   ValueType type = ValueType::kFloat64;
   Samples samples;                         // Ascending, each once.
   std::vector<uint32_t> not_good_columns;  // Pixel columns that have a sample that is not usable.
+  uint64_t version = 0;
 };
 
 }  // namespace historian::client

@@ -30,6 +30,15 @@ std::string Asked(absl::string_view what, absl::string_view of, Timestamp start,
   return absl::StrCat(what, " ", of, " from ", FormatTimestamp(start), " to ", FormatTimestamp(end));
 }
 
+template <typename Request>
+void SetAsOf(const AsOf& as_of, Request* request) {
+  if (as_of.time.has_value()) {
+    request->mutable_as_of()->set_time(*as_of.time);
+  } else if (as_of.version != kVersionNow) {
+    request->mutable_as_of()->set_version(as_of.version);
+  }
+}
+
 // Reads a whole stream whose frames hold `series`. The call's message names `asked`.
 template <typename Series, typename Frame>
 absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Frame>& stream,
@@ -48,6 +57,7 @@ absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Fr
         context->TryCancel();
         break;
       }
+      series->version = frame->version();
       all.push_back(*std::move(series));
     }
   }
@@ -99,6 +109,7 @@ const SampleBatch* RawSamples::Next() {
       s.End(Annotate(status, s.asked));
       break;
     }
+    s.batch.version = s.frame.version();
     if (!s.batch.samples.empty()) return &s.batch;
   }
   return nullptr;
@@ -114,6 +125,7 @@ absl::StatusOr<SampleBatch> RawSamples::Collect() {
     }
     all.tag_id = batch->tag_id;
     all.type = batch->type;
+    all.version = batch->version;
     all.samples.Append(all.type, batch->samples.View());
   }
   RETURN_IF_ERROR(status());
@@ -139,6 +151,7 @@ RawSamples Reader::Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOpt
   request.set_reverse(options.reverse);
   request.set_limit(options.limit);
   request.set_continuation(std::move(options.continuation));
+  SetAsOf(as_of_, &request);
   if (options.deadline != absl::InfiniteDuration()) {
     stream->context.set_deadline(absl::ToChronoTime(absl::Now() + options.deadline));
   }
@@ -151,6 +164,7 @@ absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags) const {
   const std::string asked = absl::StrCat("reading the newest samples of ", ToString(tags));
   v1::ReadLatestRequest request;
   ToWire(tags, request.mutable_tags());
+  SetAsOf(as_of_, &request);
   grpc::ClientContext context;
   connection_.SetDeadline(&context);
   v1::ReadLatestResponse response;
@@ -158,6 +172,7 @@ absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags) const {
       FromGrpc(v1::Query::NewStub(connection_.channel())->ReadLatest(&context, request, &response), asked));
   absl::StatusOr<Latest> latest = FromWire(response);
   if (!latest.ok()) return Annotate(latest.status(), asked);
+  latest->version = response.version();
   return latest;
 }
 
@@ -171,6 +186,7 @@ absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tag
   request.mutable_times()->Add(times.begin(), times.end());
   request.set_interpolation(ToWire(interpolation));
   request.set_uncertain_as_bad(uncertain_as_bad);
+  SetAsOf(as_of_, &request);
   grpc::ClientContext context;
   connection_.SetDeadline(&context);
   v1::ReadAtTimesResponse response;
@@ -180,6 +196,7 @@ absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tag
   for (const v1::AtTimes& wire : response.tags()) {
     absl::StatusOr<SampleBatch> batch = FromWire(wire, times);
     if (!batch.ok()) return Annotate(batch.status(), asked);
+    batch->version = response.version();
     batches.push_back(*std::move(batch));
   }
   return batches;
@@ -203,6 +220,7 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   for (const Aggregate aggregate : request.aggregates)
     wire.add_aggregates(static_cast<v1::Aggregate>(aggregate));
   wire.set_interpolation(ToWire(request.interpolation));
+  SetAsOf(as_of_, &wire);
   grpc::ClientContext context;
   connection_.SetDeadline(&context);
   const auto stub = v1::Query::NewStub(connection_.channel());
@@ -217,6 +235,7 @@ absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, T
   request.set_start(start);
   request.set_end(end);
   request.set_columns(columns);
+  SetAsOf(as_of_, &request);
   grpc::ClientContext context;
   connection_.SetDeadline(&context);
   const auto stub = v1::Query::NewStub(connection_.channel());

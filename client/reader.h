@@ -11,6 +11,8 @@
 //       {.start = from, .end = to, .interval = absl::Hours(1), .aggregates = {Aggregate::kAverage}}));
 //   for (double average : std::get<0>(hourly[0].columns[0].values)) ...
 //
+//   Reader then(connection, {.version = 12});  // What the archive said as of version 12 (client/admin.h lists them).
+//
 // Aggregates are those of storage/model/aggregate.h, which has their names, too.
 // Ranges are half-open, [start, end). What reads answer is in client/answers.h.
 //
@@ -40,6 +42,7 @@
 #include "client/connection.h"
 #include "client/tag_items.h"
 #include "storage/model/aggregate.h"
+#include "storage/model/data_version.h"
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
 
@@ -124,7 +127,10 @@ struct ProcessedRequest {
 
 class Reader {
  public:
-  explicit Reader(Connection connection) : connection_(std::move(connection)) {}
+  // With as_of, all its reads are made as of that version, or as of the last one that had closed by that time, and give the
+  // same answers for ever. Errors then: FailedPrecondition, as of that nothing can be said; tells from when on it can.
+  explicit Reader(Connection connection, AsOf as_of = {})
+      : connection_(std::move(connection)), as_of_(as_of) {}
 
   // Returns the samples of one tag, as stored. Errors are in RawSamples::status().
   RawSamples Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOptions options = {}) const;
@@ -149,6 +155,7 @@ class Reader {
 
  private:
   Connection connection_;
+  AsOf as_of_;
 };
 
 }  // namespace historian::client

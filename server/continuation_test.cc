@@ -10,7 +10,8 @@ namespace {
 TEST(ContinuationTest, IsBoundToItsRequest) {
   const RawRequest request{.tag = 7, .start = -5, .end = 99, .bounds = true, .reverse = false};
   const std::string bytes = EncodeContinuation(request, 42);
-  EXPECT_EQ(*DecodeContinuation(bytes, request), 42);
+  EXPECT_EQ(DecodeContinuation(bytes, request)->last, 42);
+  EXPECT_EQ(DecodeContinuation(bytes, request)->as_of, kVersionNow);
   RawRequest other = request;
   other.tag = 8;
   EXPECT_FALSE(DecodeContinuation(bytes, other).ok());
@@ -39,6 +40,15 @@ TEST(ContinuationTest, BytesStayAsTheyAre) {
       std::string(
           "\x01\x03\x04\x03\x02\x01\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
           30));
+  RawRequest as_of = request;
+  as_of.as_of = 300;
+  const std::string bytes = EncodeContinuation(as_of, -1);
+  EXPECT_EQ(bytes,
+            std::string("\x02\x03\x04\x03\x02\x01\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF"
+                        "\xFF\xFF\x2C\x01\0\0\0\0\0\0",
+                        38));
+  EXPECT_EQ(DecodeContinuation(bytes, as_of)->as_of, 300u);
+  EXPECT_FALSE(DecodeContinuation(bytes.substr(0, 30), as_of).ok());
 }
 
 }  // namespace

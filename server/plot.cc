@@ -60,6 +60,7 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& reques
   RETURN_IF_ERROR(
       CheckLimit(request.columns(), env.config.limits.plot_columns, "columns", "limits.plot_columns"));
   RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
+  ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   std::vector<Timestamp> edges;
   std::vector<uint32_t> columns;
   const uint64_t span = Elapsed(request.start(), request.end());
@@ -76,7 +77,8 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& reques
   }
   ReadPlan::Figures figures{.edges = std::move(edges),
                             .maker_of = [](ValueType) { return PlotMaker(); },
-                            .values_of_tag = columns.size() * kDrawnOfColumn};
+                            .values_of_tag = columns.size() * kDrawnOfColumn,
+                            .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
   return PlotPlan{std::move(read), std::move(columns)};
 }

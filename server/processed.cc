@@ -108,13 +108,15 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const v1::ReadProce
                    SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
   ASSIGN_OR_RETURN(Asked asked, AskedOf(request, selected.ids.size(), env.config.limits));
   RETURN_IF_ERROR(CheckAggregates(asked.aggregates, env.archive.tags(), selected));
+  ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   const uint64_t values_of_tag = (asked.edges.size() - 1) * asked.aggregates.size();
   ReadPlan::Figures figures{
       .edges = std::move(asked.edges),
       .interpolation = asked.interpolation,
       .maker_of = [aggregates = asked.aggregates](
                       ValueType type) { return MakerOf(aggregates, type, AggregateConfig()); },
-      .values_of_tag = values_of_tag};
+      .values_of_tag = values_of_tag,
+      .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
   return ProcessedPlan{std::move(read), asked.interval_ns, asked.last_is_cut, std::move(asked.aggregates)};
 }

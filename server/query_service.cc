@@ -47,12 +47,15 @@ std::string DescribeRange(Timestamp start, Timestamp end) {
 
 class RawSource final : public FrameSource {
  public:
-  RawSource(TagId tag, ValueType type, RawRequest request, uint64_t limit, std::unique_ptr<RawReader> reader)
+  RawSource(TagId tag, ValueType type, RawRequest request, uint64_t limit, uint64_t version,
+            std::unique_ptr<RawReader> reader)
       : tag_(tag),
         type_(type),
         request_(std::move(request)),
         left_(limit == 0 ? UINT64_MAX : limit),
-        reader_(std::move(reader)) {}
+        reader_(std::move(reader)) {
+    frame_.set_version(version);
+  }
 
   absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
     if (next_ == batch_.size()) {
@@ -128,15 +131,29 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::
                  .end = request.end(),
                  .bounds = request.bounds(),
                  .reverse = request.reverse()};
+  ASSIGN_OR_RETURN(raw.as_of, AsOfOf(env.archive.versions(), request));
   if (!request.continuation().empty()) {
-    ASSIGN_OR_RETURN(raw.resume_after, DecodeContinuation(request.continuation(), raw));
+    ASSIGN_OR_RETURN(const Continuation continuation, DecodeContinuation(request.continuation(), raw));
+    const bool goes_on = request.as_of().at_case() == v1::AsOf::kTime && continuation.as_of != kVersionNow;
+    if (goes_on) {
+      ASSIGN_OR_RETURN(raw.as_of, env.archive.versions().Resolve({.version = continuation.as_of}));
+    } else if (raw.as_of != continuation.as_of) {
+      return absl::InvalidArgumentError(
+          continuation.as_of == kVersionNow
+              ? "the continuation belongs to another request: one without as_of"
+              : absl::StrCat("the continuation belongs to another request: as of version ",
+                             continuation.as_of));
+    }
+    raw.resume_after = continuation.last;
   }
   // "From the beginning to the end of time" may be said with any numbers.
   RawRequest clamped = raw;
   clamped.start = std::clamp(raw.start, kTimestampMin, kTimestampMax + 1);
   clamped.end = std::clamp(raw.end, kTimestampMin, kTimestampMax + 1);
   ASSIGN_OR_RETURN(std::unique_ptr<RawReader> reader, env.archive.ReadRaw(clamped, keep_going));
-  return std::make_unique<RawSource>(tag->id, tag->type, std::move(raw), request.limit(), std::move(reader));
+  const uint64_t version = AnsweredVersion(env.archive.versions(), raw.as_of);
+  return std::make_unique<RawSource>(tag->id, tag->type, std::move(raw), request.limit(), version,
+                                     std::move(reader));
 }
 
 // ---- ReadLatest
@@ -151,13 +168,14 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     std::vector<TagId> tags;
     Samples samples;
   };
+  ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   std::array<Group, 7> groups;  // By value type.
   size_t string_bytes = 0;
   for (size_t begin = 0; begin < selected.ids.size(); begin += kLatestAtOnce) {
     if (begin > 0) RETURN_IF_ERROR(keep_going());
     const size_t count = std::min(kLatestAtOnce, selected.ids.size() - begin);
     ASSIGN_OR_RETURN(const std::vector<std::optional<LatestSample>> latest,
-                     env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count)));
+                     env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count), as_of));
     for (size_t i = 0; i < count; ++i) {
       const TagId tag = selected.ids[begin + i];
       if (!latest[i].has_value()) {
@@ -187,6 +205,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     ValuesToWire(static_cast<ValueType>(type), view.values, view.size, view.strings, to->mutable_values());
     SetQualities(view.qualities, view.size, to);
   }
+  response->set_version(AnsweredVersion(env.archive.versions(), as_of));
   return absl::OkStatus();
 }
 
@@ -211,6 +230,7 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
   RETURN_IF_ERROR(CheckLimit(selected.ids.size() * times, env.config.limits.at_times,
                              absl::StrCat("values (", selected.ids.size(), " tags x ", times, " times)"),
                              "limits.at_times"));
+  ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   std::atomic<size_t> bytes{0};
   const absl::Span<const Timestamp> at(request.times().data(), request.times_size());
   std::vector<v1::AtTimes*> answers;
@@ -218,12 +238,12 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
     answers.push_back(response->add_tags());
     answers.back()->set_tag_id(tag);
   }
-  return ForEachInParallel(env.pool, selected.ids.size(), [&](size_t i) -> absl::Status {
+  RETURN_IF_ERROR(ForEachInParallel(env.pool, selected.ids.size(), [&](size_t i) -> absl::Status {
     RETURN_IF_ERROR(keep_going());
     const TagTraits& traits = selected.traits[i];
     ASSIGN_OR_RETURN(const Samples samples,
                      env.archive.ReadAtTimes(selected.ids[i], at, InterpolationFor(traits, interpolation),
-                                             request.uncertain_as_bad(), keep_going));
+                                             request.uncertain_as_bad(), keep_going, as_of));
     const SamplesView view = samples.View();
     size_t its_bytes = view.size * 8;
     if (traits.type == ValueType::kString) {
@@ -235,7 +255,9 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
     ValuesToWire(traits.type, view.values, view.size, view.strings, answers[i]->mutable_values());
     SetQualities(view.qualities, view.size, answers[i]);
     return absl::OkStatus();
-  });
+  }));
+  response->set_version(AnsweredVersion(env.archive.versions(), as_of));
+  return absl::OkStatus();
 }
 
 // ---- ReadProcessed and Plot: whole tags, gathered into frames.
@@ -265,6 +287,7 @@ class SeriesSource final : public FrameSource {
       return compute_(env_, plan_, read, made.mutable_series(static_cast<int>(k)));
     }));
     next_ += count;
+    made.set_version(plan_.read.version());
     *frame = SerializeMessage(made);
     return next_ == plan_.read.tags() ? Step::kLastFrame : Step::kFrame;
   }
@@ -308,7 +331,10 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1:
 }
 
 // Where a read of figures is planned; where it is done the plan says.
-Run WhereToPlan(const v1::TagSelection& tags) { return NamesFewTags(tags) ? Run::kHere : Run::kOnPool; }
+template <class Request>
+Run WhereToPlan(const Request& request) {
+  return NamesFewTags(request.tags()) && !request.has_as_of() ? Run::kHere : Run::kOnPool;
+}
 
 }  // namespace
 
@@ -319,8 +345,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadRaw(grpc::Callback
     return RefuseStream(env_, context, Method::kReadRaw, status);
   }
   // A range the wrong way round is refused, which is quick.
-  const bool is_short =
-      request->start() >= request->end() || Elapsed(request->start(), request->end()) <= kQuickNanos;
+  const bool is_short = !request->has_as_of() && (request->start() >= request->end() ||
+                                                  Elapsed(request->start(), request->end()) <= kQuickNanos);
   const Run where = is_short ? Run::kHere : Run::kOnPool;
   return ServeStream(env_, context, Method::kReadRaw, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
@@ -334,7 +360,8 @@ grpc::ServerUnaryReactor* QueryService::ReadLatest(grpc::CallbackServerContext* 
   return ServeUnary<v1::ReadLatestRequest, v1::ReadLatestResponse>(
       env_, context, Method::kReadLatest, /*is_query=*/true, request, response,
       [](const v1::ReadLatestRequest& r) {
-        return r.tags().ids_size() + r.tags().names_size() <= kQuickLatest && r.tags().pattern().empty()
+        return r.tags().ids_size() + r.tags().names_size() <= kQuickLatest && r.tags().pattern().empty() &&
+                       !r.has_as_of()
                    ? Run::kHere
                    : Run::kOnPool;
       },
@@ -358,7 +385,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::Ca
   if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
     return RefuseStream(env_, context, Method::kReadProcessed, status);
   }
-  const Run where = WhereToPlan(request->tags());
+  const Run where = WhereToPlan(*request);
   return ServeStream(env_, context, Method::kReadProcessed, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
                        return OpenProcessed(env_, *request, keep_going, record);
@@ -371,7 +398,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::Plot(grpc::CallbackSer
   if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
     return RefuseStream(env_, context, Method::kPlot, status);
   }
-  const Run where = WhereToPlan(request->tags());
+  const Run where = WhereToPlan(*request);
   return ServeStream(env_, context, Method::kPlot, /*is_query=*/true, where,
                      [this, request](const KeepGoing& keep_going, CallRecord& record) {
                        return OpenPlot(env_, *request, keep_going, record);

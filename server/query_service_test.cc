@@ -31,6 +31,7 @@ struct Raw {
   Pairs samples;
   int frames = 0;
   std::string continuation;
+  uint64_t version = 0;
   grpc::Status status;
 };
 
@@ -45,6 +46,7 @@ Raw ReadRaw(TestServer& server, const v1::ReadRawRequest& request) {
     const std::vector<Timestamp> times = TimesOf(frame.samples().times(), values.size());
     for (int i = 0; i < values.size(); ++i) result.samples.push_back({times[i], values[i]});
     result.continuation = frame.continuation();
+    result.version = frame.version();
   }
   result.status = stream->Finish();
   return result;
@@ -746,6 +748,171 @@ TEST(PlotTest, WrongRequestsAreToldWhatIsWrong) {
     EXPECT_FALSE(stream->Read(&frame));
     const grpc::Status status = stream->Finish();
     EXPECT_EQ(status.error_code(), row.code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
+}
+
+// ---- As of a version
+
+uint64_t Mark(TestServer& server) {
+  v1::MarkVersionRequest request;
+  v1::MarkVersionResponse response;
+  grpc::ClientContext context;
+  EXPECT_TRUE(server.admin().MarkVersion(&context, request, &response).ok());
+  return response.version().version();
+}
+
+// Two statements about one time, a version each, and one more that is open.
+class AsOfTest : public testing::Test {
+ protected:
+  AsOfTest() : tag_(server_.Create("a")) {
+    server_.Store(tag_, {{kNow - 20, 1}, {kNow - 10, 2}});
+    first_ = Mark(server_);
+    first_closed_ = server_.clock().Now();
+    server_.clock().Advance(60 * kSecond);
+    server_.Store(tag_, {{kNow - 10, 3}});
+    second_ = Mark(server_);
+    server_.Store(tag_, {{kNow - 5, 4}});
+  }
+
+  v1::AsOf Version(uint64_t version) {
+    v1::AsOf as_of;
+    as_of.set_version(version);
+    return as_of;
+  }
+  v1::AsOf Time(Timestamp time) {
+    v1::AsOf as_of;
+    as_of.set_time(time);
+    return as_of;
+  }
+  Raw RawAsOf(const v1::AsOf& as_of) {
+    v1::ReadRawRequest request = RawOf(tag_, kNow - 100, kNow);
+    *request.mutable_as_of() = as_of;
+    return ReadRaw(server_, request);
+  }
+
+  TestServer server_;
+  const uint32_t tag_;
+  uint64_t first_ = 0, second_ = 0;
+  Timestamp first_closed_ = 0;
+};
+
+TEST_F(AsOfTest, RawSamplesAreThoseOfTheVersion) {
+  const Pairs first = {{kNow - 20, 1}, {kNow - 10, 2}}, second = {{kNow - 20, 1}, {kNow - 10, 3}};
+  EXPECT_EQ(RawAsOf(Version(first_)).samples, first);
+  EXPECT_EQ(RawAsOf(Version(first_)).version, first_);
+  EXPECT_EQ(RawAsOf(Version(second_)).samples, second);
+  EXPECT_EQ(RawAsOf(Time(first_closed_)).samples, first);
+  EXPECT_EQ(RawAsOf(Time(first_closed_)).version, first_);
+  EXPECT_EQ(RawAsOf(Time(server_.clock().Now() + kSecond)).samples, second);
+  const Raw now = ReadRaw(server_, RawOf(tag_, kNow - 100, kNow));
+  EXPECT_EQ(now.samples.back(), std::pair(kNow - 5, 4.0));
+  EXPECT_EQ(now.version, second_ + 1) << "the open one";
+  // Settled, and after a restart.
+  v1::SealRequest seal;
+  seal.set_settle(true);
+  v1::SealResponse sealed;
+  grpc::ClientContext context;
+  ASSERT_TRUE(server_.admin().Seal(&context, seal, &sealed).ok());
+  server_.Restart();
+  EXPECT_EQ(RawAsOf(Version(first_)).samples, first);
+  EXPECT_EQ(RawAsOf(Version(second_)).samples, second);
+}
+
+TEST_F(AsOfTest, NewestAtTimesAggregatesAndPlotsAreThoseOfTheVersion) {
+  {
+    v1::ReadLatestRequest request;
+    request.mutable_tags()->add_ids(tag_);
+    *request.mutable_as_of() = Version(first_);
+    v1::ReadLatestResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(server_.query().ReadLatest(&context, request, &response).ok());
+    EXPECT_EQ(response.version(), first_);
+    ASSERT_EQ(response.samples_size(), 1);
+    EXPECT_THAT(response.samples(0).times(), ElementsAre(kNow - 10));
+    EXPECT_THAT(response.samples(0).values().float64().values(), ElementsAre(2));
+  }
+  {
+    v1::ReadAtTimesRequest request;
+    request.mutable_tags()->add_ids(tag_);
+    request.add_times(kNow - 10);
+    *request.mutable_as_of() = Version(first_);
+    v1::ReadAtTimesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(server_.query().ReadAtTimes(&context, request, &response).ok());
+    EXPECT_EQ(response.version(), first_);
+    EXPECT_THAT(response.tags(0).values().float64().values(), ElementsAre(2));
+  }
+  {
+    v1::ReadProcessedRequest request;
+    request.mutable_tags()->add_ids(tag_);
+    request.set_start(kNow - 100);
+    request.set_end(kNow);
+    request.add_aggregates(v1::AGGREGATE_SUM);
+    *request.mutable_as_of() = Version(first_);
+    v1::ProcessedFrame frame;
+    grpc::ClientContext context;
+    auto stream = server_.query().ReadProcessed(&context, request);
+    ASSERT_TRUE(stream->Read(&frame));
+    EXPECT_EQ(frame.version(), first_);
+    EXPECT_THAT(frame.series(0).columns(0).floats().values(), ElementsAre(3));
+    EXPECT_FALSE(stream->Read(&frame));
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  {
+    v1::PlotRequest request;
+    request.mutable_tags()->add_ids(tag_);
+    request.set_start(kNow - 100);
+    request.set_end(kNow);
+    request.set_columns(1);
+    *request.mutable_as_of() = Version(first_);
+    v1::PlotFrame frame;
+    grpc::ClientContext context;
+    auto stream = server_.query().Plot(&context, request);
+    ASSERT_TRUE(stream->Read(&frame));
+    EXPECT_EQ(frame.version(), first_);
+    EXPECT_THAT(frame.series(0).samples().values().float64().values(), ElementsAre(1, 2));
+    EXPECT_FALSE(stream->Read(&frame));
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+}
+
+TEST_F(AsOfTest, AReadInPiecesStaysWithItsVersion) {
+  v1::ReadRawRequest request = RawOf(tag_, kNow - 100, kNow);
+  *request.mutable_as_of() = Time(first_closed_ + 3600 * kSecond);  // A time to come: now the second version.
+  request.set_limit(1);
+  const Raw piece = ReadRaw(server_, request);
+  ASSERT_EQ(piece.samples, Pairs({{kNow - 20, 1}}));
+  server_.Store(tag_, {{kNow - 10, 9}});
+  Mark(server_);
+  request.set_continuation(piece.continuation);
+  EXPECT_EQ(ReadRaw(server_, request).samples, Pairs({{kNow - 10, 3}}));
+  EXPECT_EQ(ReadRaw(server_, request).version, second_);
+  *request.mutable_as_of() = Version(first_);
+  const grpc::Status other = ReadRaw(server_, request).status;
+  EXPECT_EQ(other.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(other.error_message(), HasSubstr(absl::StrCat("as of version ", second_)));
+  request.clear_as_of();
+  EXPECT_EQ(ReadRaw(server_, request).status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(AsOfTest, WhatCannotBeAnsweredSaysFromWhenOnItCan) {
+  const struct {
+    v1::AsOf as_of;
+    grpc::StatusCode code;
+    std::string message;
+  } rows[] = {
+      {v1::AsOf(), grpc::StatusCode::INVALID_ARGUMENT, "neither a version nor a time"},
+      {Version(second_ + 1), grpc::StatusCode::FAILED_PRECONDITION,
+       absl::StrCat("version ", second_ + 1, " has not closed; the last is version ", second_)},
+      {Version(UINT64_MAX), grpc::StatusCode::FAILED_PRECONDITION, "has not closed"},
+      {Version(0), grpc::StatusCode::FAILED_PRECONDITION,
+       "the first that can be read as-of is version 1, which closed"},
+      {Time(kNow - 3600 * kSecond), grpc::StatusCode::FAILED_PRECONDITION, "no version had closed by"},
+  };
+  for (const auto& row : rows) {
+    const grpc::Status status = RawAsOf(row.as_of).status;
+    EXPECT_EQ(status.error_code(), row.code) << row.message;
     EXPECT_THAT(status.error_message(), HasSubstr(row.message));
   }
 }

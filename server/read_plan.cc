@@ -53,7 +53,8 @@ absl::StatusOr<ReadPlan> ReadPlan::Make(ServiceEnv& env, SelectedTags selected, 
   ReadPlan plan(env, std::move(selected), std::move(figures), std::move(keep_going));
   // With many tags, each is opened when its turn comes: together they would hold too much in memory.
   if (plan.tags() > kFewTags || plan.tags() * plan.figures_.values_of_tag > kQuickValues) return plan;
-  plan.is_quick_ = true;
+  plan.is_quick_ =
+      plan.figures_.as_of == kVersionNow;  // Else pages may have to be read to know what was there.
   for (size_t i = 0; i < plan.tags(); ++i) {
     ASSIGN_OR_RETURN(TagRead read, plan.Open(i));
     if (read.nanos_to_fold > kQuickNanos) plan.is_quick_ = false;
@@ -68,7 +69,7 @@ absl::StatusOr<TagRead> ReadPlan::Open(size_t i) const {
                .traits = traits,
                .interpolation = InterpolationFor(traits, figures_.interpolation),
                .maker = figures_.maker_of(traits.type)};
-  ASSIGN_OR_RETURN(read.reader, archive_->ReadFolded(read.tag, keep_going_));
+  ASSIGN_OR_RETURN(read.reader, archive_->ReadFolded(read.tag, keep_going_, figures_.as_of));
   read.nanos_to_fold = read.reader->NanosToFold(figures_.edges, read.interpolation, read.maker);
   return read;
 }

@@ -62,6 +62,7 @@ class ReadPlan {
     std::optional<Interpolation> interpolation;  // Asked for.
     std::function<FigureMaker(ValueType)> maker_of;
     uint64_t values_of_tag = 0;  // In the answer.
+    Version as_of = kVersionNow;
   };
   // Opens the readers of the tags if they and their values are few.
   // Errors: those of Archive::ReadFolded.
@@ -71,6 +72,8 @@ class ReadPlan {
   size_t tags() const { return selected_.ids.size(); }
   const std::vector<Timestamp>& edges() const { return figures_.edges; }
   size_t intervals() const { return figures_.edges.size() - 1; }
+  // What the answer says, when a part of it has been read.
+  uint64_t version() const { return AnsweredVersion(archive_->versions(), figures_.as_of); }
 
   // The answer takes a fraction of a millisecond.
   bool is_quick() const { return is_quick_; }

@@ -1,5 +1,7 @@
 #include "server/selection.h"
 
+#include <algorithm>
+
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -52,6 +54,18 @@ absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSe
     if (!selected.traits[i].exists) return FindTag(tags, selected.ids[i]).status();
   }
   return selected;
+}
+
+absl::StatusOr<Version> ResolveAsOf(const VersionTable& versions, const v1::AsOf& as_of) {
+  switch (as_of.at_case()) {
+    case v1::AsOf::kVersion:
+      // kVersionNow and above are what a caller in this program means by "now".
+      return versions.Resolve({.version = std::min<Version>(as_of.version(), kVersionMax)});
+    case v1::AsOf::kTime:
+      return versions.Resolve({.time = as_of.time()});
+    default:
+      return absl::InvalidArgumentError("as_of names neither a version nor a time");
+  }
 }
 
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, TagId id) {

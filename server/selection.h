@@ -1,6 +1,6 @@
 // File: server/selection.h
 //
-// Which tags a request speaks of.
+// Which tags a request speaks of, and as of when.
 #ifndef HISTORIAN_SERVER_SELECTION_H_
 #define HISTORIAN_SERVER_SELECTION_H_
 
@@ -12,6 +12,7 @@
 #include "proto/historian/v1/tags.pb.h"
 #include "storage/model/status_macros.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/versions/version_table.h"
 
 namespace historian::server {
 
@@ -42,6 +43,19 @@ absl::StatusOr<std::shared_ptr<const Tag>> FindTagOf(const TagRegistry& tags, co
     default:
       return absl::InvalidArgumentError("the request names no tag");
   }
+}
+
+// Errors: InvalidArgument, it names neither a version nor a time. FailedPrecondition: see VersionTable::Resolve.
+absl::StatusOr<Version> ResolveAsOf(const VersionTable& versions, const v1::AsOf& as_of);
+// The version that a request with `as_of` reads; kVersionNow without. Errors: those of ResolveAsOf.
+template <class Request>
+absl::StatusOr<Version> AsOfOf(const VersionTable& versions, const Request& request) {
+  if (!request.has_as_of()) return kVersionNow;
+  return ResolveAsOf(versions, request.as_of());
+}
+// What the answer says: as_of, or the version that is open.
+inline uint64_t AnsweredVersion(const VersionTable& versions, Version as_of) {
+  return as_of == kVersionNow ? versions.open() : as_of;
 }
 
 // Returns "tag 7 'site/flow'", for messages.

@@ -1,6 +1,6 @@
 // The whole system, over loopback gRPC and through the client: random samples of all types go in, out of
-// order, repeated and contradicting; every kind of read must give what a plain model gives, while the server
-// seals, is killed and restarts.
+// order, repeated and contradicting; every kind of read must give what a plain model gives, and as of versions
+// that were marked what it gave then, while the server seals, is killed and restarts.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -97,9 +97,10 @@ class SystemTest : public ::testing::TestWithParam<int> {
   }
 
   void Check(const Tag& tag) {
-    const std::string where = absl::StrCat("seed ", GetParam(), ", ", tag.name);
-    const client::Reader reader(*connection_);
-    const ArchiveModel::TagSamples& stored = model_.Of(tag.id);
+    const std::string where = absl::StrCat("seed ", GetParam(), ", ", tag.name,
+                                           seen_ == &model_ ? "" : absl::StrCat(" as of ", as_of_.version));
+    const client::Reader reader(*connection_, as_of_);
+    const ArchiveModel::TagSamples& stored = seen_->Of(tag.id);
     if (stored.empty()) return;
     const Timestamp begin = stored.begin()->first, end = stored.rbegin()->first + 1;
     const auto random_time = [&] { return begin + static_cast<int64_t>(random_() % Elapsed(begin, end)); };
@@ -108,7 +109,7 @@ class SystemTest : public ::testing::TestWithParam<int> {
     if (a > b) std::swap(a, b);
     auto raw = reader.Raw(tag.id, a, b).Collect();
     ASSERT_TRUE(raw.ok()) << raw.status();
-    const Samples expected = model_.Raw(tag.id, tag.type, a, b);
+    const Samples expected = seen_->Raw(tag.id, tag.type, a, b);
     ASSERT_EQ(raw->samples.size(), expected.size()) << where;
     for (size_t i = 0; i < expected.size(); ++i) {
       ASSERT_TRUE(SameSample(tag.type, raw->samples.View(), i, expected.View(), i))
@@ -135,6 +136,9 @@ class SystemTest : public ::testing::TestWithParam<int> {
     ASSERT_TRUE(latest.ok()) << latest.status();
     ASSERT_EQ(latest->groups.size(), 1) << where;
     EXPECT_EQ(latest->groups[0].samples.times[0], stored.rbegin()->first) << where;
+    if (seen_ != &model_) {
+      EXPECT_EQ(latest->version, as_of_.version);
+    }
 
     if (tag.type == ValueType::kString || a == b) return;
     CheckProcessed(tag, a, b, where);
@@ -153,14 +157,14 @@ class SystemTest : public ::testing::TestWithParam<int> {
     for (const auto& part : {std::vector<Aggregate>(all.begin(), all.begin() + 9),
                              std::vector<Aggregate>(all.begin() + 9, all.end())}) {
       auto processed =
-          client::Reader(*connection_)
+          client::Reader(*connection_, as_of_)
               .Processed({.ids = {tag.id}},
                          {.start = a, .end = b, .interval = absl::Nanoseconds(interval), .aggregates = part});
       ASSERT_TRUE(processed.ok()) << processed.status();
       ASSERT_EQ(processed->size(), 1);
       for (client::ProcessedColumn& column : (*processed)[0].columns) columns.push_back(std::move(column));
     }
-    const std::vector<Interval> intervals = model_.Fold(tag.id, tag.type, edges, tag.interpolation);
+    const std::vector<Interval> intervals = seen_->Fold(tag.id, tag.type, edges, tag.interpolation);
     for (const client::ProcessedColumn& column : columns) {
       const std::string what = absl::StrCat(where, ", ", InfoOf(column.aggregate).name);
       ASSERT_EQ(column.size(), intervals.size()) << what;
@@ -182,7 +186,7 @@ class SystemTest : public ::testing::TestWithParam<int> {
 
   void CheckPlot(const Tag& tag, Timestamp a, Timestamp b, const std::string& where) {
     const uint32_t pixels = 1 + random_() % 50;
-    auto plot = client::Reader(*connection_).Plot({.ids = {tag.id}}, a, b, pixels);
+    auto plot = client::Reader(*connection_, as_of_).Plot({.ids = {tag.id}}, a, b, pixels);
     ASSERT_TRUE(plot.ok()) << plot.status();
     const std::vector<Timestamp>& times = (*plot)[0].samples.times;
     const std::set<Timestamp> drawn(times.begin(), times.end());
@@ -192,7 +196,7 @@ class SystemTest : public ::testing::TestWithParam<int> {
           a + static_cast<int64_t>(static_cast<unsigned __int128>(Elapsed(a, b)) * k / pixels);
       if (edges.empty() || edge > edges.back()) edges.push_back(edge);
     }
-    for (const Interval& column : model_.Fold(tag.id, tag.type, edges, tag.interpolation)) {
+    for (const Interval& column : seen_->Fold(tag.id, tag.type, edges, tag.interpolation)) {
       if (column.samples.count == 0) continue;
       EXPECT_TRUE(drawn.count(column.samples.first.time)) << where;
       EXPECT_TRUE(drawn.count(column.samples.last.time)) << where;
@@ -210,6 +214,10 @@ class SystemTest : public ::testing::TestWithParam<int> {
   std::unique_ptr<client::Writer> writer_;
   std::map<TagId, Timestamp> now_;
   ArchiveModel model_;
+  std::map<uint64_t, ArchiveModel> closed_;  // What each version saw that was marked.
+  // What is checked.
+  ArchiveModel* seen_ = &model_;
+  AsOf as_of_;
 };
 
 TEST_P(SystemTest, EveryReadEqualsTheModel) {
@@ -228,12 +236,25 @@ TEST_P(SystemTest, EveryReadEqualsTheModel) {
       const auto sealed = client::Admin(*connection_).Seal();
       ASSERT_TRUE(sealed.ok()) << sealed.status();
     }
+    const auto marked = client::Admin(*connection_).MarkVersion("round", "test");
+    ASSERT_TRUE(marked.ok()) << marked.status();
+    closed_[marked->version()] = model_;
     for (const Tag& tag : tags_) {
       for (int i = 0; i < 3; ++i) {
         Check(tag);
         if (HasFatalFailure()) return;
       }
     }
+    for (auto& [version, model] : closed_) {
+      seen_ = &model;
+      as_of_.version = version;
+      for (const Tag& tag : tags_) {
+        Check(tag);
+        if (HasFatalFailure()) return;
+      }
+    }
+    seen_ = &model_;
+    as_of_ = AsOf();
   }
   EXPECT_EQ(writer_->counters().samples_rejected, 0);
 }

@@ -28,6 +28,7 @@ struct AggregateOptions {
   uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
   std::string interpolation;
+  std::string as_of;
 };
 
 // Whether the interval has a value for people to see. Where the status is Bad, most aggregates have none; the
@@ -79,8 +80,9 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
   ASSIGN_OR_RETURN(const std::vector<client::ProcessedSeries> series,
-                   client::Reader(connection).Processed(SelectionOf(tags), request));
+                   reader.Processed(SelectionOf(tags), request));
   if (series.size() != tags.size())
     return absl::InternalError("the server answered for other tags than asked");
 
@@ -137,6 +139,7 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
   aggregate->add_option("TAG", options->tags, "names or patterns")->required();
   aggregate->add_option("--from", options->from, "from this time on")->required();
   aggregate->add_option("--to", options->to, "until before this time")->capture_default_str();
+  AddAsOfOption(aggregate, &options->as_of);
   CLI::Option* const interval = aggregate->add_option("--interval", options->interval,
                                                       "how long each is; without: one, the whole range");
   aggregate

@@ -18,6 +18,7 @@ struct GetOptions {
   uint64_t limit = 0;
   bool reverse = false;
   bool bounds = false;
+  std::string as_of;
 };
 
 absl::Status Get(const GetOptions& options, Context* context) {
@@ -31,10 +32,10 @@ absl::Status Get(const GetOptions& options, Context* context) {
   if (digital) headings.push_back({.name = "state", .machine_only = true});
   headings.push_back({.name = "quality"});
   RowWriter rows(context->format, headings, context->out);
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
   client::RawSamples raw =
-      client::Reader(connection)
-          .Raw(tag.id, range.from, range.to,
-               {.bounds = options.bounds, .reverse = options.reverse, .limit = options.limit});
+      reader.Raw(tag.id, range.from, range.to,
+                 {.bounds = options.bounds, .reverse = options.reverse, .limit = options.limit});
   for (const client::SampleBatch& batch : raw) {
     if (context->Interrupted()) return InterruptedError("interrupted");
     const SamplesView samples = batch.samples.View();
@@ -64,6 +65,7 @@ void AddGetCommand(CLI::App* app, Context* context) {
   get->add_flag("--reverse", options->reverse, "newest first");
   get->add_flag("--bounds", options->bounds,
                 "also the newest sample before --from and the first one at or after --to");
+  AddAsOfOption(get, &options->as_of);
   get->footer(
       "\nCSV and JSON have a digital value's code in `value` and its name in `state`.\n"
       "NaN and the infinities are the JSON strings \"nan\", \"inf\" and \"-inf\".\n"

@@ -14,6 +14,7 @@ namespace {
 
 struct LatestOptions {
   std::vector<std::string> tags;
+  std::string as_of;
 };
 
 // How old, for people; nothing for a time to come.
@@ -26,7 +27,8 @@ Cell AgeCell(Timestamp time, Timestamp now) {
 absl::Status Latest(const LatestOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
-  ASSIGN_OR_RETURN(const client::Latest latest, client::Reader(connection).ReadLatest(SelectionOf(tags)));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const client::Latest latest, reader.ReadLatest(SelectionOf(tags)));
   std::map<TagId, std::pair<const client::LatestSamples*, size_t>> places;
   for (const client::LatestSamples& group : latest.groups) {
     for (size_t i = 0; i < group.tag_ids.size(); ++i) places[group.tag_ids[i]] = {&group, i};
@@ -63,6 +65,7 @@ void AddLatestCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<LatestOptions>();
   CLI::App* const latest = app->add_subcommand("latest", "the newest sample of tags");
   latest->add_option("PATTERN", options->tags, "names or patterns")->required();
+  AddAsOfOption(latest, &options->as_of);
   latest->footer(
       "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
       "\nExamples:\n  histctl latest 'area-1/*'\n  histctl latest area-1/pump-101/flow "

@@ -26,6 +26,7 @@ struct PlotOptions {
   int width = 0;
   int height = 0;
   bool ascii = false;
+  std::string as_of;
 };
 
 absl::Status RunPlot(const PlotOptions& options, Context* context) {
@@ -43,9 +44,9 @@ absl::Status RunPlot(const PlotOptions& options, Context* context) {
           options.height > 0 ? options.height : std::min(terminal.rows - 1, kHeightDefaultMax), 7, 200),
       .ascii = options.ascii || !LocaleIsUtf8(),
       .zone = context->zone};
-  ASSIGN_OR_RETURN(
-      const std::vector<client::PlotSeries> series,
-      client::Reader(connection).Plot({.ids = {tag.id}}, range.from, range.to, PlotColumns(picture)));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const std::vector<client::PlotSeries> series,
+                   reader.Plot({.ids = {tag.id}}, range.from, range.to, PlotColumns(picture)));
   if (series.size() != 1) return absl::InternalError("the server answered for other tags than asked");
   context->out->Append(
       DrawPlot(picture, tag, range.from, range.to, series[0].samples.View(), series[0].not_good_columns));
@@ -63,6 +64,7 @@ void AddPlotCommand(CLI::App* app, Context* context) {
   plot->add_option("--width", options->width, "in characters (default: the terminal's)");
   plot->add_option("--height", options->height, "in lines (default: the terminal's, 24 at most)");
   plot->add_flag("--ascii", options->ascii, "draw with ASCII (the default where the locale is not UTF-8)");
+  AddAsOfOption(plot, &options->as_of);
   plot->footer(
       "\nNo spike is lost: every column shows its first, last, smallest and largest sample. Where samples "
       "are Bad\n"

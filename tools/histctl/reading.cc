@@ -1,9 +1,12 @@
 #include "tools/histctl/reading.h"
 
+#include <CLI/CLI.hpp>
 #include <set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/admin.h"
 #include "client/tags.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/exit_code.h"
@@ -75,6 +78,37 @@ absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from,
                                    TimeText(range.from, context.zone)));
   }
   return range;
+}
+
+void AddAsOfOption(CLI::App* app, std::string* as_of) {
+  app->add_option("--as-of", *as_of,
+                  "what the archive said as of a version (a number, see `histctl version list`) or a time");
+}
+
+absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const std::string& as_of,
+                                          Context* context) {
+  if (as_of.empty()) return client::Reader(connection);
+  v1::ListVersionsRequest request;
+  request.set_limit(1);
+  uint64_t asked = 0;
+  const bool by_number = absl::SimpleAtoi(as_of, &asked);
+  if (by_number) {
+    request.set_before(asked + 1);
+  } else {
+    ASSIGN_OR_RETURN(const Timestamp time, context->Time("--as-of", as_of));
+    request.set_start(kTimestampMin);
+    request.set_end(time + 1);
+  }
+  ASSIGN_OR_RETURN(const v1::ListVersionsResponse listed, client::Admin(connection).ListVersions(request));
+  if (listed.versions().empty() || (by_number && listed.versions(0).version() != asked)) {
+    return absl::FailedPreconditionError(
+        by_number ? absl::StrCat("--as-of: no version ", asked, " has closed (histctl version list)")
+                  : absl::StrCat("--as-of: no version had closed by ", as_of, " (histctl version list)"));
+  }
+  const v1::Version& version = listed.versions(0);
+  context->Note(absl::StrCat("as of version ", version.version(), ", which closed at ",
+                             TimeText(version.time(), context->zone)));
+  return client::Reader(connection, {.version = version.version()});
 }
 
 Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string) {

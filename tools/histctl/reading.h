@@ -1,6 +1,6 @@
 // File: tools/histctl/reading.h
 //
-// What the reading commands share: finding tags, and values as cells.
+// What the reading commands share: finding tags, reading as of a version, and values as cells.
 #ifndef HISTORIAN_TOOLS_HISTCTL_READING_H_
 #define HISTORIAN_TOOLS_HISTCTL_READING_H_
 
@@ -15,6 +15,10 @@
 #include "storage/model/tag.h"
 #include "tools/histctl/context.h"
 #include "tools/histctl/lib/row_writer.h"
+
+namespace CLI {
+class App;
+}
 
 namespace historian::histctl {
 
@@ -32,6 +36,13 @@ struct Range {
 };
 // Errors: UsageError, no times, or --to before --from.
 absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from, absl::string_view to);
+
+// What --as-of asks for: a version, or a time that stands for the last version that had closed by then.
+void AddAsOfOption(CLI::App* app, std::string* as_of);
+// The reader; with --as-of (not empty) says on stderr as of which version it reads.
+// Errors: UsageError, neither a number nor a time. FailedPrecondition: no such version, or none had closed by then.
+absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const std::string& as_of,
+                                          Context* context);
 
 // Digital values: the code; people see the state's name.
 Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string);
