@@ -25,18 +25,23 @@ absl::StatusOr<std::shared_ptr<const PartitionView>> ClusterCursor::In(int32_t p
     if (!heads->stored->damage.ok()) head_damage_ = heads->stored->damage;
   }
   const bool has_tail = !expired && view_.TailReaches(partition);
-  const bool has_changed = heads != nullptr && heads->highest_version > view_.as_of;
-  if (heads != nullptr && !has_tail && !has_changed) {
-    last_ = heads->view;
+  // What the version saw, where that is not all there is.
+  std::shared_ptr<const TagHeadsAsOf> as_of;
+  if (heads != nullptr && heads->highest_version > view_.as_of) {
+    ASSIGN_OR_RETURN(as_of, view_.caches.heads.AsOf(
+                                *heads, view_.tag, view_.type, partition, view_.as_of,
+                                [&](absl::Status* damage) {
+                                  return ReadPagesAsOf(view_, partition, heads->stored, pages_, damage);
+                                },
+                                &head_damage_));
+  }
+  if (heads != nullptr && !has_tail) {
+    last_ = as_of == nullptr ? heads->view : as_of->view;
   } else {
-    PagesAsOf as_of;
-    if (has_changed) {
-      ASSIGN_OR_RETURN(as_of, ReadPagesAsOf(view_, partition, *heads->stored, pages_, &head_damage_));
-    }
     last_ = std::make_shared<const PartitionView>(
         view_.tag, view_.type, partition,
         heads == nullptr ? std::make_shared<const StoredHeads>() : heads->stored,
-        has_tail ? view_.tail : nullptr, std::move(as_of));
+        has_tail ? view_.tail : nullptr, as_of == nullptr ? nullptr : as_of->pages);
   }
   last_partition_ = partition;
   return last_;

@@ -38,6 +38,7 @@ absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagI
   const ValueType type = heads->heads.empty() ? ValueType::kFloat64 : heads->heads[0].head.type;
   const bool whole = heads->damage.ok();
   auto of_tag = std::make_shared<TagHeads>();
+  of_tag->number = last_number_.fetch_add(1, std::memory_order_relaxed) + 1;
   of_tag->view = std::make_shared<const PartitionView>(tag, type, partition, heads, nullptr);
   size_t bytes = sizeof(TagHeads) + sizeof(StoredHeads) + of_tag->view->MemoryBytes();
   for (const StoredHead& head : heads->heads) {
@@ -46,6 +47,23 @@ absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagI
   }
   of_tag->stored = std::move(heads);
   return Heads::Loaded{std::move(of_tag), bytes, whole};
+}
+
+absl::StatusOr<std::shared_ptr<const TagHeadsAsOf>> HeadCache::AsOf(
+    const TagHeads& heads, TagId tag, ValueType type, int32_t partition, Version version,
+    absl::FunctionRef<absl::StatusOr<PagesAsOf>(absl::Status* damage)> read, absl::Status* damage) {
+  using Loaded = HeadsAsOf::Loaded;
+  return as_of_.Get({heads.number, version}, [&]() -> absl::StatusOr<Loaded> {
+    absl::Status missing;
+    ASSIGN_OR_RETURN(PagesAsOf pages, read(&missing));
+    auto as_of = std::make_shared<TagHeadsAsOf>();
+    as_of->pages = std::make_shared<const PagesAsOf>(std::move(pages));
+    as_of->view =
+        std::make_shared<const PartitionView>(tag, type, partition, heads.stored, nullptr, as_of->pages);
+    const size_t bytes = sizeof(TagHeadsAsOf) + as_of->pages->MemoryBytes() + as_of->view->MemoryBytes();
+    damage->Update(missing);
+    return Loaded{std::move(as_of), bytes, missing.ok()};
+  });
 }
 
 absl::StatusOr<std::shared_ptr<const format::Rollup>> HeadCache::Rollup(int32_t partition, TagId tag) {

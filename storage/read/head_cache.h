@@ -1,16 +1,19 @@
 // File: storage/read/head_cache.h
 //
 // The decoded block heads and rollups of (partition, tag), within a number of bytes. A partition without
-// blocks of a tag is remembered too: that is what makes looking back over a silent year cheap.
+// blocks of a tag is remembered too: that is what makes looking back over a silent year cheap. And what earlier versions
+// saw of heads, where that is not all of them.
 //
 // Threads: any number.
 #ifndef HISTORIAN_STORAGE_READ_HEAD_CACHE_H_
 #define HISTORIAN_STORAGE_READ_HEAD_CACHE_H_
 
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "storage/format/key.h"
 #include "storage/format/rollup.h"
@@ -27,15 +30,28 @@ struct TagHeads {
   std::shared_ptr<const PartitionView> view;  // Of these heads alone, without a tail.
   // The highest version of the samples. As of this one and later ones everything is as it is now.
   uint32_t highest_version = 0;
+  uint64_t number = 0;  // No other heads that were read have it.
+};
+
+// What an earlier version saw of them.
+struct TagHeadsAsOf {
+  std::shared_ptr<const PagesAsOf> pages;
+  std::shared_ptr<const PartitionView> view;  // Without a tail.
 };
 
 class HeadCache {
  public:
   HeadCache(kv::Store& store, size_t bytes_max)
-      : store_(store), heads_(bytes_max - bytes_max / 4), rollups_(bytes_max / 4) {}
+      : store_(store), heads_(bytes_max / 2), rollups_(bytes_max / 4), as_of_(bytes_max / 4) {}
 
   // The store's errors. A damaged head is in the result, as `damage`, and is not remembered.
   absl::StatusOr<std::shared_ptr<const TagHeads>> Get(int32_t partition, TagId tag);
+
+  // What the version saw of the heads. `read` is called when it is not here; what it could read in part only, with *damage,
+  // is not remembered.
+  absl::StatusOr<std::shared_ptr<const TagHeadsAsOf>> AsOf(
+      const TagHeads& heads, TagId tag, ValueType type, int32_t partition, Version version,
+      absl::FunctionRef<absl::StatusOr<PagesAsOf>(absl::Status* damage)> read, absl::Status* damage);
 
   // The rollup as stored, null when there is none. DataLoss when it is damaged.
   absl::StatusOr<std::shared_ptr<const format::Rollup>> Rollup(int32_t partition, TagId tag);
@@ -49,16 +65,20 @@ class HeadCache {
     rollups_.InvalidateIf(changed);
   }
 
-  size_t size_bytes() const { return heads_.size_bytes() + rollups_.size_bytes(); }
+  size_t size_bytes() const { return heads_.size_bytes() + rollups_.size_bytes() + as_of_.size_bytes(); }
 
  private:
   using Heads = LruCache<Key, TagHeads>;
   using Rollups = LruCache<Key, format::Rollup>;
+  // By the number of the heads and the version: nothing in it is ever out of date.
+  using HeadsAsOf = LruCache<std::pair<uint64_t, Version>, TagHeadsAsOf>;
   absl::StatusOr<Heads::Loaded> Load(int32_t partition, TagId tag);
 
   kv::Store& store_;
   Heads heads_;
   Rollups rollups_;
+  HeadsAsOf as_of_;
+  std::atomic<uint64_t> last_number_{0};
 };
 
 }  // namespace historian

@@ -4,37 +4,95 @@
 #include <utility>
 #include <vector>
 
+#include "storage/format/page.h"
 #include "storage/model/status_macros.h"
 #include "storage/sealed/superseded.h"
 
 namespace historian {
 
-absl::StatusOr<PagesAsOf> ReadPagesAsOf(const ReadView& view, int32_t partition, const StoredHeads& heads,
-                                        PageFetcher& pages, absl::Status* damage) {
-  PagesAsOf as_of{.version = view.as_of};
+namespace {
+
+// A page encoded anew holds no more than this.
+constexpr size_t kPageSamplesMost = 4 * format::kPageSamples;
+
+// Superseded statements that the version saw, to be taken once each.
+class SupersededToTake {
+ public:
+  SupersededToTake(ValueType type, Samples samples)
+      : type_(type), samples_(std::move(samples)), taken_(samples_.size(), false) {}
+
+  // Adds those from first to last that were not taken to *samples, which have others of the page, and sorts them. No time is
+  // in both: what is superseded later than the version has no successor that it saw.
+  void AddTo(Timestamp first, Timestamp last, Samples* samples) {
+    const std::vector<Timestamp>& times = samples_.times;
+    const size_t begin = std::lower_bound(times.begin(), times.end(), first) - times.begin();
+    const size_t end = std::upper_bound(times.begin() + begin, times.end(), last) - times.begin();
+    if (begin == end || samples->size() + (end - begin) > kPageSamplesMost) return;
+    for (size_t i = begin; i < end; ++i) {
+      if (!taken_[i]) samples->AddFrom(type_, samples_.View(), i);
+      taken_[i] = true;
+    }
+    SortAndKeepLast(type_, samples);
+  }
+
+  // The others, as pages none of which reaches over a time in `cuts`, which ascend.
+  std::vector<EncodedPagePtr> TakeRest(const std::vector<Timestamp>& cuts) {
+    std::vector<EncodedPagePtr> pages;
+    format::EncodeHint hint;
+    Samples part;
+    auto cut = cuts.begin();
+    for (size_t i = 0; i < samples_.size(); ++i) {
+      if (taken_[i]) continue;
+      if (cut != cuts.end() && samples_.times[i] >= *cut) {
+        CutPages(type_, /*all=*/true, {}, &hint, &part, &pages);
+        part.Clear();
+        cut = std::upper_bound(cut, cuts.end(), samples_.times[i]);
+      }
+      part.AddFrom(type_, samples_.View(), i);
+    }
+    CutPages(type_, /*all=*/true, {}, &hint, &part, &pages);
+    return pages;
+  }
+
+ private:
+  const ValueType type_;
+  const Samples samples_;
+  std::vector<bool> taken_;
+};
+
+}  // namespace
+
+absl::StatusOr<PagesAsOf> ReadPagesAsOf(const ReadView& view, int32_t partition,
+                                        std::shared_ptr<const StoredHeads> heads, PageFetcher& pages,
+                                        absl::Status* damage) {
+  PagesAsOf as_of{.version = view.as_of, .heads = std::move(heads)};
+  ASSIGN_OR_RETURN(Samples samples,
+                   SupersededAsOf(view.store, view.versions, partition, view.tag, view.type, view.as_of));
+  SupersededToTake superseded(view.type, std::move(samples));
   std::vector<Timestamp> starts;
-  for (const StoredHead& head : heads.heads) {
+  for (const StoredHead& head : as_of.heads->heads) {
     for (size_t i = 0; i < head.head.pages.size(); ++i) {
       const format::PageInfo& page = head.head.pages[i];
-      if (!as_of.Sees(page)) continue;
       starts.push_back(page.summary.first.time);
       if (page.highest_version <= view.as_of) continue;
       RETURN_IF_ERROR(view.GoOn());
-      const absl::StatusOr<Samples> all = pages.ReadStated(head, i, view.versions);
-      if (!all.ok()) {
-        if (!absl::IsDataLoss(all.status())) return all.status();
-        *damage = all.status();
-        continue;
-      }
       Samples seen;
-      AppendAsOf(view.type, all->View(), view.as_of, &seen);
+      if (page.lowest_version <= view.as_of) {
+        const absl::StatusOr<Samples> all = pages.ReadStated(head, i, view.versions);
+        if (!all.ok()) {
+          if (!absl::IsDataLoss(all.status())) return all.status();
+          *damage = all.status();
+          continue;
+        }
+        AppendAsOf(view.type, all->View(), view.as_of, &seen);
+      }
+      superseded.AddTo(page.summary.first.time, page.summary.last.time, &seen);
       if (seen.empty()) continue;
       as_of.in_part.emplace(std::pair(&head, i), MakeEncodedPage(view.type, seen.View(), nullptr));
     }
   }
   std::sort(starts.begin(), starts.end());
-  ASSIGN_OR_RETURN(as_of.superseded, SupersededAsOf(view.store, view.versions, partition, view.tag, view.type,
-                                                    view.as_of, starts));
+  as_of.superseded = superseded.TakeRest(starts);
   return as_of;
 }
 

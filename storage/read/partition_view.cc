@@ -9,23 +9,32 @@
 
 namespace historian {
 
+size_t PagesAsOf::MemoryBytes() const {
+  size_t bytes = sizeof(PagesAsOf) + in_part.capacity() * (sizeof(*in_part.begin()) + 1) +
+                 superseded.capacity() * sizeof(EncodedPagePtr);
+  for (const auto& [place, page] : in_part) bytes += page->MemoryBytes();
+  for (const EncodedPagePtr& page : superseded) bytes += page->MemoryBytes();
+  return bytes;
+}
+
 PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
                              std::shared_ptr<const StoredHeads> heads, std::shared_ptr<const TailView> tail,
-                             PagesAsOf as_of)
+                             std::shared_ptr<const PagesAsOf> as_of)
     : tag_(tag), type_(type), heads_(std::move(heads)), tail_(std::move(tail)), as_of_(std::move(as_of)) {
   size_t rank = 0;
-  for (const EncodedPagePtr& page : as_of_.superseded) AddOpen(*page, rank);
-  if (!as_of_.superseded.empty()) ++rank;
+  if (as_of_ != nullptr) {
+    for (const EncodedPagePtr& page : as_of_->superseded) AddOpen(*page, rank);
+    ++rank;
+  }
   size_t pages = 0;
   for (const StoredHead& stored : heads_->heads) pages += stored.head.pages.size();
   pages_.reserve(pages + 8);
   for (const StoredHead& stored : heads_->heads) {
     for (size_t i = 0; i < stored.head.pages.size(); ++i) {
       const format::PageInfo& page = stored.head.pages[i];
-      if (!as_of_.Sees(page)) continue;
-      if (page.highest_version > as_of_.version) {
-        const auto seen = as_of_.in_part.find({&stored, i});
-        if (seen != as_of_.in_part.end()) AddOpen(*seen->second, rank);
+      if (as_of_ != nullptr && page.highest_version > as_of_->version) {
+        const auto seen = as_of_->in_part.find({&stored, i});
+        if (seen != as_of_->in_part.end()) AddOpen(*seen->second, rank);
         continue;
       }
       const Summary& summary = page.summary;

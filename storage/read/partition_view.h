@@ -31,20 +31,22 @@ namespace historian {
 // What of blocks an earlier version saw. Pages of which it saw all serve as they are, so that where nothing changed
 // nothing is read.
 struct PagesAsOf {
-  Version version = kVersionNow;
-  // By head and page: what it saw of pages that it saw in part. Those that cannot be read are missing.
+  Version version = 0;
+  std::shared_ptr<const StoredHeads> heads;  // Of these.
+  // By head and page: what it saw in place of pages of which it did not see all. Missing: nothing, or it cannot be read.
   absl::flat_hash_map<std::pair<const StoredHead*, size_t>, EncodedPagePtr> in_part;
-  // What it saw that is in no block any more; older statements than those of all blocks.
+  // What it saw that is in no block any more, beside that; older statements than those of all blocks.
   std::vector<EncodedPagePtr> superseded;
 
-  bool Sees(const format::PageInfo& page) const { return page.lowest_version <= version; }
+  size_t MemoryBytes() const;
 };
 
 class PartitionView {
  public:
-  // The tail's samples of other partitions are passed over. The view keeps what it points to alive.
+  // The tail's samples of other partitions are passed over. as_of is of the same heads; null: all of them. The view keeps
+  // what it points to alive.
   PartitionView(TagId tag, ValueType type, int32_t partition, std::shared_ptr<const StoredHeads> heads,
-                std::shared_ptr<const TailView> tail, PagesAsOf as_of = {});
+                std::shared_ptr<const TailView> tail, std::shared_ptr<const PagesAsOf> as_of = nullptr);
 
   size_t clusters() const { return clusters_.size(); }
   // Beside the heads and the tail.
@@ -118,7 +120,7 @@ class PartitionView {
   ValueType type_;
   std::shared_ptr<const StoredHeads> heads_;
   std::shared_ptr<const TailView> tail_;
-  PagesAsOf as_of_;
+  std::shared_ptr<const PagesAsOf> as_of_;
   std::vector<Page> pages_;
   std::vector<Cluster> clusters_;
 };

@@ -81,10 +81,8 @@ absl::StatusOr<SupersededBlock> ReadSupersededRecord(absl::string_view value) {
   return block;
 }
 
-absl::StatusOr<std::vector<EncodedPagePtr>> SupersededAsOf(kv::Store& store, const VersionTable& versions,
-                                                           int32_t partition, TagId tag, ValueType type,
-                                                           Version as_of,
-                                                           const std::vector<Timestamp>& cuts) {
+absl::StatusOr<Samples> SupersededAsOf(kv::Store& store, const VersionTable& versions, int32_t partition,
+                                       TagId tag, ValueType type, Version as_of) {
   Samples seen;  // Not in order: one seal's behind the other's. No time is twice there.
   const std::string prefix = format::HeadPrefix(partition, tag);
   const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kSuperseded);
@@ -118,22 +116,8 @@ absl::StatusOr<std::vector<EncodedPagePtr>> SupersededAsOf(kv::Store& store, con
                                           FormatTimestamp(format::PartitionStart(partition)))));
   }
   RETURN_IF_ERROR(cursor->status());
-  std::vector<EncodedPagePtr> pages;
-  if (seen.empty()) return pages;
   SortAndKeepLast(type, &seen);
-  auto cut = std::upper_bound(cuts.begin(), cuts.end(), seen.times.front());
-  Samples part;
-  format::EncodeHint hint;
-  for (size_t i = 0; i < seen.size(); ++i) {
-    if (cut != cuts.end() && seen.times[i] >= *cut) {
-      CutPages(type, /*all=*/true, {}, &hint, &part, &pages);
-      part.Clear();
-      cut = std::upper_bound(cut, cuts.end(), seen.times[i]);
-    }
-    part.AddFrom(type, seen.View(), i);
-  }
-  CutPages(type, /*all=*/true, {}, &hint, &part, &pages);
-  return pages;
+  return seen;
 }
 
 }  // namespace historian

@@ -54,11 +54,10 @@ std::string SupersededRecordOf(const SupersededBlock& block);
 // Without the id, which the key has. Records from before versions were kept have `until` all 0. DataLoss: it is damaged.
 absl::StatusOr<SupersededBlock> ReadSupersededRecord(absl::string_view value);
 
-// Those of the tag's superseded statements in the partition that the version saw, times ascending: as pages, none of which
-// reaches over one of the times in `cuts`, which ascend. DataLoss names the tag and a time.
-absl::StatusOr<std::vector<EncodedPagePtr>> SupersededAsOf(kv::Store& store, const VersionTable& versions,
-                                                           int32_t partition, TagId tag, ValueType type,
-                                                           Version as_of, const std::vector<Timestamp>& cuts);
+// Those of the tag's superseded statements in the partition that the version saw, times strictly ascending. DataLoss names
+// the tag and the week.
+absl::StatusOr<Samples> SupersededAsOf(kv::Store& store, const VersionTable& versions, int32_t partition,
+                                       TagId tag, ValueType type, Version as_of);
 
 }  // namespace historian
 
