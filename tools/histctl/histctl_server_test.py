@@ -463,6 +463,30 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('version', 'mark', code=2)
         self.run_ok('version', 'list', '--from', '2026-02-01', '--to', '2026-01-01', code=2)
 
+    def test_reads_as_of_a_version(self):
+        self.run_ok('tag', 'create', 'as-of/a')
+        self.run_ok('put', 'as-of/a', '1', '--time', '2026-01-01T00:00:00Z')
+        marked = self.rows('version', 'mark', '--comment', 'before the correction')[0]
+        self.run_ok('put', 'as-of/a', '2', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('seal')
+        span = ['--from', '2026-01-01', '--to', '2026-01-02']
+        for as_of in (str(marked['version']), marked['closed']):
+            as_of = ['--as-of', as_of]
+            self.assertEqual([row['value'] for row in self.rows('get', 'as-of/a', *span, *as_of)], [1])
+            self.assertEqual([row['value'] for row in self.rows('latest', 'as-of/a', *as_of)], [1])
+            self.assertEqual([row['value'] for row in self.rows('at', 'as-of/a', '--time', '2026-01-01', *as_of)], [1])
+            self.assertEqual([row['maximum'] for row in self.rows('aggregate', 'as-of/a', *span, *as_of)], [1])
+            self.assertIn('T00:00:00Z,as-of/a,1,Good', self.run_ok('export', 'as-of/a', *as_of))
+            self.run_ok('plot', 'as-of/a', *span, *as_of)
+        self.assertEqual([row['value'] for row in self.rows('get', 'as-of/a', *span)], [2])
+        result = subprocess.run([HISTCTL, '--server', self.server.address, 'get', 'as-of/a', '--as-of',
+                                 str(marked['version'])], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                universal_newlines=True, timeout=DEADLINE_S)
+        self.assertIn('as of version %d, which closed at ' % marked['version'], result.stderr)
+        self.run_ok('get', 'as-of/a', '--as-of', '999999', code=1)
+        self.run_ok('get', 'as-of/a', '--as-of', '2000-01-01', code=1)
+        self.run_ok('get', 'as-of/a', '--as-of', 'the other day', code=2)
+
     # The rest.
 
     def test_a_server_that_is_not_there(self):
