@@ -56,26 +56,29 @@ absl::StatusOr<ReadPlan> ReadPlan::Make(ServiceEnv& env, SelectedTags selected, 
   plan.is_quick_ =
       plan.figures_.as_of == kVersionNow;  // Else pages may have to be read to know what was there.
   for (size_t i = 0; i < plan.tags(); ++i) {
-    ASSIGN_OR_RETURN(TagRead read, plan.Open(i));
+    ASSIGN_OR_RETURN(TagRead read, plan.Open(i, kQuickNanos + 1));
     if (read.nanos_to_fold > kQuickNanos) plan.is_quick_ = false;
     plan.opened_.push_back(std::move(read));
   }
   return plan;
 }
 
-absl::StatusOr<TagRead> ReadPlan::Open(size_t i) const {
+absl::StatusOr<TagRead> ReadPlan::Open(size_t i, uint64_t matters_from) const {
   const TagTraits& traits = selected_.traits[i];
   TagRead read{.tag = selected_.ids[i],
                .traits = traits,
                .interpolation = InterpolationFor(traits, figures_.interpolation),
                .maker = figures_.maker_of(traits.type)};
   ASSIGN_OR_RETURN(read.reader, archive_->ReadFolded(read.tag, keep_going_, figures_.as_of));
-  read.nanos_to_fold = read.reader->NanosToFold(figures_.edges, read.interpolation, read.maker);
+  read.nanos_to_fold = Elapsed(figures_.edges.front(), figures_.edges.back());
+  if (read.nanos_to_fold >= matters_from) {
+    read.nanos_to_fold = read.reader->NanosToFold(figures_.edges, read.interpolation, read.maker);
+  }
   return read;
 }
 
 absl::StatusOr<TagRead> ReadPlan::Take(size_t i) {
-  if (opened_.empty()) return Open(i);
+  if (opened_.empty()) return Open(i, kLongNanos);
   return std::move(opened_[i]);
 }
 

@@ -51,7 +51,8 @@ struct TagRead {
   Interpolation interpolation = Interpolation::kStepped;
   FigureMaker maker;
   std::unique_ptr<FoldReader> reader;
-  uint64_t nanos_to_fold = 0;  // Over all edges of the plan, see FoldReader.
+  // Over all edges of the plan, see FoldReader; the whole range where that is too short for it to matter.
+  uint64_t nanos_to_fold = 0;
 };
 
 // Threads: one at a time, but for Take.
@@ -87,7 +88,9 @@ class ReadPlan {
         selected_(std::move(selected)),
         figures_(std::move(figures)),
         keep_going_(std::move(keep_going)) {}
-  absl::StatusOr<TagRead> Open(size_t i) const;
+  // Asks the reader what it would have to fold only where it may be as much as `matters_from`: for a short range of many
+  // tags asking costs a twentieth of the answer.
+  absl::StatusOr<TagRead> Open(size_t i, uint64_t matters_from) const;
 
   Archive* archive_;
   SelectedTags selected_;

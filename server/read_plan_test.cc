@@ -23,13 +23,45 @@ namespace {
 
 constexpr int64_t kDay = 86'400 * kSecond;
 
-// An archive that counts how often tags are looked up, and readers made.
+// A reader that counts how often it is asked what it would have to fold.
+class CountingReader : public FoldReader {
+ public:
+  CountingReader(std::unique_ptr<FoldReader> reader, std::atomic<int>& asked)
+      : reader_(std::move(reader)), asked_(asked) {}
+
+  absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+                    IntervalSink sink) const override {
+    return reader_->Fold(edges, interpolation, parts, std::move(sink));
+  }
+  absl::Status Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                       const FigureMaker& maker, FigureTable to) const override {
+    return reader_->Figures(edges, interpolation, maker, to);
+  }
+  uint64_t NanosToFold(absl::Span<const Timestamp> edges, Interpolation interpolation,
+                       const FigureMaker& maker) const override {
+    ++asked_;
+    return reader_->NanosToFold(edges, interpolation, maker);
+  }
+  absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const override {
+    return reader_->SampleBefore(t);
+  }
+  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t) const override {
+    return reader_->SampleAtOrAfter(t);
+  }
+
+ private:
+  const std::unique_ptr<FoldReader> reader_;
+  std::atomic<int>& asked_;
+};
+
+// An archive that counts how often tags are looked up, readers made, and readers asked what they would have to fold.
 class CountingArchive : public Archive {
  public:
   explicit CountingArchive(std::unique_ptr<Archive> archive) : archive_(std::move(archive)) {}
 
   std::atomic<int> folds{0};
   std::atomic<int> looks{0};
+  std::atomic<int> asked{0};
 
   TagRegistry& tags() override {
     ++looks;
@@ -64,7 +96,10 @@ class CountingArchive : public Archive {
   absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going,
                                                          Version as_of) override {
     ++folds;
-    return archive_->ReadFolded(tag, std::move(keep_going), as_of);
+    absl::StatusOr<std::unique_ptr<FoldReader>> reader =
+        archive_->ReadFolded(tag, std::move(keep_going), as_of);
+    if (!reader.ok()) return reader;
+    return std::make_unique<CountingReader>(*std::move(reader), asked);
   }
   const VersionTable& versions() const override { return archive_->versions(); }
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override {
@@ -218,6 +253,28 @@ TEST_F(ReadPlanTest, AShortRangeIsQuickAlthoughNothingIsCached) {
   EXPECT_TRUE(IsQuick(request));
   request.set_start(kNow - 3 * kDay);
   EXPECT_FALSE(IsQuick(request));
+}
+
+TEST_F(ReadPlanTest, WhatARangeCostsIsAskedOnlyWhereItMatters) {
+  v1::ReadProcessedRequest request = Days();
+  request.set_start(kNow - 2 * kDay);
+  Compute(request);
+  EXPECT_EQ(archive_.asked, 0) << "quick, whatever there is to fold";
+  request.set_start(kNow - 3 * kDay);
+  Compute(request);
+  EXPECT_EQ(archive_.asked, 2) << "quick or not";
+
+  for (int i = 0; i < 3; ++i) {
+    const auto created = archive_.tags().Create({Tag{.name = "more/" + std::to_string(i)}});
+    request.mutable_tags()->add_ids((*created[0])->id);
+  }
+  archive_.asked = 0;
+  request.set_start(kNow - 28 * kDay + 1);
+  Compute(request);
+  EXPECT_EQ(archive_.asked, 0) << "on the pool, and too short for a second thread";
+  request.set_start(kNow - 28 * kDay);
+  Compute(request);
+  EXPECT_EQ(archive_.asked, 5) << "on one thread or on several";
 }
 
 TEST_F(ReadPlanTest, TagsCountByNameAsTheyDoById) {

@@ -346,14 +346,14 @@ absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenSpaces() const {
   const bool is_new = directory_->is_new() && !fs::exists(directory_->rocksdb_path() + "/CURRENT", error);
   if (is_new) RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
   auto open = std::make_unique<OpenDb>();
-  rocksdb::DBOptions db_options = DbOptionsOf(options_);
+  rocksdb::DBOptions db_options = DbOptionsOf(options_.meta_buffer_bytes);
   db_options.create_if_missing = is_new;
   db_options.listeners.push_back(open->watch);
   db_options.info_log = messages_;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (int i = 0; i < kSpaces; ++i) {
     const Space space = static_cast<Space>(i);
-    descriptors.emplace_back(FamilyNameOf(space), FamilyOptionsOf(space, options_, cache_));
+    descriptors.emplace_back(FamilyNameOf(space), FamilyOptionsOf(space, options_.meta_buffer_bytes, cache_));
     descriptors.back().options.disable_auto_compactions = true;  // Until something changes, see OpenDb.
   }
   rocksdb::DB* db = nullptr;
@@ -417,7 +417,8 @@ absl::Status RocksDbStore::Write(const Batch& batch) {
 }
 
 std::unique_ptr<rocksdb::SstFileWriter> RocksDbStore::NewWriter(Space space) const {
-  const rocksdb::Options options(DbOptionsOf(options_), FamilyOptionsOf(space, options_, cache_));
+  const rocksdb::Options options(DbOptionsOf(options_.meta_buffer_bytes),
+                                 FamilyOptionsOf(space, options_.meta_buffer_bytes, cache_));
   rocksdb::EnvOptions env_options(options);
   // What was just sealed is what trends show: it stays in the page cache.
   return std::make_unique<rocksdb::SstFileWriter>(env_options, options, /*column_family=*/nullptr,

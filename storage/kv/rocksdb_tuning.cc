@@ -28,13 +28,13 @@ int OpenFiles() {
 
 }  // namespace
 
-rocksdb::DBOptions DbOptionsOf(const RocksDbOptions& options) {
+rocksdb::DBOptions DbOptionsOf(uint64_t meta_buffer_bytes) {
   rocksdb::DBOptions db;
   db.create_missing_column_families = true;
   db.max_open_files = OpenFiles();
   db.max_background_jobs = 2;
   // A family that is never flushed would else keep every write-ahead log since.
-  db.max_total_wal_size = 2 * options.meta_buffer_bytes;
+  db.max_total_wal_size = 2 * meta_buffer_bytes;
   // Every batch is synced, so only the last record may be torn; damage further up must not go unnoticed.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // The default allocates 4 MiB ahead, which matters on small disks.
@@ -49,7 +49,7 @@ rocksdb::DBOptions DbOptionsOf(const RocksDbOptions& options) {
   return db;
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, const RocksDbOptions& options,
+rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_bytes,
                                              const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions family;
   rocksdb::BlockBasedTableOptions table;
@@ -69,7 +69,7 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, const RocksDbOptions& 
 
   switch (space) {
     case Space::kMeta:
-      family.write_buffer_size = options.meta_buffer_bytes;
+      family.write_buffer_size = meta_buffer_bytes;
       table.block_size = size_t{8} << 10;
       table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
       break;

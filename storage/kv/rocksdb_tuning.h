@@ -2,9 +2,12 @@
 //
 // How RocksDB is set up for each space, with the reasons, and its statuses as absl::Status. Only for
 // rocksdb_store.
+//
+// Threads: pure functions.
 #ifndef HISTORIAN_STORAGE_KV_ROCKSDB_TUNING_H_
 #define HISTORIAN_STORAGE_KV_ROCKSDB_TUNING_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,13 +16,13 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/options.h"
 #include "rocksdb/status.h"
-#include "storage/kv/rocksdb_store.h"
 #include "storage/kv/store.h"
 
 namespace historian::kv {
 
-rocksdb::DBOptions DbOptionsOf(const RocksDbOptions& options);
-rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, const RocksDbOptions& options,
+// meta_buffer_bytes: as in RocksDbOptions.
+rocksdb::DBOptions DbOptionsOf(uint64_t meta_buffer_bytes);
+rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_bytes,
                                              const std::shared_ptr<rocksdb::Cache>& cache);
 // Returns the name of the space's column family. kMeta is the default family, which must exist anyway.
 std::string FamilyNameOf(Space space);

@@ -5,73 +5,36 @@
 #include <map>
 #include <memory>
 #include <random>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/format/key.h"
-#include "storage/kv/memory_store.h"
-#include "storage/sealed/planned_block.h"
+#include "storage/read/layered_tag.h"
 
 namespace historian {
 namespace {
 
-constexpr ValueType kType = ValueType::kInt64;
 constexpr TagId kTag = 7;
 constexpr int32_t kPartition = 2800;
 constexpr Timestamp kStart = format::PartitionStart(kPartition);
 constexpr int64_t kSecond = kNanosPerSecond;
 
-// What is stored of a tag in a week: layers of pages, and what a reader should see of them.
+// What is stored of a tag in a week.
 class Week {
  public:
-  explicit Week(uint64_t seed) : random_(seed) {}
+  explicit Week(uint64_t seed) : tag_(kTag, seed) {}
 
-  uint64_t Below(uint64_t n) { return random_() % n; }
-
-  // Samples at start, start + step and so on, in pages of so many, as one seal writes them.
-  void AddLayer(Timestamp start, Timestamp step, int count, int page_samples) {
-    const uint64_t seal = ++seal_;
-    std::vector<EncodedPagePtr> pages;
-    Samples samples;
-    const auto end_page = [&] {
-      if (samples.empty()) return;
-      pages.push_back(MakeEncodedPage(kType, samples.View(), nullptr));
-      samples.Clear();
-    };
-    for (int i = 0; i < count; ++i) {
-      const Timestamp t = start + i * step;
-      const ValueBits value = BitsOfInt64(static_cast<int64_t>(seal * 1'000'000) + i);
-      samples.Add(t, value);
-      visible_[t] = value;
-      if (samples.size() == static_cast<size_t>(page_samples)) end_page();
-    }
-    end_page();
-    std::vector<PlannedBlock> blocks;
-    PlanBlocks(kTag, kType, seal, std::move(pages), &blocks);
-    for (const PlannedBlock& block : blocks) {
-      std::vector<std::unique_ptr<kv::RunBuilder>> runs;
-      runs.push_back(*store_->NewRun(kv::Space::kPages));
-      ASSERT_TRUE(runs.back()->Add(format::PagesKey(block.id), PayloadOf(block.pages)).ok());
-      ASSERT_TRUE(store_->Ingest(std::move(runs)).ok());
-      heads_->heads.push_back({block.id, HeadOf(kType, block.pages), 0});
-    }
+  LayeredTag& tag() { return tag_; }
+  PartitionView View() const {
+    return PartitionView(kTag, LayeredTag::kType, kPartition, tag_.heads(kPartition), nullptr);
   }
-
-  PartitionView View() const { return PartitionView(kTag, kType, kPartition, heads_, nullptr); }
   PageFetcher NewReader() { return PageFetcher(cache_); }
   const VersionTable& versions() const { return versions_; }
-  const std::map<Timestamp, ValueBits>& visible() const { return visible_; }
 
  private:
-  std::mt19937_64 random_;
-  uint64_t seal_ = 0;
-  std::unique_ptr<kv::Store> store_ = kv::OpenMemoryStore(std::make_shared<kv::MemoryDisk>());
-  PageCache cache_{*store_, size_t{1} << 24};
-  VersionTable versions_{*store_};
-  std::shared_ptr<StoredHeads> heads_ = std::make_shared<StoredHeads>();
-  std::map<Timestamp, ValueBits> visible_;
+  LayeredTag tag_;
+  PageCache cache_{tag_.store(), size_t{1} << 24};
+  VersionTable versions_{tag_.store()};
 };
 
 void ExpectAllInOrder(Week& week) {
@@ -121,19 +84,20 @@ void ExpectAllInOrder(Week& week) {
       }
     }
   }
-  ASSERT_EQ(seen, week.visible());
+  ASSERT_EQ(seen, week.tag().visible());
 }
 
 TEST(PartitionView, EverySampleIsInOneClusterWhateverOverlaps) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Week week(seed);
-    const int layers = 1 + static_cast<int>(week.Below(12));
+    const int layers = 1 + static_cast<int>(week.tag().Below(12));
     for (int layer = 0; layer < layers; ++layer) {
-      const auto start = kStart + static_cast<Timestamp>(week.Below(3000)) * kSecond;
-      const auto step = static_cast<Timestamp>(1 + week.Below(week.Below(2) == 0 ? 3 : 40)) * kSecond;
-      ASSERT_NO_FATAL_FAILURE(week.AddLayer(start, step, 1 + static_cast<int>(week.Below(900)),
-                                            1 + static_cast<int>(week.Below(30))));
+      const auto start = kStart + static_cast<Timestamp>(week.tag().Below(3000)) * kSecond;
+      const auto step =
+          static_cast<Timestamp>(1 + week.tag().Below(week.tag().Below(2) == 0 ? 3 : 40)) * kSecond;
+      week.tag().AddBlocks(start, step, 1 + static_cast<int>(week.tag().Below(900)),
+                           1 + static_cast<int>(week.tag().Below(30)));
     }
     ASSERT_NO_FATAL_FAILURE(ExpectAllInOrder(week));
   }
@@ -143,8 +107,8 @@ TEST(PartitionView, EverySampleIsInOneClusterWhateverOverlaps) {
 TEST(PartitionView, AChainOfOverlapsIsReadInPieces) {
   Week week(1);
   constexpr int kPage = 64, kSize = 64 * 1000;
-  ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart, 2 * kSecond, kSize, kPage));
-  ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart + kPage * kSecond + 1, 2 * kSecond, kSize, kPage));
+  week.tag().AddBlocks(kStart, 2 * kSecond, kSize, kPage);
+  week.tag().AddBlocks(kStart + kPage * kSecond + 1, 2 * kSecond, kSize, kPage);
   const PartitionView view = week.View();
   PageFetcher pages = week.NewReader();
   EXPECT_GT(view.clusters(), 2 * 1000 / 8);
@@ -160,10 +124,10 @@ TEST(PartitionView, AChainOfOverlapsIsReadInPieces) {
 // as many clusters as the block has pages, but they are not its pages.
 TEST(PartitionView, ABlockIsWholeOnlyWhenEveryOneOfItsPagesStandsAlone) {
   Week week(1);
-  ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart, kSecond, 100, 10));
+  week.tag().AddBlocks(kStart, kSecond, 100, 10);
   ASSERT_EQ(week.View().whole_block(0), 10);
-  ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart + 18 * kSecond + 1, kSecond, 3, 3));
-  ASSERT_NO_FATAL_FAILURE(week.AddLayer(kStart + 49 * kSecond + 1, 1, 2, 2));
+  week.tag().AddBlocks(kStart + 18 * kSecond + 1, kSecond, 3, 3);
+  week.tag().AddBlocks(kStart + 49 * kSecond + 1, 1, 2, 2);
   EXPECT_EQ(week.View().clusters(), 10);
   EXPECT_EQ(week.View().whole_block(0), 0);
   ASSERT_NO_FATAL_FAILURE(ExpectAllInOrder(week));
