@@ -1,6 +1,9 @@
 // What closing versions promises: numbers and times that only rise, durable when they are told of, through power cuts,
-// full disks and clocks that are set back.
+// full disks and clocks that are set back; and that definitions as of a closed version never change.
+#include <atomic>
+#include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -141,6 +144,119 @@ TEST_F(VersionsTest, WhatCannotBeWrittenIsNotClosed) {
   faults_->SetFull(false);
   while (!archive_->MarkVersion("", "").ok()) absl::SleepFor(absl::Milliseconds(10));
   EXPECT_EQ(archive_->versions().open(), 2);
+}
+
+TEST_F(VersionsTest, DefinitionsAsOfAMarkAreAsTheyWereThroughPowerCutsAndRestarts) {
+  const TagId valve = MakeTag("valve", ValueType::kDigital);
+  std::map<Version, std::string> state_as_of;
+  std::map<Version, size_t> rules_as_of;
+  const auto check = [&] {
+    for (const auto& [version, state] : state_as_of) {
+      const auto tag = archive_->tags().FindAsOf(valve, version);
+      ASSERT_TRUE(tag.ok()) << tag.status();
+      EXPECT_EQ((*tag)->states.at(1), state) << "as of " << version;
+      EXPECT_EQ(archive_->retention().RulesAsOf(version)->size(), rules_as_of[version]) << version;
+      EXPECT_EQ(archive_->retention().HoldsAsOf(version)->size(), rules_as_of[version]) << version;
+    }
+  };
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    const std::string name = "state " + std::to_string(round);
+    ASSERT_TRUE(archive_->tags().Update(valve, {.set_states = {{1, "replaced in the same version"}}}).ok());
+    ASSERT_TRUE(archive_->tags().Update(valve, {.set_states = {{1, name}}}).ok());
+    ASSERT_TRUE(archive_->retention().SetRule({.name = name, .pattern = "none"}).ok());
+    ASSERT_TRUE(
+        archive_->retention()
+            .PlaceHold(
+                {.name = name, .pattern = "none", .start = 0, .end = 1, .reason = "r", .placed_by = "p"})
+            .ok());
+    WriteOne();
+    if (round % 5 == 1) faults_->Crash();
+    if (round % 5 == 1 || round % 5 == 3) Reopen();
+    const Version marked = archive_->MarkVersion("", name).value().version;
+    state_as_of[marked] = name;
+    rules_as_of[marked] = round + 1;
+    check();
+    if (round % 4 == 0) {
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    }
+    if (round % 5 == 2) faults_->Crash();
+    if (round % 5 == 2 || round % 5 == 4) Reopen();
+    check();
+  }
+}
+
+TEST_F(VersionsTest, DefinitionsAsOfAMarkNeverChangeWhileTheyAreChangedAndVersionsMarked) {
+  constexpr int kTags = 3, kMarks = 200;
+  std::vector<TagId> tags;
+  for (int i = 0; i < kTags; ++i)
+    tags.push_back(MakeTag("changing/" + std::to_string(i), ValueType::kFloat64));
+  // Every change counts on.
+  const auto count_of = [](const Tag& tag) { return tag.unit.empty() ? 0 : std::stoi(tag.unit); };
+  const auto count_now = [&](TagId tag) { return count_of(*archive_->tags().Find(tag)); };
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> changers;
+  for (const TagId tag : tags) {
+    changers.emplace_back([&, tag] {
+      for (int count = 1; !stop; ++count) {
+        EXPECT_TRUE(archive_->tags().Update(tag, {.unit = std::to_string(count)}).ok());
+      }
+    });
+  }
+  changers.emplace_back([&] {
+    for (int i = 0; !stop; ++i) {
+      EXPECT_TRUE(archive_->retention().SetRule({.name = "r", .pattern = std::to_string(i)}).ok());
+      MakeTag("new/" + std::to_string(i), ValueType::kFloat64);
+    }
+  });
+
+  struct Seen {
+    std::vector<int> counts;  // Of `tags`.
+    std::string pattern;      // Of the rule; empty: there is none.
+    TagId newest = 0;         // Of the tags that had been created.
+    bool operator==(const Seen&) const = default;
+  };
+  const auto look = [&](Version version) {
+    Seen seen;
+    for (const TagId tag : tags) seen.counts.push_back(count_of(**archive_->tags().FindAsOf(tag, version)));
+    const std::vector<RetentionRule> rules = archive_->retention().RulesAsOf(version).value();
+    if (!rules.empty()) seen.pattern = rules[0].pattern;
+    while (*archive_->tags().FindAsOf(seen.newest + 1, version) != nullptr) ++seen.newest;
+    return seen;
+  };
+  std::map<Version, Seen> seen_as_of;
+  for (int mark = 0; mark < kMarks; ++mark) {
+    std::vector<int> before;
+    for (const TagId tag : tags) before.push_back(count_now(tag));
+    const Version version = archive_->MarkVersion("", "").value().version;
+    const Seen seen = look(version);
+    for (int i = 0; i < kTags; ++i) {
+      EXPECT_GE(seen.counts[i], before[i]) << "what was changed before the mark is in it";
+      EXPECT_LE(seen.counts[i], count_now(tags[i]));
+    }
+    seen_as_of[version] = seen;
+    const auto earlier = std::next(seen_as_of.begin(), mark / 2);
+    EXPECT_EQ(look(earlier->first), earlier->second) << "as of " << earlier->first;
+  }
+  stop = true;
+  for (std::thread& changer : changers) changer.join();
+  for (int i = 0; i < 3; ++i) {
+    for (const auto& [version, seen] : seen_as_of) EXPECT_EQ(look(version), seen) << "as of " << version;
+    if (i == 0) faults_->Crash();
+    Reopen();
+  }
+}
+
+TEST_F(VersionsTest, AFullDiskHoldsUpNeitherChangesNorClosing) {
+  faults_->SetFull(true);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(archive_->tags().Update(tag_, {.unit = "bar"}).ok());
+    EXPECT_FALSE(archive_->MarkVersion("", "").ok());
+  }
+  faults_->SetFull(false);
+  ASSERT_TRUE(archive_->tags().Update(tag_, {.unit = "bar"}).ok());
+  while (!archive_->MarkVersion("", "").ok()) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_EQ((*archive_->tags().FindAsOf(tag_, 1))->unit, "bar");
 }
 
 TEST_F(VersionsTest, TextsThatAreTooLongAreRefused) {
