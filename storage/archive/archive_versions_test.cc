@@ -1,11 +1,12 @@
 // What closing versions promises: numbers and times that only rise, durable when they are told of, through power cuts,
 // full disks and clocks that are set back; and that definitions as of a closed version never change.
-#include <atomic>
+#include <functional>
 #include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -187,58 +188,67 @@ TEST_F(VersionsTest, DefinitionsAsOfAMarkAreAsTheyWereThroughPowerCutsAndRestart
 }
 
 TEST_F(VersionsTest, DefinitionsAsOfAMarkNeverChangeWhileTheyAreChangedAndVersionsMarked) {
-  constexpr int kTags = 3, kMarks = 200;
+  constexpr int kTags = 3, kMarks = 100, kChangesPerMark = 6;
   std::vector<TagId> tags;
-  for (int i = 0; i < kTags; ++i)
+  for (int i = 0; i < kTags; ++i) {
     tags.push_back(MakeTag("changing/" + std::to_string(i), ValueType::kFloat64));
+  }
   // Every change counts on.
   const auto count_of = [](const Tag& tag) { return tag.unit.empty() ? 0 : std::stoi(tag.unit); };
   const auto count_now = [&](TagId tag) { return count_of(*archive_->tags().Find(tag)); };
-  std::atomic<bool> stop{false};
+  // With each mark come some changes of each definition.
+  absl::Mutex mu;
+  int marks_begun = 0;
+  const auto change = [&](int changes_per_mark, const std::function<void(int count)>& change_to) {
+    for (int count = 1; count <= kMarks * changes_per_mark; ++count) {
+      {
+        const auto may = [&] { return count <= marks_begun * changes_per_mark; };
+        absl::MutexLock lock(&mu, absl::Condition(&may));
+      }
+      change_to(count);
+    }
+  };
   std::vector<std::thread> changers;
   for (const TagId tag : tags) {
-    changers.emplace_back([&, tag] {
-      for (int count = 1; !stop; ++count) {
-        EXPECT_TRUE(archive_->tags().Update(tag, {.unit = std::to_string(count)}).ok());
-      }
+    changers.emplace_back(change, kChangesPerMark, [&, tag](int count) {
+      EXPECT_TRUE(archive_->tags().Update(tag, {.unit = std::to_string(count)}).ok());
     });
   }
-  changers.emplace_back([&] {
-    for (int i = 0; !stop; ++i) {
-      EXPECT_TRUE(archive_->retention().SetRule({.name = "r", .pattern = std::to_string(i)}).ok());
-      MakeTag("new/" + std::to_string(i), ValueType::kFloat64);
-    }
+  changers.emplace_back(change, kChangesPerMark, [&](int count) {
+    EXPECT_TRUE(archive_->retention().SetRule({.name = "r", .pattern = std::to_string(count)}).ok());
   });
+  changers.emplace_back(change, 1,
+                        [&](int count) { MakeTag("new/" + std::to_string(count), ValueType::kFloat64); });
 
-  struct Seen {
-    std::vector<int> counts;  // Of `tags`.
-    std::string pattern;      // Of the rule; empty: there is none.
-    TagId newest = 0;         // Of the tags that had been created.
-    bool operator==(const Seen&) const = default;
-  };
+  // The counts of `tags`, then that of the rule (-1: there is none), then how many tags had been created.
   const auto look = [&](Version version) {
-    Seen seen;
-    for (const TagId tag : tags) seen.counts.push_back(count_of(**archive_->tags().FindAsOf(tag, version)));
+    std::vector<int> seen;
+    for (const TagId tag : tags) seen.push_back(count_of(**archive_->tags().FindAsOf(tag, version)));
     const std::vector<RetentionRule> rules = archive_->retention().RulesAsOf(version).value();
-    if (!rules.empty()) seen.pattern = rules[0].pattern;
-    while (*archive_->tags().FindAsOf(seen.newest + 1, version) != nullptr) ++seen.newest;
+    seen.push_back(rules.empty() ? -1 : std::stoi(rules[0].pattern));
+    TagId created = 0;
+    while (*archive_->tags().FindAsOf(created + 1, version) != nullptr) ++created;
+    seen.push_back(static_cast<int>(created));
     return seen;
   };
-  std::map<Version, Seen> seen_as_of;
+  std::map<Version, std::vector<int>> seen_as_of;
   for (int mark = 0; mark < kMarks; ++mark) {
     std::vector<int> before;
     for (const TagId tag : tags) before.push_back(count_now(tag));
+    {
+      absl::MutexLock lock(&mu);
+      ++marks_begun;
+    }
     const Version version = archive_->MarkVersion("", "").value().version;
-    const Seen seen = look(version);
+    const std::vector<int> seen = look(version);
     for (int i = 0; i < kTags; ++i) {
-      EXPECT_GE(seen.counts[i], before[i]) << "what was changed before the mark is in it";
-      EXPECT_LE(seen.counts[i], count_now(tags[i]));
+      EXPECT_GE(seen[i], before[i]) << "what was changed before the mark is in it";
+      EXPECT_LE(seen[i], count_now(tags[i]));
     }
     seen_as_of[version] = seen;
     const auto earlier = std::next(seen_as_of.begin(), mark / 2);
     EXPECT_EQ(look(earlier->first), earlier->second) << "as of " << earlier->first;
   }
-  stop = true;
   for (std::thread& changer : changers) changer.join();
   for (int i = 0; i < 3; ++i) {
     for (const auto& [version, seen] : seen_as_of) EXPECT_EQ(look(version), seen) << "as of " << version;
