@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -196,14 +197,16 @@ TEST_F(VersionsTest, DefinitionsAsOfAMarkNeverChangeWhileTheyAreChangedAndVersio
   // Every change counts on.
   const auto count_of = [](const Tag& tag) { return tag.unit.empty() ? 0 : std::stoi(tag.unit); };
   const auto count_now = [&](TagId tag) { return count_of(*archive_->tags().Find(tag)); };
-  // With each mark come some changes of each definition.
+  // With each mark come some changes of each definition, and it comes after ever more of them have begun.
+  constexpr int kAllChangesPerMark = (kTags + 1) * kChangesPerMark + 1;
   absl::Mutex mu;
-  int marks_begun = 0;
+  int marks_begun = 0, changes_begun = 0;
   const auto change = [&](int changes_per_mark, const std::function<void(int count)>& change_to) {
     for (int count = 1; count <= kMarks * changes_per_mark; ++count) {
       {
         const auto may = [&] { return count <= marks_begun * changes_per_mark; };
         absl::MutexLock lock(&mu, absl::Condition(&may));
+        ++changes_begun;
       }
       change_to(count);
     }
@@ -236,8 +239,11 @@ TEST_F(VersionsTest, DefinitionsAsOfAMarkNeverChangeWhileTheyAreChangedAndVersio
     std::vector<int> before;
     for (const TagId tag : tags) before.push_back(count_now(tag));
     {
+      const int begun = mark * kAllChangesPerMark + mark % kAllChangesPerMark;
+      const auto enough_begun = [&] { return changes_begun >= begun; };
       absl::MutexLock lock(&mu);
       ++marks_begun;
+      mu.Await(absl::Condition(&enough_begun));
     }
     const Version version = archive_->MarkVersion("", "").value().version;
     const std::vector<int> seen = look(version);
@@ -255,6 +261,33 @@ TEST_F(VersionsTest, DefinitionsAsOfAMarkNeverChangeWhileTheyAreChangedAndVersio
     if (i == 0) faults_->Crash();
     Reopen();
   }
+}
+
+TEST_F(VersionsTest, AClosingWaitsForAChangeAndAChangeForAClosing) {
+  // Long enough to be noticed where nobody waits.
+  constexpr absl::Duration kAWhile = absl::Milliseconds(50);
+  absl::Notification done;
+  std::thread waiting;
+  {
+    absl::ReaderMutexLock changing(&archive_->versions().closing_mu());
+    waiting = std::thread([&] {
+      EXPECT_TRUE(archive_->MarkVersion("", "").ok());
+      done.Notify();
+    });
+    EXPECT_FALSE(done.WaitForNotificationWithTimeout(kAWhile));
+  }
+  waiting.join();
+  absl::Notification changed;
+  {
+    absl::WriterMutexLock closing(&archive_->versions().closing_mu());
+    waiting = std::thread([&] {
+      EXPECT_TRUE(archive_->tags().Update(tag_, {.unit = "bar"}).ok());
+      EXPECT_TRUE(archive_->retention().SetRule({.name = "r", .pattern = "none"}).ok());
+      changed.Notify();
+    });
+    EXPECT_FALSE(changed.WaitForNotificationWithTimeout(kAWhile));
+  }
+  waiting.join();
 }
 
 TEST_F(VersionsTest, AFullDiskHoldsUpNeitherChangesNorClosing) {
