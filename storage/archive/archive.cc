@@ -205,8 +205,8 @@ absl::Status ArchiveImpl::Recover() {
 
 absl::Status ArchiveImpl::Init() {
   ASSIGN_OR_RETURN(record::v1::ArchiveRecord record, ReadRecord());
-  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, clock_));
-  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, clock_));
+  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_));
+  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, versions_, clock_));
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::House{.store = *store_,
                           .options = {.settle_delay = options_.settle_delay,

@@ -17,6 +17,7 @@
 #include "storage/archive/archive_fixture.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
+#include "storage/format/record_keys.h"
 #include "storage/kv/rocksdb_store.h"
 
 namespace historian {
@@ -175,6 +176,35 @@ TEST_F(VerifyTest, DamagedOpenSamplesRecordsAndJournalAreFound) {
   }
   EXPECT_GT(damaged, 0);
   EXPECT_THAT(VerifyAll().damages, testing::IsEmpty());
+}
+
+TEST_F(VerifyTest, DamagedKeptDefinitionsAreFound) {
+  const TagId tag = MakeTag("a", ValueType::kFloat64);
+  ASSERT_TRUE(archive_->tags().Update(tag, {.unit = "bar"}).ok());
+  ASSERT_TRUE(archive_->retention().SetRule({.name = "all", .pattern = "*"}).ok());
+  const LegalHold hold = *archive_->retention().PlaceHold(
+      {.name = "h", .pattern = "*", .start = 0, .end = 1, .reason = "r", .placed_by = "p"});
+  ASSERT_TRUE(archive_->retention().ReleaseHold(hold.id, {.reason = "r", .by = "b"}).ok());
+  EXPECT_THAT(VerifyAll().damages, testing::IsEmpty());
+  size_t kept = 0;
+  for (const std::string& key : Keys(kv::Space::kMeta)) {
+    if (!IsKeptKey(key)) continue;
+    ++kept;
+    ASSERT_TRUE(faults_->DamageValue(kv::Space::kMeta, key, 0).ok());
+    const Found found = VerifyAll();
+    ASSERT_EQ(found.damages.size(), 1);
+    EXPECT_EQ(found.damages[0].part, StoredPart::kRecord);
+    EXPECT_THAT(found.damages[0].what, HasSubstr("from before change 1"));
+    ASSERT_TRUE(faults_->DamageValue(kv::Space::kMeta, key, 0).ok());
+  }
+  EXPECT_EQ(kept, 3);
+  // One that is readable, but of another tag.
+  kv::Batch batch;
+  batch.Put(KeptKey(TagKey(tag + 1), 1), Stored(kv::Space::kMeta, KeptKey(TagKey(tag), 1)));
+  ASSERT_TRUE(store_->Write(batch).ok());
+  const Found found = VerifyAll();
+  ASSERT_EQ(found.damages.size(), 1);
+  EXPECT_THAT(found.damages[0].what, HasSubstr("'tag/' 2 from before change 1"));
 }
 
 TEST_F(VerifyTest, AHeadThatContradictsItsPageIsFoundFieldByField) {

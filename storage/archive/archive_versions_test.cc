@@ -1,8 +1,13 @@
 // What closing versions promises: numbers and times that only rise, durable when they are told of, through power cuts,
-// full disks and clocks that are set back.
+// full disks and clocks that are set back; and that definitions as of a closed version never change.
+#include <functional>
+#include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -141,6 +146,160 @@ TEST_F(VersionsTest, WhatCannotBeWrittenIsNotClosed) {
   faults_->SetFull(false);
   while (!archive_->MarkVersion("", "").ok()) absl::SleepFor(absl::Milliseconds(10));
   EXPECT_EQ(archive_->versions().open(), 2);
+}
+
+TEST_F(VersionsTest, DefinitionsAsOfAMarkAreAsTheyWereThroughPowerCutsAndRestarts) {
+  const TagId valve = MakeTag("valve", ValueType::kDigital);
+  std::map<Version, std::string> state_as_of;
+  std::map<Version, size_t> rules_as_of;
+  const auto check = [&] {
+    for (const auto& [version, state] : state_as_of) {
+      const auto tag = archive_->tags().FindAsOf(valve, version);
+      ASSERT_TRUE(tag.ok()) << tag.status();
+      EXPECT_EQ((*tag)->states.at(1), state) << "as of " << version;
+      EXPECT_EQ(archive_->retention().RulesAsOf(version)->size(), rules_as_of[version]) << version;
+      EXPECT_EQ(archive_->retention().HoldsAsOf(version)->size(), rules_as_of[version]) << version;
+    }
+  };
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    const std::string name = "state " + std::to_string(round);
+    ASSERT_TRUE(archive_->tags().Update(valve, {.set_states = {{1, "replaced in the same version"}}}).ok());
+    ASSERT_TRUE(archive_->tags().Update(valve, {.set_states = {{1, name}}}).ok());
+    ASSERT_TRUE(archive_->retention().SetRule({.name = name, .pattern = "none"}).ok());
+    ASSERT_TRUE(
+        archive_->retention()
+            .PlaceHold(
+                {.name = name, .pattern = "none", .start = 0, .end = 1, .reason = "r", .placed_by = "p"})
+            .ok());
+    WriteOne();
+    if (round % 5 == 1) faults_->Crash();
+    if (round % 5 == 1 || round % 5 == 3) Reopen();
+    const Version marked = archive_->MarkVersion("", name).value().version;
+    state_as_of[marked] = name;
+    rules_as_of[marked] = round + 1;
+    check();
+    if (round % 4 == 0) {
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    }
+    if (round % 5 == 2) faults_->Crash();
+    if (round % 5 == 2 || round % 5 == 4) Reopen();
+    check();
+  }
+}
+
+TEST_F(VersionsTest, DefinitionsAsOfAMarkNeverChangeWhileTheyAreChangedAndVersionsMarked) {
+  constexpr int kTags = 3, kMarks = 100, kChangesPerMark = 6;
+  std::vector<TagId> tags;
+  for (int i = 0; i < kTags; ++i) {
+    tags.push_back(MakeTag("changing/" + std::to_string(i), ValueType::kFloat64));
+  }
+  // Every change counts on.
+  const auto count_of = [](const Tag& tag) { return tag.unit.empty() ? 0 : std::stoi(tag.unit); };
+  const auto count_now = [&](TagId tag) { return count_of(*archive_->tags().Find(tag)); };
+  // With each mark come some changes of each definition, and it comes after ever more of them have begun.
+  constexpr int kAllChangesPerMark = (kTags + 1) * kChangesPerMark + 1;
+  absl::Mutex mu;
+  int marks_begun = 0, changes_begun = 0;
+  const auto change = [&](int changes_per_mark, const std::function<void(int count)>& change_to) {
+    for (int count = 1; count <= kMarks * changes_per_mark; ++count) {
+      {
+        const auto may = [&] { return count <= marks_begun * changes_per_mark; };
+        absl::MutexLock lock(&mu, absl::Condition(&may));
+        ++changes_begun;
+      }
+      change_to(count);
+    }
+  };
+  std::vector<std::thread> changers;
+  for (const TagId tag : tags) {
+    changers.emplace_back(change, kChangesPerMark, [&, tag](int count) {
+      EXPECT_TRUE(archive_->tags().Update(tag, {.unit = std::to_string(count)}).ok());
+    });
+  }
+  changers.emplace_back(change, kChangesPerMark, [&](int count) {
+    EXPECT_TRUE(archive_->retention().SetRule({.name = "r", .pattern = std::to_string(count)}).ok());
+  });
+  changers.emplace_back(change, 1,
+                        [&](int count) { MakeTag("new/" + std::to_string(count), ValueType::kFloat64); });
+
+  // The counts of `tags`, then that of the rule (-1: there is none), then how many tags had been created.
+  const auto look = [&](Version version) {
+    std::vector<int> seen;
+    for (const TagId tag : tags) seen.push_back(count_of(**archive_->tags().FindAsOf(tag, version)));
+    const std::vector<RetentionRule> rules = archive_->retention().RulesAsOf(version).value();
+    seen.push_back(rules.empty() ? -1 : std::stoi(rules[0].pattern));
+    TagId created = 0;
+    while (*archive_->tags().FindAsOf(created + 1, version) != nullptr) ++created;
+    seen.push_back(static_cast<int>(created));
+    return seen;
+  };
+  std::map<Version, std::vector<int>> seen_as_of;
+  for (int mark = 0; mark < kMarks; ++mark) {
+    std::vector<int> before;
+    for (const TagId tag : tags) before.push_back(count_now(tag));
+    {
+      const int begun = mark * kAllChangesPerMark + mark % kAllChangesPerMark;
+      const auto enough_begun = [&] { return changes_begun >= begun; };
+      absl::MutexLock lock(&mu);
+      ++marks_begun;
+      mu.Await(absl::Condition(&enough_begun));
+    }
+    const Version version = archive_->MarkVersion("", "").value().version;
+    const std::vector<int> seen = look(version);
+    for (int i = 0; i < kTags; ++i) {
+      EXPECT_GE(seen[i], before[i]) << "what was changed before the mark is in it";
+      EXPECT_LE(seen[i], count_now(tags[i]));
+    }
+    seen_as_of[version] = seen;
+    const auto earlier = std::next(seen_as_of.begin(), mark / 2);
+    EXPECT_EQ(look(earlier->first), earlier->second) << "as of " << earlier->first;
+  }
+  for (std::thread& changer : changers) changer.join();
+  for (int i = 0; i < 3; ++i) {
+    for (const auto& [version, seen] : seen_as_of) EXPECT_EQ(look(version), seen) << "as of " << version;
+    if (i == 0) faults_->Crash();
+    Reopen();
+  }
+}
+
+TEST_F(VersionsTest, AClosingWaitsForAChangeAndAChangeForAClosing) {
+  // Long enough to be noticed where nobody waits.
+  constexpr absl::Duration kAWhile = absl::Milliseconds(50);
+  absl::Notification done;
+  std::thread waiting;
+  {
+    absl::ReaderMutexLock changing(&archive_->versions().closing_mu());
+    waiting = std::thread([&] {
+      EXPECT_TRUE(archive_->MarkVersion("", "").ok());
+      done.Notify();
+    });
+    EXPECT_FALSE(done.WaitForNotificationWithTimeout(kAWhile));
+  }
+  waiting.join();
+  absl::Notification changed;
+  {
+    absl::WriterMutexLock closing(&archive_->versions().closing_mu());
+    waiting = std::thread([&] {
+      EXPECT_TRUE(archive_->tags().Update(tag_, {.unit = "bar"}).ok());
+      EXPECT_TRUE(archive_->retention().SetRule({.name = "r", .pattern = "none"}).ok());
+      changed.Notify();
+    });
+    EXPECT_FALSE(changed.WaitForNotificationWithTimeout(kAWhile));
+  }
+  waiting.join();
+}
+
+TEST_F(VersionsTest, AFullDiskHoldsUpNeitherChangesNorClosing) {
+  faults_->SetFull(true);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(archive_->tags().Update(tag_, {.unit = "bar"}).ok());
+    EXPECT_FALSE(archive_->MarkVersion("", "").ok());
+  }
+  faults_->SetFull(false);
+  ASSERT_TRUE(archive_->tags().Update(tag_, {.unit = "bar"}).ok());
+  while (!archive_->MarkVersion("", "").ok()) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_EQ((*archive_->tags().FindAsOf(tag_, 1))->unit, "bar");
 }
 
 TEST_F(VersionsTest, TextsThatAreTooLongAreRefused) {

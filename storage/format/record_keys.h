@@ -17,6 +17,7 @@ inline constexpr absl::string_view kTagKeyPrefix = "tag/";
 inline constexpr absl::string_view kRetentionRulesKey = "retention/rules";
 inline constexpr absl::string_view kExpiredKey = "retention/expired";
 inline constexpr absl::string_view kLegalHoldKeyPrefix = "hold/";
+inline constexpr absl::string_view kKeptKeyPrefix = "was/";
 inline constexpr absl::string_view kCheckpointKey = "C";
 inline constexpr absl::string_view kProducerKeyPrefix = "P";
 inline constexpr absl::string_view kTailKeyPrefix = "T";
@@ -42,6 +43,24 @@ inline TagId IdOfKey(absl::string_view key, absl::string_view prefix) {
   TagId id = 0;
   for (char c : key.substr(prefix.size())) id = id << 8 | static_cast<unsigned char>(c);
   return id;
+}
+
+// Of the definition under `key` as it was before its change of that number, from 1.
+inline std::string KeptKey(absl::string_view key, uint64_t change) {
+  return KeyWithNumber(absl::StrCat(kKeptKeyPrefix, key), change);
+}
+inline bool IsKeptKey(absl::string_view key) {
+  return key.size() > kKeptKeyPrefix.size() + sizeof(uint64_t) &&
+         key.substr(0, kKeptKeyPrefix.size()) == kKeptKeyPrefix;
+}
+// Both parts of it. Require IsKeptKey.
+inline absl::string_view DefinitionOfKeptKey(absl::string_view key) {
+  return key.substr(kKeptKeyPrefix.size(), key.size() - kKeptKeyPrefix.size() - sizeof(uint64_t));
+}
+inline uint64_t ChangeOfKeptKey(absl::string_view key) {
+  uint64_t change = 0;
+  for (char c : key.substr(key.size() - sizeof(change))) change = change << 8 | static_cast<unsigned char>(c);
+  return change;
 }
 
 }  // namespace historian

@@ -10,6 +10,7 @@
 #include "storage/format/key.h"
 #include "storage/format/record_keys.h"
 #include "storage/model/status_macros.h"
+#include "storage/versions/kept_definitions.h"
 
 namespace historian {
 namespace {
@@ -91,6 +92,7 @@ record::v1::LegalHoldRecord ToRecord(const LegalHold& hold) {
   record.set_reason(hold.reason);
   record.set_placed_by(hold.placed_by);
   record.set_placed(hold.placed);
+  record.set_placed_in(hold.placed_in);
   if (hold.released.has_value()) {
     record.mutable_release()->set_reason(hold.released->reason);
     record.mutable_release()->set_by(hold.released->by);
@@ -107,11 +109,37 @@ LegalHold FromRecord(const record::v1::LegalHoldRecord& record) {
                  .end = record.end(),
                  .reason = record.reason(),
                  .placed_by = record.placed_by(),
-                 .placed = record.placed()};
+                 .placed = record.placed(),
+                 .placed_in = record.placed_in()};
   if (record.has_release()) {
     hold.released = {record.release().reason(), record.release().by(), record.release().at()};
   }
   return hold;
+}
+
+std::vector<RetentionRule> FromRecord(const record::v1::RetentionRulesRecord& record) {
+  std::vector<RetentionRule> rules;
+  for (const record::v1::RetentionRulesRecord::Rule& rule : record.rules()) {
+    rules.push_back({.name = rule.name(),
+                     .pattern = rule.pattern(),
+                     .keep_raw = KeepOf(rule.keep_raw_s()),
+                     .keep_rollups = KeepOf(rule.keep_rollups_s()),
+                     .comment = rule.comment(),
+                     .changed_by = rule.changed_by(),
+                     .changed = rule.changed()});
+  }
+  return rules;
+}
+
+// The record of the rules as of a version; nothing if there never were any.
+absl::StatusOr<std::optional<record::v1::RetentionRulesRecord>> ReadRules(kv::Store& store, Version version) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, ReadAsOf(store, kRetentionRulesKey, version));
+  if (!bytes.has_value()) return std::nullopt;
+  record::v1::RetentionRulesRecord record;
+  if (!record.ParseFromString(*bytes)) {
+    return absl::DataLossError("the record of the retention rules is damaged");
+  }
+  return record;
 }
 
 // The partitions that are over for longer than `keep`.
@@ -178,43 +206,24 @@ bool ExpiredTable::HasAllTags(int32_t partition, TagId last) const {
 
 // ---- Opening
 
-absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, const Clock& clock) {
-  auto retention = std::unique_ptr<Retention>(new Retention(store, clock));
+absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, const VersionTable& versions,
+                                                           const Clock& clock) {
+  auto retention = std::unique_ptr<Retention>(new Retention(store, versions, clock));
   RETURN_IF_ERROR(retention->Load());
   return retention;
 }
 
 absl::Status Retention::Load() {
   RETURN_IF_ERROR(LoadExpired());
+  ASSIGN_OR_RETURN(const auto rules, ReadRules(store_, kVersionNow));
+  ASSIGN_OR_RETURN(const std::vector<LegalHold> holds, HoldsAsOf(kVersionNow));
   absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_.Get(kv::Space::kMeta, kRetentionRulesKey));
-  if (bytes.has_value()) {
-    record::v1::RetentionRulesRecord record;
-    if (!record.ParseFromString(*bytes)) {
-      return absl::DataLossError("the record of the retention rules is damaged");
-    }
-    for (const record::v1::RetentionRulesRecord::Rule& rule : record.rules()) {
-      rules_.push_back({.name = rule.name(),
-                        .pattern = rule.pattern(),
-                        .keep_raw = KeepOf(rule.keep_raw_s()),
-                        .keep_rollups = KeepOf(rule.keep_rollups_s()),
-                        .comment = rule.comment(),
-                        .changed_by = rule.changed_by(),
-                        .changed = rule.changed()});
-    }
-    rules_changed_ = record.changed();
+  if (rules.has_value()) {
+    rules_ = FromRecord(*rules);
+    rules_changed_ = rules->changed();
   }
-  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
-  for (cursor->Seek(kLegalHoldKeyPrefix); cursor->Valid(); cursor->Next()) {
-    if (cursor->key().substr(0, kLegalHoldKeyPrefix.size()) != kLegalHoldKeyPrefix) break;
-    record::v1::LegalHoldRecord record;
-    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size())) ||
-        LegalHoldKey(record.id()) != cursor->key()) {
-      return absl::DataLossError(absl::StrCat("the record of legal hold '", record.name(), "' is damaged"));
-    }
-    holds_.emplace(record.id(), FromRecord(record));
-  }
-  return cursor->status();
+  for (const LegalHold& hold : holds) holds_.emplace(hold.id, hold);
+  return absl::OkStatus();
 }
 
 absl::Status Retention::LoadExpired() {
@@ -253,12 +262,17 @@ std::vector<RetentionRule> Retention::Rules() const {
   return rules_;
 }
 
+absl::StatusOr<std::vector<RetentionRule>> Retention::RulesAsOf(Version version) const {
+  ASSIGN_OR_RETURN(const auto record, ReadRules(store_, version));
+  return record.has_value() ? FromRecord(*record) : std::vector<RetentionRule>();
+}
+
 Timestamp Retention::rules_changed() const {
   absl::MutexLock lock(&mu_);
   return rules_changed_;
 }
 
-absl::Status Retention::WriteRules(std::vector<RetentionRule> rules) {
+absl::Status Retention::WriteRules(std::vector<RetentionRule> rules, const std::string& author) {
   const Timestamp now = clock_.Now();
   record::v1::RetentionRulesRecord record;
   record.set_changed(now);
@@ -272,9 +286,20 @@ absl::Status Retention::WriteRules(std::vector<RetentionRule> rules) {
     stored.set_changed_by(rule.changed_by);
     stored.set_changed(rule.changed);
   }
-  kv::Batch batch;
-  batch.Put(kRetentionRulesKey, record.SerializeAsString());
-  RETURN_IF_ERROR(Annotate(store_.Write(batch), "writing the retention rules"));
+  absl::ReaderMutexLock stays_open(&versions_.closing_mu());
+  const absl::Status written = [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::optional<std::string> before, store_.Get(kv::Space::kMeta, kRetentionRulesKey));
+    kv::Batch batch;
+    RETURN_IF_ERROR(Keep(store_, kRetentionRulesKey,
+                         {.record = std::move(before).value_or(""),
+                          .until = versions_.open(),
+                          .changed = now,
+                          .author = author},
+                         &batch));
+    batch.Put(kRetentionRulesKey, record.SerializeAsString());
+    return store_.Write(batch);
+  }();
+  RETURN_IF_ERROR(Annotate(written, "writing the retention rules"));
   absl::MutexLock lock(&mu_);
   rules_ = std::move(rules);
   rules_changed_ = now;
@@ -284,19 +309,23 @@ absl::Status Retention::WriteRules(std::vector<RetentionRule> rules) {
 absl::StatusOr<RetentionRule> Retention::SetRule(RetentionRule rule, std::optional<size_t> position) {
   RETURN_IF_ERROR(CheckRule(rule));
   absl::MutexLock write_lock(&write_mu_);
-  rule.changed = clock_.Now();
   std::vector<RetentionRule> rules = Rules();
   const auto old = std::find_if(rules.begin(), rules.end(),
                                 [&](const RetentionRule& other) { return other.name == rule.name; });
   size_t at = static_cast<size_t>(old - rules.begin());
-  if (old != rules.end()) rules.erase(old);
+  if (old != rules.end()) {
+    rule.changed = old->changed;
+    if (rule == *old && std::min(position.value_or(at), rules.size() - 1) == at) return rule;
+    rules.erase(old);
+  }
   if (rules.size() >= kRetentionRulesMax) {
     return absl::ResourceExhaustedError(
         absl::StrCat("there are ", rules.size(), " retention rules, the most there can be"));
   }
   if (position.has_value()) at = *position;
+  rule.changed = clock_.Now();
   rules.insert(rules.begin() + std::min(at, rules.size()), rule);
-  RETURN_IF_ERROR(WriteRules(std::move(rules)));
+  RETURN_IF_ERROR(WriteRules(std::move(rules), rule.changed_by));
   return rule;
 }
 
@@ -306,7 +335,7 @@ absl::Status Retention::RemoveRule(absl::string_view name) {
   if (std::erase_if(rules, [&](const RetentionRule& rule) { return rule.name == name; }) == 0) {
     return absl::NotFoundError(absl::StrCat("there is no retention rule '", name, "'"));
   }
-  return WriteRules(std::move(rules));
+  return WriteRules(std::move(rules), "");
 }
 
 // ---- Legal holds
@@ -320,13 +349,43 @@ std::vector<LegalHold> Retention::Holds(bool with_released) const {
   return holds;
 }
 
-absl::Status Retention::WriteHold(const LegalHold& hold) {
-  kv::Batch batch;
-  batch.Put(LegalHoldKey(hold.id), ToRecord(hold).SerializeAsString());
-  RETURN_IF_ERROR(Annotate(store_.Write(batch), absl::StrCat("writing legal hold '", hold.name, "'")));
+absl::StatusOr<std::vector<LegalHold>> Retention::HoldsAsOf(Version version) const {
+  std::vector<LegalHold> holds;
+  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+  for (cursor->Seek(kLegalHoldKeyPrefix); cursor->Valid(); cursor->Next()) {
+    if (cursor->key().substr(0, kLegalHoldKeyPrefix.size()) != kLegalHoldKeyPrefix) break;
+    ASSIGN_OR_RETURN(const std::optional<std::string> bytes, ReadAsOf(store_, cursor->key(), version));
+    record::v1::LegalHoldRecord record;
+    if (!bytes.has_value() || !record.ParseFromString(*bytes) || LegalHoldKey(record.id()) != cursor->key()) {
+      return absl::DataLossError(absl::StrCat("the record of legal hold '", record.name(), "' is damaged"));
+    }
+    if (record.placed_in() <= version) holds.push_back(FromRecord(record));
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return holds;
+}
+
+absl::StatusOr<LegalHold> Retention::WriteHold(const LegalHold* old, LegalHold hold) {
+  absl::ReaderMutexLock stays_open(&versions_.closing_mu());
+  if (old == nullptr) hold.placed_in = versions_.open();
+  const absl::Status written = [&]() -> absl::Status {
+    const std::string key = LegalHoldKey(hold.id);
+    kv::Batch batch;
+    if (old != nullptr) {
+      RETURN_IF_ERROR(Keep(store_, key,
+                           {.record = ToRecord(*old).SerializeAsString(),
+                            .until = versions_.open(),
+                            .changed = hold.released->at,
+                            .author = hold.released->by},
+                           &batch));
+    }
+    batch.Put(key, ToRecord(hold).SerializeAsString());
+    return store_.Write(batch);
+  }();
+  RETURN_IF_ERROR(Annotate(written, absl::StrCat("writing legal hold '", hold.name, "'")));
   absl::MutexLock lock(&mu_);
   holds_[hold.id] = hold;
-  return absl::OkStatus();
+  return hold;
 }
 
 absl::StatusOr<LegalHold> Retention::PlaceHold(LegalHold hold) {
@@ -342,29 +401,28 @@ absl::StatusOr<LegalHold> Retention::PlaceHold(LegalHold hold) {
   }
   hold.placed = clock_.Now();
   hold.released.reset();
-  RETURN_IF_ERROR(WriteHold(hold));
-  return hold;
+  return WriteHold(nullptr, std::move(hold));
 }
 
 absl::StatusOr<LegalHold> Retention::ReleaseHold(uint64_t id, LegalHold::Release release) {
   RETURN_IF_ERROR(CheckText("reason", release.reason, 1, kRetentionTextBytesMax));
   RETURN_IF_ERROR(CheckText("name of who releases it", release.by, 1, kRetentionNameBytesMax));
   absl::MutexLock write_lock(&write_mu_);
-  LegalHold hold;
+  LegalHold old;
   {
     absl::MutexLock lock(&mu_);
     const auto found = holds_.find(id);
     if (found == holds_.end()) return absl::NotFoundError(absl::StrCat("there is no legal hold ", id));
-    hold = found->second;
+    old = found->second;
   }
-  if (hold.released.has_value()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "legal hold ", id, " '", hold.name, "' was released on ", FormatTimestamp(hold.released->at)));
+  if (old.released.has_value()) {
+    return absl::FailedPreconditionError(absl::StrCat("legal hold ", id, " '", old.name, "' was released on ",
+                                                      FormatTimestamp(old.released->at)));
   }
+  LegalHold hold = old;
   release.at = clock_.Now();
   hold.released = std::move(release);
-  RETURN_IF_ERROR(WriteHold(hold));
-  return hold;
+  return WriteHold(&old, std::move(hold));
 }
 
 Retention::Policy Retention::PolicyOf(absl::string_view tag_name) const {

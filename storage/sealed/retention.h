@@ -6,6 +6,8 @@
 //   holds    nothing of a matching tag expires in a partition that a hold touches
 //   expired  what the rules have been applied to: decided once, durably, and never taken back
 //
+// Rules and holds are definitions: each change of them belongs to a version, and what they said before it is kept.
+//
 // A rule acts on whole partitions (a week, storage/format/key.md): a partition of a tag expires when its end
 // is older than the rule keeps. First what is raw expires, then, perhaps later, the rollups.
 //
@@ -13,7 +15,7 @@
 // that keeps longer, nor a hold, nor a clock that goes back brings it again. So dropping it from the disk may
 // take its time, and be interrupted.
 //
-// Threads: any number.
+// Threads: any number, but rules and holds are not changed on the threads of the journal and the shards.
 // Errors: InvalidArgument, a rule or hold that is none (the message says which limit); NotFound, no such one;
 // those of the store.
 #ifndef HISTORIAN_STORAGE_SEALED_RETENTION_H_
@@ -34,9 +36,11 @@
 #include "absl/time/time.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
+#include "storage/model/data_version.h"
 #include "storage/model/tag.h"
 #include "storage/sealed/partition_set.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -56,6 +60,8 @@ struct RetentionRule {
   std::string comment;
   std::string changed_by;  // As the caller says.
   Timestamp changed = 0;   // Set by Retention.
+
+  friend bool operator==(const RetentionRule&, const RetentionRule&) = default;
 };
 
 struct LegalHold {
@@ -66,7 +72,9 @@ struct LegalHold {
   Timestamp end = 0;
   std::string reason;
   std::string placed_by;
+  // Set by Retention: when it was placed, and in which version (0: before definitions kept theirs).
   Timestamp placed = 0;
+  Version placed_in = 0;
   // Once it is released; holds stay listed.
   struct Release {
     std::string reason;
@@ -114,14 +122,18 @@ class ExpiredTable {
 
 class Retention {
  public:
-  // Reads rules, holds and what has expired. The store and the clock must outlive it.
-  static absl::StatusOr<std::unique_ptr<Retention>> Open(kv::Store& store, const Clock& clock);
+  // Reads rules, holds and what has expired. The store, the versions and the clock must outlive it.
+  static absl::StatusOr<std::unique_ptr<Retention>> Open(kv::Store& store, const VersionTable& versions,
+                                                         const Clock& clock);
 
   // ---- Rules, in order.
 
   std::vector<RetentionRule> Rules() const;
+  // Those of a version that has closed, from the store. Changes from before they were kept are not known: it is then
+  // those from before the first that is. DataLoss: a record is damaged.
+  absl::StatusOr<std::vector<RetentionRule>> RulesAsOf(Version version) const;
   // Adds the rule, or changes the one of its name. At `position` (from 0; past the end: the end); without one
-  // a new rule comes last and a changed one stays where it is.
+  // a new rule comes last and a changed one stays where it is. One that would be as it was stays untouched.
   absl::StatusOr<RetentionRule> SetRule(RetentionRule rule, std::optional<size_t> position = {});
   absl::Status RemoveRule(absl::string_view name);
   // When rules last changed; the lowest Timestamp when there never was one.
@@ -130,6 +142,9 @@ class Retention {
   // ---- Legal holds. One that is placed is in force when this returns.
 
   std::vector<LegalHold> Holds(bool with_released) const;
+  // Those of a version that has closed, from the store, those that had been released by then included. DataLoss: a
+  // record is damaged.
+  absl::StatusOr<std::vector<LegalHold>> HoldsAsOf(Version version) const;
   absl::StatusOr<LegalHold> PlaceHold(LegalHold hold);
   // FailedPrecondition: it was released before.
   absl::StatusOr<LegalHold> ReleaseHold(uint64_t id, LegalHold::Release release);
@@ -157,13 +172,19 @@ class Retention {
   Policy PolicyOf(absl::string_view tag_name) const;
 
  private:
-  Retention(kv::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  Retention(kv::Store& store, const VersionTable& versions, const Clock& clock)
+      : store_(store), versions_(versions), clock_(clock) {}
   absl::Status Load();
   absl::Status LoadExpired();
-  absl::Status WriteRules(std::vector<RetentionRule> rules) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
-  absl::Status WriteHold(const LegalHold& hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  // The rules become these, for `author`.
+  absl::Status WriteRules(std::vector<RetentionRule> rules, const std::string& author)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  // The hold takes the place of `old`, which is kept; null: it is a new one. Returns it as it is then.
+  absl::StatusOr<LegalHold> WriteHold(const LegalHold* old, LegalHold hold)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
 
   kv::Store& store_;
+  const VersionTable& versions_;
   const Clock& clock_;
 
   absl::Mutex write_mu_;  // One change at a time, held across the store's write.

@@ -7,16 +7,22 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/record/v1/records.pb.h"
 #include "storage/format/key.h"
+#include "storage/format/record_keys.h"
 #include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
+#include "storage/versions/kept_definitions.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 namespace {
 
 using format::PartitionOf;
 using format::PartitionStart;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 constexpr int64_t kDay = 86400 * kNanosPerSecond;
@@ -33,11 +39,38 @@ class RetentionTest : public testing::Test {
   void Reopen() {
     retention_.reset();
     tags_.reset();
+    versions_.reset();
     store_.reset();
     faults_ = std::make_shared<kv::Faults>();
     store_ = kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_);
-    tags_ = *TagRegistry::Open(*store_, clock_);
-    retention_ = *Retention::Open(*store_, clock_);
+    versions_ = std::make_unique<VersionTable>(*store_);
+    if (closed_ > 0) versions_->Add({.version = closed_});
+    tags_ = *TagRegistry::Open(*store_, *versions_, clock_);
+    retention_ = *Retention::Open(*store_, *versions_, clock_);
+  }
+
+  // Closes the open version, and returns its number.
+  Version Close() {
+    versions_->Add({.version = ++closed_});
+    return closed_;
+  }
+  // Names and patterns of the rules, and patterns of the holds with who released them.
+  std::vector<std::string> RulesAsOf(Version version) {
+    const absl::StatusOr<std::vector<RetentionRule>> rules = retention_->RulesAsOf(version);
+    EXPECT_TRUE(rules.ok()) << rules.status();
+    std::vector<std::string> texts;
+    for (const RetentionRule& rule : *rules) texts.push_back(absl::StrCat(rule.name, " ", rule.pattern));
+    return texts;
+  }
+  std::vector<std::string> HoldsAsOf(Version version) {
+    const absl::StatusOr<std::vector<LegalHold>> holds = retention_->HoldsAsOf(version);
+    EXPECT_TRUE(holds.ok()) << holds.status();
+    std::vector<std::string> texts;
+    for (const LegalHold& hold : *holds) {
+      texts.push_back(
+          absl::StrCat(hold.pattern, " ", hold.released.has_value() ? hold.released->by : "in force"));
+    }
+    return texts;
   }
 
   TagId MakeTag(const std::string& name) { return (*tags_->Create({Tag{.name = name}})[0])->id; }
@@ -76,7 +109,9 @@ class RetentionTest : public testing::Test {
   std::shared_ptr<kv::MemoryDisk> disk_;
   std::shared_ptr<kv::Faults> faults_;
   SimulatedClock clock_;
+  Version closed_ = 0;  // The last that has.
   std::unique_ptr<kv::Store> store_;
+  std::unique_ptr<VersionTable> versions_;
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
 };
@@ -231,6 +266,99 @@ TEST_F(RetentionTest, HoldsSurviveReopening) {
   EXPECT_EQ(holds[0].placed, kNow);
   EXPECT_EQ(holds[1].released->reason, "closed");
   EXPECT_EQ(Hold("z", 0, 1).id, 3);
+}
+
+TEST_F(RetentionTest, AsOfAVersionRulesAreAsTheyWereThen) {
+  const Version before = Close();
+  Set("all", "*", absl::Hours(48));
+  const Version one = Close();
+  Set("all", "site/*", absl::Hours(48));
+  Set("b", "b", absl::Hours(48), absl::Hours(48), 0);
+  const Version two = Close();
+  ASSERT_TRUE(retention_->RemoveRule("all").ok());
+  const Version removed = Close();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(RulesAsOf(before), IsEmpty());
+    EXPECT_THAT(RulesAsOf(one), ElementsAre("all *"));
+    EXPECT_THAT(RulesAsOf(two), ElementsAre("b b", "all site/*"));
+    EXPECT_THAT(RulesAsOf(removed), ElementsAre("b b"));
+    EXPECT_THAT(RulesAsOf(kVersionNow), ElementsAre("b b"));
+    Reopen();
+  }
+}
+
+TEST_F(RetentionTest, AsOfAVersionHoldsAreAsTheyWereThen) {
+  const Version before = Close();
+  const LegalHold x = Hold("x", 0, 1);
+  EXPECT_EQ(x.placed_in, versions_->open());
+  const Version one = Close();
+  Hold("y", 0, 1);
+  ASSERT_TRUE(retention_->ReleaseHold(x.id, {.reason = "closed", .by = "bob"}).ok());
+  const Version two = Close();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(HoldsAsOf(before), IsEmpty());
+    EXPECT_THAT(HoldsAsOf(one), ElementsAre("x in force"));
+    EXPECT_THAT(HoldsAsOf(two), ElementsAre("x bob", "y in force"));
+    EXPECT_THAT(HoldsAsOf(kVersionNow), ElementsAre("x bob", "y in force"));
+    Reopen();
+  }
+  EXPECT_EQ(retention_->Holds(true)[0].placed_in, x.placed_in);
+}
+
+TEST_F(RetentionTest, WhatIsKeptOfAChangeSaysInWhichVersionWhenAndByWhom) {
+  ASSERT_TRUE(retention_->SetRule({.name = "all", .pattern = "*", .changed_by = "ann"}).ok());
+  const LegalHold hold = Hold("x", 0, 1);
+  Close();
+  clock_.Advance(kDay);
+  ASSERT_TRUE(retention_->SetRule({.name = "all", .pattern = "*", .changed_by = "bob"}).ok());
+  ASSERT_TRUE(retention_->ReleaseHold(hold.id, {.reason = "closed", .by = "eve"}).ok());
+  for (const auto& [key, author] : {std::pair(KeptKey(kRetentionRulesKey, 2), "bob"),
+                                    std::pair(KeptKey(LegalHoldKey(hold.id), 1), "eve")}) {
+    const auto kept = ReadKeptRecord(**store_->Get(kv::Space::kMeta, key));
+    ASSERT_TRUE(kept.ok()) << kept.status();
+    EXPECT_EQ(kept->until, versions_->open());
+    EXPECT_EQ(kept->changed, clock_.Now());
+    EXPECT_EQ(kept->author, author);
+  }
+}
+
+TEST_F(RetentionTest, ARuleThatIsSetAsItIsChangesNothing) {
+  Set("a", "a/*", absl::Hours(48));
+  Set("b", "b/*", absl::Hours(48));
+  const uint64_t writes = faults_->changes();
+  clock_.Advance(kDay);
+  Set("a", "a/*", absl::Hours(48));
+  Set("a", "a/*", absl::Hours(48), absl::Hours(48), 0);
+  Set("b", "b/*", absl::Hours(48), absl::Hours(48), 99);
+  EXPECT_EQ(faults_->changes(), writes);
+  EXPECT_EQ(retention_->rules_changed(), kNow);
+  EXPECT_EQ(retention_->Rules()[0].changed, kNow);
+  Set("b", "b/*", absl::Hours(48), absl::Hours(48), 0);
+  EXPECT_EQ(faults_->changes(), writes + 1) << "its place has changed";
+}
+
+TEST_F(RetentionTest, AnArchiveFromBeforeKnowsItsOldestRulesAndHolds) {
+  closed_ = 7;
+  record::v1::RetentionRulesRecord rules;
+  rules.add_rules()->set_name("all");
+  rules.mutable_rules(0)->set_pattern("*");
+  record::v1::LegalHoldRecord hold;
+  hold.set_id(1);
+  hold.set_pattern("x");
+  kv::Batch batch;
+  batch.Put(kRetentionRulesKey, rules.SerializeAsString());
+  batch.Put(LegalHoldKey(1), hold.SerializeAsString());
+  ASSERT_TRUE(store_->Write(batch).ok());
+  Reopen();
+  ASSERT_TRUE(retention_->RemoveRule("all").ok());
+  ASSERT_TRUE(retention_->ReleaseHold(1, {.reason = "closed", .by = "bob"}).ok());
+  const Version changed = Close();
+  for (const Version version : {3, 7}) {
+    EXPECT_THAT(RulesAsOf(version), ElementsAre("all *"));
+    EXPECT_THAT(HoldsAsOf(version), ElementsAre("x in force"));
+  }
+  EXPECT_THAT(RulesAsOf(changed), IsEmpty());
+  EXPECT_THAT(HoldsAsOf(changed), ElementsAre("x bob"));
 }
 
 TEST_F(RetentionTest, RefusesRulesAndHoldsThatAreNone) {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
 #include "proto/record/v1/records.pb.h"
@@ -14,6 +15,7 @@
 #include "storage/model/check.h"
 #include "storage/model/status_macros.h"
 #include "storage/tags/id_ranges.h"
+#include "storage/versions/kept_definitions.h"
 
 namespace historian {
 namespace {
@@ -64,15 +66,22 @@ constexpr size_t kSweepMin = size_t{1} << 20;
 
 TagTraits TraitsOf(const Tag& tag) { return {tag.type, tag.interpolation, tag.retired, true}; }
 
-// Takes id and name out of the record.
+// False when these bytes are not the record of a tag.
+bool ParseRecord(absl::string_view bytes, record::v1::TagRecord* record) {
+  return record->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) && record->id() != 0 &&
+         IsKnownValueType(record->type());
+}
+
+// Takes id, name and created_in out of the record.
 std::string DetailsOf(record::v1::TagRecord record) {
   record.clear_id();
   record.clear_name();
+  record.clear_created_in();
   return record.SerializeAsString();
 }
 
-// The same of the record as it is stored, where id and name come first: mostly a copy of the rest. Spoils
-// *record.
+// The same of the record as it is stored, where id and name come first and created_in last: mostly a copy of the rest.
+// Spoils *record.
 void TakeDetails(absl::string_view stored, record::v1::TagRecord* record, std::string* details) {
   using google::protobuf::internal::WireFormatLite;
   using google::protobuf::io::CodedInputStream;
@@ -81,12 +90,19 @@ void TakeDetails(absl::string_view stored, record::v1::TagRecord* record, std::s
   if (in.ReadTag() == WireFormatLite::MakeTag(1, WireFormatLite::WIRETYPE_VARINT) && in.ReadVarint32(&id) &&
       in.ReadTag() == WireFormatLite::MakeTag(2, WireFormatLite::WIRETYPE_LENGTH_DELIMITED) &&
       in.ReadVarint32(&name_size) && in.Skip(static_cast<int>(name_size))) {
-    details->assign(stored.data() + in.CurrentPosition(), stored.size() - in.CurrentPosition());
-    return;
+    uint8_t last[2 * format::kVarintBytesMax];
+    uint8_t* end = last;
+    if (record->created_in() != 0) {
+      end = WireFormatLite::WriteUInt64ToArray(record::v1::TagRecord::kCreatedInFieldNumber,
+                                               record->created_in(), end);
+    }
+    absl::string_view rest = stored.substr(in.CurrentPosition());
+    if (absl::ConsumeSuffix(&rest, absl::string_view(reinterpret_cast<const char*>(last), end - last))) {
+      details->assign(rest.data(), rest.size());
+      return;
+    }
   }
-  record->clear_id();
-  record->clear_name();
-  record->SerializeToString(details);
+  *details = DetailsOf(std::move(*record));
 }
 
 // Room for one more, an eighth at a time: doubling would leave up to half of it unused.
@@ -137,11 +153,16 @@ TagId TagRegistry::IdOf(const char* put) {
   return id;
 }
 
-TagRegistry::TagRegistry(kv::Store& store, const Clock& clock)
-    : store_(store), clock_(clock), by_name_(0, NameHash{&names_}, NameEq{&names_}), recent_(kRecent) {}
+TagRegistry::TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock)
+    : store_(store),
+      versions_(versions),
+      clock_(clock),
+      by_name_(0, NameHash{&names_}, NameEq{&names_}),
+      recent_(kRecent) {}
 
-absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store, const Clock& clock) {
-  auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, clock));
+absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store, const VersionTable& versions,
+                                                               const Clock& clock) {
+  auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, versions, clock));
   RETURN_IF_ERROR(registry->Load());
   return registry;
 }
@@ -186,9 +207,7 @@ absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
   for (cursor->Seek(TagKey(static_cast<TagId>(begin))); cursor->Valid(); cursor->Next()) {
     if (!IsTagKey(cursor->key()) || IdOfKey(cursor->key(), kTagKeyPrefix) >= end) break;
-    if (!record.ParseFromArray(cursor->value().data(), cursor->value().size()) ||
-        record.id() != IdOfKey(cursor->key(), kTagKeyPrefix) || record.id() == 0 ||
-        !IsKnownValueType(record.type())) {
+    if (!ParseRecord(cursor->value(), &record) || record.id() != IdOfKey(cursor->key(), kTagKeyPrefix)) {
       return absl::DataLossError(absl::StrCat("the record of tag '", record.name(), "' is damaged"));
     }
     Loaded& one = loaded[size++];
@@ -253,10 +272,17 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
   std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> results(
       tags.size(), absl::StatusOr<std::shared_ptr<const Tag>>(absl::UnknownError("")));
   TagId next_id = last_id() + 1;
-  kv::Batch batch;
-  std::vector<size_t> pending;                    // Items in the batch.
+  std::vector<size_t> pending;                    // Items not written yet.
   std::map<std::string, size_t> pending_by_name;  // Their names.
   const auto commit = [&] {
+    absl::ReaderMutexLock stays_open(&versions_.closing_mu());
+    const Version created_in = versions_.open();
+    kv::Batch batch;
+    for (size_t i : pending) {
+      record::v1::TagRecord record = ToRecord(**results[i]);
+      record.set_created_in(created_in);
+      batch.Put(TagKey(record.id()), record.SerializeAsString());
+    }
     const absl::Status status = store_.Write(batch);
     for (size_t i : pending) {
       if (status.ok()) {
@@ -267,7 +293,6 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
         results[i] = Annotate(status, absl::StrCat("creating tag '", tags[i].name, "'"));
       }
     }
-    batch = kv::Batch();
     pending.clear();
     pending_by_name.clear();
   };
@@ -291,7 +316,6 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
     tag.id = next_id++;
     tag.retired = false;
     tag.created = tag.updated = clock_.Now();
-    batch.Put(TagKey(tag.id), ToRecord(tag).SerializeAsString());
     results[i] = std::make_shared<const Tag>(tag);
     pending.push_back(i);
     pending_by_name.emplace(tag.name, i);
@@ -301,16 +325,30 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
   return results;
 }
 
-absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(Tag tag) {
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(std::shared_ptr<const Tag> old, Tag tag) {
   RETURN_IF_ERROR(ValidateTag(tag));
+  if (SameDefinition(*old, tag) && old->retired == tag.retired) return old;
   tag.updated = clock_.Now();
-  kv::Batch batch;
-  batch.Put(TagKey(tag.id), ToRecord(tag).SerializeAsString());
-  RETURN_IF_ERROR(Annotate(store_.Write(batch), absl::StrCat("changing tag '", tag.name, "'")));
-  {
+  record::v1::TagRecord record = ToRecord(tag);
+  const absl::Status written = [&]() -> absl::Status {
+    const std::string key = TagKey(tag.id);
+    ASSIGN_OR_RETURN(std::optional<std::string> stored, store_.Get(kv::Space::kMeta, key));
+    record::v1::TagRecord before;
+    if (!stored.has_value() || !ParseRecord(*stored, &before))
+      return absl::DataLossError("its record is damaged");
+    record.set_created_in(before.created_in());
+    absl::ReaderMutexLock stays_open(&versions_.closing_mu());
+    kv::Batch batch;
+    RETURN_IF_ERROR(Keep(store_, key,
+                         {.record = *std::move(stored), .until = versions_.open(), .changed = tag.updated},
+                         &batch));
+    batch.Put(key, record.SerializeAsString());
+    RETURN_IF_ERROR(store_.Write(batch));
     absl::MutexLock lock(&mu_);
-    Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
-  }
+    Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(std::move(record)));
+    return absl::OkStatus();
+  }();
+  RETURN_IF_ERROR(Annotate(written, absl::StrCat("changing tag '", tag.name, "'")));
   return std::make_shared<const Tag>(std::move(tag));
 }
 
@@ -326,17 +364,16 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const T
   for (const auto& [code, name] : change.set_states) tag.states[code] = name;
   for (const std::string& key : change.remove_attributes) tag.attributes.erase(key);
   for (const auto& [key, value] : change.set_attributes) tag.attributes[key] = value;
-  return Replace(std::move(tag));
+  return Replace(old, std::move(tag));
 }
 
 absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::SetRetired(TagId id, bool retired) {
   absl::MutexLock write_lock(&write_mu_);
   const std::shared_ptr<const Tag> old = Find(id);
   if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
-  if (old->retired == retired) return old;
   Tag tag = *old;
   tag.retired = retired;
-  return Replace(std::move(tag));
+  return Replace(old, std::move(tag));
 }
 
 std::shared_ptr<const Tag> TagRegistry::Find(TagId id) const {
@@ -348,6 +385,19 @@ std::shared_ptr<const Tag> TagRegistry::Find(absl::string_view name) const {
   absl::ReaderMutexLock lock(&mu_);
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : Make(*found);
+}
+
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::FindAsOf(TagId id, Version version) const {
+  if (version == kVersionNow) return Find(id);
+  ASSIGN_OR_RETURN(const std::optional<std::string> stored, ReadAsOf(store_, TagKey(id), version));
+  if (!stored.has_value()) return nullptr;
+  record::v1::TagRecord record;
+  if (!ParseRecord(*stored, &record) || record.id() != id) {
+    return absl::DataLossError(
+        absl::StrCat("the record of tag ", id, " as of version ", version, " is damaged"));
+  }
+  if (record.created_in() > version) return nullptr;
+  return std::make_shared<const Tag>(FromRecord(record));
 }
 
 // Sorting a million names takes a second: nobody who writes waits for it.

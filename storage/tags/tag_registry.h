@@ -1,6 +1,6 @@
 // File: storage/tags/tag_registry.h
 //
-// All tags: in memory for look-up, in the store for good.
+// All tags: in memory for look-up, in the store for good, there as they were before they changed, too.
 //
 //   names    id and name, one behind the other     <- index by hash of the name
 //   details  the rest of each, packed              <- [id - 1]
@@ -26,7 +26,9 @@
 #include "absl/synchronization/mutex.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
+#include "storage/model/data_version.h"
 #include "storage/model/tag.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 
@@ -64,24 +66,30 @@ class ByteShelf {
   size_t size_bytes_ = 0;
 };
 
-// Threads: any number. A tag is immutable once handed out; a change makes a new one.
+// Threads: any number, but tags are not created or changed on the threads of the journal and the shards. A tag is immutable once
+// handed out; a change makes a new one.
 class TagRegistry {
  public:
-  // Reads every tag from the store, which must outlive the registry, as must the clock.
-  static absl::StatusOr<std::unique_ptr<TagRegistry>> Open(kv::Store& store, const Clock& clock);
+  // Reads every tag from the store, which must outlive the registry, as must the versions and the clock.
+  static absl::StatusOr<std::unique_ptr<TagRegistry>> Open(kv::Store& store, const VersionTable& versions,
+                                                           const Clock& clock);
 
   // Creates tags durably, each on its own; results in the order given. A name that exists with an equal
   // definition gives the existing tag; with another one AlreadyExists, and the caller may Find() it.
   // InvalidArgument from ValidateTag; ResourceExhausted when the store is full.
   std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> Create(std::vector<Tag> tags);
 
-  // NotFound; InvalidArgument when the changed tag would not be valid.
+  // The tag as it is then; one that would be as it was stays untouched. NotFound; InvalidArgument when the changed tag would
+  // not be valid.
   absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change);
   absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired);
 
   // Null when there is none.
   std::shared_ptr<const Tag> Find(TagId id) const;
   std::shared_ptr<const Tag> Find(absl::string_view name) const;
+  // The tag as of a version that has closed, from the store; null when it was created later. Changes from before they
+  // were kept are not known: it is then as it was before the first that is. DataLoss: a record of it is damaged.
+  absl::StatusOr<std::shared_ptr<const Tag>> FindAsOf(TagId id, Version version) const;
 
   // Tags in order of name, names after `after`, beginning with `prefix` and matching the glob `pattern`
   // (empty: all), at most `limit`.
@@ -116,10 +124,12 @@ class TagRegistry {
     bool operator()(absl::string_view a, TagId b) const { return (*this)(b, a); }
   };
 
-  TagRegistry(kv::Store& store, const Clock& clock);
+  TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock);
   absl::Status Load();
   absl::Status LoadRange(uint64_t begin, uint64_t end);
-  absl::StatusOr<std::shared_ptr<const Tag>> Replace(Tag tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  // The tag takes the place of `old`, which is kept, unless they are the same.
+  absl::StatusOr<std::shared_ptr<const Tag>> Replace(std::shared_ptr<const Tag> old, Tag tag)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
   // A new tag, or the new details of one that is there.
   void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -131,6 +141,7 @@ class TagRegistry {
   static absl::string_view NameOf(const char* put) { return ByteShelf::At(put).substr(sizeof(TagId)); }
 
   kv::Store& store_;
+  const VersionTable& versions_;
   const Clock& clock_;
 
   absl::Mutex write_mu_;  // One change at a time, held across the store's write.
@@ -141,7 +152,7 @@ class TagRegistry {
 
   mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(sort_mu_);
   ByteShelf names_shelf_ ABSL_GUARDED_BY(mu_);           // Put under mu_; what is put may be read without it.
-  ByteShelf details_shelf_ ABSL_GUARDED_BY(mu_);         // TagRecords without id and name.
+  ByteShelf details_shelf_ ABSL_GUARDED_BY(mu_);         // TagRecords without id, name and created_in.
   size_t details_bytes_ ABSL_GUARDED_BY(mu_) = 0;        // Of details_shelf_, those of today.
   std::vector<const char*> names_ ABSL_GUARDED_BY(mu_);  // [id - 1]; null: no such tag.
   std::vector<const char*> details_ ABSL_GUARDED_BY(mu_);  // [id - 1].

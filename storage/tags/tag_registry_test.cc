@@ -7,7 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/format/record_keys.h"
+#include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
+#include "storage/versions/kept_definitions.h"
+#include "storage/versions/version_table.h"
 
 namespace historian {
 namespace {
@@ -36,11 +41,26 @@ class TagRegistryTest : public testing::Test {
 
   void Reopen() {
     tags_.reset();
+    versions_.reset();
     store_.reset();
-    store_ = kv::OpenMemoryStore(disk_);
-    auto tags = TagRegistry::Open(*store_, clock_);
+    faults_ = std::make_shared<kv::Faults>();
+    store_ = kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_);
+    versions_ = std::make_unique<VersionTable>(*store_);
+    if (closed_ > 0) versions_->Add({.version = closed_});
+    auto tags = TagRegistry::Open(*store_, *versions_, clock_);
     ASSERT_TRUE(tags.ok()) << tags.status();
     tags_ = *std::move(tags);
+  }
+
+  // Closes the open version, and returns its number.
+  Version Close() {
+    versions_->Add({.version = ++closed_});
+    return closed_;
+  }
+  std::shared_ptr<const Tag> AsOf(TagId id, Version version) {
+    const absl::StatusOr<std::shared_ptr<const Tag>> tag = tags_->FindAsOf(id, version);
+    EXPECT_TRUE(tag.ok()) << tag.status();
+    return tag.ok() ? *tag : nullptr;
   }
 
   std::vector<std::string> NamesOf(const std::vector<std::shared_ptr<const Tag>>& tags) {
@@ -51,7 +71,10 @@ class TagRegistryTest : public testing::Test {
 
   const std::shared_ptr<kv::MemoryDisk> disk_;
   SimulatedClock clock_;
+  Version closed_ = 0;  // The last that has.
+  std::shared_ptr<kv::Faults> faults_;
   std::unique_ptr<kv::Store> store_;
+  std::unique_ptr<VersionTable> versions_;
   std::unique_ptr<TagRegistry> tags_;
 };
 
@@ -63,11 +86,121 @@ TEST_F(TagRegistryTest, NewTagsTakeTheirPlaceInTheList) {
   EXPECT_THAT(NamesOf(tags_->List("", "", "b", 2, false)), ElementsAre("c", "d"));
 }
 
+TEST_F(TagRegistryTest, AsOfAVersionATagIsAsItWasThen) {
+  const Version before = Close();
+  const auto created = *tags_->Create({Tag{.name = "valve",
+                                           .type = ValueType::kDigital,
+                                           .interpolation = Interpolation::kStepped,
+                                           .states = {{0, "shut"}, {1, "open"}}}})[0];
+  const TagId id = created->id;
+  const Version first = Close();
+  ASSERT_TRUE(tags_->Update(id, {.set_states = {{1, "ajar"}}}).ok());
+  const auto changed = *tags_->Update(id, {.unit = "pos", .set_states = {{1, "half"}}});
+  const Version second = Close();
+  const Version third = Close();
+  const auto retired = *tags_->SetRetired(id, true);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(AsOf(id, before), nullptr) << "it had not been created";
+    ExpectSame(*AsOf(id, first), *created);
+    ExpectSame(*AsOf(id, second), *changed);
+    ExpectSame(*AsOf(id, third), *changed);
+    ExpectSame(*AsOf(id, kVersionNow), *retired);
+    EXPECT_EQ(AsOf(id + 1, third), nullptr) << "there is no such tag";
+    Reopen();
+  }
+}
+
+TEST_F(TagRegistryTest, AChangeIsOneWriteAndOneThatChangesNothingIsNone) {
+  const auto tag = *tags_->Create({Tag{.name = "a", .unit = "bar"}})[0];
+  const uint64_t writes = faults_->changes();
+  clock_.Advance(1);
+  ExpectSame(**tags_->Update(tag->id, {.unit = "bar", .remove_attributes = {"none"}}), *tag);
+  ExpectSame(**tags_->SetRetired(tag->id, false), *tag);
+  EXPECT_EQ(faults_->changes(), writes);
+  ASSERT_TRUE(tags_->Update(tag->id, {.unit = "mbar"}).ok());
+  EXPECT_EQ(faults_->changes(), writes + 1);
+}
+
+TEST_F(TagRegistryTest, AKeptDefinitionSaysInWhichVersionAndWhenItWasReplaced) {
+  const auto tag = *tags_->Create({Tag{.name = "a"}})[0];
+  Close();
+  clock_.Advance(kNanosPerSecond);
+  ASSERT_TRUE(tags_->Update(tag->id, {.unit = "mbar"}).ok());
+  const auto kept = ReadKeptRecord(**store_->Get(kv::Space::kMeta, KeptKey(TagKey(tag->id), 1)));
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->until, versions_->open());
+  EXPECT_EQ(kept->changed, clock_.Now());
+  EXPECT_EQ(kept->author, "");
+}
+
+TEST_F(TagRegistryTest, AChangeThatCannotBeWrittenHasNotHappened) {
+  const auto tag = *tags_->Create({Tag{.name = "a"}})[0];
+  const Version closed = Close();
+  faults_->SetFull(true);
+  EXPECT_EQ(tags_->Update(tag->id, {.unit = "bar"}).status().code(), absl::StatusCode::kResourceExhausted);
+  faults_->SetFull(false);
+  ExpectSame(*tags_->Find(tag->id), *tag);
+  ExpectSame(*AsOf(tag->id, closed), *tag);
+  ExpectSame(*AsOf(tag->id, Close()), *tag);
+}
+
+TEST_F(TagRegistryTest, AnArchiveFromBeforeKnowsItsOldestDefinition) {
+  closed_ = 7;
+  record::v1::TagRecord record;
+  record.set_id(1);
+  record.set_name("a");
+  record.set_type(static_cast<uint32_t>(ValueType::kFloat64));
+  record.set_interpolation(static_cast<uint32_t>(Interpolation::kSloped));
+  record.set_unit("bar");
+  kv::Batch batch;
+  batch.Put(TagKey(1), record.SerializeAsString());
+  ASSERT_TRUE(store_->Write(batch).ok());
+  Reopen();
+  EXPECT_EQ(AsOf(1, 3)->unit, "bar");
+  ASSERT_TRUE(tags_->Update(1, {.unit = "mbar"}).ok());
+  const Version changed = Close();
+  Reopen();
+  EXPECT_EQ(AsOf(1, 3)->unit, "bar");
+  EXPECT_EQ(AsOf(1, 7)->unit, "bar");
+  EXPECT_EQ(AsOf(1, changed)->unit, "mbar");
+}
+
+// An update does not rename, but what keeps and reads definitions does not depend on that.
+TEST_F(TagRegistryTest, AsOfAnEarlierVersionARenamedTagHasItsEarlierName) {
+  const auto tag = *tags_->Create({Tag{.name = "old"}})[0];
+  const Version closed = Close();
+  const std::string key = TagKey(tag->id);
+  record::v1::TagRecord record;
+  const std::string before = **store_->Get(kv::Space::kMeta, key);
+  ASSERT_TRUE(record.ParseFromString(before));
+  record.set_name("new");
+  kv::Batch batch;
+  ASSERT_TRUE(Keep(*store_, key, {.record = before, .until = versions_->open()}, &batch).ok());
+  batch.Put(key, record.SerializeAsString());
+  ASSERT_TRUE(store_->Write(batch).ok());
+  Reopen();
+  EXPECT_EQ(tags_->Find(tag->id)->name, "new");
+  EXPECT_EQ(AsOf(tag->id, closed)->name, "old");
+  EXPECT_EQ(AsOf(tag->id, Close())->name, "new");
+}
+
+TEST_F(TagRegistryTest, DamageOfAKeptDefinitionIsToldOf) {
+  const auto tag = *tags_->Create({Tag{.name = "a"}})[0];
+  const Version closed = Close();
+  ASSERT_TRUE(tags_->Update(tag->id, {.unit = "bar"}).ok());
+  kv::Batch batch;
+  batch.Put(KeptKey(TagKey(tag->id), 1), "\xff");
+  ASSERT_TRUE(store_->Write(batch).ok());
+  EXPECT_EQ(tags_->FindAsOf(tag->id, closed).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(AsOf(tag->id, kVersionNow)->unit, "bar") << "what it says now is not damaged";
+}
+
 // Against a map of tags, through every kind of change and reopening.
 TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
   const uint64_t seed = 42;
   std::mt19937_64 random(seed);
   std::map<std::string, Tag> expected;
+  std::vector<std::map<std::string, Tag>> expected_as_of(1);  // [version]
   const auto some_name = [&] { return absl::StrCat("site/", random() % 40, "/unit", random() % 10); };
   for (int round = 0; round < 3000; ++round) {
     SCOPED_TRACE(testing::Message() << "seed " << seed << " round " << round);
@@ -147,6 +280,18 @@ TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
         EXPECT_EQ(traits.type, known->second.type);
         EXPECT_EQ(traits.retired, known->second.retired);
       }
+    }
+    if (random() % 50 == 0) {
+      Close();
+      expected_as_of.push_back(expected);
+    }
+    if (closed_ > 0 && !expected.empty()) {
+      const Version version = 1 + random() % closed_;
+      const auto tag = std::next(expected.begin(), random() % expected.size());
+      const auto then = expected_as_of[version].find(tag->first);
+      const auto found = AsOf(tag->second.id, version);
+      ASSERT_EQ(found != nullptr, then != expected_as_of[version].end());
+      if (found != nullptr) ExpectSame(*found, then->second);
     }
     if (round % 500 == 499) Reopen();
   }

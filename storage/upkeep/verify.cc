@@ -22,6 +22,7 @@
 #include "storage/sealed/steps.h"
 #include "storage/sealed/superseded.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
 
@@ -199,6 +200,9 @@ class Verifier {
 
   // A record's key for people: its text, then the number that keys end with.
   static std::string Name(absl::string_view key) {
+    if (IsKeptKey(key)) {
+      return absl::StrCat(Name(DefinitionOfKeptKey(key)), " from before change ", ChangeOfKeptKey(key));
+    }
     for (const absl::string_view prefix : {kTagKeyPrefix, kPartitionKeyPrefix}) {
       if (key.substr(0, prefix.size()) == prefix && key.size() == prefix.size() + 4)
         return absl::StrCat("'", prefix, "' ", IdOfKey(key, prefix));
@@ -218,7 +222,15 @@ class Verifier {
       if (key == kArchiveKey) return Parses<record::v1::ArchiveRecord>(value);
       if (key == kRetentionRulesKey) return Parses<record::v1::RetentionRulesRecord>(value);
       if (key == kExpiredKey) return Parses<record::v1::ExpiredRecord>(value);
-      if (is(kLegalHoldKeyPrefix)) return Parses<record::v1::LegalHoldRecord>(value);
+      if (is(kLegalHoldKeyPrefix)) {
+        record::v1::LegalHoldRecord hold;
+        return hold.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
+               key == LegalHoldKey(hold.id());
+      }
+      if (is(kKeptKeyPrefix)) {
+        const absl::StatusOr<KeptDefinition> kept = ReadKeptRecord(value);
+        return kept.ok() && IsKeptKey(key) && IsReadable(space, DefinitionOfKeptKey(key), kept->record);
+      }
       if (!is(kTagKeyPrefix)) return true;
       record::v1::TagRecord tag;
       return tag.ParseFromArray(value.data(), static_cast<int>(value.size())) &&

@@ -5,7 +5,8 @@
 //
 // A closing is durable with its mark in the journal. The next seal writes it to the store, and the journal lets go.
 //
-// Threads: any number; closings come one at a time, in order.
+// Threads: any number; closings come one at a time, in order. A change of a definition is no record of the journal: it holds the
+// open version open until it is durable (closing_mu).
 #ifndef HISTORIAN_STORAGE_VERSIONS_VERSION_TABLE_H_
 #define HISTORIAN_STORAGE_VERSIONS_VERSION_TABLE_H_
 
@@ -34,6 +35,11 @@ class VersionTable {
 
   // The version that what arrives now belongs to: it has the next number to close.
   Version open() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Whoever changes a definition holds it shared, from open() until the change is durable and to be seen. Whoever closes a
+  // version holds it exclusively, from Next() until Add(). Both wait for the disk meanwhile, but never for a client. Neither is
+  // done on a thread of the journal or the shards, which closing waits for.
+  absl::Mutex& closing_mu() const ABSL_LOCK_RETURNED(closing_mu_) { return closing_mu_; }
 
   // Fills in, for each of the times, which ascend, the version that was open then: the first that closed later.
   void OpenAt(const Timestamp* times, size_t size, uint32_t* versions) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -76,7 +82,8 @@ class VersionTable {
   std::string DescribeLocked(Version version) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   kv::Store& store_;
-  mutable absl::Mutex mu_;
+  mutable absl::Mutex closing_mu_;
+  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(closing_mu_);
   Version visible_ ABSL_GUARDED_BY(mu_) = 0;
   Version kept_from_ ABSL_GUARDED_BY(mu_) = 1;
   std::vector<Known> known_ ABSL_GUARDED_BY(mu_);              // Numbers ascend, times do not fall.

@@ -200,24 +200,28 @@ void WritePath::AfterCommit() {
 
 absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::string_view author,
                                                       absl::string_view comment) {
-  absl::MutexLock closing(&close_mu_);
-  RETURN_IF_ERROR(CheckOpen());
-  ASSIGN_OR_RETURN(ClosedVersion closed, parts_.versions.Next(cause, parts_.clock.Now()));
-  closed.author = std::string(author);
-  closed.comment = std::string(comment);
-  absl::Status status;
-  absl::Notification done;
-  journal_->Append(EncodeVersionMark(closed), journal_->epoch(), [&](absl::StatusOr<uint64_t> position) {
-    if (!position.ok()) {
+  ClosedVersion closed;
+  absl::Notification visible;
+  {
+    absl::WriterMutexLock closing(&parts_.versions.closing_mu());
+    RETURN_IF_ERROR(CheckOpen());
+    ASSIGN_OR_RETURN(closed, parts_.versions.Next(cause, parts_.clock.Now()));
+    closed.author = std::string(author);
+    closed.comment = std::string(comment);
+    absl::Status status;
+    absl::Notification marked;
+    journal_->Append(EncodeVersionMark(closed), journal_->epoch(), [&](absl::StatusOr<uint64_t> position) {
       status = position.status();
-      done.Notify();
-      return;
-    }
-    closed.journal_position = *position;
-    OnVersionJournaled(closed, [&done] { done.Notify(); });
-  });
-  done.WaitForNotification();
-  RETURN_IF_ERROR(Annotate(status, absl::StrCat("closing version ", closed.version)));
+      if (position.ok()) {
+        closed.journal_position = *position;
+        OnVersionJournaled(closed, [&visible] { visible.Notify(); });
+      }
+      marked.Notify();
+    });
+    marked.WaitForNotification();
+    RETURN_IF_ERROR(Annotate(status, absl::StrCat("closing version ", closed.version)));
+  }
+  visible.WaitForNotification();
   return closed;
 }
 

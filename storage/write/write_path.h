@@ -91,10 +91,11 @@ class WritePath {
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
              WriteTaken taken = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Closes the open version, and waits until that is durable and everything stated in it is visible. Errors: those of
-  // the journal; the version stays open then. Threads: any but those of the journal and the shards.
+  // Closes the open version, and waits until that is durable and everything stated in it is visible. Changes of definitions
+  // that have begun become durable first, others wait for the mark. Errors: those of the journal; the version stays open
+  // then. Threads: any but those of the journal and the shards.
   absl::StatusOr<ClosedVersion> CloseVersion(VersionCause cause, absl::string_view author,
-                                             absl::string_view comment) ABSL_LOCKS_EXCLUDED(close_mu_, mu_);
+                                             absl::string_view comment) ABSL_LOCKS_EXCLUDED(mu_);
   // Whether anything has become durable since the last version closed.
   bool has_arrived() const { return has_arrived_.load(std::memory_order_acquire); }
 
@@ -158,7 +159,6 @@ class WritePath {
 
   std::atomic<bool> has_arrived_{false};  // Set and cleared in the journal's order.
 
-  absl::Mutex close_mu_;  // One version closes at a time.
   mutable absl::Mutex mu_;
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status no_room_ ABSL_GUARDED_BY(mu_);
