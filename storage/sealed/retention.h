@@ -15,7 +15,7 @@
 // that keeps longer, nor a hold, nor a clock that goes back brings it again. So dropping it from the disk may
 // take its time, and be interrupted.
 //
-// Threads: any number, but rules and holds are not changed on the threads of the journal and the shards.
+// Threads: any number, but nobody changes rules and holds on the threads of the journal and the shards.
 // Errors: InvalidArgument, a rule or hold that is none (the message says which limit); NotFound, no such one;
 // those of the store.
 #ifndef HISTORIAN_STORAGE_SEALED_RETENTION_H_
@@ -133,7 +133,7 @@ class Retention {
   // those from before the first that is. DataLoss: a record is damaged.
   absl::StatusOr<std::vector<RetentionRule>> RulesAsOf(Version version) const;
   // Adds the rule, or changes the one of its name. At `position` (from 0; past the end: the end); without one
-  // a new rule comes last and a changed one stays where it is. One that would be as it was stays untouched.
+  // a new rule comes last and a changed one stays where it is. Setting a rule as it is changes nothing.
   absl::StatusOr<RetentionRule> SetRule(RetentionRule rule, std::optional<size_t> position = {});
   absl::Status RemoveRule(absl::string_view name);
   // When rules last changed; the lowest Timestamp when there never was one.

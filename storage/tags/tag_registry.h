@@ -1,6 +1,6 @@
 // File: storage/tags/tag_registry.h
 //
-// All tags: in memory for look-up, in the store for good, there as they were before they changed, too.
+// All tags: in memory for look-up, in the store for good. The store also keeps what they were before each change.
 //
 //   names    id and name, one behind the other     <- index by hash of the name
 //   details  the rest of each, packed              <- [id - 1]
@@ -66,8 +66,8 @@ class ByteShelf {
   size_t size_bytes_ = 0;
 };
 
-// Threads: any number, but tags are not created or changed on the threads of the journal and the shards. A tag is immutable once
-// handed out; a change makes a new one.
+// Threads: any number, but nobody creates or changes tags on the threads of the journal and the shards. A tag is
+// immutable once handed out; a change makes a new one.
 class TagRegistry {
  public:
   // Reads every tag from the store, which must outlive the registry, as must the versions and the clock.
@@ -79,8 +79,8 @@ class TagRegistry {
   // InvalidArgument from ValidateTag; ResourceExhausted when the store is full.
   std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> Create(std::vector<Tag> tags);
 
-  // The tag as it is then; one that would be as it was stays untouched. NotFound; InvalidArgument when the changed tag would
-  // not be valid.
+  // Give the tag as it is then. A change to what it already is changes nothing. NotFound; InvalidArgument when the
+  // changed tag would not be valid.
   absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change);
   absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired);
 

@@ -3,7 +3,8 @@
 // Versions: what the archive says of a tag changes as samples arrive, late ones too, and every statement belongs
 // to one version. A version is a number that only rises. It collects statements while it is open, and *closes*
 // when a seal is made, when somebody marks it, and from time to time. A statement belongs to the first version that
-// closes after it became durable, so as of a closed version the archive says the same for ever.
+// closes after it became durable, and so does a change of a definition (storage/versions/kept_definitions.h). So as of a
+// closed version the archive says the same for ever.
 #ifndef HISTORIAN_STORAGE_VERSIONS_CLOSED_VERSION_H_
 #define HISTORIAN_STORAGE_VERSIONS_CLOSED_VERSION_H_
 

@@ -43,8 +43,8 @@ struct KeptDefinition {
 // Adds to the batch the definition under `key` as it was, behind those that were kept before it.
 absl::Status Keep(kv::Store& store, absl::string_view key, const KeptDefinition& was, kv::Batch* batch);
 
-// The record of the definition under `key` as of a version that has closed, or as of kVersionNow. Of a version from before changes were kept
-// it is the oldest that is known. Nothing, if nothing stands under the key.
+// The record of the definition under `key` as of a version that has closed, or as of kVersionNow. Of a version from
+// before changes were kept it is the oldest that is known. Nothing, if nothing stands under the key.
 absl::StatusOr<std::optional<std::string>> ReadAsOf(kv::Store& store, absl::string_view key, Version version);
 
 // DataLoss: the record of a kept definition is damaged.

@@ -5,8 +5,9 @@
 //
 // A closing is durable with its mark in the journal. The next seal writes it to the store, and the journal lets go.
 //
-// Threads: any number; closings come one at a time, in order. A change of a definition is no record of the journal: it holds the
-// open version open until it is durable (closing_mu).
+// A change of a definition is no record of the journal: it holds the open version open until it is durable (closing_mu).
+//
+// Threads: any number; closings come one at a time, in order.
 #ifndef HISTORIAN_STORAGE_VERSIONS_VERSION_TABLE_H_
 #define HISTORIAN_STORAGE_VERSIONS_VERSION_TABLE_H_
 
@@ -36,9 +37,9 @@ class VersionTable {
   // The version that what arrives now belongs to: it has the next number to close.
   Version open() const ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Whoever changes a definition holds it shared, from open() until the change is durable and to be seen. Whoever closes a
-  // version holds it exclusively, from Next() until Add(). Both wait for the disk meanwhile, but never for a client. Neither is
-  // done on a thread of the journal or the shards, which closing waits for.
+  // Whoever changes a definition holds it shared, from open() until the change is durable and readers see it. Whoever
+  // closes a version holds it exclusively, from Next() until Add(). Both wait for the disk meanwhile, but never for a
+  // client. Closing waits for the journal's thread and the shards', so neither is done on those.
   absl::Mutex& closing_mu() const ABSL_LOCK_RETURNED(closing_mu_) { return closing_mu_; }
 
   // Fills in, for each of the times, which ascend, the version that was open then: the first that closed later.
