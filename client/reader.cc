@@ -30,15 +30,6 @@ std::string Asked(absl::string_view what, absl::string_view of, Timestamp start,
   return absl::StrCat(what, " ", of, " from ", FormatTimestamp(start), " to ", FormatTimestamp(end));
 }
 
-template <typename Request>
-void SetAsOf(const AsOf& as_of, Request* request) {
-  if (as_of.time.has_value()) {
-    request->mutable_as_of()->set_time(*as_of.time);
-  } else if (as_of.version != kVersionNow) {
-    request->mutable_as_of()->set_version(as_of.version);
-  }
-}
-
 // Reads a whole stream whose frames hold `series`. The call's message names `asked`.
 template <typename Series, typename Frame>
 absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Frame>& stream,

@@ -31,9 +31,10 @@ absl::StatusOr<Response> Call(const Connection& connection,
 
 }  // namespace
 
-absl::StatusOr<v1::ListRulesResponse> Retention::Rules() const {
-  return Call(connection_, &v1::Retention::Stub::ListRules, v1::ListRulesRequest(),
-              "asking for the retention rules");
+absl::StatusOr<v1::ListRulesResponse> Retention::Rules(const AsOf& as_of) const {
+  v1::ListRulesRequest request;
+  SetAsOf(as_of, &request);
+  return Call(connection_, &v1::Retention::Stub::ListRules, request, "asking for the retention rules");
 }
 
 absl::StatusOr<v1::RetentionRule> Retention::SetRule(const v1::SetRuleRequest& request) const {
@@ -46,8 +47,9 @@ absl::Status Retention::RemoveRule(const std::string& name) const {
   return Call(connection_, &v1::Retention::Stub::RemoveRule, request, "removing a retention rule").status();
 }
 
-absl::StatusOr<v1::ListHoldsResponse> Retention::Holds(bool include_released) const {
+absl::StatusOr<v1::ListHoldsResponse> Retention::Holds(bool include_released, const AsOf& as_of) const {
   v1::ListHoldsRequest request;
+  SetAsOf(as_of, &request);
   request.set_include_released(include_released);
   return Call(connection_, &v1::Retention::Stub::ListHolds, request, "asking for the legal holds");
 }

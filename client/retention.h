@@ -16,6 +16,7 @@
 #include "client/connection.h"
 #include "client/tag_items.h"
 #include "proto/historian/v1/retention.pb.h"
+#include "storage/model/data_version.h"
 
 namespace historian::client {
 
@@ -23,12 +24,12 @@ class Retention {
  public:
   explicit Retention(Connection connection) : connection_(std::move(connection)) {}
 
-  absl::StatusOr<v1::ListRulesResponse> Rules() const;
+  absl::StatusOr<v1::ListRulesResponse> Rules(const AsOf& as_of = {}) const;
   absl::StatusOr<v1::RetentionRule> SetRule(const v1::SetRuleRequest& request) const;
   // Errors: NotFound, no such rule.
   absl::Status RemoveRule(const std::string& name) const;
 
-  absl::StatusOr<v1::ListHoldsResponse> Holds(bool include_released) const;
+  absl::StatusOr<v1::ListHoldsResponse> Holds(bool include_released, const AsOf& as_of = {}) const;
   absl::StatusOr<v1::PlaceHoldResponse> PlaceHold(const v1::LegalHold& hold) const;
   // Errors: NotFound, no such hold. FailedPrecondition, it was released before.
   absl::StatusOr<v1::LegalHold> ReleaseHold(const v1::ReleaseHoldRequest& request) const;

@@ -91,11 +91,12 @@ absl::StatusOr<std::vector<TagOutcome>> Tags::Update(absl::Span<const TagUpdate>
       });
 }
 
-absl::StatusOr<std::vector<TagOutcome>> Tags::Get(absl::Span<const TagKey> keys) const {
+absl::StatusOr<std::vector<TagOutcome>> Tags::Get(absl::Span<const TagKey> keys, const AsOf& as_of) const {
   const auto stub = v1::Tags::NewStub(connection_.channel());
   return InBulk<v1::GetTagsRequest>(
       connection_, "getting", keys,
-      [](const TagKey& key, v1::GetTagsRequest* request) {
+      [&as_of](const TagKey& key, v1::GetTagsRequest* request) {
+        SetAsOf(as_of, request);
         ToWire(key, request->add_keys());
         return request->mutable_keys(request->keys_size() - 1);
       },

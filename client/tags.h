@@ -25,6 +25,7 @@
 #include "absl/types/span.h"
 #include "client/connection.h"
 #include "client/tag_items.h"
+#include "storage/model/data_version.h"
 #include "storage/model/tag.h"
 
 namespace historian::client {
@@ -95,8 +96,9 @@ class Tags {
   // so a create can be repeated. id, created, updated and retired are ignored.
   absl::StatusOr<std::vector<TagOutcome>> Create(absl::Span<const Tag> tags) const;
   absl::StatusOr<std::vector<TagOutcome>> Update(absl::Span<const TagUpdate> updates) const;
-  // Finds tags by id or name. An item without a tag has the status NotFound.
-  absl::StatusOr<std::vector<TagOutcome>> Get(absl::Span<const TagKey> keys) const;
+  // Finds tags by id or name. An item without a tag has the status NotFound. With as_of, tags as they were then, by the names
+  // of today.
+  absl::StatusOr<std::vector<TagOutcome>> Get(absl::Span<const TagKey> keys, const AsOf& as_of = {}) const;
   // A retired tag keeps its archive and takes no more samples.
   absl::StatusOr<std::vector<TagOutcome>> Retire(absl::Span<const TagKey> keys) const;
   absl::StatusOr<std::vector<TagOutcome>> Unretire(absl::Span<const TagKey> keys) const;

@@ -26,6 +26,7 @@
 #include "proto/historian/v1/query.pb.h"
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
+#include "storage/model/data_version.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 
@@ -40,6 +41,16 @@ void ToWire(const Tag& tag, v1::Tag* wire);
 void ToWire(const TagKey& key, v1::TagKey* wire);
 void ToWire(const TagUpdate& update, v1::TagUpdate* wire);
 void ToWire(const TagSelection& selection, v1::TagSelection* wire);
+
+// Sets the request's as_of, unless that is now.
+template <typename Request>
+void SetAsOf(const AsOf& as_of, Request* request) {
+  if (as_of.time.has_value()) {
+    request->mutable_as_of()->set_time(*as_of.time);
+  } else if (as_of.version != kVersionNow) {
+    request->mutable_as_of()->set_version(as_of.version);
+  }
+}
 
 absl::StatusOr<ValueType> FromWire(v1::ValueType type);
 absl::StatusOr<Tag> FromWire(const v1::Tag& wire);

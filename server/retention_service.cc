@@ -39,8 +39,11 @@ void RangesToWire(const PartitionSet& partitions,
 grpc::ServerUnaryReactor* RetentionService::ListRules(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::ListRulesRequest, v1::ListRulesResponse>(
       env_, context, Method::kListRules, /*is_query=*/false, in, out, OnPool<v1::ListRulesRequest>,
-      [this](const v1::ListRulesRequest&, const KeepGoing&, CallRecord&, v1::ListRulesResponse* to) {
-        for (const RetentionRule& rule : env_.archive.retention().Rules()) {
+      [this](const v1::ListRulesRequest& request, const KeepGoing&, CallRecord&,
+             v1::ListRulesResponse* to) -> absl::Status {
+        ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env_.archive.versions(), request));
+        ASSIGN_OR_RETURN(const std::vector<RetentionRule> rules, env_.archive.retention().RulesAsOf(as_of));
+        for (const RetentionRule& rule : rules) {
           RetentionRuleToWire(rule, to->add_rules());
         }
         return absl::OkStatus();
@@ -83,8 +86,12 @@ grpc::ServerUnaryReactor* RetentionService::RemoveRule(Context* context, const B
 grpc::ServerUnaryReactor* RetentionService::ListHolds(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::ListHoldsRequest, v1::ListHoldsResponse>(
       env_, context, Method::kListHolds, /*is_query=*/false, in, out, OnPool<v1::ListHoldsRequest>,
-      [this](const v1::ListHoldsRequest& request, const KeepGoing&, CallRecord&, v1::ListHoldsResponse* to) {
-        for (const LegalHold& hold : env_.archive.retention().Holds(request.include_released())) {
+      [this](const v1::ListHoldsRequest& request, const KeepGoing&, CallRecord&,
+             v1::ListHoldsResponse* to) -> absl::Status {
+        ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env_.archive.versions(), request));
+        ASSIGN_OR_RETURN(const std::vector<LegalHold> holds, env_.archive.retention().HoldsAsOf(as_of));
+        for (const LegalHold& hold : holds) {
+          if (hold.released.has_value() && !request.include_released()) continue;
           LegalHoldToWire(hold, to->add_holds());
         }
         return absl::OkStatus();

@@ -91,6 +91,15 @@ absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, cons
   return absl::InvalidArgumentError("the key has neither an id nor a name");
 }
 
+absl::StatusOr<std::shared_ptr<const Tag>> FindTagAsOf(const TagRegistry& tags, const v1::TagKey& key,
+                                                       Version as_of) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> now, FindTag(tags, key));
+  ASSIGN_OR_RETURN(std::shared_ptr<const Tag> then, tags.FindAsOf(now->id, as_of));
+  if (then != nullptr) return then;
+  return absl::NotFoundError(
+      absl::StrCat("tag ", now->id, " '", now->name, "' was created after version ", as_of));
+}
+
 std::string TagLabel(const TagRegistry& tags, TagId id) {
   const auto tag = tags.Find(id);
   return tag == nullptr ? absl::StrCat("tag ", id) : absl::StrCat("tag ", id, " '", tag->name, "'");

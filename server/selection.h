@@ -32,6 +32,10 @@ absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, absl
 // Errors: NotFound; InvalidArgument, the key has neither an id nor a name.
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, const v1::TagKey& key);
 
+// The tag as it was then. Errors: also NotFound, it was created later; those of TagRegistry::FindAsOf.
+absl::StatusOr<std::shared_ptr<const Tag>> FindTagAsOf(const TagRegistry& tags, const v1::TagKey& key,
+                                                       Version as_of);
+
 // For requests with `oneof tag { tag_id, tag_name }`.
 template <class Request>
 absl::StatusOr<std::shared_ptr<const Tag>> FindTagOf(const TagRegistry& tags, const Request& request) {

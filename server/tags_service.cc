@@ -105,12 +105,15 @@ grpc::ServerUnaryReactor* TagsService::GetTags(grpc::CallbackServerContext* cont
                                                const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return ServeUnary<v1::GetTagsRequest, v1::TagsResponse>(
       env_, context, Method::kGetTags, /*is_query=*/false, request, response,
-      [](const v1::GetTagsRequest& r) { return r.keys_size() <= kQuickItems ? Run::kHere : Run::kOnPool; },
+      [](const v1::GetTagsRequest& r) {
+        return r.keys_size() <= kQuickItems && !r.has_as_of() ? Run::kHere : Run::kOnPool;
+      },
       [this](const v1::GetTagsRequest& r, const KeepGoing&, CallRecord&,
              v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.keys_size()));
+        ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env_.archive.versions(), r));
         for (const v1::TagKey& key : r.keys())
-          SetResult(FindTag(env_.archive.tags(), key), to->add_results());
+          SetResult(FindTagAsOf(env_.archive.tags(), key, as_of), to->add_results());
         return absl::OkStatus();
       });
 }

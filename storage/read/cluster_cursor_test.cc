@@ -45,8 +45,8 @@ constexpr size_t kCacheBytes = size_t{1} << 24;
 class Stored {
  public:
   explicit Stored(uint64_t seed = 1) : clock_(PartitionStart(kLast + 1) + 2 * kDay) {
-    tags_ = *TagRegistry::Open(tag_store_.store(), clock_);
-    retention_ = *Retention::Open(tag_store_.store(), clock_);
+    tags_ = *TagRegistry::Open(tag_store_.store(), tag_versions_, clock_);
+    retention_ = *Retention::Open(tag_store_.store(), tag_versions_, clock_);
     tag_ = std::make_unique<LayeredTag>(
         (*tags_->Create({Tag{.name = "a", .type = LayeredTag::kType}})[0])->id, seed);
     pages_ = std::make_unique<PageCache>(tag_->store(), kCacheBytes);
@@ -99,6 +99,7 @@ class Stored {
  private:
   SimulatedClock clock_;
   LayeredTag tag_store_{0, 1};  // Only its store, for tags and rules.
+  VersionTable tag_versions_{tag_store_.store()};
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<LayeredTag> tag_;

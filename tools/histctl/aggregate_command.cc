@@ -28,7 +28,7 @@ struct AggregateOptions {
   uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
   std::string interpolation;
-  std::string as_of;
+  AsOfOptions as_of;
 };
 
 // Whether the interval has a value for people to see. Where the status is Bad, most aggregates have none; the
@@ -79,8 +79,8 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
         absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
-  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
   ASSIGN_OR_RETURN(const std::vector<client::ProcessedSeries> series,
                    reader.Processed(SelectionOf(tags), request));
   if (series.size() != tags.size())
@@ -139,7 +139,7 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
   aggregate->add_option("TAG", options->tags, "names or patterns")->required();
   aggregate->add_option("--from", options->from, "from this time on")->required();
   aggregate->add_option("--to", options->to, "until before this time")->capture_default_str();
-  AddAsOfOption(aggregate, &options->as_of);
+  AddAsOfOptions(aggregate, &options->as_of);
   CLI::Option* const interval = aggregate->add_option("--interval", options->interval,
                                                       "how long each is; without: one, the whole range");
   aggregate

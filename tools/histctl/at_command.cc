@@ -18,7 +18,7 @@ struct AtOptions {
   std::vector<std::string> times;
   std::string interpolation;
   bool uncertain_as_bad = false;
-  std::string as_of;
+  AsOfOptions as_of;
 };
 
 absl::Status At(const AtOptions& options, Context* context) {
@@ -34,8 +34,8 @@ absl::Status At(const AtOptions& options, Context* context) {
         absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
-  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
   ASSIGN_OR_RETURN(const std::vector<client::SampleBatch> values,
                    reader.AtTimes(SelectionOf(tags), times, interpolation, options.uncertain_as_bad));
   if (values.size() != tags.size())
@@ -74,7 +74,7 @@ void AddAtCommand(CLI::App* app, Context* context) {
   at->add_option("--interpolation", options->interpolation, "stepped or sloped, instead of as each tag says");
   at->add_flag("--uncertain-as-bad", options->uncertain_as_bad,
                "pass over Uncertain samples as over Bad ones");
-  AddAsOfOption(at, &options->as_of);
+  AddAsOfOptions(at, &options->as_of);
   at->footer(
       "\nExamples:\n  histctl at area-1/pump-101/flow --time '2026-11-23T09:00:00Z'\n"
       "  histctl at 'area-1/*' --time today --time yesterday --tz Europe/Berlin\n");

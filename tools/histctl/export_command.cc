@@ -23,7 +23,7 @@ struct ExportOptions {
   std::string from;
   std::string to;
   std::string layout = "long";
-  std::string as_of;
+  AsOfOptions as_of;
   std::string file;
 };
 
@@ -157,13 +157,13 @@ absl::Status Export(const ExportOptions& options, Context* context) {
     return UsageError(absl::StrCat("--layout: '", options.layout, "' is neither wide nor long"));
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
   std::unique_ptr<Output> file;
   if (!options.file.empty() && options.file != "-") {
     ASSIGN_OR_RETURN(file, OutputToFile(options.file));
   }
   Output* const out = file != nullptr ? file.get() : context->out;
-  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
   RETURN_IF_ERROR(options.layout == "wide" ? ExportWide(tags, reader, range, context, out)
                                            : ExportLong(tags, reader, range, context, out));
   return file != nullptr ? file->Close() : absl::OkStatus();
@@ -181,7 +181,7 @@ void AddExportCommand(CLI::App* app, Context* context) {
                   "long (time, tag, value, quality) or wide (time and a column per tag)")
       ->capture_default_str();
   exp->add_option("-o,--output", options->file, "the file (default: standard output)");
-  AddAsOfOption(exp, &options->as_of);
+  AddAsOfOptions(exp, &options->as_of);
   exp->footer(
       "\nNumbers are printed in the shortest form that reads back as the same bits. A long file holds "
       "everything but\n"

@@ -18,13 +18,16 @@ struct GetOptions {
   uint64_t limit = 0;
   bool reverse = false;
   bool bounds = false;
-  std::string as_of;
+  AsOfOptions as_of;
 };
 
 absl::Status Get(const GetOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const Range range, ParseRange(*context, options.from, options.to));
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const Tag tag, FindTag(connection, options.tag));
+  ASSIGN_OR_RETURN(Tag found, FindTag(connection, options.tag));
+  std::vector<Tag> tags = {std::move(found)};
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
+  const Tag& tag = tags[0];
   const bool digital = tag.type == ValueType::kDigital;
   std::vector<Heading> headings = {
       {.name = "time"},
@@ -32,7 +35,6 @@ absl::Status Get(const GetOptions& options, Context* context) {
   if (digital) headings.push_back({.name = "state", .machine_only = true});
   headings.push_back({.name = "quality"});
   RowWriter rows(context->format, headings, context->out);
-  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
   client::RawSamples raw =
       reader.Raw(tag.id, range.from, range.to,
                  {.bounds = options.bounds, .reverse = options.reverse, .limit = options.limit});
@@ -65,7 +67,7 @@ void AddGetCommand(CLI::App* app, Context* context) {
   get->add_flag("--reverse", options->reverse, "newest first");
   get->add_flag("--bounds", options->bounds,
                 "also the newest sample before --from and the first one at or after --to");
-  AddAsOfOption(get, &options->as_of);
+  AddAsOfOptions(get, &options->as_of);
   get->footer(
       "\nCSV and JSON have a digital value's code in `value` and its name in `state`.\n"
       "NaN and the infinities are the JSON strings \"nan\", \"inf\" and \"-inf\".\n"

@@ -484,6 +484,24 @@ class HistctlTest(unittest.TestCase):
                                 universal_newlines=True, timeout=DEADLINE_S)
         self.assertIn('as of version %d, which closed at ' % marked['version'], result.stderr)
         self.run_ok('get', 'as-of/a', '--as-of', '999999', code=1)
+        # Definitions.
+        self.run_ok('tag', 'create', 'as-of/state', '--type', 'digital', '--state', '0=shut', '--state', '1=open')
+        self.run_ok('put', 'as-of/state', '1', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('retention', 'set', 'as-of', 'as-of/*', '--raw', 'forever')
+        marked = self.rows('version', 'mark', '--comment', 'before the renaming')[0]
+        self.run_ok('tag', 'set', 'as-of/state', '--state', '1=fully open')
+        self.run_ok('retention', 'remove', 'as-of')
+        as_of = ['--as-of', str(marked['version'])]
+        show = ['get', 'as-of/state', *span]
+        self.assertEqual([row['state'] for row in self.rows(*show, *as_of)], ['fully open'])
+        self.assertEqual([row['state'] for row in self.rows(*show, *as_of, '--tags-too')], ['open'])
+        self.run_ok(*show, '--tags-too', code=2)
+        self.assertIn('1=open', str(self.rows('tag', 'show', 'as-of/state', *as_of)))
+        self.assertIn('as-of', [row['rule'] for row in self.rows('retention', 'list', *as_of)])
+        self.assertNotIn('as-of', [row['rule'] for row in self.rows('retention', 'list')])
+        self.rows('hold', 'list', *as_of)
+        self.run_ok('tag', 'create', 'as-of/later')
+        self.run_ok('tag', 'show', 'as-of/later', *as_of, code=1)
         self.run_ok('get', 'as-of/a', '--as-of', '2000-01-01', code=1)
         self.run_ok('get', 'as-of/a', '--as-of', 'the other day', code=2)
 

@@ -14,6 +14,7 @@ namespace historian::histctl {
 namespace {
 
 struct HoldOptions {
+  std::string as_of;
   std::string name;
   std::string pattern;
   std::string from;
@@ -56,7 +57,9 @@ void PrintHolds(const google::protobuf::RepeatedPtrField<v1::LegalHold>& holds, 
 
 absl::Status ListHolds(const HoldOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const v1::ListHoldsResponse holds, client::Retention(connection).Holds(options.released));
+  ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const v1::ListHoldsResponse holds,
+                   client::Retention(connection).Holds(options.released, as_of));
   PrintHolds(holds.holds(), options.released, context);
   return absl::OkStatus();
 }
@@ -130,6 +133,7 @@ void AddHoldCommand(CLI::App* app, Context* context) {
 
   CLI::App* const list = add("list", "the holds in force", ListHolds);
   list->add_flag("--released", options->released, "released ones too, and by whom and why");
+  AddAsOfOption(list, &options->as_of);
   list->footer("\nExamples:\n  histctl hold list\n  histctl hold list --released --format csv\n");
 }
 

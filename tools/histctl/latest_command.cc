@@ -14,7 +14,7 @@ namespace {
 
 struct LatestOptions {
   std::vector<std::string> tags;
-  std::string as_of;
+  AsOfOptions as_of;
 };
 
 // How old, for people; nothing for a time to come.
@@ -26,8 +26,8 @@ Cell AgeCell(Timestamp time, Timestamp now) {
 
 absl::Status Latest(const LatestOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.tags));
-  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
   ASSIGN_OR_RETURN(const client::Latest latest, reader.ReadLatest(SelectionOf(tags)));
   std::map<TagId, std::pair<const client::LatestSamples*, size_t>> places;
   for (const client::LatestSamples& group : latest.groups) {
@@ -65,7 +65,7 @@ void AddLatestCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<LatestOptions>();
   CLI::App* const latest = app->add_subcommand("latest", "the newest sample of tags");
   latest->add_option("PATTERN", options->tags, "names or patterns")->required();
-  AddAsOfOption(latest, &options->as_of);
+  AddAsOfOptions(latest, &options->as_of);
   latest->footer(
       "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
       "\nExamples:\n  histctl latest 'area-1/*'\n  histctl latest area-1/pump-101/flow "

@@ -26,14 +26,17 @@ struct PlotOptions {
   int width = 0;
   int height = 0;
   bool ascii = false;
-  std::string as_of;
+  AsOfOptions as_of;
 };
 
 absl::Status RunPlot(const PlotOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const Range range, ParseRange(*context, options.from, options.to));
   if (range.from == range.to) return UsageError("--from and --to are the same time");
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const Tag tag, FindTag(connection, options.tag));
+  ASSIGN_OR_RETURN(Tag found, FindTag(connection, options.tag));
+  std::vector<Tag> tags = {std::move(found)};
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
+  const Tag& tag = tags[0];
   if (tag.type == ValueType::kString) {
     return UsageError(absl::StrCat("tag '", tag.name, "' has texts, which cannot be drawn: use histctl get"));
   }
@@ -44,7 +47,6 @@ absl::Status RunPlot(const PlotOptions& options, Context* context) {
           options.height > 0 ? options.height : std::min(terminal.rows - 1, kHeightDefaultMax), 7, 200),
       .ascii = options.ascii || !LocaleIsUtf8(),
       .zone = context->zone};
-  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context));
   ASSIGN_OR_RETURN(const std::vector<client::PlotSeries> series,
                    reader.Plot({.ids = {tag.id}}, range.from, range.to, PlotColumns(picture)));
   if (series.size() != 1) return absl::InternalError("the server answered for other tags than asked");
@@ -64,7 +66,7 @@ void AddPlotCommand(CLI::App* app, Context* context) {
   plot->add_option("--width", options->width, "in characters (default: the terminal's)");
   plot->add_option("--height", options->height, "in lines (default: the terminal's, 24 at most)");
   plot->add_flag("--ascii", options->ascii, "draw with ASCII (the default where the locale is not UTF-8)");
-  AddAsOfOption(plot, &options->as_of);
+  AddAsOfOptions(plot, &options->as_of);
   plot->footer(
       "\nNo spike is lost: every column shows its first, last, smallest and largest sample. Where samples "
       "are Bad\n"

@@ -85,9 +85,9 @@ void AddAsOfOption(CLI::App* app, std::string* as_of) {
                   "what the archive said as of a version (a number, see `histctl version list`) or a time");
 }
 
-absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const std::string& as_of,
-                                          Context* context) {
-  if (as_of.empty()) return client::Reader(connection);
+absl::StatusOr<AsOf> ParseAsOf(const client::Connection& connection, const std::string& as_of,
+                               Context* context) {
+  if (as_of.empty()) return AsOf();
   v1::ListVersionsRequest request;
   request.set_limit(1);
   uint64_t asked = 0;
@@ -108,7 +108,32 @@ absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, 
   const v1::Version& version = listed.versions(0);
   context->Note(absl::StrCat("as of version ", version.version(), ", which closed at ",
                              TimeText(version.time(), context->zone)));
-  return client::Reader(connection, {.version = version.version()});
+  return AsOf{.version = version.version()};
+}
+
+absl::Status MakeTagsAsOf(const client::Connection& connection, const AsOf& as_of, std::vector<Tag>* tags) {
+  std::vector<client::TagKey> keys;
+  for (const Tag& tag : *tags) keys.emplace_back(tag.id);
+  ASSIGN_OR_RETURN(std::vector<client::TagOutcome> then, client::Tags(connection).Get(keys, as_of));
+  for (size_t i = 0; i < then.size(); ++i) {
+    RETURN_IF_ERROR(then[i].status);
+    (*tags)[i] = std::move(then[i].tag);
+  }
+  return absl::OkStatus();
+}
+
+void AddAsOfOptions(CLI::App* app, AsOfOptions* options) {
+  AddAsOfOption(app, &options->as_of);
+  app->add_flag("--tags-too", options->tags_too,
+                "with --as-of: units and names of states as they were then, too, instead of as they are now");
+}
+
+absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const AsOfOptions& options,
+                                          Context* context, std::vector<Tag>* tags) {
+  if (options.tags_too && options.as_of.empty()) return UsageError("--tags-too goes with --as-of");
+  ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
+  if (options.tags_too) RETURN_IF_ERROR(MakeTagsAsOf(connection, as_of, tags));
+  return client::Reader(connection, as_of);
 }
 
 Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string) {

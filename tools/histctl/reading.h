@@ -37,12 +37,26 @@ struct Range {
 // Errors: UsageError, no times, or --to before --from.
 absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from, absl::string_view to);
 
-// What --as-of asks for: a version, or a time that stands for the last version that had closed by then.
+// --as-of: a version, or a time that stands for the last version that had closed by then.
 void AddAsOfOption(CLI::App* app, std::string* as_of);
-// The reader; with --as-of (not empty) says on stderr as of which version it reads.
+// What it asks for; without it (empty), now. Says on stderr which version that is.
 // Errors: UsageError, neither a number nor a time. FailedPrecondition: no such version, or none had closed by then.
-absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const std::string& as_of,
-                                          Context* context);
+absl::StatusOr<AsOf> ParseAsOf(const client::Connection& connection, const std::string& as_of,
+                               Context* context);
+
+// Makes the tags what they were then. NotFound: one was created later.
+absl::Status MakeTagsAsOf(const client::Connection& connection, const AsOf& as_of, std::vector<Tag>* tags);
+
+// The same for commands that read samples. By default units and names of states are those of today.
+struct AsOfOptions {
+  std::string as_of;
+  bool tags_too = false;
+};
+void AddAsOfOptions(CLI::App* app, AsOfOptions* options);
+// The reader; with `tags_too`, *tags become what they were then.
+// Errors: those of ParseAsOf; NotFound, a tag was created later.
+absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const AsOfOptions& options,
+                                          Context* context, std::vector<Tag>* tags);
 
 // Digital values: the code; people see the state's name.
 Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string);

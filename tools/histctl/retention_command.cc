@@ -22,6 +22,7 @@ constexpr int64_t kDaySeconds = 86'400;
 constexpr int64_t kYearSeconds = 365 * kDaySeconds;
 
 struct RetentionOptions {
+  std::string as_of;
   std::string name;
   std::string pattern;
   std::string raw;
@@ -56,9 +57,10 @@ std::string KeepText(uint64_t seconds) {
   return absl::StrCat(seconds, "s");
 }
 
-absl::Status ListRules(const RetentionOptions&, Context* context) {
+absl::Status ListRules(const RetentionOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const v1::ListRulesResponse rules, client::Retention(connection).Rules());
+  ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const v1::ListRulesResponse rules, client::Retention(connection).Rules(as_of));
   RowWriter rows(context->format,
                  {{.name = "position", .right = true},
                   {.name = "rule"},
@@ -202,7 +204,9 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
     return command;
   };
 
-  add("list", "the rules, in order", ListRules)->footer("\nExamples:\n  histctl retention list\n");
+  CLI::App* const list = add("list", "the rules, in order", ListRules);
+  AddAsOfOption(list, &options->as_of);
+  list->footer("\nExamples:\n  histctl retention list\n  histctl retention list --as-of 2026-11-01\n");
 
   CLI::App* const set = add("set", "add a rule, or change the one of this name", SetRule);
   set->add_option("RULE", options->name, "its name")->required();

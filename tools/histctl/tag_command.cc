@@ -18,6 +18,7 @@ namespace historian::histctl {
 namespace {
 
 struct TagOptions {
+  std::string as_of;
   std::vector<std::string> names;
   std::string pattern;
   std::string prefix;
@@ -135,7 +136,11 @@ absl::Status ListTags(const TagOptions& options, Context* context) {
 
 absl::Status ShowTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const std::vector<Tag> tags, FindTags(connection, options.names));
+  ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.names));
+  if (!options.as_of.empty()) {
+    ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
+    RETURN_IF_ERROR(MakeTagsAsOf(connection, as_of, &tags));
+  }
   const std::vector<std::string> names = {"name",    "id",          "type",   "interpolation",
                                           "unit",    "description", "states", "attributes",
                                           "retired", "created",     "updated"};
@@ -366,7 +371,10 @@ void AddTagCommand(CLI::App* app, Context* context) {
 
   CLI::App* const show = add("show", "all properties of tags", ShowTags);
   show->add_option("NAME", options->names, "names or patterns")->required();
-  show->footer("\nExamples:\n  histctl tag show area-1/pump-101/state\n");
+  AddAsOfOption(show, &options->as_of);
+  show->footer(
+      "\nExamples:\n  histctl tag show area-1/pump-101/state\n"
+      "  histctl tag show area-1/pump-101/state --as-of 2026-11-01\n");
 
   CLI::App* const set =
       add("set", "change the given properties of tags; name and type never change", SetTags);
