@@ -483,7 +483,7 @@ class HistctlTest(unittest.TestCase):
                                  str(marked['version'])], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 universal_newlines=True, timeout=DEADLINE_S)
         self.assertIn('as of version %d, which closed at ' % marked['version'], result.stderr)
-        self.run_ok('get', 'as-of/a', '--as-of', '999999', code=1)
+        self.run_ok('get', 'as-of/a', '--as-of', '999999', code=5)
         # Definitions.
         self.run_ok('tag', 'create', 'as-of/state', '--type', 'digital', '--state', '0=shut', '--state', '1=open')
         self.run_ok('put', 'as-of/state', '1', '--time', '2026-01-01T00:00:00Z')
@@ -501,8 +501,8 @@ class HistctlTest(unittest.TestCase):
         self.assertNotIn('as-of', [row['rule'] for row in self.rows('retention', 'list')])
         self.rows('hold', 'list', *as_of)
         self.run_ok('tag', 'create', 'as-of/later')
-        self.run_ok('tag', 'show', 'as-of/later', *as_of, code=1)
-        self.run_ok('get', 'as-of/a', '--as-of', '2000-01-01', code=1)
+        self.run_ok('tag', 'show', 'as-of/later', *as_of, code=3)
+        self.run_ok('get', 'as-of/a', '--as-of', '2000-01-01', code=5)
         self.run_ok('get', 'as-of/a', '--as-of', 'the other day', code=2)
 
     # The rest.
