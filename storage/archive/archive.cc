@@ -41,7 +41,10 @@ constexpr uint32_t kArchiveFormat = 2;
 constexpr size_t kDamageListedMax = 100;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
-// A seal of so many tags takes memory worth giving back.
+// A seal that nobody asked for closes a version only when no version has closed for this long: in a burst such seals come
+// several times a second, and nobody wants to read as of each.
+constexpr absl::Duration kVersionOfSealMin = absl::Minutes(1);
+// A seal of this many tags takes memory worth giving back.
 constexpr size_t kManyTags = 50'000;
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
@@ -121,7 +124,8 @@ class ArchiveImpl : public Archive, private Upkeep {
   void CheckRoom();
   void CloseVersionWhenDue();
   bool SealIsDue();
-  absl::StatusOr<SealResult> SealNow(bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu());
+  enum class Why { kAsked, kDue };
+  absl::StatusOr<SealResult> SealNow(Why why, bool everything) ABSL_LOCKS_EXCLUDED(steps_.mu());
 
   // Constant after construction, or after Init.
   const std::unique_ptr<kv::Store> store_;
@@ -219,7 +223,7 @@ absl::Status ArchiveImpl::Init() {
                           .partitions = partitions_,
                           .pins = pins_,
                           .steps = steps_,
-                          .seal = [this] { return SealNow(/*everything=*/true).status(); },
+                          .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
                           .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
@@ -434,7 +438,7 @@ void ArchiveImpl::Maintain() {
     CloseVersionWhenDue();
     if (!explicitly && !SealIsDue()) continue;
     const bool for_memory = OpenBytesOf(shards_) > shares_.seal_tail_bytes;
-    absl::StatusOr<SealResult> result = SealNow(explicitly || for_memory);
+    absl::StatusOr<SealResult> result = SealNow(explicitly ? Why::kAsked : Why::kDue, explicitly || for_memory);
     last_seal_try_ = result.ok() ? absl::InfinitePast() : absl::Now();
     if (!result.ok()) NoteDamage(result.status());
     if (explicitly) {
@@ -444,7 +448,7 @@ void ArchiveImpl::Maintain() {
   }
 }
 
-absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
+absl::StatusOr<SealResult> ArchiveImpl::SealNow(Why why, bool everything) {
   // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
   // it is not.
   size_t tags = 0;
@@ -453,15 +457,13 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
   const auto at_end = absl::MakeCleanup([&tags] {
     if (tags >= kManyTags) ReturnFreedMemory();
   });
-  // A seal closes a version. If it cannot be closed the seal goes on all the same: that is what makes room.
-  if (write_path_->has_arrived()) NoteDamage(write_path_->CloseVersion(VersionCause::kSeal, "", "").status());
   absl::MutexLock step(&steps_.mu());
   SealInput input{.everything = everything};
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
   absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
   const absl::Time cut = absl::Now();
   Version last_version = 0;
-  write_path_->journal().AtBoundary([&](uint64_t next_position) {
+  const auto freeze = [&](uint64_t next_position) {
     input.journal_position = next_position;
     input.producers = write_path_->producers().TakeChanged();
     input.versions = versions_.Unwritten(&last_version);  // Marks behind the position are the next seal's.
@@ -471,7 +473,17 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(bool everything) {
         shards_left.DecrementCount();
       });
     }
-  });
+  };
+  // A seal closes a version, and cuts where that ends: so what it seals of a tag is mostly of one version. If it cannot be
+  // closed the seal goes on all the same: that is what makes room.
+  bool is_cut = false;
+  if (write_path_->has_arrived() &&
+      (why == Why::kAsked || absl::Now() - write_path_->last_closed() >= kVersionOfSealMin)) {
+    const absl::Status closed = write_path_->CloseVersion(VersionCause::kSeal, "", "", freeze).status();
+    NoteDamage(closed);
+    is_cut = closed.ok();
+  }
+  if (!is_cut) write_path_->journal().AtBoundary(freeze);
   shards_left.Wait();
   for (std::vector<FrozenTag>& part : frozen_by_shard) {
     std::move(part.begin(), part.end(), std::back_inserter(input.frozen));

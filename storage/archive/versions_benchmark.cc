@@ -1,7 +1,7 @@
 // What versions cost: bytes a sample in settled blocks, and reads as of a version beside plain ones. In memory.
 //
 //   versions_benchmark --benchmark_filter=Bytes
-//   versions_benchmark --benchmark_filter=Read
+//   versions_benchmark --benchmark_filter='Read|Fold'
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -77,18 +77,10 @@ class LiveArchive {
 };
 
 struct Arrival {
-  const char* name;
-  Timestamp step;        // Between the samples of a tag.
-  int count;             // Samples of a tag.
-  double late;           // The share of samples that come late, by up to an hour; the others come after 2 s.
+  Timestamp step = 0;    // Between the samples of a tag.
+  int count = 0;         // Samples of a tag.
+  double late = 0;       // The share of samples that come late, by up to an hour; the others come after 2 s.
   bool at_once = false;  // All of it is imported afterwards.
-};
-constexpr Arrival kArrivals[] = {
-    {"second", kNanosPerSecond, 200'000, 0},
-    {"second_late", kNanosPerSecond, 200'000, 0.05},
-    {"minute", kMinute, 40'000, 0},
-    {"hour", 60 * kMinute, 8'000, 0},
-    {"import", kNanosPerSecond, 200'000, 0, true},
 };
 
 // Bytes of settled blocks, rollups and heads, a sample.
@@ -128,85 +120,107 @@ double BytesASample(const Arrival& arrival, bool closes_versions) {
   return static_cast<double>(live.archive().Stats().block_bytes) / static_cast<double>(made.size());
 }
 
-void BM_BytesASample(benchmark::State& state) {
-  const Arrival& arrival = kArrivals[state.range(0)];
-  state.SetLabel(arrival.name);
+void BM_BytesASample(benchmark::State& state, const Arrival& arrival) {
   for (auto _ : state) {
     const double with = BytesASample(arrival, true), without = BytesASample(arrival, false);
     state.counters["B/sample"] = with;
     state.counters["of_versions"] = with - without;
   }
 }
-BENCHMARK(BM_BytesASample)
-    ->DenseRange(0, std::size(kArrivals) - 1)
-    ->Iterations(1)
-    ->Unit(benchmark::kMillisecond);
+#define HISTORIAN_BYTES(name, ...) \
+  BENCHMARK_CAPTURE(BM_BytesASample, name, Arrival{__VA_ARGS__})->Iterations(1)->Unit(benchmark::kMillisecond)
+HISTORIAN_BYTES(a_second, kNanosPerSecond, 200'000);
+HISTORIAN_BYTES(a_second_5_percent_late, kNanosPerSecond, 200'000, 0.05);
+HISTORIAN_BYTES(a_minute, kMinute, 40'000);
+HISTORIAN_BYTES(an_hour, 60 * kMinute, 8'000);
+HISTORIAN_BYTES(imported, kNanosPerSecond, 200'000, 0, true);
 
-// Four weeks of a tag with a sample a second. What is read:
-enum What { kHour, kBuckets };
-// As of when: now; a version after which nothing changed; one after which a sample in twenty was said anew, before and after
-// that was settled.
-enum When { kPlain, kUnchanged, kChanged, kChangedAndSettled };
-
-void BM_Read(benchmark::State& state) {
-  const What what = static_cast<What>(state.range(0));
-  const When when = static_cast<When>(state.range(1));
-  state.SetLabel(absl::StrCat(what == kHour ? "raw hour" : "1,000 buckets of 4 weeks",
-                              when == kPlain       ? ", now"
-                              : when == kUnchanged ? ", as of a version after which nothing changed"
-                              : when == kChanged   ? ", as of one after which 5 % changed"
-                                                   : ", the same, settled"));
-  LiveArchive live(/*closes_versions=*/true);
-  const format::PlantKind& kind = format::PlantKindNamed("drift_jittered");
-  const TagId tag = live.MakeTag(kind.type);
-  constexpr int kCount = 4 * 7 * 86'400, kFrame = 6'000;
-  const Samples made = kind.make(kCount, 7);
-  Samples samples;
-  for (int i = 0; i < kCount; ++i) samples.Add(kStart + i * kNanosPerSecond, made.values[i]);
-  for (int i = 0; i < kCount; i += kFrame) {
-    live.Pass(samples.times[i] + kFrame * kNanosPerSecond);
-    live.Write(tag, kind.type, samples.View().Slice(i, std::min(kFrame, kCount - i)));
-  }
-  HISTORIAN_CHECK(live.archive().upkeep().Seal(/*settle=*/true).ok());
-  const Version version = live.archive().MarkVersion("", "").value().version;
-  if (when >= kChanged) {
+// Four weeks of a tag with a sample a second. A version closed after them, then a sample in twenty was said anew, and perhaps
+// settled.
+struct FourWeeks {
+  explicit FourWeeks(bool settled) : live(/*closes_versions=*/true) {
+    const format::PlantKind& kind = format::PlantKindNamed("drift_jittered");
+    tag = live.MakeTag(kind.type);
+    const Samples made = kind.make(kCount, 7);
+    Samples samples;
+    for (int i = 0; i < kCount; ++i) samples.Add(kStart + i * kNanosPerSecond, made.values[i]);
+    for (int i = 0; i < kCount; i += kFrame) {
+      live.Pass(samples.times[i] + kFrame * kNanosPerSecond);
+      live.Write(tag, kind.type, samples.View().Slice(i, std::min(kFrame, kCount - i)));
+    }
+    HISTORIAN_CHECK(live.archive().upkeep().Seal(/*settle=*/true).ok());
+    version = live.archive().MarkVersion("", "").value().version;
     std::mt19937_64 random(5);
     Samples anew;
     for (int i = 0; i < kCount; ++i) {
       if (random() % 20 == 0) anew.Add(samples.times[i], BitsOfFloat64(1e6 + i));
-      if (anew.size() == 6'000 || (i + 1 == kCount && !anew.empty())) {
-        live.Write(tag, kind.type, anew.View());
-        anew.Clear();
-      }
+      if (anew.size() < kFrame && (i + 1 < kCount || anew.empty())) continue;
+      live.Write(tag, kind.type, anew.View());
+      anew.Clear();
     }
-    HISTORIAN_CHECK(live.archive().upkeep().Seal(/*settle=*/when == kChangedAndSettled).ok());
+    HISTORIAN_CHECK(live.archive().upkeep().Seal(settled).ok());
+    last = live.archive().MarkVersion("", "").value().version;
   }
-  const Version as_of = when == kPlain ? kVersionNow : version;
-  const Timestamp end = samples.times.back() + kNanosPerSecond;
-  std::vector<Timestamp> edges;
-  for (int i = 0; i <= 1000; ++i) edges.push_back(kStart + (end - kStart) / 1000 * i);
+
+  static FourWeeks& Get(bool settled) {
+    static FourWeeks unsettled_weeks(false), settled_weeks(true);
+    return settled ? settled_weeks : unsettled_weeks;
+  }
+
+  static constexpr int kCount = 4 * 7 * 86'400, kFrame = 6'000;
+  static constexpr Timestamp kEnd = kStart + kCount * kNanosPerSecond;
+  LiveArchive live;
+  TagId tag = 0;
+  Version version = 0;  // Before what was said anew.
+  Version last = 0;     // Behind it.
+};
+
+enum class When { kNow, kLast, kBefore };
+Version VersionOf(const FourWeeks& weeks, When when) {
+  return when == When::kNow ? kVersionNow : when == When::kLast ? weeks.last : weeks.version;
+}
+
+void BM_ReadRawHour(benchmark::State& state, bool settled, When when) {
+  FourWeeks& weeks = FourWeeks::Get(settled);
   uint64_t count = 0;
   for (auto _ : state) {
-    if (what == kHour) {
-      const auto reader = live.archive().ReadRaw(
-          {.tag = tag, .start = end - 3600 * kNanosPerSecond, .end = end, .as_of = as_of});
-      HISTORIAN_CHECK(reader.ok());
-      Samples batch;
-      while (*(*reader)->Next(&batch)) count += batch.size();
-    } else {
-      const auto reader = live.archive().ReadFolded(tag, nullptr, as_of);
-      HISTORIAN_CHECK(reader.ok());
-      HISTORIAN_CHECK((*reader)
-                          ->Fold(edges, Interpolation::kSloped, kExtremes | kSums,
-                                 [&](size_t, const Interval& interval) { count += interval.samples.count; })
-                          .ok());
-    }
+    const auto reader = weeks.live.archive().ReadRaw({.tag = weeks.tag,
+                                                      .start = FourWeeks::kEnd - 3600 * kNanosPerSecond,
+                                                      .end = FourWeeks::kEnd,
+                                                      .as_of = VersionOf(weeks, when)});
+    HISTORIAN_CHECK(reader.ok());
+    Samples batch;
+    while (*(*reader)->Next(&batch)) count += batch.size();
   }
-  state.counters["samples"] = static_cast<double>(count) / static_cast<double>(state.iterations());
+  HISTORIAN_CHECK(count == 3600 * static_cast<uint64_t>(state.iterations()));
 }
-BENCHMARK(BM_Read)
-    ->ArgsProduct({{kHour, kBuckets}, {kPlain, kUnchanged, kChanged, kChangedAndSettled}})
-    ->Unit(benchmark::kMicrosecond);
+
+// In 1,000 intervals.
+void BM_FoldFourWeeks(benchmark::State& state, bool settled, When when) {
+  FourWeeks& weeks = FourWeeks::Get(settled);
+  std::vector<Timestamp> edges;
+  for (int i = 0; i <= 1000; ++i) edges.push_back(kStart + (FourWeeks::kEnd - kStart) / 1000 * i);
+  uint64_t count = 0;
+  for (auto _ : state) {
+    const auto reader = weeks.live.archive().ReadFolded(weeks.tag, nullptr, VersionOf(weeks, when));
+    HISTORIAN_CHECK(reader.ok());
+    HISTORIAN_CHECK((*reader)
+                        ->Fold(edges, Interpolation::kSloped, kExtremes | kSums,
+                               [&](size_t, const Interval& interval) { count += interval.samples.count; })
+                        .ok());
+  }
+  HISTORIAN_CHECK(count == static_cast<uint64_t>(FourWeeks::kCount) * state.iterations());
+}
+
+#define HISTORIAN_READ(benchmark)                                             \
+  BENCHMARK_CAPTURE(benchmark, settled_now, true, When::kNow);                \
+  BENCHMARK_CAPTURE(benchmark, settled_as_of_the_last, true, When::kLast);    \
+  BENCHMARK_CAPTURE(benchmark, settled_as_of_before, true, When::kBefore);    \
+  BENCHMARK_CAPTURE(benchmark, unsettled_now, false, When::kNow);             \
+  BENCHMARK_CAPTURE(benchmark, unsettled_as_of_the_last, false, When::kLast); \
+  BENCHMARK_CAPTURE(benchmark, unsettled_as_of_before, false, When::kBefore)
+HISTORIAN_READ(BM_ReadRawHour);
+HISTORIAN_READ(BM_FoldFourWeeks);
 
 }  // namespace
 }  // namespace historian

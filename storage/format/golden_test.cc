@@ -285,8 +285,9 @@ std::vector<VersionCase> VersionCases() {
   add("distances", EverySecond(1800, zero),
       [](size_t i) { return static_cast<uint32_t>((i + 2 + (i % 60 == 7 ? 1800 : 0)) / 600) + 1; });
   add("no_distances", EverySecond(1800, zero), [](size_t i) { return static_cast<uint32_t>(i / 600) + 1; });
-  // A backfill in two parts.
-  add("versions", EverySecond(1000, zero), [](size_t i) { return i < 300 ? 70'000u : 70'001u; });
+  // A backfill in two parts, and one of which the parts came in turns.
+  add("steps", EverySecond(1000, zero), [](size_t i) { return i < 300 ? 70'000u : 70'001u; });
+  add("versions", EverySecond(1000, zero), [](size_t i) { return i % 300 < 150 ? 70'001u : 70'000u; });
   return cases;
 }
 
@@ -473,7 +474,7 @@ TEST_F(Golden, VersionsAreWrittenAndReadAsEver) {
     ASSERT_TRUE(read.ok()) << c.name << ": " << read;
     EXPECT_EQ(versions, c.versions) << c.name;
   }
-  EXPECT_THAT(forms, testing::ElementsAre(1, 2, 3));
+  EXPECT_THAT(forms, testing::ElementsAre(1, 2, 3, 4));
 }
 
 // rollup.md's example as it was written before samples had versions.

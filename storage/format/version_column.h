@@ -1,9 +1,10 @@
 // File: storage/format/version_column.h
 //
 // The versions of a page's samples, as a column of its own: reads that do not ask for it never touch it. It is
-// written in the cheaper of two forms:
+// written in the cheapest of these forms:
 //
-//   versions    themselves: an import, a backfill, a minute's samples are a run or a few
+//   steps       a few runs in which versions rise: a minute's samples, an import. Quick, so open pages have it where they can
+//   versions    themselves
 //   distances   from the version that was open at each sample's own time: all 0 for what came as it was measured, at any
 //               rate
 //
@@ -32,7 +33,7 @@ struct PageVersions {
   std::string column;  // Empty when both are the same.
 };
 
-// Of 1 or more samples. kFast writes versions themselves and does not call open_at.
+// Of 1 or more samples. kFast writes steps or versions themselves and does not call open_at.
 PageVersions EncodeVersions(const SamplesView& samples, Density density, OpenAt open_at);
 
 // Makes *versions those of the samples with these times. open_at must give what it gave the writer for all versions that

@@ -145,13 +145,13 @@ Journal::~Journal() {
   thread_.join();
 }
 
-void Journal::Append(std::string record, uint64_t epoch, Done done) {
+void Journal::Append(std::string record, uint64_t epoch, Done done, Boundary behind) {
   HISTORIAN_CHECK(!record.empty());
   absl::MutexLock lock(&mu_);
-  queue_.push_back({std::move(record), epoch, std::move(done), nullptr});
+  queue_.push_back({std::move(record), epoch, std::move(done), std::move(behind)});
 }
 
-void Journal::AtBoundary(absl::AnyInvocable<void(uint64_t)> task) {
+void Journal::AtBoundary(Boundary task) {
   absl::MutexLock lock(&mu_);
   queue_.push_back({std::string(), 0, nullptr, std::move(task)});
 }
@@ -188,7 +188,7 @@ void Journal::Run() {
       entries.swap(queue_);
     }
     for (size_t begin = 0; begin < entries.size();) {
-      if (entries[begin].boundary != nullptr) {
+      if (entries[begin].record.empty()) {
         entries[begin].boundary(log_->end());
         ++begin;
         continue;
@@ -200,9 +200,11 @@ void Journal::Run() {
         continue;
       }
       size_t end = begin, bytes = 0;
-      while (end < entries.size() && entries[end].boundary == nullptr && entries[end].epoch == epoch() &&
+      bool ended = false;
+      while (!ended && end < entries.size() && !entries[end].record.empty() && entries[end].epoch == epoch() &&
              (end == begin || bytes + entries[end].record.size() <= kBatchBytesMax)) {
         bytes += entries[end].record.size();
+        ended = entries[end].boundary != nullptr;
         ++end;
       }
       const uint64_t position = log_->end();
@@ -215,7 +217,9 @@ void Journal::Run() {
           entries[begin].done(status);
         }
       }
-      if (status.ok()) after_commit_();
+      if (!status.ok()) continue;
+      after_commit_();
+      if (ended) entries[end - 1].boundary(log_->end());
     }
   }
 }

@@ -63,17 +63,23 @@ class Journal {
   // Receives the position of the record's batch. Records of one batch share it; the next batch's is higher. A
   // seal may trim below the position of the first batch that it does not cover.
   using Done = absl::AnyInvocable<void(absl::StatusOr<uint64_t> position)>;
+  using Boundary = absl::AnyInvocable<void(uint64_t next_position)>;
 
   // Queues a record of any size above 0. An epoch ends with the first failure: neither the record that failed
   // nor any of the epoch behind it is in the journal. So what a writer appends in one epoch is there without
   // a hole, or cut off at its end.
   // Errors, given to `done`: ResourceExhausted, there is no room. Unavailable, the epoch has ended.
-  void Append(std::string record, uint64_t epoch, Done done);
+  void Append(std::string record, uint64_t epoch, Done done) {
+    Append(std::move(record), epoch, std::move(done), nullptr);
+  }
+  // With `behind`, the record ends its batch, and when it is durable `behind` is called as by AtBoundary, with nothing
+  // between them. After an error it is not called.
+  void Append(std::string record, uint64_t epoch, Done done, Boundary behind);
   uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
   // Calls `task` on the journal's thread, between batches, with the position of the next batch. The `done`s
   // of everything before that position have been called, and none after it.
-  void AtBoundary(absl::AnyInvocable<void(uint64_t next_position)> task);
+  void AtBoundary(Boundary task);
 
   absl::Status Trim(uint64_t position);
 
@@ -87,10 +93,10 @@ class Journal {
 
  private:
   struct Entry {
-    std::string record;
+    std::string record;  // Empty: only `boundary` is to be called.
     uint64_t epoch = 0;
     Done done;
-    absl::AnyInvocable<void(uint64_t)> boundary;  // If set the entry is a task, not a record.
+    Boundary boundary;  // Behind the record; may be null.
   };
 
   Journal(std::unique_ptr<kv::Log> log, std::function<void()> after_commit)

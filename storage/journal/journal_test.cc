@@ -85,6 +85,43 @@ TEST(Journal, RecordsQueuedTogetherShareACommit) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(order[i], i);
 }
 
+TEST(Journal, ARecordWithABoundaryEndsItsBatch) {
+  auto store = kv::NewMemoryStore();
+  Replayed replayed;
+  auto journal = OpenJournal(*store, &replayed);
+  absl::Notification hold, held, done;
+  journal->AtBoundary([&](uint64_t) {
+    held.Notify();
+    hold.WaitForNotification();
+  });
+  held.WaitForNotification();
+  std::vector<int> order;
+  uint64_t boundary = 0;
+  std::vector<uint64_t> positions;
+  for (int i = 0; i < 10; ++i) {
+    const auto noted = [&, i](absl::StatusOr<uint64_t> position) {
+      ASSERT_TRUE(position.ok());
+      positions.push_back(*position);
+      order.push_back(i);
+      if (i == 9) done.Notify();
+    };
+    if (i == 4) {
+      journal->Append("mark", journal->epoch(), noted, [&](uint64_t next_position) {
+        boundary = next_position;
+        order.push_back(100);
+      });
+    } else {
+      journal->Append("record", journal->epoch(), noted);
+    }
+  }
+  hold.Notify();
+  done.WaitForNotification();
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4, 100, 5, 6, 7, 8, 9));
+  EXPECT_LT(positions[4], boundary);
+  EXPECT_EQ(positions[5], boundary) << "what comes behind begins a batch";
+  EXPECT_EQ(journal->commits(), 2u);
+}
+
 TEST(Journal, TrimDropsWhatASealCovers) {
   auto disk = std::make_shared<kv::MemoryDisk>();
   Replayed replayed;

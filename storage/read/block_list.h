@@ -21,7 +21,7 @@ absl::StatusOr<std::vector<BlockInfo>> ListBlocks(const ReadView& view, Timestam
 // Adds what the tag has in blocks and rollups. Errors: those of ListBlocks.
 absl::Status AddSealed(kv::Store& store, const ReadView& view, TagStorage* storage);
 
-// NotFound when there is none, or its samples have expired.
+// NotFound: there is no such block, or its samples have expired.
 absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& expired, const Tag& tag,
                                           const format::BlockId& id);
 

@@ -53,7 +53,7 @@ class HeadCache {
       const TagHeads& heads, TagId tag, ValueType type, int32_t partition, Version version,
       absl::FunctionRef<absl::StatusOr<PagesAsOf>(absl::Status* damage)> read, absl::Status* damage);
 
-  // The rollup as stored, null when there is none. DataLoss when it is damaged.
+  // The rollup as stored; null when the tag has no rollup there. DataLoss: it is damaged.
   absl::StatusOr<std::shared_ptr<const format::Rollup>> Rollup(int32_t partition, TagId tag);
 
   // Forget these, and what loads under way have read of them: call after the store has changed.

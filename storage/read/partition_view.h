@@ -69,7 +69,7 @@ class PartitionView {
   // not.
   size_t whole_block(size_t cluster) const;
 
-  // Index of the first cluster that ends at or after t; clusters() when there is none.
+  // The index of the first cluster that ends at or after t; clusters() when all end before.
   size_t FirstEndingAtOrAfter(Timestamp t) const;
 
   // *samples become the cluster's visible samples: times rise strictly. DataLoss names tag and times; what
@@ -103,7 +103,7 @@ class PartitionView {
     size_t begin = 0;  // In pages_, by rank.
     size_t end = 0;
   };
-  // A chain is cut before a page when so many, and as many as reach over from before, begin in the cluster:
+  // A chain is cut before a page when this many pages, and as many as reach over from before, begin in the cluster:
   // that bounds what is read for a few samples, and reading all of it to twice its pages.
   static constexpr size_t kClusterPages = 4;
 

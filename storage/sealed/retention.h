@@ -16,7 +16,7 @@
 // take its time, and be interrupted.
 //
 // Threads: any number, but nobody changes rules and holds on the threads of the journal and the shards.
-// Errors: InvalidArgument, a rule or hold that is none (the message says which limit); NotFound, no such one;
+// Errors: InvalidArgument, a rule or hold is not valid (the message says which limit); NotFound, no such one;
 // those of the store.
 #ifndef HISTORIAN_STORAGE_SEALED_RETENTION_H_
 #define HISTORIAN_STORAGE_SEALED_RETENTION_H_
@@ -89,7 +89,7 @@ struct Expired {
   PartitionSet all;  // Everything.
   PartitionSet raw;  // Raw samples; rollups are there.
 
-  // No raw samples are to be seen, and none are taken.
+  // Readers see no raw samples, and writes of raw samples are rejected.
   bool HasRaw(int32_t partition) const { return all.Contains(partition) || raw.Contains(partition); }
   bool HasAll(int32_t partition) const { return all.Contains(partition); }
   // One past the last partition of which anything expired.

@@ -14,10 +14,10 @@
 namespace historian {
 namespace {
 
-// In the newest partition a block is cut when so many full pages are there: fewer make blocks whose heads and
+// In the newest partition a block is cut when this many full pages are there: fewer make blocks whose heads and
 // keys cost more than need be, more keep more in memory.
 constexpr size_t kPagesWorthABlock = 8;
-// So many late samples of a tag are worth blocks of their own.
+// This many late samples of a tag are worth blocks of their own.
 constexpr size_t kLateWorthABlock = format::kPageSamples;
 
 // Splits a frozen tail into blocks and what stays. Statements must become blocks in the order in which they

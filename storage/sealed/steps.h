@@ -1,8 +1,8 @@
 // File: storage/sealed/steps.h
 //
 // What is sealed changes in steps, one at a time, each of them all or nothing: a seal, the end of a settling,
-// a partition dropped, garbage gone. Whoever makes one writes its blocks with a BlockWriter and commits them
-// here; this alone numbers seals, keeps the partitions' records and the checkpoint, and hands a step to the
+// a partition dropped, garbage gone. The code that makes a step writes its blocks with a BlockWriter and
+// commits them here. This class alone numbers seals, keeps the partitions' records and the checkpoint, and hands a step to the
 // store.
 //
 //   Step{blocks, records, ...} -> Commit -> one Store::Ingest: blocks, records, partitions, checkpoint

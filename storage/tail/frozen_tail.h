@@ -2,7 +2,7 @@
 //
 // Tails as others than their shard see them: frozen for a seal, or as a reader finds them.
 //
-// Threads: any number; none of it changes.
+// Threads: any number; nothing here changes.
 #ifndef HISTORIAN_STORAGE_TAIL_FROZEN_TAIL_H_
 #define HISTORIAN_STORAGE_TAIL_FROZEN_TAIL_H_
 

@@ -12,7 +12,7 @@
 namespace historian {
 namespace {
 
-// So many at a time, that locks are not what takes the time.
+// Restored at a time, so that the lock costs little.
 constexpr size_t kTailsAtOnce = 256;
 constexpr uint64_t kTraitsAtOnce = 1024;
 

@@ -65,7 +65,7 @@ void Shard::Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Chan
 }
 
 void Shard::ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded) {
-  // What a tail waits in is somewhere in memory: it is asked for so many tags ahead.
+  // The array of each tail is somewhere in memory: it is prefetched this many tags ahead.
   constexpr size_t kAhead = 12;
   Tail* tails[kAhead];
   size_t places[kAhead];
@@ -129,7 +129,7 @@ void Shard::FreezeOne(TagId tag, std::vector<FrozenTag>* frozen) {
 }
 
 void Shard::Freeze(bool all, std::vector<FrozenTag>* frozen) {
-  // A reader waits for so many at most.
+  // Tails frozen under the lock at once: a reader waits for no more.
   constexpr size_t kAtOnce = 1000;
   std::vector<TagId> tags;
   {

@@ -17,7 +17,7 @@ namespace historian {
 // Threads: one that posts. The shards must run until it is destroyed.
 class ShardWork {
  public:
-  // At most so many tasks are under way, for all shards together.
+  // under_way_max: the most tasks that are under way at once, of all shards together.
   explicit ShardWork(int under_way_max) : under_way_max_(under_way_max) {}
   ~ShardWork() { Finish().IgnoreError(); }
 

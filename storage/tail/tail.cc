@@ -12,7 +12,7 @@
 namespace historian {
 namespace {
 
-// Late samples are sorted into runs when so many have come.
+// Late samples are sorted into runs when there are this many.
 constexpr size_t kLateMax = format::kPageSamples;
 
 bool AllGood(const SamplesView& samples) {

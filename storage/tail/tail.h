@@ -88,7 +88,7 @@ class alignas(64) Tail {
   // null everything returns (the seal failed).
   void Thaw(const std::vector<PageRun>* left);
 
-  // For recovery, of a new tail: the state a seal wrote down. Runs as in FrozenTail, or none.
+  // For recovery, of a new tail: the state that a seal wrote down. `runs` as in FrozenTail; it may be empty.
   void Restore(std::vector<PageRun> runs, std::optional<Timestamp> frontier,
                std::optional<LatestSample> latest, Timestamp oldest);
 

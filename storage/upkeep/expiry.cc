@@ -10,7 +10,7 @@
 namespace historian {
 namespace {
 
-// A partition is rewritten when this part of its bytes has expired, one in so many: less would be much
+// A partition is rewritten when one byte in this many has expired: less would be much
 // writing for little space.
 constexpr uint64_t kExpiredShareWorthRewriting = 4;
 

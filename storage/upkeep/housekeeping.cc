@@ -16,7 +16,7 @@
 namespace historian {
 namespace {
 
-// How often the thread looks for work; more often when it is not to wait so long.
+// How often the thread looks for work; more often when a shorter delay is configured.
 constexpr absl::Duration kPeriod = absl::Seconds(1);
 constexpr absl::Duration kPeriodMin = absl::Milliseconds(10);
 // A clock that has moved farther than this since the rules were last applied is not believed: it may be

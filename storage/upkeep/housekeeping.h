@@ -34,12 +34,12 @@
 namespace historian {
 
 struct HousekeepingOptions {
-  // A partition into which nothing was sealed for so long is settled when its time is over or late samples
+  // A partition is settled when nothing was sealed into it for this long, and its time is over or late samples
   // are a quarter of it.
   absl::Duration settle_delay = absl::Minutes(10);
   // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
   absl::Duration retention_period = absl::Minutes(10);
-  // Settling leaves so much of the disk free.
+  // Settling leaves this much of the disk free.
   uint64_t disk_reserve_bytes = uint64_t{256} << 20;
 };
 
@@ -58,7 +58,7 @@ class Housekeeping {
     Steps& steps;
     // Seals everything that is open.
     std::function<absl::Status()> seal;
-    // Remembers damage for whoever looks after the archive.
+    // Remembers damage, for the archive's status.
     std::function<void(const absl::Status&)> note_damage;
   };
   struct Stats {

@@ -37,7 +37,7 @@ constexpr int kRereadsMax = 3;
 
 absl::Status Damaged(absl::string_view what) { return absl::DataLossError(what); }
 
-// The first field in which they differ; empty: none.
+// The first field in which they differ; empty when they are equal.
 absl::string_view FirstDifference(const Summary& a, const Summary& b) {
   const struct {
     const char* field;

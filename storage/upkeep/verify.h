@@ -11,7 +11,7 @@
 //   rollups      against the summaries recomputed from the settled blocks' pages
 //   superseded   as blocks
 //
-// In this order, which is that in which samples move: none is missed. What a seal or settling replaces
+// In this order, in which samples move too, so that no sample is missed. What a seal or settling replaces
 // meanwhile is no damage: before anything is reported it is looked up again, and read anew when it changed.
 // Damage does not end it: what is behind is checked all the same.
 //

@@ -18,7 +18,7 @@ namespace historian {
 
 // Why a version closed. DO NOT CHANGE the numbers: stored.
 enum class VersionCause : uint8_t {
-  kSeal = 1,    // Open samples became blocks.
+  kSeal = 1,    // Open samples became blocks. At most once a minute, unless the seal was asked for.
   kMark = 2,    // Somebody asked for it.
   kPeriod = 3,  // It was open for ArchiveOptions::version_period, and something had arrived.
 };

@@ -37,8 +37,8 @@ class VersionTable {
   // The version that what arrives now belongs to: it has the next number to close.
   Version open() const ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Whoever changes a definition holds it shared, from open() until the change is durable and readers see it. Whoever
-  // closes a version holds it exclusively, from Next() until Add(). Both wait for the disk meanwhile, but never for a
+  // A change of a definition holds it shared, from open() until the change is durable and readers see it. The closing of
+  // a version holds it exclusively, from Next() until Add(). Both wait for the disk meanwhile, but never for a
   // client. Closing waits for the journal's thread and the shards', so neither is done on those.
   absl::Mutex& closing_mu() const ABSL_LOCK_RETURNED(closing_mu_) { return closing_mu_; }
 

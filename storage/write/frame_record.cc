@@ -83,7 +83,7 @@ size_t LateAtBegin(const SamplesView& samples) {
   return begin;
 }
 
-// The end of the page that begins there in a column of which so many samples came late.
+// The end of the page that begins there, in a column with this many late samples.
 size_t EndOfPage(size_t begin, size_t late, size_t size) {
   return std::min(begin + format::kPageSamplesMax, begin < late ? late : size);
 }

@@ -6,8 +6,8 @@
 #include "absl/strings/escaping.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "storage/write/frame_record.h"
 #include "storage/format/worked_examples.h"
+#include "storage/write/frame_record.h"
 
 namespace historian {
 namespace {

@@ -41,7 +41,7 @@ class MemoryGate {
   MemoryGate(boost::asio::io_context& io, const Limits& limits, std::function<uint64_t()> tail_bytes);
 
   // Takes memory for a frame at once.
-  // Errors: ResourceExhausted, there is none, or others wait for it; names the budget. That of Close.
+  // Errors: ResourceExhausted, there is no memory left, or others wait for it; names the budget. Close's status.
   absl::Status Take(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   // Takes memory for a frame when those before it have theirs. Calls `let_in` once, with the errors of Take
   // after wait_max, and with those of RefuseWaiting and Close.

@@ -55,7 +55,7 @@ class Producers {
   // Ends the openings that wait, and refuses new ones.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // The number of the last frame that is durable and visible; 0: none.
+  // The number of the last frame that is durable and visible; 0: there is no such frame.
   uint64_t Durable(absl::string_view name) const;
 
   // A frame goes on its way: false when the handle is not the valid one.

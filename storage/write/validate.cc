@@ -80,7 +80,7 @@ std::string ValueMessage(RejectionReason reason, ValueType type, ValueBits value
   if (type == ValueType::kString) {
     return absl::StrCat("string of ", strings[value].size(), " bytes; the limit is ", kStringBytesMax);
   }
-  return absl::StrCat("value ", value, " is none of type ", ValueTypeName(type));
+  return absl::StrCat("value ", value, " is not one of type ", ValueTypeName(type));
 }
 
 std::string ExpiredMessage(TagId tag, Timestamp time) {

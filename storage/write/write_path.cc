@@ -15,9 +15,9 @@
 namespace historian {
 namespace {
 
-// What recovery holds in memory at once: so many parts of frames.
+// Parts of frames that recovery holds in memory at once.
 constexpr int kReplayTasksMax = 64;
-// Small frames of one commit go through the shards together until they have so many samples.
+// Small frames of one commit go through the shards together until they have this many samples.
 constexpr uint64_t kTogetherSamples = 8192;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
@@ -199,7 +199,8 @@ void WritePath::AfterCommit() {
 }
 
 absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::string_view author,
-                                                      absl::string_view comment) {
+                                                      absl::string_view comment,
+                                                      Journal::Boundary at_boundary) {
   ClosedVersion closed;
   absl::Notification visible;
   {
@@ -210,18 +211,21 @@ absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::
     closed.comment = std::string(comment);
     absl::Status status;
     absl::Notification marked;
-    journal_->Append(EncodeVersionMark(closed), journal_->epoch(), [&](absl::StatusOr<uint64_t> position) {
+    const auto done = [&](absl::StatusOr<uint64_t> position) {
       status = position.status();
       if (position.ok()) {
         closed.journal_position = *position;
         OnVersionJournaled(closed, [&visible] { visible.Notify(); });
       }
       marked.Notify();
-    });
+    };
+    journal_->Append(EncodeVersionMark(closed), journal_->epoch(), done, std::move(at_boundary));
     marked.WaitForNotification();
     RETURN_IF_ERROR(Annotate(status, absl::StrCat("closing version ", closed.version)));
   }
   visible.WaitForNotification();
+  absl::MutexLock lock(&mu_);
+  last_closed_ = absl::Now();
   return closed;
 }
 
@@ -309,6 +313,11 @@ void WritePath::SetRoom(absl::Status room) {
   if (!room.ok()) gate_.RefuseWaiting(room);
   absl::MutexLock lock(&mu_);
   no_room_ = std::move(room);
+}
+
+absl::Time WritePath::last_closed() const {
+  absl::MutexLock lock(&mu_);
+  return last_closed_;
 }
 
 absl::Time WritePath::dirty_since() const {

@@ -94,14 +94,20 @@ class WritePath {
   // Closes the open version, and waits until that is durable and everything stated in it is visible. Changes of definitions
   // that have begun become durable first, others wait for the mark. Errors: those of the journal; the version stays open
   // then. Threads: any but those of the journal and the shards.
+  // at_boundary: called on the journal's thread when the version has closed there, between it and the next one, with the
+  // position of the next batch; may be null. What it posts to the shards comes behind all of the version and before all else.
   absl::StatusOr<ClosedVersion> CloseVersion(VersionCause cause, absl::string_view author,
-                                             absl::string_view comment) ABSL_LOCKS_EXCLUDED(mu_);
+                                             absl::string_view comment,
+                                             Journal::Boundary at_boundary = nullptr)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // When a version last closed; the infinite past when that was before the start.
+  absl::Time last_closed() const ABSL_LOCKS_EXCLUDED(mu_);
   // Whether anything has become durable since the last version closed.
   bool has_arrived() const { return has_arrived_.load(std::memory_order_acquire); }
 
   // Not OK: the disk's reserve is reached, and writes are refused with this until it is OK again.
   void SetRoom(absl::Status room) ABSL_LOCKS_EXCLUDED(mu_);
-  // Since when there are samples that no seal has seen; the infinite future when there are none.
+  // Since when there are samples that no seal has seen; the infinite future when there are no such samples.
   absl::Time dirty_since() const ABSL_LOCKS_EXCLUDED(mu_);
   // A seal has written down everything from before `cut`.
   void NoteSealed(absl::Time cut) ABSL_LOCKS_EXCLUDED(mu_);
@@ -124,7 +130,7 @@ class WritePath {
     std::vector<std::unique_ptr<Applying>> frames;
     uint64_t samples = 0;
     uint64_t ticket = 0;
-    Version closes = 0;                // The version that ends with these; 0: none.
+    Version closes = 0;                // The version that closes with these; 0: no version does.
     absl::AnyInvocable<void()> after;  // Called at the end; may be null.
     std::atomic<int> shards_left{0};
   };
@@ -167,6 +173,7 @@ class WritePath {
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   absl::Time retry_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Time dirty_since_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  absl::Time last_closed_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
 };
 
 }  // namespace historian

@@ -58,6 +58,7 @@ ENGINE = [
     ('storage/aggregate/summary_benchmark', r'SummarizePage/float64|MergePages'),
     ('storage/aggregate/interval_fold_benchmark', r'Pages|FoldTrend'),
     ('storage/archive/archive_benchmark', r'BM_(Write|Fold|ReadRawHour)/(6400|21600)'),
+    ('storage/archive/versions_benchmark', r'.'),
     ('server/wire_benchmark', r'BM_(FrameFromWire|ParseFrame)/64$|BM_ColumnToWire/16384'),
     ('storage/kv/kv_benchmark', r'.'),
 ]
