@@ -45,6 +45,22 @@ absl::StatusOr<uint64_t> AppendAndWait(Journal& journal, std::string record, uin
   return result;
 }
 
+// Keeps the journal from writing what is queued, until Release.
+class Hold {
+ public:
+  explicit Hold(Journal& journal) {
+    journal.AtBoundary([this](uint64_t) {
+      held_.Notify();
+      release_.WaitForNotification();
+    });
+    held_.WaitForNotification();
+  }
+  void Release() { release_.Notify(); }
+
+ private:
+  absl::Notification held_, release_;
+};
+
 TEST(Journal, GivesBackWhatWasAcknowledgedInOrder) {
   auto disk = std::make_shared<kv::MemoryDisk>();
   Replayed replayed;
@@ -65,12 +81,8 @@ TEST(Journal, RecordsQueuedTogetherShareACommit) {
   auto store = kv::NewMemoryStore();
   Replayed replayed;
   auto journal = OpenJournal(*store, &replayed);
-  absl::Notification hold, held, done;
-  journal->AtBoundary([&](uint64_t) {
-    held.Notify();
-    hold.WaitForNotification();
-  });
-  held.WaitForNotification();
+  absl::Notification done;
+  Hold hold(*journal);
   std::vector<int> order;
   for (int i = 0; i < 100; ++i) {
     journal->Append(std::string(100, 'x'), journal->epoch(), [&, i](absl::StatusOr<uint64_t> position) {
@@ -79,7 +91,7 @@ TEST(Journal, RecordsQueuedTogetherShareACommit) {
       if (i == 99) done.Notify();
     });
   }
-  hold.Notify();
+  hold.Release();
   done.WaitForNotification();
   EXPECT_LE(journal->commits(), 2);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(order[i], i);
@@ -89,12 +101,8 @@ TEST(Journal, ARecordWithABoundaryEndsItsBatch) {
   auto store = kv::NewMemoryStore();
   Replayed replayed;
   auto journal = OpenJournal(*store, &replayed);
-  absl::Notification hold, held, done;
-  journal->AtBoundary([&](uint64_t) {
-    held.Notify();
-    hold.WaitForNotification();
-  });
-  held.WaitForNotification();
+  absl::Notification done;
+  Hold hold(*journal);
   std::vector<int> order;
   uint64_t boundary = 0;
   std::vector<uint64_t> positions;
@@ -114,7 +122,7 @@ TEST(Journal, ARecordWithABoundaryEndsItsBatch) {
       journal->Append("record", journal->epoch(), noted);
     }
   }
-  hold.Notify();
+  hold.Release();
   done.WaitForNotification();
   EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4, 100, 5, 6, 7, 8, 9));
   EXPECT_LT(positions[4], boundary);

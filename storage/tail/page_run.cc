@@ -122,7 +122,8 @@ format::BlockHead HeadOf(ValueType type, const std::vector<EncodedPagePtr>& page
 std::string PayloadOf(const std::vector<EncodedPagePtr>& pages) {
   std::string payload;
   for (const EncodedPagePtr& page : pages) payload.append(page->bytes);
-  return payload + VersionColumnsOf(pages);
+  payload.append(VersionColumnsOf(pages));
+  return payload;
 }
 
 absl::StatusOr<std::vector<EncodedPagePtr>> PagesOf(const format::BlockHead& head,

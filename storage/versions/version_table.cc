@@ -89,8 +89,8 @@ std::string VersionTable::DescribeLocked(Version version) const {
 }
 
 absl::StatusOr<Version> VersionTable::Resolve(const AsOf& as_of) const {
-  absl::MutexLock lock(&mu_);
   if (as_of.version == kVersionNow && !as_of.time.has_value()) return kVersionNow;
+  absl::MutexLock lock(&mu_);
   const auto visible_end = std::partition_point(known_.begin(), known_.end(),
                                                 [this](const Known& k) { return k.version <= visible_; });
   const std::string from =
