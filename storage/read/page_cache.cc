@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "storage/format/block.h"
 #include "storage/format/page.h"
-#include "storage/format/version_column.h"
 #include "storage/model/status_macros.h"
+#include "storage/tail/page_run.h"
 
 namespace historian {
 
@@ -93,16 +93,10 @@ absl::StatusOr<Samples> PageFetcher::Decode(const StoredHead& head, size_t i, co
   }
   if (versions == nullptr) return samples;
   const format::PageInfo& info = head.head.pages[i];
-  samples.version = info.lowest_version;
-  if (info.versions_size == 0) return samples;
   const absl::StatusOr<absl::string_view> column = format::VersionBytes(head.head, *payload, i);
   if (!column.ok()) return damaged(column.status());
-  if (absl::Status status = format::DecodeVersions(
-          info.lowest_version, info.highest_version, *column, samples.times.data(), samples.size(),
-          [versions](const Timestamp* times, size_t size, uint32_t* open) {
-            versions->OpenAt(times, size, open);
-          },
-          &samples.versions);
+  if (absl::Status status =
+          ReadVersions(info.lowest_version, info.highest_version, *column, *versions, &samples);
       !status.ok()) {
     return damaged(status);
   }

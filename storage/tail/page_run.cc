@@ -50,19 +50,23 @@ EncodedPagePtr MakeEncodedPage(ValueType type, const SamplesView& samples, forma
   return page;
 }
 
+absl::Status ReadVersions(uint32_t lowest, uint32_t highest, absl::string_view column,
+                          const VersionTable& versions, Samples* samples) {
+  samples->version = lowest;
+  samples->versions.clear();
+  if (lowest == highest && column.empty()) return absl::OkStatus();
+  return format::DecodeVersions(
+      lowest, highest, column, samples->times.data(), samples->size(),
+      [&](const Timestamp* times, size_t size, uint32_t* open) { versions.OpenAt(times, size, open); },
+      &samples->versions);
+}
+
 absl::Status DecodeEncodedPage(ValueType type, const EncodedPage& page, const VersionTable& versions,
                                Samples* samples) {
   Samples decoded;
   RETURN_IF_ERROR(format::DecodePage(type, page.bytes, &decoded));
-  if (page.versions.column.empty()) {
-    decoded.version = page.versions.lowest;
-  } else {
-    RETURN_IF_ERROR(format::DecodeVersions(
-        page.versions.lowest, page.versions.highest, page.versions.column, decoded.times.data(),
-        decoded.size(),
-        [&](const Timestamp* times, size_t size, uint32_t* open) { versions.OpenAt(times, size, open); },
-        &decoded.versions));
-  }
+  const format::PageVersions& of_page = page.versions;
+  RETURN_IF_ERROR(ReadVersions(of_page.lowest, of_page.highest, of_page.column, versions, &decoded));
   if (samples->empty()) {
     *samples = std::move(decoded);
   } else {

@@ -47,6 +47,10 @@ struct PageEncoding {
 // Encodes samples (strictly ascending, within one partition, at most a page).
 EncodedPagePtr MakeEncodedPage(ValueType type, const SamplesView& samples, format::EncodeHint* hint,
                                const PageEncoding& encoding = {});
+// Makes the versions of the samples, which are those of a page, what its bounds and its column say. DataLoss: the column is
+// damaged.
+absl::Status ReadVersions(uint32_t lowest, uint32_t highest, absl::string_view column,
+                          const VersionTable& versions, Samples* samples);
 // Appends the page's samples to *samples, versions included. DataLoss: the page is damaged.
 absl::Status DecodeEncodedPage(ValueType type, const EncodedPage& page, const VersionTable& versions,
                                Samples* samples);

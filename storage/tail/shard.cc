@@ -54,12 +54,10 @@ void Shard::BeginVersion(Version version) {
   version_ = static_cast<uint32_t>(version);
 }
 
-void Shard::Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Change* change,
-                   Superseded* superseded) {
+void Shard::Append(Tail& tail, TagId tag, SamplesView samples, Tail::Change* change, Superseded* superseded) {
   if (!tail.dirty()) dirty_.push_back(tag);
-  SamplesView stated = samples;
-  stated.version = version_;
-  const Tail::Change one = tail.Append(stated, superseded);
+  samples.version = version_;
+  const Tail::Change one = tail.Append(samples, superseded);
   change->samples += one.samples;
   change->memory_bytes += one.memory_bytes;
 }

@@ -80,7 +80,7 @@ class Shard {
   Tail& Slot(TagId tag) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Tail& FindOrMake(TagId tag, ValueType type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Adds to one tail, in the open version; what is added up in *change and *superseded goes to the counters with Count.
-  void Append(Tail& tail, TagId tag, const SamplesView& samples, Tail::Change* change, Superseded* superseded)
+  void Append(Tail& tail, TagId tag, SamplesView samples, Tail::Change* change, Superseded* superseded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -14,7 +14,6 @@
 #include "storage/format/page.h"
 #include "storage/format/record_keys.h"
 #include "storage/format/rollup.h"
-#include "storage/format/version_column.h"
 #include "storage/journal/journal.h"
 #include "storage/kv/store.h"
 #include "storage/model/status_macros.h"
@@ -22,6 +21,7 @@
 #include "storage/sealed/steps.h"
 #include "storage/sealed/superseded.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/tail/page_run.h"
 #include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
@@ -267,21 +267,18 @@ class Verifier {
 
   // ---- Blocks
 
-  // The versions of page i, whose samples have these times.
+  // The versions of page i, which has these samples.
   absl::Status CheckVersions(const format::BlockHead& head, absl::string_view payload, size_t i,
-                             const std::vector<Timestamp>& times) {
+                             Samples* samples) {
     const format::PageInfo& page = head.pages[i];
     if (page.highest_version > versions_.open()) {
       return Damaged(
           absl::StrCat("the page has a sample of version ", page.highest_version, ", which has not begun"));
     }
     ASSIGN_OR_RETURN(const absl::string_view column, format::VersionBytes(head, payload, i));
-    std::vector<uint32_t> versions;
-    RETURN_IF_ERROR(format::DecodeVersions(
-        page.lowest_version, page.highest_version, column, times.data(), times.size(),
-        [this](const Timestamp* of, size_t size, uint32_t* open) { versions_.OpenAt(of, size, open); },
-        &versions));
-    const auto [lowest, highest] = std::minmax_element(versions.begin(), versions.end());
+    RETURN_IF_ERROR(ReadVersions(page.lowest_version, page.highest_version, column, versions_, samples));
+    if (samples->versions.empty()) return absl::OkStatus();
+    const auto [lowest, highest] = std::minmax_element(samples->versions.begin(), samples->versions.end());
     if (*lowest != page.lowest_version || *highest != page.highest_version) {
       return Damaged("the head's lowest and highest version are not those of the page's samples");
     }
@@ -299,7 +296,7 @@ class Verifier {
       Summary computed;
       absl::Status status =
           page.ok() ? CheckPage(head.type, stated, *page, &samples_, &computed) : page.status();
-      if (status.ok()) status = CheckVersions(head, payload, i, samples_.times);
+      if (status.ok()) status = CheckVersions(head, payload, i, &samples_);
       if (!status.ok()) {
         damages->push_back({part, tag, stated.first.time, stated.last.time, std::string(status.message())});
       } else if (on_page != nullptr) {
