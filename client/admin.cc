@@ -32,7 +32,7 @@ absl::StatusOr<v1::GetStorageResponse> Admin::Storage(const TagSelection& tags) 
 
 absl::StatusOr<v1::SealResponse> Admin::Seal(bool settle, absl::Duration deadline) const {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  context.set_deadline(DeadlineIn(deadline));
   v1::SealRequest request;
   request.set_settle(settle);
   v1::SealResponse response;

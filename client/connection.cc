@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -80,16 +79,20 @@ absl::StatusOr<Connection> Connection::Open(ConnectionOptions options) {
   return Connection(std::make_shared<const ConnectionOptions>(std::move(options)), std::move(channel));
 }
 
+gpr_timespec DeadlineIn(absl::Duration time) {
+  if (time == absl::InfiniteDuration()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(absl::ToInt64Nanoseconds(time), GPR_TIMESPAN));
+}
+
 absl::Status Connection::WaitUntilConnected(absl::Duration timeout) const {
-  if (channel_->WaitForConnected(absl::ToChronoTime(absl::Now() + timeout))) return absl::OkStatus();
+  if (channel_->WaitForConnected(DeadlineIn(timeout))) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("no connection to ", options_->target, " within ", absl::FormatDuration(timeout)));
 }
 
 void Connection::SetDeadline(grpc::ClientContext* context) const {
-  if (options_->deadline != absl::InfiniteDuration()) {
-    context->set_deadline(absl::ToChronoTime(absl::Now() + options_->deadline));
-  }
+  context->set_deadline(DeadlineIn(options_->deadline));
 }
 
 }  // namespace historian::client

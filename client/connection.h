@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "grpc/support/time.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 
@@ -25,6 +26,9 @@ struct TlsFiles {
   std::string key;          // The private key of `cert`.
   std::string server_name;  // The host in the server's certificate, if it is not that of the target.
 };
+
+// The deadline of a call that begins now, as gRPC takes it; it keeps to monotonic time.
+gpr_timespec DeadlineIn(absl::Duration time);
 
 struct ConnectionOptions {
   std::string target = "127.0.0.1:7720";        // HOST:PORT, or any other gRPC target.

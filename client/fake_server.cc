@@ -40,6 +40,7 @@ void FakeServer::Script(StreamScript script) {
 void FakeServer::Release() {
   absl::MutexLock lock(&mutex_);
   released_ = true;
+  changed_.SignalAll();
 }
 
 void FakeServer::Discard() {
@@ -233,7 +234,7 @@ grpc::Status FakeServer::Write(grpc::ServerContext* context,
   if (!script.reads) {
     absl::MutexLock lock(&mutex_);
     while (!released_ && !context->IsCancelled()) {
-      mutex_.AwaitWithTimeout(absl::Condition(&released_), absl::Milliseconds(20));
+      changed_.WaitFor(&mutex_, absl::Milliseconds(20));
     }
   }
   for (int frames = 0; script.frames < 0 || frames < script.frames; ++frames) {

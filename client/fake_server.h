@@ -25,6 +25,7 @@
 #include "proto/historian/v1/tags.grpc.pb.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::client {
 
@@ -104,6 +105,7 @@ class FakeServer final : public v1::Tags::Service,
   void Store(const v1::Frame& frame, v1::WriteAck* ack) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
+  CondVar changed_;  // Released.
   std::map<std::string, v1::Tag> tags_ ABSL_GUARDED_BY(mutex_);
   std::deque<StreamScript> scripts_ ABSL_GUARDED_BY(mutex_);
   bool released_ ABSL_GUARDED_BY(mutex_) = false;

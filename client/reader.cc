@@ -143,9 +143,7 @@ RawSamples Reader::Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOpt
   request.set_limit(options.limit);
   request.set_continuation(std::move(options.continuation));
   SetAsOf(as_of_, &request);
-  if (options.deadline != absl::InfiniteDuration()) {
-    stream->context.set_deadline(absl::ToChronoTime(absl::Now() + options.deadline));
-  }
+  stream->context.set_deadline(DeadlineIn(options.deadline));
   stream->stub = v1::Query::NewStub(connection_.channel());
   stream->reader = stream->stub->ReadRaw(&stream->context, request);
   return RawSamples(std::move(stream));

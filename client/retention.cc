@@ -19,7 +19,7 @@ absl::StatusOr<Response> Call(const Connection& connection,
                               std::optional<absl::Duration> deadline = std::nullopt) {
   grpc::ClientContext context;
   if (deadline.has_value()) {
-    context.set_deadline(absl::ToChronoTime(absl::Now() + *deadline));
+    context.set_deadline(DeadlineIn(*deadline));
   } else {
     connection.SetDeadline(&context);
   }
@@ -65,9 +65,8 @@ absl::StatusOr<v1::LegalHold> Retention::ReleaseHold(const v1::ReleaseHoldReques
               absl::StrCat("releasing legal hold ", request.id()));
 }
 
-absl::StatusOr<v1::ApplyRetentionResponse> Retention::Apply(bool dry_run, absl::Duration deadline) const {
-  v1::ApplyRetentionRequest request;
-  request.set_dry_run(dry_run);
+absl::StatusOr<v1::ApplyRetentionResponse> Retention::Apply(const v1::ApplyRetentionRequest& request,
+                                                            absl::Duration deadline) const {
   return Call(connection_, &v1::Retention::Stub::Apply, request, "applying the retention rules", deadline);
 }
 

@@ -35,7 +35,8 @@ class Retention {
   absl::StatusOr<v1::LegalHold> ReleaseHold(const v1::ReleaseHoldRequest& request) const;
 
   // May take minutes; fails with DeadlineExceeded after `deadline`.
-  absl::StatusOr<v1::ApplyRetentionResponse> Apply(bool dry_run,
+  // Errors: InvalidArgument, the witness does not agree with the server's clock.
+  absl::StatusOr<v1::ApplyRetentionResponse> Apply(const v1::ApplyRetentionRequest& request,
                                                    absl::Duration deadline = absl::Hours(1)) const;
   absl::StatusOr<v1::WhatIsKeptResponse> WhatIsKept(const TagSelection& tags) const;
 

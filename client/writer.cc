@@ -9,7 +9,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "client/gatherer.h"
 #include "client/wire.h"
 #include "grpcpp/generic/generic_stub.h"
@@ -18,6 +17,7 @@
 #include "grpcpp/support/client_callback.h"
 #include "grpcpp/support/slice.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::client {
 namespace {
@@ -224,7 +224,7 @@ class Writer::Core {
   }
 
   absl::Status Flush(absl::Duration timeout, bool close) {
-    const absl::Time deadline = absl::Now() + timeout;
+    const MonotonicTime deadline = MonotonicTime::Now() + timeout;
     absl::MutexLock lock(&mutex_);
     if (closed_) return absl::OkStatus();
     if (!gatherer_.empty()) CloseFrame();
@@ -234,7 +234,7 @@ class Writer::Core {
       changed_.SignalAll();
     }
     while (final_.ok() && !stopping_ && frames_acknowledged_ < target) {
-      if (changed_.WaitWithDeadline(&mutex_, deadline)) break;
+      if (changed_.WaitUntil(&mutex_, deadline)) break;
     }
     RETURN_IF_ERROR(final_);
     if (frames_acknowledged_ < target) {
@@ -250,7 +250,7 @@ class Writer::Core {
     wake_.Signal();
     if (!open_ && stream_ != nullptr) stream_->Cancel();
     // All is durable; that the stream ends well is mere politeness, so a server that hangs is not waited for.
-    while (streaming_ && !changed_.WaitWithDeadline(&mutex_, deadline)) {
+    while (streaming_ && !changed_.WaitUntil(&mutex_, deadline)) {
     }
     if (stream_ != nullptr) stream_->Cancel();
     return absl::OkStatus();
@@ -276,7 +276,7 @@ class Writer::Core {
     grpc::Slice body;
     uint64_t samples = 0;
     uint64_t sequence = 0;  // 0: not sent yet.
-    absl::Time sent;
+    MonotonicTime sent;
   };
 
   // One attempt at a stream; the core owns it. Its reactions come from gRPC's threads, one after another but
@@ -346,7 +346,7 @@ class Writer::Core {
   void Gather(uint64_t samples, bool columns, AddTo add) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (columns && !gatherer_.TakesColumns()) CloseFrame();
     if (gatherer_.empty()) {
-      open_since_ = absl::Now();
+      open_since_ = MonotonicTime::Now();
       wake_.Signal();
     }
     add(&gatherer_);
@@ -383,7 +383,7 @@ class Writer::Core {
     } else {
       ++counters_.frames_resent;
     }
-    frame.sent = absl::Now();
+    frame.sent = MonotonicTime::Now();
     if (next_ == 1) last_progress_ = frame.sent;
     const grpc::Slice slices[] = {grpc::Slice(WriteRequestPrefix(frame.sequence, frame.body.size())),
                                   frame.body};
@@ -404,7 +404,7 @@ class Writer::Core {
     bool opened = false;
     {
       absl::MutexLock lock(&mutex_);
-      const absl::Time now = absl::Now();
+      const MonotonicTime now = MonotonicTime::Now();
       if (!numbered_) {
         numbered_ = true;
         last_sequence_ = ack.acknowledged();
@@ -490,11 +490,11 @@ class Writer::Core {
         gatherer_.Take();
       }
       // A link that held for long was a good one: the next pause is a short one again.
-      if (absl::Now() - opened_at_ > options_.backoff_max) failures_ = 0;
+      if (MonotonicTime::Now() - opened_at_ > options_.backoff_max) failures_ = 0;
       const absl::Duration pause = std::min(
           options_.backoff_max, options_.backoff_min * static_cast<double>(1 << std::min(failures_, 20)));
       ++failures_;
-      retry_at_ = absl::Now() + pause * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
+      retry_at_ = MonotonicTime::Now() + pause * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
     }
     ended.reset();
     if (options_.on_state) options_.on_state(state);
@@ -508,7 +508,7 @@ class Writer::Core {
     next_ = 0;
     writing_ = true;  // The opening message.
     half_closed_ = false;
-    opened_at_ = last_progress_ = absl::Now();
+    opened_at_ = last_progress_ = MonotonicTime::Now();
     streaming_ = true;
     stream_ = std::make_unique<Stream>(this);
     v1::WriteRequest opening;
@@ -521,8 +521,8 @@ class Writer::Core {
   void Run() {
     absl::MutexLock lock(&mutex_);
     while (!stopping_) {
-      const absl::Time now = absl::Now();
-      absl::Time next = absl::InfiniteFuture();
+      const MonotonicTime now = MonotonicTime::Now();
+      MonotonicTime next = MonotonicTime::InfiniteFuture();
       if (!gatherer_.empty() && final_.ok()) {
         if (now >= open_since_ + options_.flush_interval) {
           CloseFrame();
@@ -544,7 +544,7 @@ class Writer::Core {
         }
         next = std::min(next, retry_at_);
       }
-      wake_.WaitWithDeadline(&mutex_, next);
+      wake_.WaitUntil(&mutex_, next);
     }
   }
 
@@ -555,11 +555,11 @@ class Writer::Core {
   std::thread thread_;
 
   mutable absl::Mutex mutex_;
-  absl::CondVar wake_;     // For Run.
-  absl::CondVar changed_;  // For those who add, flush and close.
+  CondVar wake_;     // For Run.
+  CondVar changed_;  // For those who add, flush and close.
 
   Gatherer gatherer_ ABSL_GUARDED_BY(mutex_);
-  absl::Time open_since_ ABSL_GUARDED_BY(mutex_);  // When gatherer_ got its first sample.
+  MonotonicTime open_since_ ABSL_GUARDED_BY(mutex_);  // When gatherer_ got its first sample.
   std::deque<Frame> frames_ ABSL_GUARDED_BY(mutex_);
   size_t frames_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // Of frames_: before it sent on this stream.
@@ -575,9 +575,9 @@ class Writer::Core {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // A write is under way on stream_.
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stalled_ ABSL_GUARDED_BY(mutex_) = false;  // stream_ is being cancelled because nothing came.
-  absl::Time opened_at_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
-  absl::Time retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  MonotonicTime opened_at_ ABSL_GUARDED_BY(mutex_);
+  MonotonicTime last_progress_ ABSL_GUARDED_BY(mutex_);
+  MonotonicTime retry_at_ ABSL_GUARDED_BY(mutex_) = MonotonicTime::InfinitePast();
   int failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Streams lost since the last progress.
   std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_){std::random_device()()};
 

@@ -18,6 +18,7 @@
 #include "client/wire.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::client {
 namespace {
@@ -44,9 +45,9 @@ std::unique_ptr<Writer> OpenWriter(const Connection& connection, WriterOptions o
 
 template <typename Predicate>
 bool Eventually(Predicate predicate) {
-  const absl::Time deadline = absl::Now() + kPatience;
+  const MonotonicTime deadline = MonotonicTime::Now() + kPatience;
   while (!predicate()) {
-    if (absl::Now() > deadline) return false;
+    if (MonotonicTime::Now() > deadline) return false;
     absl::SleepFor(absl::Milliseconds(1));
   }
   return true;

@@ -93,6 +93,12 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         to->set_seals(stats.seals);
         to->set_last_seal(stats.last_seal);
         to->set_version_open(env_.archive.versions().open());
+        to->set_believed_time(stats.believed_time);
+        to->set_clock_steps(env_.clock_watch.steps());
+        if (const auto step = env_.clock_watch.last(); step.has_value()) {
+          to->set_clock_stepped_from(step->from);
+          to->set_clock_stepped_to(step->to);
+        }
         return absl::OkStatus();
       });
 }
@@ -116,6 +122,7 @@ grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* 
         to->set_journal_bytes(stats.journal_bytes);
         for (const TagId tag : selected.ids) {
           RETURN_IF_ERROR(keep_going());
+          RETURN_IF_ERROR(record.Grow(2 * sizeof(v1::TagStorage)));
           ASSIGN_OR_RETURN(const TagStorage storage, env_.archive.StorageOf(tag));
           TagStorageToWire(tag, storage, to->add_tags());
         }
@@ -140,23 +147,20 @@ grpc::ServerUnaryReactor* AdminService::Seal(grpc::CallbackServerContext* contex
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::ListBlocks(grpc::CallbackServerContext* context,
                                                                      const grpc::ByteBuffer* bytes) {
-  auto request = std::make_shared<v1::ListBlocksRequest>();
-  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
-    return RefuseStream(env_, context, Method::kListBlocks, status);
-  }
-  return ServeStream(
-      env_, context, Method::kListBlocks, /*is_query=*/true, Run::kOnPool,
-      [this, request](const KeepGoing&, CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
-        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env_.archive.tags(), *request));
+  return ServeStream<v1::ListBlocksRequest>(
+      env_, context, Method::kListBlocks, /*is_query=*/true, bytes, OnPool<v1::ListBlocksRequest>,
+      [this](const v1::ListBlocksRequest& request, const KeepGoing&,
+             CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
+        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env_.archive.tags(), request));
         record.Describe([tag] { return absl::StrCat("tag ", tag->id, " '", tag->name, "'"); });
-        if (request->start() > request->end()) {
-          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request->start()),
-                                                         " is after end ", FormatTimestamp(request->end())));
+        if (request.start() > request.end()) {
+          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request.start()),
+                                                         " is after end ", FormatTimestamp(request.end())));
         }
         ASSIGN_OR_RETURN(
             std::vector<BlockInfo> blocks,
-            env_.archive.ListBlocks(tag->id, std::clamp(request->start(), kTimestampMin, kTimestampMax + 1),
-                                    std::clamp(request->end(), kTimestampMin, kTimestampMax + 1)));
+            env_.archive.ListBlocks(tag->id, std::clamp(request.start(), kTimestampMin, kTimestampMax + 1),
+                                    std::clamp(request.end(), kTimestampMin, kTimestampMax + 1)));
         return std::make_unique<BlockSource>(std::move(blocks));
       });
 }
@@ -178,28 +182,25 @@ grpc::ServerUnaryReactor* AdminService::ReadBlock(grpc::CallbackServerContext* c
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::Verify(grpc::CallbackServerContext* context,
                                                                  const grpc::ByteBuffer* bytes) {
-  auto request = std::make_shared<v1::VerifyRequest>();
-  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
-    return RefuseStream(env_, context, Method::kVerify, status);
-  }
-  return ServeStream(
-      env_, context, Method::kVerify, /*is_query=*/false, Run::kOnPool,
-      [this, request](const KeepGoing&, CallRecord&) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
-        VerifyOptions options{.bytes_per_second = request->bytes_per_second()};
-        if (request->has_tags()) {
+  return ServeStream<v1::VerifyRequest>(
+      env_, context, Method::kVerify, /*is_query=*/false, bytes, OnPool<v1::VerifyRequest>,
+      [this](const v1::VerifyRequest& request, const KeepGoing&,
+             CallRecord&) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
+        VerifyOptions options{.bytes_per_second = request.bytes_per_second()};
+        if (request.has_tags()) {
           ASSIGN_OR_RETURN(SelectedTags selected,
-                           SelectTags(env_.archive.tags(), request->tags(), env_.config.limits.query_tags));
+                           SelectTags(env_.archive.tags(), request.tags(), env_.config.limits.query_tags));
           options.tags = std::move(selected.ids);
           if (options.tags.empty()) return absl::NotFoundError("no tag matches");
         }
-        if (request->start() != 0 || request->end() != 0) {
-          options.start = std::clamp(request->start(), kTimestampMin, kTimestampMax + 1);
-          options.end = std::clamp(request->end(), kTimestampMin, kTimestampMax + 1);
+        if (request.start() != 0 || request.end() != 0) {
+          options.start = std::clamp(request.start(), kTimestampMin, kTimestampMax + 1);
+          options.end = std::clamp(request.end(), kTimestampMin, kTimestampMax + 1);
         }
         if (options.start >= options.end) {
-          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request->start()),
+          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request.start()),
                                                          " is not before end ",
-                                                         FormatTimestamp(request->end())));
+                                                         FormatTimestamp(request.end())));
         }
         if (verifying_.exchange(true)) {
           return absl::ResourceExhaustedError("a verification is running; there is one at a time");
@@ -215,16 +216,18 @@ grpc::ServerUnaryReactor* AdminService::ListVersions(grpc::CallbackServerContext
       [this](const v1::ListVersionsRequest& request, const KeepGoing&, CallRecord&,
              v1::ListVersionsResponse* to) -> absl::Status {
         const bool any_time = request.start() == 0 && request.end() == 0;
-        const Timestamp start = any_time ? INT64_MIN : request.start(), end = any_time ? INT64_MAX : request.end();
+        const Timestamp start = any_time ? INT64_MIN : request.start(),
+                        end = any_time ? INT64_MAX : request.end();
         if (start > end) {
-          return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(start), " is after end ",
-                                                         FormatTimestamp(end)));
+          return absl::InvalidArgumentError(
+              absl::StrCat("start ", FormatTimestamp(start), " is after end ", FormatTimestamp(end)));
         }
         RETURN_IF_ERROR(CheckLimit(request.limit(), kVersionsMax, "versions (limit)", "fixed"));
         const size_t limit = request.limit() == 0 ? kVersionsDefault : request.limit();
         const VersionTable& versions = env_.archive.versions();
-        ASSIGN_OR_RETURN(std::vector<ClosedVersion> listed,
-                         versions.List(start, end, request.before() == 0 ? UINT64_MAX : request.before(), limit + 1));
+        ASSIGN_OR_RETURN(
+            std::vector<ClosedVersion> listed,
+            versions.List(start, end, request.before() == 0 ? UINT64_MAX : request.before(), limit + 1));
         to->set_more(listed.size() > limit);
         if (to->more()) listed.resize(limit);
         for (const ClosedVersion& closed : listed) VersionToWire(closed, to->add_versions());

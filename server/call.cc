@@ -7,15 +7,28 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
+#include "server/message_memory.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
-absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite* message) {
+namespace {
+
+// An answer of one message that is not worth to be watched while the client takes it.
+constexpr size_t kSmallAnswer = 64 * 1024;
+// What a stream of answers works with, beside its frames.
+constexpr uint64_t kStreamBytes = 256 * 1024;
+
+}  // namespace
+
+absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message) {
   // The reader counts its buffer as used up, so it works on a copy that shares the bytes.
   grpc::ByteBuffer copy = bytes;
   grpc::ProtoBufferReader reader(&copy);
-  if (!reader.status().ok() || !message->ParseFromZeroCopyStream(&reader)) {
+  // Bounded: else a text's memory is taken for as long as its length says it is, which may be 50 MB of 6 bytes.
+  if (!reader.status().ok() ||
+      !message->ParseFromBoundedZeroCopyStream(&reader, static_cast<int>(bytes.Length()))) {
     return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes received are not a ",
                                                    message->GetTypeName(),
                                                    " (or text in them is not UTF-8)"));
@@ -23,7 +36,17 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Messa
   return absl::OkStatus();
 }
 
-grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message) {
+absl::Status ParseRequest(ServiceEnv& env, const grpc::ByteBuffer& bytes, google::protobuf::Message* message,
+                          CallMemory::Hold* hold) {
+  RETURN_IF_ERROR(CheckLimit(bytes.Length(), env.config.limits.message_bytes, "bytes in one message",
+                             "limits.message_bytes"));
+  const ParsedSize size =
+      SizeWhenParsed(bytes, message->GetDescriptor(), /*enough=*/env.call_memory.limit_bytes() + 1);
+  RETURN_IF_ERROR(hold->Grow(size.bytes, "the request"));
+  return ParseMessage(bytes, message);
+}
+
+grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message) {
   grpc::ByteBuffer bytes;
   const size_t size = message.ByteSizeLong();
   // One slice of the exact size: what is sent is then one piece of memory.
@@ -40,14 +63,29 @@ absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, 
       absl::StrCat(count, " ", what, ": the limit is ", limit, " (", setting, ")"));
 }
 
-CallRecord::CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query)
+namespace {
+
+// gRPC keeps the deadline on its monotonic clock, and only its C++ door turns it into a time of the machine's.
+absl::Duration TimeLeft(const grpc::CallbackServerContext& context) {
+  const gpr_timespec deadline = gpr_convert_clock_type(context.raw_deadline(), GPR_CLOCK_MONOTONIC);
+  if (gpr_time_cmp(deadline, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0) return absl::InfiniteDuration();
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(GPR_CLOCK_MONOTONIC));
+  return absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+}
+
+}  // namespace
+
+CallRecord::CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
+                       CallMemory::Hold memory)
     : env_(env),
       method_(method),
       is_query_(is_query),
       peer_(context->peer()),
-      started_(absl::Now()),
-      client_deadline_(absl::FromChrono(context->deadline())),
-      server_deadline_(is_query ? started_ + env.config.limits.query_timeout : absl::InfiniteFuture()) {}
+      started_(MonotonicTime::Now()),
+      client_deadline_(started_ + TimeLeft(*context)),
+      server_deadline_(is_query ? started_ + env.config.limits.query_timeout
+                                : MonotonicTime::InfiniteFuture()),
+      memory_(std::move(memory)) {}
 
 CallRecord::~CallRecord() {
   if (!ended_) End(absl::CancelledError("abandoned"));
@@ -65,8 +103,13 @@ absl::Status CallRecord::Admit() {
   return absl::OkStatus();
 }
 
+absl::Status CallRecord::Grow(uint64_t bytes, absl::string_view what) {
+  absl::MutexLock lock(&mu_);
+  return memory_.Grow(bytes, what);
+}
+
 absl::Status CallRecord::CheckDeadline() const {
-  const absl::Time now = absl::Now();
+  const MonotonicTime now = MonotonicTime::Now();
   if (now > client_deadline_) return absl::DeadlineExceededError("the client's deadline passed");
   if (now > server_deadline_) {
     return absl::DeadlineExceededError(absl::StrCat(MethodName(method_), " ran longer than ",
@@ -87,7 +130,7 @@ void CallRecord::End(const absl::Status& status) {
                                     {"what", what_ == nullptr ? "" : what_()},
                                     {"peer", peer_},
                                     {"work_ms", absl::ToDoubleMilliseconds(work_)},
-                                    {"total_ms", absl::ToDoubleMilliseconds(absl::Now() - started_)},
+                                    {"total_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - started_)},
                                     {"status", absl::StatusCodeToString(status.code())}});
   }
   if (status.code() == absl::StatusCode::kDataLoss || status.code() == absl::StatusCode::kInternal) {
@@ -99,6 +142,62 @@ void CallRecord::End(const absl::Status& status) {
   }
 }
 
+UnaryCall::UnaryCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query)
+    : env_(env),
+      context_(context),
+      record_(env, context, method, is_query, CallMemory::Hold(env.call_memory)) {}
+
+std::shared_ptr<UnaryCall> UnaryCall::Begin(ServiceEnv& env, grpc::CallbackServerContext* context,
+                                            Method method, bool is_query) {
+  std::shared_ptr<UnaryCall> call(new UnaryCall(env, context, method, is_query));
+  call->self_ = call;
+  return call;
+}
+
+absl::Status UnaryCall::Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message* request) {
+  CallMemory::Hold memory(env_.call_memory);
+  RETURN_IF_ERROR(ParseRequest(env_, bytes, request, &memory));
+  record_.Take(std::move(memory));
+  return absl::OkStatus();
+}
+
+absl::Status UnaryCall::KeepGoing() const {
+  if (context_->IsCancelled()) return absl::CancelledError("the client cancelled the call");
+  return record_.CheckDeadline();
+}
+
+void UnaryCall::End(absl::Status status, const google::protobuf::Message* answer, grpc::ByteBuffer* out) {
+  if (status.ok()) {
+    const size_t bytes = answer->ByteSizeLong();
+    if (bytes > kSmallAnswer) {
+      status = record_.Grow(bytes);
+      // A client that does not take it would keep it here.
+      if (status.ok()) env_.streams.Add(shared_from_this());
+    }
+  }
+  if (status.ok()) *out = SerializeMessage(*answer);
+  record_.End(status);
+  {
+    absl::MutexLock lock(&mu_);
+    ended_at_ = MonotonicTime::Now();
+  }
+  Finish(ToGrpcStatus(status));
+}
+
+void UnaryCall::OnDone() {
+  env_.streams.Remove(this);
+  std::shared_ptr<UnaryCall> self;
+  absl::MutexLock lock(&mu_);
+  done_ = true;
+  // Let go of after the lock, which is declared later and so goes first.
+  self = std::move(self_);
+}
+
+void UnaryCall::EndIfIdle(MonotonicTime now) {
+  absl::MutexLock lock(&mu_);
+  if (!done_ && now - ended_at_ >= env_.config.limits.reader_idle) context_->TryCancel();
+}
+
 namespace {
 
 // gRPC owns the reactor until OnDone; work on the pool and the registry share it, hence the shared pointer to
@@ -108,13 +207,20 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                          public std::enable_shared_from_this<StreamCall> {
  public:
   StreamCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
-             OpenSource open)
-      : env_(env), context_(context), record_(env, context, method, is_query), open_(std::move(open)) {}
+             CallMemory::Hold memory, OpenSource open)
+      : env_(env),
+        context_(context),
+        record_(env, context, method, is_query, std::move(memory)),
+        open_(std::move(open)),
+        ready_memory_(env.call_memory),
+        sending_memory_(env.call_memory) {}
 
   void Start(Run where) {
     self_ = shared_from_this();
     env_.streams.Add(self_);
-    if (absl::Status status = record_.Admit(); !status.ok()) {
+    absl::Status status = record_.Admit();
+    if (status.ok()) status = record_.Grow(kStreamBytes);
+    if (!status.ok()) {
       absl::MutexLock lock(&mu_);
       Finish(status);
       return;
@@ -133,6 +239,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&mu_);
     writing_ = false;
+    sending_memory_.Release();
     if (!ok) {
       Finish(absl::CancelledError("the client is gone"));
     } else {
@@ -155,7 +262,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     self = std::move(self_);
   }
 
-  void EndIfIdle(absl::Time now) override {
+  void EndIfIdle(MonotonicTime now) override {
     const absl::Duration idle = env_.config.limits.reader_idle;
     absl::MutexLock lock(&mu_);
     if (done_ || now - waiting_since_ < idle) return;
@@ -171,19 +278,19 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
  private:
   void ProduceOnPool() {
-    boost::asio::post(env_.pool, [self = shared_from_this()] { self->Produce(Run::kOnPool); });
+    env_.pool.Post([self = shared_from_this()] { self->Produce(Run::kOnPool); });
   }
 
   // Makes one frame: opens the source if it is the first, and leaves the rest to the pool if this is not the
   // place. One at a time: producing_ is set.
   void Produce(Run where) {
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     grpc::ByteBuffer frame;
     absl::StatusOr<FrameSource::Step> step = FrameSource::Step::kEnd;
     if (absl::Status opened = Open(); !opened.ok()) {
       step = std::move(opened);
     } else if (where == Run::kHere && !source_->IsQuick()) {
-      work_here_ = absl::Now() - begin;
+      work_here_ = MonotonicTime::Now() - begin;
       ProduceOnPool();
       return;
     } else {
@@ -196,12 +303,15 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       dropped = std::move(source_);
       return;
     }
-    record_.AddWork(absl::Now() - begin + std::exchange(work_here_, absl::ZeroDuration()));
+    record_.AddWork(MonotonicTime::Now() - begin + std::exchange(work_here_, absl::ZeroDuration()));
     if (!step.ok()) {
       ended_ = step.status();
     } else {
       if (*step != FrameSource::Step::kFrame) ended_ = absl::OkStatus();
-      if (*step != FrameSource::Step::kEnd) ready_ = std::move(frame);
+      if (*step != FrameSource::Step::kEnd) {
+        ready_memory_.Note(frame.Length());
+        ready_ = std::move(frame);
+      }
     }
     Advance();
   }
@@ -229,8 +339,9 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     if (finished_) return;
     if (!writing_ && ready_.has_value()) {
       sending_ = *std::move(ready_);
+      sending_memory_ = std::move(ready_memory_);
       ready_.reset();
-      waiting_since_ = absl::Now();
+      waiting_since_ = MonotonicTime::Now();
       if (ended_.has_value() && ended_->ok()) {
         // Frame and status in one piece: a short answer costs one packet.
         finished_ = true;
@@ -254,7 +365,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     if (finished_) return;
     finished_ = true;
     cancelled_.store(true, std::memory_order_relaxed);  // Ends what is being made.
-    waiting_since_ = absl::Now();
+    waiting_since_ = MonotonicTime::Now();
     EndCall(status);
     grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(ToGrpcStatus(status));
   }
@@ -262,6 +373,7 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void EndCall(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     record_.End(status);
     ready_.reset();
+    ready_memory_.Release();
     if (!producing_) source_.reset();
   }
 
@@ -280,9 +392,11 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;  // The status was given to gRPC.
   bool done_ ABSL_GUARDED_BY(mu_) = false;
-  absl::Time waiting_since_ ABSL_GUARDED_BY(mu_) =
-      absl::Now();  // For the client, when writing_ or finished_.
+  MonotonicTime waiting_since_ ABSL_GUARDED_BY(mu_) =
+      MonotonicTime::Now();  // For the client, when writing_ or finished_.
   std::optional<grpc::ByteBuffer> ready_ ABSL_GUARDED_BY(mu_);
+  CallMemory::Hold ready_memory_ ABSL_GUARDED_BY(mu_);
+  CallMemory::Hold sending_memory_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mu_);  // No frame follows those at hand.
   grpc::ByteBuffer sending_;                                // gRPC reads it while writing_.
   std::shared_ptr<StreamCall> self_;
@@ -290,20 +404,15 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
 }  // namespace
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
-                                                        Method method, bool is_query, Run where,
-                                                        OpenSource open) {
-  auto call = std::make_shared<StreamCall>(env, context, method, is_query, std::move(open));
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStreamOf(ServiceEnv& env,
+                                                          grpc::CallbackServerContext* context, Method method,
+                                                          bool is_query, Run where, CallMemory::Hold memory,
+                                                          OpenSource open) {
+  auto call =
+      std::make_shared<StreamCall>(env, context, method, is_query, std::move(memory), std::move(open));
   StreamCall* const reactor = call.get();
   call->Start(where);
   return reactor;
-}
-
-grpc::ServerWriteReactor<grpc::ByteBuffer>* RefuseStream(ServiceEnv& env,
-                                                         grpc::CallbackServerContext* context, Method method,
-                                                         const absl::Status& status) {
-  return ServeStream(env, context, method, /*is_query=*/false, Run::kHere,
-                     [status](KeepGoing, CallRecord&) { return status; });
 }
 
 }  // namespace historian::server

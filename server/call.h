@@ -15,27 +15,31 @@
 #include <string>
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "google/protobuf/message_lite.h"
+#include "google/protobuf/message.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "server/call_memory.h"
 #include "server/metrics.h"
 #include "server/service_env.h"
 #include "server/status.h"
+#include "server/stream_registry.h"
 #include "storage/archive/archive.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
 // Errors: InvalidArgument, the bytes are not a message of this type; names the type.
-absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite* message);
-grpc::ByteBuffer SerializeMessage(const google::protobuf::MessageLite& message);
+absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
+// The same for a request, once its bytes are within limits.message_bytes and `hold` has the memory that it takes.
+// Errors: ResourceExhausted, one of the two; names the limit.
+absl::Status ParseRequest(ServiceEnv& env, const grpc::ByteBuffer& bytes, google::protobuf::Message* message,
+                          CallMemory::Hold* hold);
+grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message);
 
 // Errors: ResourceExhausted, `count` is above `limit`; names what is counted and the setting.
 absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, absl::string_view setting);
@@ -43,7 +47,9 @@ absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, 
 // One call from its arrival to its end.
 class CallRecord {
  public:
-  CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query);
+  // `memory` is what the call has taken so far. It is given back with the record.
+  CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
+             CallMemory::Hold memory);
   ~CallRecord();
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
@@ -54,6 +60,16 @@ class CallRecord {
 
   // Returns OK until the client's deadline or the server's limits.query_timeout has passed.
   absl::Status CheckDeadline() const;
+
+  // Takes memory for a part of the answer, or of `what`, when it is known how large it is. Any number of threads.
+  // Errors: ResourceExhausted, calls have no more; says what to do.
+  absl::Status Grow(uint64_t bytes, absl::string_view what = "the answer") ABSL_LOCKS_EXCLUDED(mu_);
+
+  // What was taken for the call elsewhere.
+  void Take(CallMemory::Hold memory) ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    memory_ = std::move(memory);
+  }
 
   // Adds to the server's own work, which is without waiting for the client. One thread at a time.
   void AddWork(absl::Duration took) { work_ += took; }
@@ -72,15 +88,48 @@ class CallRecord {
   const Method method_;
   const bool is_query_;
   const std::string peer_;
-  const absl::Time started_;
-  const absl::Time client_deadline_;
-  const absl::Time server_deadline_;
+  const MonotonicTime started_;
+  const MonotonicTime client_deadline_;
+  const MonotonicTime server_deadline_;
   absl::Duration work_ = absl::ZeroDuration();
   bool admitted_ = false;
   bool ended_ = false;
 
   absl::Mutex mu_;  // A stream may be ended while its first frame is made.
+  CallMemory::Hold memory_ ABSL_GUARDED_BY(mu_);
   std::function<std::string()> what_ ABSL_GUARDED_BY(mu_);
+};
+
+// A call with one answer. gRPC owns it until OnDone; who works on it shares it.
+class UnaryCall final : public grpc::ServerUnaryReactor,
+                        public IdleStream,
+                        public std::enable_shared_from_this<UnaryCall> {
+ public:
+  static std::shared_ptr<UnaryCall> Begin(ServiceEnv& env, grpc::CallbackServerContext* context,
+                                          Method method, bool is_query);
+
+  CallRecord& record() { return record_; }
+  // See ParseRequest.
+  absl::Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message* request);
+  // OK until the client has cancelled the call or its time is over.
+  absl::Status KeepGoing() const;
+  // Ends the call with *answer, unless status is not OK. Its memory is held until the client has taken it.
+  void End(absl::Status status, const google::protobuf::Message* answer, grpc::ByteBuffer* out);
+
+  void OnDone() override;
+  void EndIfIdle(MonotonicTime now) override;
+
+ private:
+  UnaryCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query);
+
+  ServiceEnv& env_;
+  grpc::CallbackServerContext* const context_;
+  CallRecord record_;
+  std::shared_ptr<UnaryCall> self_;
+
+  absl::Mutex mu_;
+  bool done_ ABSL_GUARDED_BY(mu_) = false;
+  MonotonicTime ended_at_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfiniteFuture();
 };
 
 // Where the work of a call runs.
@@ -94,38 +143,29 @@ template <class Request, class Response, class Where, class Serve>
 grpc::ServerUnaryReactor* ServeUnary(ServiceEnv& env, grpc::CallbackServerContext* context, Method method,
                                      bool is_query, const grpc::ByteBuffer* in, grpc::ByteBuffer* out,
                                      Where where, Serve serve) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  auto record = std::make_shared<CallRecord>(env, context, method, is_query);
-  const auto finish = [reactor, record](const absl::Status& status) {
-    record->End(status);
-    reactor->Finish(ToGrpcStatus(status));
-  };
+  const std::shared_ptr<UnaryCall> call = UnaryCall::Begin(env, context, method, is_query);
+  UnaryCall* const reactor = call.get();
   auto request = std::make_shared<Request>();
-  if (absl::Status status = ParseMessage(*in, request.get()); !status.ok()) {
-    finish(status);
+  absl::Status status = call->Parse(*in, request.get());
+  if (status.ok()) status = call->record().Admit();
+  if (!status.ok()) {
+    call->End(status, nullptr, nullptr);
     return reactor;
   }
-  if (absl::Status status = record->Admit(); !status.ok()) {
-    finish(status);
-    return reactor;
-  }
-  auto work = [context, out, record, request, finish, serve = std::move(serve)]() {
-    const absl::Time begin = absl::Now();
-    const KeepGoing keep_going = [context, record = record.get()]() -> absl::Status {
-      if (context->IsCancelled()) return absl::CancelledError("the client cancelled the call");
-      return record->CheckDeadline();
-    };
+  const bool here = where(*request) == Run::kHere;
+  auto work = [call, out, request = std::move(request), serve = std::move(serve)]() {
+    const MonotonicTime begin = MonotonicTime::Now();
+    const KeepGoing keep_going = [call = call.get()] { return call->KeepGoing(); };
     Response response;
     absl::Status status = keep_going();
-    if (status.ok()) status = serve(*request, keep_going, *record, &response);
-    if (status.ok()) *out = SerializeMessage(response);
-    record->AddWork(absl::Now() - begin);
-    finish(status);
+    if (status.ok()) status = serve(*request, keep_going, call->record(), &response);
+    call->record().AddWork(MonotonicTime::Now() - begin);
+    call->End(std::move(status), &response, out);
   };
-  if (where(*request) == Run::kHere) {
+  if (here) {
     work();
   } else {
-    boost::asio::post(env.pool, std::move(work));
+    env.pool.Post(std::move(work));
   }
   return reactor;
 }
@@ -152,15 +192,30 @@ using OpenSource =
 // Serves a call with a stream of answers. While a frame is being sent at most one more is made. A client that
 // takes nothing for limits.reader_idle gets RESOURCE_EXHAUSTED, and is cut off if it does not take that
 // either. `where` says where the source is opened. Its first frame is made there too, unless that is here and
-// the source is not quick; all others are made on the pool.
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
-                                                        Method method, bool is_query, Run where,
-                                                        OpenSource open);
+// the source is not quick; all others are made on the pool. `memory` is what the request takes.
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStreamOf(ServiceEnv& env,
+                                                          grpc::CallbackServerContext* context, Method method,
+                                                          bool is_query, Run where, CallMemory::Hold memory,
+                                                          OpenSource open);
 
-// Ends the stream at once with this status.
-grpc::ServerWriteReactor<grpc::ByteBuffer>* RefuseStream(ServiceEnv& env,
-                                                         grpc::CallbackServerContext* context, Method method,
-                                                         const absl::Status& status);
+//   where(request)                        as for ServeUnary
+//   open(request, keep_going, record)     as OpenSource
+template <class Request, class Where, class Open>
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::CallbackServerContext* context,
+                                                        Method method, bool is_query,
+                                                        const grpc::ByteBuffer* in, Where where, Open open) {
+  CallMemory::Hold memory(env.call_memory);
+  auto request = std::make_shared<Request>();
+  if (absl::Status status = ParseRequest(env, *in, request.get(), &memory); !status.ok()) {
+    return ServeStreamOf(env, context, method, /*is_query=*/false, Run::kHere, std::move(memory),
+                         [status](KeepGoing, CallRecord&) { return status; });
+  }
+  const Run run = where(*request);
+  return ServeStreamOf(env, context, method, is_query, run, std::move(memory),
+                       [request, open = std::move(open)](const KeepGoing& keep_going, CallRecord& record) {
+                         return open(*request, keep_going, record);
+                       });
+}
 
 }  // namespace historian::server
 

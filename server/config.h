@@ -82,11 +82,12 @@ struct Config {
   ArchiveConfig archive;
   LogConfig log;
 
-  // How the memory budget is divided. What is left, an eighth, is for what is not accounted for: results on
-  // their way, tags, code.
+  // How the memory budget is divided. The program itself, and what gRPC, RocksDB and the allocator need beside their
+  // buffers, come on top: 256 MiB at most.
   uint64_t engine_bytes() const { return limits.memory_budget / 2; }       // See memory_shares.h.
   uint64_t block_cache_bytes() const { return limits.memory_budget / 4; }  // RocksDB.
   uint64_t grpc_quota_bytes() const { return limits.memory_budget / 8; }   // Buffers of connections.
+  uint64_t call_bytes() const { return limits.memory_budget / 8; }  // Requests and answers: call_memory.h.
 };
 
 // Splits HOST:PORT or [IPV6]:PORT; false for any other text. Does not look the host up.

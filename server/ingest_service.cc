@@ -3,14 +3,12 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/post.hpp>
-
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/call.h"
 #include "server/status.h"
 #include "server/wire.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -60,9 +58,8 @@ absl::Status IngestService::Claim(const std::string& name, const std::shared_ptr
     absl::MutexLock lock(&mu_);
     if (stopping_) return Stopping();
     env_.archive.OpenProducer(name, [this, stream](absl::StatusOr<std::shared_ptr<Producer>> producer) {
-      boost::asio::post(env_.pool, [stream, producer = std::move(producer)]() mutable {
-        stream->OnOpened(std::move(producer));
-      });
+      env_.pool.Post(
+          [stream, producer = std::move(producer)]() mutable { stream->OnOpened(std::move(producer)); });
     });
     WriteStream*& holder = by_producer_[name];
     if (holder != nullptr) before = holder->shared_from_this();
@@ -152,9 +149,8 @@ absl::Status IngestService::Open(const std::shared_ptr<Handle>& handle) {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckNoStream(handle->name));
   env_.archive.OpenProducer(handle->name, [this, handle](absl::StatusOr<std::shared_ptr<Producer>> producer) {
-    boost::asio::post(env_.pool, [this, handle, producer = std::move(producer)]() mutable {
-      OnOpened(handle, std::move(producer));
-    });
+    env_.pool.Post(
+        [this, handle, producer = std::move(producer)]() mutable { OnOpened(handle, std::move(producer)); });
   });
   return absl::OkStatus();
 }
@@ -174,18 +170,22 @@ void IngestService::OnOpened(const std::shared_ptr<Handle>& handle,
 
 grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const absl::Time received = absl::Now();
-  auto record = std::make_shared<CallRecord>(env_, context, Method::kWriteOnce, /*is_query=*/false);
-  const auto finish = [reactor, record, received](const absl::Status& status) {
-    record->AddWork(absl::Now() - received);
-    record->End(status);
-    reactor->Finish(ToGrpcStatus(status));
+  const std::shared_ptr<UnaryCall> call =
+      UnaryCall::Begin(env_, context, Method::kWriteOnce, /*is_query=*/false);
+  UnaryCall* const reactor = call.get();
+  const MonotonicTime received = MonotonicTime::Now();
+  const auto finish = [call, received, out](const absl::Status& status, const v1::WriteAck& ack) {
+    call->record().AddWork(MonotonicTime::Now() - received);
+    call->End(status, &ack, out);
   };
   env_.metrics.CountIngestBytes(in->Length());
   v1::WriteOnceRequest request;
   absl::Status status = CheckLimit(in->Length(), env_.config.limits.message_bytes, "bytes in one message",
                                    "limits.message_bytes");
+  if (status.ok()) {
+    status = call->record().Grow(MemoryOfFrame(*in, v1::WriteOnceRequest::descriptor(), env_.call_memory),
+                                 "the message");
+  }
   if (status.ok()) status = ParseMessage(*in, &request);
   if (status.ok()) status = CheckProducerName(request.producer());
   if (status.ok() && request.frame().sequence() == 0) {
@@ -197,7 +197,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
     status = handle.status();
   }
   if (!status.ok()) {
-    finish(status);
+    finish(status, {});
     return reactor;
   }
 
@@ -205,12 +205,12 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   FrameNotes notes;
   FrameFromWire(request.frame(), &frame, &notes);
   const uint64_t sequence = frame.sequence;
-  auto done = [this, out, finish, handle = *handle, received, sequence, name = request.producer(),
+  auto done = [this, finish, handle = *handle, received, sequence, name = request.producer(),
                notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
-    env_.metrics.CountAck(absl::Now() - received);
+    env_.metrics.CountAck(MonotonicTime::Now() - received);
     if (!result.ok()) {
       handle->stale.store(true);
-      finish(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name, "'")));
+      finish(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name, "'")), {});
       return;
     }
     AddMalformed(std::move(notes), &*result);
@@ -218,8 +218,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
     v1::WriteAck ack;
     ack.set_acknowledged(std::max(sequence, env_.archive.DurableSequence(name)));
     AddResult(*result, &ack);
-    *out = SerializeMessage(ack);
-    finish(absl::OkStatus());
+    finish(absl::OkStatus(), ack);
   };
   WriteInOrder(*handle, {std::move(frame), std::move(done)});
   return reactor;
@@ -253,7 +252,7 @@ void IngestService::NoteRejections(const std::string& producer, uint64_t sequenc
   for (const Rejection& rejection : result.rejections)
     env_.metrics.CountRejections(rejection.reason, rejection.count);
   uint64_t suppressed = 0;
-  if (!rejections_logged_.Allow(producer, absl::Now(), &suppressed)) return;
+  if (!rejections_logged_.Allow(producer, MonotonicTime::Now(), &suppressed)) return;
   const bool listed = !result.rejections.empty();
   env_.log.Warning("samples_rejected", {{"producer", producer},
                                         {"frame", sequence},

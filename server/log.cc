@@ -167,7 +167,7 @@ void Log::Write(LogLevel level, absl::string_view event, std::initializer_list<L
   logger_->log(LevelOf(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
-bool LogRateLimiter::Allow(absl::string_view key, absl::Time now, uint64_t* suppressed) {
+bool LogRateLimiter::Allow(absl::string_view key, MonotonicTime now, uint64_t* suppressed) {
   absl::MutexLock lock(&mu_);
   auto it = states_.find(key);
   if (it == states_.end()) {

@@ -24,6 +24,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/platform/monotonic.h"
 
 namespace spdlog {
 class logger;
@@ -91,12 +92,12 @@ class LogRateLimiter {
  public:
   explicit LogRateLimiter(absl::Duration interval) : interval_(interval) {}
   // True at most once per interval and key; *suppressed gets how many were refused since the last yes.
-  bool Allow(absl::string_view key, absl::Time now, uint64_t* suppressed);
+  bool Allow(absl::string_view key, MonotonicTime now, uint64_t* suppressed);
 
  private:
   static constexpr size_t kKeysMax = 10'000;
   struct State {
-    absl::Time last;
+    MonotonicTime last;
     uint64_t suppressed = 0;
   };
   const absl::Duration interval_;

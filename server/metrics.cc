@@ -91,6 +91,10 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
   to->Gauge("historian_disk_free_bytes", "Free space of the disk.", n(stats.store.free_bytes));
   to->Gauge("historian_disk_capacity_bytes", "Size of the disk.", n(stats.store.capacity_bytes));
   to->Gauge("historian_ingest_accepting", "1 while writes are accepted.", stats.ingest.ok() ? 1 : 0);
+  to->Counter("historian_write_failures_total", "Times that the journal could not be written any more.",
+              n(stats.write_failures));
+  to->Gauge("historian_believed_timestamp_seconds", "What retention takes for now.",
+            static_cast<double>(stats.believed_time) / 1e9);
   to->Gauge("historian_damage_found", "Damage found since the start (the newest 100).",
             n(stats.damage.size()));
   to->Gauge("historian_store_log_bytes", "Bytes of the store's logs.", n(stats.store.log_bytes));
@@ -225,6 +229,8 @@ std::string Metrics::Render(Archive* archive, bool ready) const {
   Families more;
   more.Add("historian_build_info", "The running version.", MetricType::Gauge, {{"version", kVersion}}, 1);
   more.Gauge("historian_ready", "1 while calls are served.", ready ? 1 : 0);
+  more.Counter("historian_clock_steps_total", "Times that the machine's clock was set since the start.",
+               static_cast<double>(clock_steps.load()));
   more.Gauge("historian_write_streams", "Open write streams.", static_cast<double>(write_streams.load()));
   more.Gauge("historian_queries_running", "Queries running.", static_cast<double>(queries_running.load()));
   if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), &more);

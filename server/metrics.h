@@ -70,6 +70,7 @@ class Metrics {
 
   std::atomic<int64_t> write_streams{0};
   std::atomic<int64_t> queries_running{0};
+  std::atomic<int64_t> clock_steps{0};
 
   // Returns everything in Prometheus' text format, with the archive's statistics unless `archive` is null (it
   // is not open yet).

@@ -5,12 +5,11 @@
 #include <thread>
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/work_pool.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -22,7 +21,7 @@ class SharedWork {
 
   // Until nothing is left to begin, or for so long, plus the call then running; whether something is left.
   bool Help(absl::Duration turn) {
-    const absl::Time end = absl::Now() + turn;
+    const MonotonicTime end = MonotonicTime::Now() + turn;
     absl::MutexLock lock(&mu_);
     while (next_ < n_ && status_.ok()) {
       const size_t i = next_++;
@@ -32,7 +31,7 @@ class SharedWork {
       mu_.Lock();
       --running_;
       status_.Update(status);
-      if (absl::Now() >= end) break;
+      if (MonotonicTime::Now() >= end) break;
     }
     return next_ < n_ && status_.ok();
   }
@@ -57,8 +56,8 @@ class SharedWork {
 // A thread of the pool helps for so long at a time, then goes to the end of the pool's queue.
 constexpr absl::Duration kTurn = absl::Milliseconds(2);
 
-void PostHelper(boost::asio::thread_pool& pool, std::shared_ptr<SharedWork> shared) {
-  boost::asio::post(pool, [&pool, shared = std::move(shared)]() mutable {
+void PostHelper(WorkPool& pool, std::shared_ptr<SharedWork> shared) {
+  pool.Post([&pool, shared = std::move(shared)]() mutable {
     if (shared->Help(kTurn)) PostHelper(pool, std::move(shared));
   });
 }
@@ -71,8 +70,7 @@ size_t ParallelWidth() {
   return width;
 }
 
-absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
-                               absl::FunctionRef<absl::Status(size_t)> work) {
+absl::Status ForEachInParallel(WorkPool& pool, size_t n, absl::FunctionRef<absl::Status(size_t)> work) {
   if (n == 0) return absl::OkStatus();
   if (n == 1) return work(0);
   const auto shared = std::make_shared<SharedWork>(n, work);

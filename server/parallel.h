@@ -6,10 +6,9 @@
 
 #include <cstddef>
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "server/work_pool.h"
 
 namespace historian::server {
 
@@ -21,8 +20,7 @@ size_t ParallelWidth();
 // is busy this thread does more of the work itself: it never waits for its turn. Threads of the pool help
 // for a few milliseconds at a time, and between two calls of work let others go first: however much there is
 // to do, it keeps no thread but this one from the queries of others.
-absl::Status ForEachInParallel(boost::asio::thread_pool& pool, size_t n,
-                               absl::FunctionRef<absl::Status(size_t)> work);
+absl::Status ForEachInParallel(WorkPool& pool, size_t n, absl::FunctionRef<absl::Status(size_t)> work);
 
 }  // namespace historian::server
 

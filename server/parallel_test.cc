@@ -10,14 +10,13 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-
-#include <boost/asio/post.hpp>
+#include "server/work_pool.h"
 
 namespace historian::server {
 namespace {
 
 TEST(ForEachInParallel, CallsEachOnce) {
-  boost::asio::thread_pool pool(3);
+  WorkPool pool(3);
   for (const size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{1000}}) {
     std::vector<std::atomic<int>> calls(n);
     EXPECT_TRUE(ForEachInParallel(pool, n, [&](size_t i) {
@@ -29,7 +28,7 @@ TEST(ForEachInParallel, CallsEachOnce) {
 }
 
 TEST(ForEachInParallel, AnErrorEndsIt) {
-  boost::asio::thread_pool pool(3);
+  WorkPool pool(3);
   std::atomic<int> calls{0};
   const absl::Status status = ForEachInParallel(pool, 100'000, [&](size_t i) {
     ++calls;
@@ -40,9 +39,9 @@ TEST(ForEachInParallel, AnErrorEndsIt) {
 }
 
 TEST(ForEachInParallel, ABusyPoolKeepsNobodyWaiting) {
-  boost::asio::thread_pool pool(1);
+  WorkPool pool(1);
   absl::Notification busy;
-  boost::asio::post(pool, [&] { busy.WaitForNotification(); });
+  pool.Post([&] { busy.WaitForNotification(); });
   int calls = 0;
   EXPECT_TRUE(ForEachInParallel(pool, 100, [&](size_t) {
                 ++calls;
@@ -50,13 +49,13 @@ TEST(ForEachInParallel, ABusyPoolKeepsNobodyWaiting) {
               }).ok());
   EXPECT_EQ(calls, 100);
   busy.Notify();
-  pool.join();  // Who came too late has nothing to do.
+  pool.Join();  // Who came too late has nothing to do.
   EXPECT_EQ(calls, 100);
 }
 
 TEST(ForEachInParallel, OtherThreadsHelp) {
   if (ParallelWidth() < 2) GTEST_SKIP() << "one processor";
-  boost::asio::thread_pool pool(2);
+  WorkPool pool(2);
   std::atomic<int> both{2};
   EXPECT_TRUE(ForEachInParallel(pool, 2, [&](size_t) {
                 // Each waits for the other.
@@ -68,7 +67,7 @@ TEST(ForEachInParallel, OtherThreadsHelp) {
 
 TEST(ForEachInParallel, OthersHaveTheirTurnInThePool) {
   if (ParallelWidth() < 2) GTEST_SKIP() << "one processor";
-  boost::asio::thread_pool pool(1);
+  WorkPool pool(1);
   const std::thread::id caller = std::this_thread::get_id();
   absl::Notification other;
   std::once_flag once;
@@ -81,11 +80,11 @@ TEST(ForEachInParallel, OthersHaveTheirTurnInThePool) {
       other.WaitForNotification();
       return absl::CancelledError("seen");
     }
-    std::call_once(once, [&] { boost::asio::post(pool, [&] { other.Notify(); }); });
+    std::call_once(once, [&] { pool.Post([&] { other.Notify(); }); });
     absl::SleepFor(absl::Milliseconds(1));
     return absl::OkStatus();
   });
-  pool.join();
+  pool.Join();
   EXPECT_EQ(status, absl::CancelledError("seen"));
   EXPECT_LT(calls, kCalls);
 }

@@ -31,6 +31,8 @@ constexpr size_t kAnswerBytesMax = size_t{64} << 20;
 // Newest samples are asked for in so many tags at once, so that long strings are noticed before they are too
 // many.
 constexpr size_t kLatestAtOnce = 8192;
+// What the newest sample of a tag takes on its way into an answer, with its share of what is looked up for it.
+constexpr size_t kLatestBytes = 128;
 // The newest samples of this many tags are quick to read.
 constexpr int kQuickLatest = 10'000;
 
@@ -171,6 +173,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   std::array<Group, 7> groups;  // By value type.
   size_t string_bytes = 0;
+  RETURN_IF_ERROR(record.Grow(selected.ids.size() * kLatestBytes));
   for (size_t begin = 0; begin < selected.ids.size(); begin += kLatestAtOnce) {
     if (begin > 0) RETURN_IF_ERROR(keep_going());
     const size_t count = std::min(kLatestAtOnce, selected.ids.size() - begin);
@@ -190,6 +193,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
         group.samples.AddString(sample.time, latest[i]->text, sample.quality);
         string_bytes += latest[i]->text.size();
         if (string_bytes > kAnswerBytesMax) return AnswerTooLarge("the newest samples of these tags");
+        RETURN_IF_ERROR(record.Grow(2 * latest[i]->text.size()));
       } else {
         group.samples.Add(sample.time, sample.value, sample.quality);
       }
@@ -233,6 +237,7 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   std::atomic<size_t> bytes{0};
   const absl::Span<const Timestamp> at(request.times().data(), request.times_size());
+  RETURN_IF_ERROR(record.Grow(selected.ids.size() * kLatestBytes));
   std::vector<v1::AtTimes*> answers;
   for (const TagId tag : selected.ids) {
     answers.push_back(response->add_tags());
@@ -252,6 +257,7 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
     if ((bytes += its_bytes) > kAnswerBytesMax) {
       return AnswerTooLarge("the values of these tags at these times");
     }
+    RETURN_IF_ERROR(record.Grow(2 * its_bytes));
     ValuesToWire(traits.type, view.values, view.size, view.strings, answers[i]->mutable_values());
     SetQualities(view.qualities, view.size, answers[i]);
     return absl::OkStatus();
@@ -340,18 +346,17 @@ Run WhereToPlan(const Request& request) {
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadRaw(grpc::CallbackServerContext* context,
                                                                   const grpc::ByteBuffer* bytes) {
-  auto request = std::make_shared<v1::ReadRawRequest>();
-  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
-    return RefuseStream(env_, context, Method::kReadRaw, status);
-  }
-  // A range the wrong way round is refused, which is quick.
-  const bool is_short = !request->has_as_of() && (request->start() >= request->end() ||
-                                                  Elapsed(request->start(), request->end()) <= kQuickNanos);
-  const Run where = is_short ? Run::kHere : Run::kOnPool;
-  return ServeStream(env_, context, Method::kReadRaw, /*is_query=*/true, where,
-                     [this, request](const KeepGoing& keep_going, CallRecord& record) {
-                       return OpenRaw(env_, *request, keep_going, record);
-                     });
+  return ServeStream<v1::ReadRawRequest>(
+      env_, context, Method::kReadRaw, /*is_query=*/true, bytes,
+      [](const v1::ReadRawRequest& r) {
+        // A range the wrong way round is refused, which is quick.
+        return !r.has_as_of() && (r.start() >= r.end() || Elapsed(r.start(), r.end()) <= kQuickNanos)
+                   ? Run::kHere
+                   : Run::kOnPool;
+      },
+      [this](const v1::ReadRawRequest& r, const KeepGoing& keep_going, CallRecord& record) {
+        return OpenRaw(env_, r, keep_going, record);
+      });
 }
 
 grpc::ServerUnaryReactor* QueryService::ReadLatest(grpc::CallbackServerContext* context,
@@ -381,28 +386,20 @@ grpc::ServerUnaryReactor* QueryService::ReadAtTimes(grpc::CallbackServerContext*
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::CallbackServerContext* context,
                                                                         const grpc::ByteBuffer* bytes) {
-  auto request = std::make_shared<v1::ReadProcessedRequest>();
-  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
-    return RefuseStream(env_, context, Method::kReadProcessed, status);
-  }
-  const Run where = WhereToPlan(*request);
-  return ServeStream(env_, context, Method::kReadProcessed, /*is_query=*/true, where,
-                     [this, request](const KeepGoing& keep_going, CallRecord& record) {
-                       return OpenProcessed(env_, *request, keep_going, record);
-                     });
+  return ServeStream<v1::ReadProcessedRequest>(
+      env_, context, Method::kReadProcessed, /*is_query=*/true, bytes, WhereToPlan<v1::ReadProcessedRequest>,
+      [this](const v1::ReadProcessedRequest& r, const KeepGoing& keep_going, CallRecord& record) {
+        return OpenProcessed(env_, r, keep_going, record);
+      });
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::Plot(grpc::CallbackServerContext* context,
                                                                const grpc::ByteBuffer* bytes) {
-  auto request = std::make_shared<v1::PlotRequest>();
-  if (absl::Status status = ParseMessage(*bytes, request.get()); !status.ok()) {
-    return RefuseStream(env_, context, Method::kPlot, status);
-  }
-  const Run where = WhereToPlan(*request);
-  return ServeStream(env_, context, Method::kPlot, /*is_query=*/true, where,
-                     [this, request](const KeepGoing& keep_going, CallRecord& record) {
-                       return OpenPlot(env_, *request, keep_going, record);
-                     });
+  return ServeStream<v1::PlotRequest>(
+      env_, context, Method::kPlot, /*is_query=*/true, bytes, WhereToPlan<v1::PlotRequest>,
+      [this](const v1::PlotRequest& r, const KeepGoing& keep_going, CallRecord& record) {
+        return OpenPlot(env_, r, keep_going, record);
+      });
 }
 
 }  // namespace historian::server

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/test_server.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -238,10 +238,10 @@ TEST(ReadRawTest, ClientThatStopsReadingIsEndedAndToldSo) {
   v1::RawFrame frame;
   ASSERT_TRUE(stream->Read(&frame));
   // The slot comes free without the client doing anything.
-  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  const MonotonicTime give_up = MonotonicTime::Now() + absl::Seconds(10);
   v1::GetStatusResponse state;
   do {
-    ASSERT_LT(absl::Now(), give_up);
+    ASSERT_LT(MonotonicTime::Now(), give_up);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     grpc::ClientContext status_context;
     ASSERT_TRUE(server.admin().GetStatus(&status_context, {}, &state).ok());

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/parallel.h"
 #include "server/wire.h"
+#include "server/work_pool.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::server {
@@ -82,8 +83,8 @@ absl::StatusOr<TagRead> ReadPlan::Take(size_t i) {
   return std::move(opened_[i]);
 }
 
-absl::Status FiguresInParallel(boost::asio::thread_pool& pool, const TagRead& read,
-                               absl::Span<const Timestamp> edges, FigureTable to) {
+absl::Status FiguresInParallel(WorkPool& pool, const TagRead& read, absl::Span<const Timestamp> edges,
+                               FigureTable to) {
   const size_t size = edges.size() - 1, width = ParallelWidth();
   const bool is_long = std::min(read.nanos_to_fold, Elapsed(edges.front(), edges.back())) >= kLongNanos;
   const size_t piece = is_long ? (size + width - 1) / width : size;

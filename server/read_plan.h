@@ -23,6 +23,7 @@
 #include "proto/historian/v1/samples.pb.h"
 #include "server/selection.h"
 #include "server/service_env.h"
+#include "server/work_pool.h"
 #include "storage/archive/archive.h"
 
 namespace historian::server {
@@ -102,8 +103,8 @@ class ReadPlan {
 
 // The figures between the edges, which are those of the tag's plan or a part of them; much of them on several
 // threads. Errors: those of FoldReader.
-absl::Status FiguresInParallel(boost::asio::thread_pool& pool, const TagRead& read,
-                               absl::Span<const Timestamp> edges, FigureTable to);
+absl::Status FiguresInParallel(WorkPool& pool, const TagRead& read, absl::Span<const Timestamp> edges,
+                               FigureTable to);
 
 }  // namespace historian::server
 

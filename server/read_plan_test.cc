@@ -15,6 +15,7 @@
 #include "server/processed.h"
 #include "server/query_service.h"
 #include "server/test_server.h"
+#include "server/work_pool.h"
 #include "storage/archive/archive.h"
 #include "storage/kv/memory_store.h"
 
@@ -184,9 +185,11 @@ class ReadPlanTest : public testing::Test {
   SimulatedClock clock_;
   CountingArchive archive_;
   Metrics metrics_;
-  boost::asio::thread_pool pool_;
+  WorkPool pool_{4};
   StreamRegistry streams_;
-  ServiceEnv env_{archive_, config_, clock_, metrics_, *log_, pool_, streams_};
+  ClockWatch clock_watch_{clock_};
+  CallMemory call_memory_{uint64_t{128} << 20, [](absl::AnyInvocable<void()> ready) { ready(); }};
+  ServiceEnv env_{archive_, config_, clock_, metrics_, *log_, pool_, streams_, clock_watch_, call_memory_};
   std::vector<TagId> ids_;
 };
 

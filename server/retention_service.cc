@@ -22,6 +22,19 @@ Run OnPool(const Request&) {
   return Run::kOnPool;
 }
 
+// What it takes in an answer.
+size_t MemoryOf(const Retention::Policy& policy) {
+  // Of a message, beside its texts.
+  constexpr size_t kMessageBytes = 512;
+  size_t bytes = kMessageBytes;
+  if (policy.rule.has_value())
+    bytes += kMessageBytes + policy.rule->pattern.size() + policy.rule->comment.size();
+  for (const LegalHold& hold : policy.holds) {
+    bytes += kMessageBytes + hold.name.size() + hold.pattern.size() + hold.reason.size();
+  }
+  return bytes;
+}
+
 // Tags looked at before it is asked whether to go on.
 constexpr size_t kTagsBetweenChecks = 1'000;
 
@@ -150,11 +163,14 @@ grpc::ServerUnaryReactor* RetentionService::Apply(Context* context, const Bytes*
       env_, context, Method::kApplyRetention, /*is_query=*/false, in, out, OnPool<v1::ApplyRetentionRequest>,
       [this](const v1::ApplyRetentionRequest& request, const KeepGoing&, CallRecord&,
              v1::ApplyRetentionResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const RetentionResult result,
-                         env_.archive.upkeep().ApplyRetention(request.dry_run()));
+        RetentionOrder order{.dry_run = request.dry_run()};
+        if (request.has_witness()) order.witness = request.witness();
+        ASSIGN_OR_RETURN(const RetentionResult result, env_.archive.upkeep().ApplyRetention(order));
         if (!request.dry_run()) {
-          env_.log.Info("retention_applied",
-                        {{"tags", result.tags}, {"samples", result.samples}, {"bytes", result.bytes}});
+          env_.log.Info("retention_applied", {{"as_of", FormatTimestamp(result.as_of)},
+                                              {"tags", result.tags},
+                                              {"samples", result.samples},
+                                              {"bytes", result.bytes}});
         }
         RetentionResultToWire(result, to);
         return absl::OkStatus();
@@ -175,6 +191,7 @@ grpc::ServerUnaryReactor* RetentionService::WhatIsKept(Context* context, const B
           if (i % kTagsBetweenChecks == 0) RETURN_IF_ERROR(keep_going());
           const std::shared_ptr<const Tag> tag = env_.archive.tags().Find(selected.ids[i]);
           const Retention::Policy policy = retention.PolicyOf(tag->name);
+          RETURN_IF_ERROR(record.Grow(MemoryOf(policy)));
           v1::KeptTag* kept = to->add_tags();
           kept->set_tag_id(tag->id);
           if (policy.rule.has_value()) RetentionRuleToWire(*policy.rule, kept->mutable_rule());

@@ -11,15 +11,14 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "server/admin_service.h"
+#include "server/clock_watch.h"
 #include "server/http_server.h"
 #include "server/ingest_service.h"
 #include "server/metrics.h"
@@ -29,14 +28,19 @@
 #include "server/tags_service.h"
 #include "server/tls.h"
 #include "server/watcher.h"
+#include "server/work_pool.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
 
 // Queries mostly compute, a few wait for the disk or for a seal.
 int PoolThreads() { return std::max(6u, 2 * std::thread::hardware_concurrency()); }
+
+// When the disk hangs each query may hold one of them.
+constexpr uint64_t kMoreThreadsMax = 256;
 
 constexpr absl::Duration kLookInterval = absl::Seconds(2);
 
@@ -69,14 +73,23 @@ void UseGrpcPluginsOnce() {
 class Server::Impl {
  public:
   Impl(const Config& config, const Clock& clock, Log& log)
-      : config_(config), clock_(clock), log_(log), tick_(context_), pool_(PoolThreads()), watcher_(log) {}
+      : config_(config),
+        clock_(clock),
+        log_(log),
+        clock_watch_(clock),
+        tick_(context_),
+        pool_(PoolThreads(),
+              PoolThreads() + static_cast<int>(std::min<uint64_t>(config.limits.queries, kMoreThreadsMax))),
+        call_memory_(config.call_bytes(),
+                     [this](absl::AnyInvocable<void()> ready) { pool_.Post(std::move(ready)); }),
+        watcher_(log) {}
 
   ~Impl() {
     if (!stopped_) Stop().IgnoreError();
   }
 
   absl::Status Start(const OpenStore& open_store) {
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     ASSIGN_OR_RETURN(http_, HttpServer::Listen(context_, config_.http.listen,
                                                [this](absl::string_view path) { return AnswerHttp(path); }));
     http_address_ = Address(config_.http.listen, http_->port());
@@ -91,7 +104,8 @@ class Server::Impl {
     if (!archive.ok()) return Annotate(archive.status(), "opening the archive");
     archive_ = *std::move(archive);
     archive_open_.store(archive_.get());
-    env_.emplace(ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_});
+    env_.emplace(
+        ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_, clock_watch_, call_memory_});
     ingest_.emplace(*env_);
     tags_.emplace(*env_);
     query_.emplace(*env_);
@@ -109,23 +123,24 @@ class Server::Impl {
                                                                   : "mutual"},
                           {"tags", uint64_t{archive_->tags().size()}},
                           {"samples_open", archive_->Stats().samples_open},
-                          {"took_ms", absl::ToDoubleMilliseconds(absl::Now() - begin)}});
+                          {"took_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin)}});
     return absl::OkStatus();
   }
 
   absl::Status Stop() {
     stopped_ = true;
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     const bool was_ready = ready_.exchange(false);
     if (was_ready) log_.Info("stopping", {});
     if (grpc_ != nullptr) {
       if (auto* health = grpc_->GetHealthCheckService()) health->SetServingStatus(false);
       admin_->Stop();
       ingest_->Stop();
-      grpc_->Shutdown(absl::ToChronoTime(begin + kDrain));
+      grpc_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                   gpr_time_from_seconds(absl::ToInt64Seconds(kDrain), GPR_TIMESPAN)));
       grpc_->Wait();
     }
-    pool_.join();
+    pool_.Join();
     absl::Status status;
     if (was_ready) {
       const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal();
@@ -144,7 +159,8 @@ class Server::Impl {
     // more.
     archive_open_.store(nullptr);
     archive_.reset();
-    if (was_ready) log_.Info("stopped", {{"took_ms", absl::ToDoubleMilliseconds(absl::Now() - begin)}});
+    if (was_ready)
+      log_.Info("stopped", {{"took_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin)}});
     return status;
   }
 
@@ -173,6 +189,10 @@ class Server::Impl {
     grpc::ResourceQuota quota("historiand");
     quota.Resize(config_.grpc_quota_bytes());
     builder.SetResourceQuota(quota);
+    // A small message may be inflated to gigabytes before its size is looked at: none is taken.
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
     builder.RegisterService(&*ingest_);
     builder.RegisterService(&*tags_);
     builder.RegisterService(&*query_);
@@ -216,14 +236,25 @@ class Server::Impl {
     tick_.expires_after(absl::ToChronoMilliseconds(std::max(interval, absl::Milliseconds(10))));
     tick_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      const absl::Time now = absl::Now();
+      const MonotonicTime now = MonotonicTime::Now();
       streams_.EndIdle(now);
+      LookAtClock();
       if (now - looked_ >= kLookInterval) {
         looked_ = now;
         watcher_.Look(archive_->Stats());
       }
       Tick();
     });
+  }
+
+  void LookAtClock() {
+    const std::optional<ClockWatch::Step> step = clock_watch_.Look();
+    if (!step.has_value()) return;
+    metrics_.clock_steps.store(static_cast<int64_t>(clock_watch_.steps()));
+    log_.Warning("clock_stepped", {{"by_seconds", absl::ToDoubleSeconds(step->by())},
+                                   {"from", FormatTimestamp(step->from)},
+                                   {"to", FormatTimestamp(step->to)},
+                                   {"retention_goes_by", FormatTimestamp(archive_->Stats().believed_time)}});
   }
 
   HttpAnswer AnswerHttp(absl::string_view path) {
@@ -245,6 +276,7 @@ class Server::Impl {
   Log& log_;
   Metrics metrics_;
   StreamRegistry streams_;
+  ClockWatch clock_watch_;
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopped_{false};
 
@@ -254,7 +286,8 @@ class Server::Impl {
   std::unique_ptr<HttpServer> http_;
   std::thread http_thread_;
 
-  boost::asio::thread_pool pool_;
+  WorkPool pool_;
+  CallMemory call_memory_;
   std::unique_ptr<Archive> archive_;
   std::atomic<Archive*> archive_open_{nullptr};  // For HTTP, which is there before it.
   std::optional<ServiceEnv> env_;
@@ -269,7 +302,7 @@ class Server::Impl {
 
   // Of the tick.
   Watcher watcher_;
-  absl::Time looked_ = absl::InfinitePast();
+  MonotonicTime looked_ = MonotonicTime::InfinitePast();
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config, OpenStore open_store,

@@ -4,12 +4,13 @@
 #ifndef HISTORIAN_SERVER_SERVICE_ENV_H_
 #define HISTORIAN_SERVER_SERVICE_ENV_H_
 
-#include <boost/asio/thread_pool.hpp>
-
+#include "server/call_memory.h"
+#include "server/clock_watch.h"
 #include "server/config.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/stream_registry.h"
+#include "server/work_pool.h"
 #include "storage/archive/archive.h"
 #include "storage/model/clock.h"
 
@@ -23,8 +24,10 @@ struct ServiceEnv {
   Log& log;
   // For work that may take long or wait for the disk. Work that is surely cheap runs on the thread where the
   // call arrived, because waking a thread costs as much as a cheap query.
-  boost::asio::thread_pool& pool;
+  WorkPool& pool;
   StreamRegistry& streams;
+  ClockWatch& clock_watch;
+  CallMemory& call_memory;
 };
 
 }  // namespace historian::server

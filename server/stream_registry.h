@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
@@ -19,7 +20,7 @@ class IdleStream {
  public:
   virtual ~IdleStream() = default;
   // Ends the stream if its client has taken nothing for too long.
-  virtual void EndIfIdle(absl::Time now) = 0;
+  virtual void EndIfIdle(MonotonicTime now) = 0;
 };
 
 class StreamRegistry {
@@ -36,7 +37,7 @@ class StreamRegistry {
     streams_.erase(stream);
   }
   // To be called once in a while.
-  void EndIdle(absl::Time now) {
+  void EndIdle(MonotonicTime now) {
     std::vector<std::shared_ptr<IdleStream>> streams;
     {
       absl::MutexLock lock(&mu_);

@@ -30,6 +30,12 @@ void SetResult(const absl::StatusOr<std::shared_ptr<const Tag>>& tag, v1::TagRes
   if (tag.ok()) TagToWire(**tag, result->mutable_tag());
 }
 
+// Takes the memory for a result about this tag, which may have 65,536 states.
+absl::Status GrowFor(const absl::StatusOr<std::shared_ptr<const Tag>>& tag, CallRecord& record) {
+  return record.Grow(sizeof(v1::TagResult) +
+                     (tag.ok() ? (*tag)->MemoryBytes() : tag.status().message().size()));
+}
+
 template <class Request>
 Run OnPool(const Request&) {
   return Run::kOnPool;
@@ -48,9 +54,13 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
   return ServeUnary<v1::CreateTagsRequest, v1::TagsResponse>(
       env_, context, Method::kCreateTags, /*is_query=*/false, request, response,
       OnPool<v1::CreateTagsRequest>,
-      [this](const v1::CreateTagsRequest& r, const KeepGoing&, CallRecord&,
+      [this](const v1::CreateTagsRequest& r, const KeepGoing&, CallRecord& record,
              v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.tags_size()));
+        // As tags, as records, and in the answer.
+        for (const v1::Tag& tag : r.tags()) {
+          RETURN_IF_ERROR(record.Grow(3 * (sizeof(v1::TagResult) + tag.SpaceUsedLong()), "the tags"));
+        }
         // Those that are no tags at all stay behind; the registry creates the rest in one go.
         std::vector<Tag> tags;
         std::vector<int> items;
@@ -69,7 +79,8 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
           v1::TagResult* result = to->mutable_results(items[i]);
           SetResult(created[i], result);
           if (created[i].status().code() == absl::StatusCode::kAlreadyExists) {
-            if (const auto existing = env_.archive.tags().Find(r.tags(items[i]).name())) {
+            if (const auto existing = env_.archive.tags().Find(r.tags(items[i]).name());
+                existing != nullptr && record.Grow(existing->MemoryBytes()).ok()) {
               TagToWire(*existing, result->mutable_tag());
             }
           }
@@ -84,18 +95,21 @@ grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* c
   return ServeUnary<v1::UpdateTagsRequest, v1::TagsResponse>(
       env_, context, Method::kUpdateTags, /*is_query=*/false, request, response,
       OnPool<v1::UpdateTagsRequest>,
-      [this](const v1::UpdateTagsRequest& r, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::UpdateTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
              v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.updates_size()));
-        const auto update = [&](const v1::TagUpdate& item) -> absl::StatusOr<std::shared_ptr<const Tag>> {
-          ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTag(env_.archive.tags(), item.key()));
+        const auto update = [&](const v1::TagUpdate& item,
+                                const Tag& tag) -> absl::StatusOr<std::shared_ptr<const Tag>> {
           const absl::StatusOr<TagChange> change = TagChangeFromWire(item);
-          if (!change.ok()) return Annotate(change.status(), absl::StrCat("tag '", tag->name, "'"));
-          return env_.archive.tags().Update(tag->id, *change);
+          if (!change.ok()) return Annotate(change.status(), absl::StrCat("tag '", tag.name, "'"));
+          return env_.archive.tags().Update(tag.id, *change);
         };
         for (const v1::TagUpdate& item : r.updates()) {
           RETURN_IF_ERROR(keep_going());
-          SetResult(update(item), to->add_results());
+          const auto tag = FindTag(env_.archive.tags(), item.key());
+          // Before it is changed: what was changed can be told. The change itself is in the request.
+          RETURN_IF_ERROR(GrowFor(tag, record));
+          SetResult(tag.ok() ? update(item, **tag) : tag, to->add_results());
         }
         return absl::OkStatus();
       });
@@ -108,12 +122,16 @@ grpc::ServerUnaryReactor* TagsService::GetTags(grpc::CallbackServerContext* cont
       [](const v1::GetTagsRequest& r) {
         return r.keys_size() <= kQuickItems && !r.has_as_of() ? Run::kHere : Run::kOnPool;
       },
-      [this](const v1::GetTagsRequest& r, const KeepGoing&, CallRecord&,
+      [this](const v1::GetTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
              v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.keys_size()));
         ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env_.archive.versions(), r));
-        for (const v1::TagKey& key : r.keys())
-          SetResult(FindTagAsOf(env_.archive.tags(), key, as_of), to->add_results());
+        for (const v1::TagKey& key : r.keys()) {
+          RETURN_IF_ERROR(keep_going());
+          const auto tag = FindTagAsOf(env_.archive.tags(), key, as_of);
+          RETURN_IF_ERROR(GrowFor(tag, record));
+          SetResult(tag, to->add_results());
+        }
         return absl::OkStatus();
       });
 }
@@ -122,7 +140,7 @@ grpc::ServerUnaryReactor* TagsService::ListTags(grpc::CallbackServerContext* con
                                                 const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return ServeUnary<v1::ListTagsRequest, v1::ListTagsResponse>(
       env_, context, Method::kListTags, /*is_query=*/false, request, response, OnPool<v1::ListTagsRequest>,
-      [this](const v1::ListTagsRequest& r, const KeepGoing&, CallRecord&,
+      [this](const v1::ListTagsRequest& r, const KeepGoing&, CallRecord& record,
              v1::ListTagsResponse* to) -> absl::Status {
         const size_t size = r.page_size() == 0 ? kPageDefault : std::min(r.page_size(), kPageMax);
         // One more than asked for tells whether there is another page. The token is the last name of the
@@ -135,6 +153,7 @@ grpc::ServerUnaryReactor* TagsService::ListTags(grpc::CallbackServerContext* con
             to->set_next_page_token(tags[i - 1]->name);
             break;
           }
+          RETURN_IF_ERROR(record.Grow(tags[i]->MemoryBytes()));
           TagToWire(*tags[i], to->add_tags());
           bytes += to->tags(static_cast<int>(i)).ByteSizeLong();
         }
@@ -148,16 +167,15 @@ grpc::ServerUnaryReactor* TagsService::RetireTags(grpc::CallbackServerContext* c
   return ServeUnary<v1::RetireTagsRequest, v1::TagsResponse>(
       env_, context, Method::kRetireTags, /*is_query=*/false, request, response,
       OnPool<v1::RetireTagsRequest>,
-      [this](const v1::RetireTagsRequest& r, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::RetireTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
              v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.keys_size()));
-        const auto retire = [&](const v1::TagKey& key) -> absl::StatusOr<std::shared_ptr<const Tag>> {
-          ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTag(env_.archive.tags(), key));
-          return env_.archive.tags().SetRetired(tag->id, !r.undo());
-        };
         for (const v1::TagKey& key : r.keys()) {
           RETURN_IF_ERROR(keep_going());
-          SetResult(retire(key), to->add_results());
+          const auto tag = FindTag(env_.archive.tags(), key);
+          RETURN_IF_ERROR(GrowFor(tag, record));
+          SetResult(tag.ok() ? env_.archive.tags().SetRetired((*tag)->id, !r.undo()) : tag,
+                    to->add_results());
         }
         return absl::OkStatus();
       });

@@ -4,10 +4,10 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "proto/historian/v1/admin.pb.h"
 #include "server/wire.h"
 #include "storage/platform/background.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -20,7 +20,7 @@ constexpr absl::Duration kLookPeriod = absl::Milliseconds(50);
 
 VerifySource::VerifySource(Archive& archive, VerifyOptions options, std::atomic<bool>& running,
                            const std::atomic<bool>& stopping)
-    : archive_(archive), running_(running), stopping_(stopping), begin_(absl::Now()) {
+    : archive_(archive), running_(running), stopping_(stopping), begin_(MonotonicTime::Now()) {
   thread_ = std::thread([this, options = std::move(options)] { Run(options); });
 }
 
@@ -41,20 +41,23 @@ void VerifySource::Run(const VerifyOptions& options) {
     absl::MutexLock lock(&mu_);
     const auto has_room = [this]()
                               ABSL_NO_THREAD_SAFETY_ANALYSIS { return damages_.size() < kDamagesHeldMax; };
-    while (keep_going().ok() && !mu_.AwaitWithTimeout(absl::Condition(&has_room), kLookPeriod)) {
+    while (keep_going().ok() && !changed_.AwaitFor(&mu_, kLookPeriod, has_room)) {
     }
     damages_.push_back(damage);
+    changed_.SignalAll();
   };
   const auto on_progress = [this](const VerifyCounts& counts) {
     absl::MutexLock lock(&mu_);
     counts_ = counts;
     progress_ = true;
+    changed_.SignalAll();
   };
   absl::StatusOr<VerifyCounts> counts = archive_.upkeep().Verify(
       options, {.on_damage = on_damage, .on_progress = on_progress, .keep_going = keep_going});
   absl::MutexLock lock(&mu_);
   if (counts.ok()) counts_ = *counts;
   ended_ = counts.status();
+  changed_.SignalAll();
 }
 
 absl::StatusOr<FrameSource::Step> VerifySource::Next(grpc::ByteBuffer* frame) {
@@ -65,16 +68,17 @@ absl::StatusOr<FrameSource::Step> VerifySource::Next(grpc::ByteBuffer* frame) {
     const auto has_news = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return progress_ || !damages_.empty() || ended_.has_value();
     };
-    mu_.AwaitWithTimeout(absl::Condition(&has_news), absl::Seconds(1));
+    changed_.AwaitFor(&mu_, absl::Seconds(1), has_news);
     if (ended_.has_value() && !ended_->ok()) return *ended_;
     for (const Damage& damage : damages_) DamageToWire(damage, archive_.tags(), response.add_damage());
     damages_.clear();
+    changed_.SignalAll();
     progress_ = false;
     counts = counts_;
     response.set_done(ended_.has_value());
   }
   VerifyCountsToWire(counts, &response);
-  response.set_seconds(absl::ToDoubleSeconds(absl::Now() - begin_));
+  response.set_seconds(absl::ToDoubleSeconds(MonotonicTime::Now() - begin_));
   *frame = SerializeMessage(response);
   return response.done() ? Step::kLastFrame : Step::kFrame;
 }

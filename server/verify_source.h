@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "server/call.h"
 #include "storage/archive/archive.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
@@ -36,10 +37,11 @@ class VerifySource final : public FrameSource {
   Archive& archive_;
   std::atomic<bool>& running_;
   const std::atomic<bool>& stopping_;
-  const absl::Time begin_;
+  const MonotonicTime begin_;
   std::atomic<bool> abandoned_{false};
 
   absl::Mutex mu_;
+  CondVar changed_;
   std::vector<Damage> damages_ ABSL_GUARDED_BY(mu_);  // Not reported yet.
   VerifyCounts counts_ ABSL_GUARDED_BY(mu_);
   bool progress_ ABSL_GUARDED_BY(mu_) = false;  // counts_ are newer than what was reported.

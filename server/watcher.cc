@@ -12,15 +12,18 @@ void Watcher::Look(const ArchiveStats& stats) {
                          {"journal_bytes", stats.journal_bytes}});
     seals_ = stats.seals;
   }
-  if (stats.ingest.ok() != accepting_) {
-    accepting_ = stats.ingest.ok();
-    if (accepting_) {
-      log_.Info("writes_resumed", {{"disk_free_bytes", stats.store.free_bytes}});
-    } else {
-      log_.Error("writes_refused", {{"reason", stats.ingest.message()},
-                                    {"disk_free_bytes", stats.store.free_bytes},
-                                    {"disk_reserve_bytes", stats.disk_reserve_bytes}});
-    }
+  const bool failed_meanwhile = stats.write_failures != write_failures_;
+  write_failures_ = stats.write_failures;
+  if (accepting_ && (!stats.ingest.ok() || failed_meanwhile)) {
+    accepting_ = false;
+    const absl::Status& why = stats.ingest.ok() ? stats.last_write_failure : stats.ingest;
+    log_.Error("writes_refused", {{"reason", why.message()},
+                                  {"disk_free_bytes", stats.store.free_bytes},
+                                  {"disk_reserve_bytes", stats.disk_reserve_bytes}});
+  }
+  if (!accepting_ && stats.ingest.ok()) {
+    accepting_ = true;
+    log_.Info("writes_resumed", {{"disk_free_bytes", stats.store.free_bytes}});
   }
   for (const std::string& what : stats.damage) {
     if (damage_.insert(what).second) log_.Error("damage", {{"what", what}});

@@ -39,5 +39,25 @@ TEST(WatcherTest, LogsEachChangeOnce) {
   EXPECT_THAT(text, HasSubstr("damage what=\"tag 7: page at 5\""));
 }
 
+TEST(WatcherTest, LogsAFailureThatWasOverBeforeItLooked) {
+  const std::string file = absl::StrCat(::testing::TempDir(), "watcher_short.log");
+  auto log = Log::Open(file, "info", "text");
+  ASSERT_TRUE(log.ok());
+  Watcher watcher(**log);
+  ArchiveStats stats;
+  watcher.Look(stats);
+  stats.write_failures = 1;
+  stats.last_write_failure = absl::UnavailableError("the journal cannot be written");
+  watcher.Look(stats);
+  watcher.Look(stats);
+  std::ifstream in(file);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  int lines = 0;
+  for (const char c : text) lines += c == '\n';
+  EXPECT_EQ(lines, 2) << text;
+  EXPECT_THAT(text, HasSubstr("writes_refused reason=\"the journal cannot be written\""));
+  EXPECT_THAT(text, HasSubstr("writes_resumed"));
+}
+
 }  // namespace
 }  // namespace historian::server

@@ -658,6 +658,7 @@ static_assert(v1::ApplyRetentionResponse::Partition::ACTION_DROP ==
                   static_cast<int>(RetentionResult::Action::kWait));
 
 void RetentionResultToWire(const RetentionResult& from, v1::ApplyRetentionResponse* to) {
+  to->set_as_of(from.as_of);
   to->set_tags(from.tags);
   to->set_samples(from.samples);
   to->set_bytes(from.bytes);

@@ -4,10 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/call.h"
+#include "server/message_memory.h"
 #include "server/status.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -19,7 +20,17 @@ constexpr size_t kSpentMax = 8;
 constexpr size_t kSpentBytesMax = size_t{512} << 10;
 constexpr size_t kProducerBytesMax = 128;
 
+// Of a sample in a frame: time, value, quality.
+constexpr uint64_t kSampleBytes = sizeof(Timestamp) + sizeof(ValueBits) + sizeof(Quality);
+
 }  // namespace
+
+uint64_t MemoryOfFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
+                       const CallMemory& memory) {
+  const ParsedSize size = SizeWhenParsed(bytes, type, memory.limit_bytes() + 1);
+  // A sample has one element at least, a column or snapshot is a message.
+  return size.bytes + size.elements * kSampleBytes + size.messages * sizeof(FrameColumn);
+}
 
 absl::Status CheckProducerName(absl::string_view name) {
   if (name.empty()) return absl::InvalidArgumentError("the first message names no producer");
@@ -31,7 +42,7 @@ absl::Status CheckProducerName(absl::string_view name) {
 }
 
 WriteStream::WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context)
-    : owner_(owner), env_(env), peer_(context->peer()), context_(context) {}
+    : owner_(owner), env_(env), peer_(context->peer()), memory_(env.call_memory), context_(context) {}
 
 void WriteStream::Start() {
   env_.streams.Add(shared_from_this());
@@ -49,26 +60,49 @@ void WriteStream::End(const absl::Status& status) {
 void WriteStream::EndLocked(const absl::Status& status) {
   if (end_.has_value()) return;
   end_ = status;
-  ended_at_ = absl::Now();
+  ended_at_ = MonotonicTime::Now();
 }
 
 void WriteStream::OnReadDone(bool ok) {
-  bool ended;
+  if (ok) {
+    Admit();
+    return;
+  }
   {
+    // The writer half-closed, or is gone: OnCancel tells.
     absl::MutexLock lock(&mu_);
-    // False when the writer half-closed, or is gone: OnCancel tells.
-    if (!ok) EndLocked(absl::OkStatus());
-    ended = end_.has_value();
+    EndLocked(absl::OkStatus());
   }
-  // What comes after the end is not acknowledged any more.
-  if (ended) {
-    OnTaken(absl::OkStatus());
-  } else {
-    Take();
+  OnTaken(absl::OkStatus());
+}
+
+void WriteStream::Admit() {
+  incoming_bytes_ = incoming_.Length();
+  env_.metrics.CountIngestBytes(incoming_bytes_);
+  absl::Status status = CheckLimit(incoming_bytes_, env_.config.limits.message_bytes, "bytes in one message",
+                                   "limits.message_bytes");
+  if (status.ok()) {
+    const uint64_t bytes = MemoryOfFrame(incoming_, v1::WriteRequest::descriptor(), env_.call_memory);
+    if (memory_.Grow(bytes, "the message").ok()) {
+      Take();
+      return;
+    }
+    status =
+        env_.call_memory.Wait(&memory_, bytes, "the message", [self = shared_from_this()] { self->Take(); });
+    if (status.ok()) return;
   }
+  incoming_.Clear();
+  OnTaken(status.ok() ? status : Annotate(status, absl::StrCat("the message after frame ", last_sequence_)));
+}
+
+void WriteStream::DropRequest() {
+  request_ = nullptr;
+  if (arena_ != nullptr) arena_->Reset();
 }
 
 void WriteStream::OnTaken(const absl::Status& status) {
+  DropRequest();
+  memory_.Release();
   absl::MutexLock lock(&mu_);
   reading_ = false;
   if (!status.ok()) EndLocked(status);
@@ -102,7 +136,7 @@ void WriteStream::OnDone() {
   self = std::move(self_);
 }
 
-void WriteStream::EndIfIdle(absl::Time now) {
+void WriteStream::EndIfIdle(MonotonicTime now) {
   absl::MutexLock lock(&mu_);
   if (context_ == nullptr || !end_.has_value() || frames_in_flight_ > 0) return;
   // It is over, and the writer does not take the last ack or the status.
@@ -110,10 +144,6 @@ void WriteStream::EndIfIdle(absl::Time now) {
 }
 
 absl::Status WriteStream::ParseIncoming() {
-  incoming_bytes_ = incoming_.Length();
-  env_.metrics.CountIngestBytes(incoming_bytes_);
-  RETURN_IF_ERROR(CheckLimit(incoming_bytes_, env_.config.limits.message_bytes, "bytes in one message",
-                             "limits.message_bytes"));
   if (arena_ == nullptr) {
     arena_block_ = std::make_unique<char[]>(kArenaBlock);
     google::protobuf::ArenaOptions options;
@@ -121,13 +151,23 @@ absl::Status WriteStream::ParseIncoming() {
     options.initial_block_size = kArenaBlock;
     arena_ = std::make_unique<google::protobuf::Arena>(options);
   }
-  arena_->Reset();
   request_ = google::protobuf::Arena::CreateMessage<v1::WriteRequest>(arena_.get());
   absl::Status status = ParseMessage(incoming_, request_);
   return status.ok() ? status : Annotate(status, absl::StrCat("the message after frame ", last_sequence_));
 }
 
 void WriteStream::Take() {
+  bool ended;
+  {
+    absl::MutexLock lock(&mu_);
+    ended = end_.has_value();
+  }
+  // What comes after the end is not acknowledged any more.
+  if (ended) {
+    incoming_.Clear();
+    OnTaken(absl::OkStatus());
+    return;
+  }
   absl::Status status = ParseIncoming();
   incoming_.Clear();
   if (status.ok() && name_.empty()) {
@@ -195,14 +235,16 @@ void WriteStream::TakeFrame() {
   {
     absl::MutexLock lock(&mu_);
     if (!spent_.empty()) {
-      frame = std::move(spent_.back());
+      frame = std::move(spent_.back().frame);
       spent_.pop_back();
     }
   }
   FrameNotes notes;
   FrameFromWire(from, &frame, &notes);
+  DropRequest();
   // What it holds, which for bools is much more than was sent.
   const uint64_t bytes = std::max<uint64_t>(incoming_bytes_, frame.MemoryBytes());
+  memory_.ShrinkTo(frame.MemoryBytes());
   {
     absl::MutexLock lock(&mu_);
     ++frames_in_flight_;
@@ -211,16 +253,16 @@ void WriteStream::TakeFrame() {
   // After this the next message may be here already.
   env_.archive.Write(
       producer_, std::move(frame),
-      [self = shared_from_this(), sequence, bytes, received = absl::Now(),
+      [self = shared_from_this(), sequence, bytes, received = MonotonicTime::Now(),
        notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
         self->OnStored(sequence, bytes, received, std::move(notes), std::move(result));
       },
       [self = shared_from_this()] { self->OnTaken(absl::OkStatus()); });
 }
 
-void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
+void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, MonotonicTime received, FrameNotes notes,
                            absl::StatusOr<WriteResult> result) {
-  env_.metrics.CountAck(absl::Now() - received);
+  env_.metrics.CountAck(MonotonicTime::Now() - received);
   if (result.ok()) AddMalformed(std::move(notes), &*result);
   if (result.ok() && result->rejected > 0) owner_.NoteRejections(name_, sequence, *result);
   absl::MutexLock lock(&mu_);
@@ -240,7 +282,13 @@ void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, absl::Time receive
 void WriteStream::KeepSpent(Frame frame) {
   // As many as are ever on their way at once, but one when none is.
   if (frames_in_flight_ == 0) spent_.clear();
-  if (spent_.size() < kSpentMax && frame.MemoryBytes() <= kSpentBytesMax) spent_.push_back(std::move(frame));
+  const size_t bytes = frame.MemoryBytes();
+  if (spent_.size() >= kSpentMax || bytes > kSpentBytesMax) return;
+  CallMemory::Hold memory(env_.call_memory);
+  // Only while there is plenty.
+  if (env_.call_memory.used_bytes() > env_.call_memory.limit_bytes() / 2 || !memory.Grow(bytes, "").ok())
+    return;
+  spent_.push_back({std::move(frame), std::move(memory)});
 }
 
 void WriteStream::Advance() {

@@ -27,6 +27,7 @@
 #include "proto/historian/v1/ingest.pb.h"
 #include "server/service_env.h"
 #include "server/wire.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
@@ -44,6 +45,10 @@ class WriteStreamOwner {
   // Counts the rejections and, at most once in a while for each producer, logs them.
   virtual void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result) = 0;
 };
+
+// What a message of this type, which holds one frame, takes at most while it is parsed and becomes a frame.
+uint64_t MemoryOfFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
+                       const CallMemory& memory);
 
 // Errors: InvalidArgument, the name is not 1 to 128 bytes. (The parser has checked that it is UTF-8.)
 absl::Status CheckProducerName(absl::string_view name);
@@ -68,17 +73,20 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  void EndIfIdle(absl::Time now) override;
+  void EndIfIdle(MonotonicTime now) override;
 
  private:
-  // Each hands on to the next, and at last to OnTaken: once for each message that was read.
+  // Each hands on to the next, and at last to OnTaken: once for each message that was read. Admit waits for memory.
+  void Admit() ABSL_LOCKS_EXCLUDED(mu_);
   void Take() ABSL_LOCKS_EXCLUDED(mu_);
   void TakeFrame() ABSL_LOCKS_EXCLUDED(mu_);
   // The next message can be read. Not OK: this one ends the stream.
   void OnTaken(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ParseIncoming();
+  // Its memory is given back, or is there for the next.
+  void DropRequest();
   absl::Status CheckSequence(uint64_t sequence) const;
-  void OnStored(uint64_t sequence, uint64_t bytes, absl::Time received, FrameNotes notes,
+  void OnStored(uint64_t sequence, uint64_t bytes, MonotonicTime received, FrameNotes notes,
                 absl::StatusOr<WriteResult> result);
 
   // Keeps the memory of a stored frame for the next ones.
@@ -96,6 +104,8 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // Used by one read at a time, until OnTaken.
   grpc::ByteBuffer incoming_;
   uint64_t incoming_bytes_ = 0;
+  CallMemory::Hold
+      memory_;  // What the message takes: parsed, then as a frame, until the archive has taken it.
   std::unique_ptr<char[]> arena_block_;
   std::unique_ptr<google::protobuf::Arena> arena_;
   v1::WriteRequest* request_ = nullptr;  // The arena's.
@@ -109,10 +119,14 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   bool sending_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
-  absl::Time ended_at_ ABSL_GUARDED_BY(mu_);
+  MonotonicTime ended_at_ ABSL_GUARDED_BY(mu_);
   uint64_t frames_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t bytes_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<Frame> spent_ ABSL_GUARDED_BY(mu_);
+  struct Spent {
+    Frame frame;
+    CallMemory::Hold memory;
+  };
+  std::vector<Spent> spent_ ABSL_GUARDED_BY(mu_);
   bool has_pending_ ABSL_GUARDED_BY(mu_) = false;
   v1::WriteAck pending_ ABSL_GUARDED_BY(mu_);
   grpc::ByteBuffer outgoing_;                               // gRPC reads it while sending_.

@@ -32,6 +32,7 @@ class ServerProcess {
 
   const std::string& target() const { return process_->target(); }  // HOST:PORT of gRPC.
   int grpc_port() const;
+  pid_t pid() const { return process_->pid(); }
 
   // SIGKILL, and waits until it is gone.
   void Kill() { process_->Kill(); }

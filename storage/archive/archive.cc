@@ -19,6 +19,7 @@
 #include "storage/model/closing.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/freed_memory.h"
+#include "storage/platform/monotonic.h"
 #include "storage/read/at_times_reader.h"
 #include "storage/read/block_list.h"
 #include "storage/read/fold_reader.h"
@@ -28,6 +29,7 @@
 #include "storage/sealed/seal.h"
 #include "storage/tail/load_tails.h"
 #include "storage/tail/shard.h"
+#include "storage/upkeep/believed_time.h"
 #include "storage/upkeep/errand.h"
 #include "storage/upkeep/housekeeping.h"
 #include "storage/write/write_path.h"
@@ -96,7 +98,7 @@ class ArchiveImpl : public Archive, private Upkeep {
 
  private:
   absl::StatusOr<SealResult> Seal(bool settle) override;
-  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) override;
+  absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order) override;
   absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
 
   // That of the store; a new one in a new store. FailedPrecondition: a newer program wrote it.
@@ -134,6 +136,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   const MemoryShares shares_;
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<BelievedTime> believed_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<WritePath> write_path_;
   std::thread maintenance_;
@@ -148,10 +151,12 @@ class ArchiveImpl : public Archive, private Upkeep {
 
   Steps steps_;
   // Of the maintenance thread.
-  absl::Time last_seal_try_ = absl::InfinitePast();
-  absl::Time arrived_since_ = absl::Now();  // The open version has had something to close since then.
+  MonotonicTime last_seal_try_ = MonotonicTime::InfinitePast();
+  MonotonicTime arrived_since_ =
+      MonotonicTime::Now();  // The open version has had something to close since then.
 
   mutable absl::Mutex state_mu_;
+  CondVar maintenance_wake_;  // When the maintenance thread is asked for something or shall end.
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
   uint64_t reserve_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
   Errand<SealResult> seal_all_ ABSL_GUARDED_BY(state_mu_);
@@ -211,6 +216,10 @@ absl::Status ArchiveImpl::Init() {
   ASSIGN_OR_RETURN(record::v1::ArchiveRecord record, ReadRecord());
   ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_));
   ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, versions_, clock_));
+  ASSIGN_OR_RETURN(
+      believed_,
+      BelievedTime::Open(*store_, clock_,
+                         std::max({record.created(), retention_->applied(), retention_->rules_changed()})));
   housekeeping_ = std::make_unique<Housekeeping>(
       Housekeeping::House{.store = *store_,
                           .options = {.settle_delay = options_.settle_delay,
@@ -220,10 +229,12 @@ absl::Status ArchiveImpl::Init() {
                           .tags = *tags_,
                           .versions = versions_,
                           .retention = *retention_,
+                          .believed = *believed_,
                           .partitions = partitions_,
                           .pins = pins_,
                           .steps = steps_,
                           .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
+                          .newest_received = [this] { return write_path_->newest_received(); },
                           .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
@@ -258,6 +269,7 @@ ArchiveImpl::~ArchiveImpl() {
   {
     absl::MutexLock lock(&state_mu_);
     closing_ = true;
+    maintenance_wake_.SignalAll();
   }
   if (write_path_ != nullptr) write_path_->Refuse();
   if (housekeeping_ != nullptr) housekeeping_->Close();
@@ -393,21 +405,21 @@ void ArchiveImpl::CheckRoom() {
 
 bool ArchiveImpl::SealIsDue() {
   // A seal that failed (no room, say) is tried again after a pause.
-  if (absl::Now() - last_seal_try_ < absl::Seconds(1)) return false;
+  if (MonotonicTime::Now() - last_seal_try_ < absl::Seconds(1)) return false;
   if (write_path_->journal().size_bytes() > options_.journal_bytes_max) {
     // What the journal holds of an archive in which nothing is open cannot be trimmed further.
     Version last = 0;
     if (OpenSamplesOf(shards_) > 0 || !versions_.Unwritten(&last).empty()) return true;
   }
   if (OpenBytesOf(shards_) > shares_.seal_tail_bytes) return true;
-  return absl::Now() - write_path_->dirty_since() > options_.seal_interval;
+  return MonotonicTime::Now() - write_path_->dirty_since() > options_.seal_interval;
 }
 
 void ArchiveImpl::CloseVersionWhenDue() {
   if (!write_path_->has_arrived()) {
-    arrived_since_ = absl::Now();
-  } else if (absl::Now() - arrived_since_ >= options_.version_period) {
-    arrived_since_ = absl::Now();
+    arrived_since_ = MonotonicTime::Now();
+  } else if (MonotonicTime::Now() - arrived_since_ >= options_.version_period) {
+    arrived_since_ = MonotonicTime::Now();
     NoteDamage(write_path_->CloseVersion(VersionCause::kPeriod, "", "").status());
   }
 }
@@ -429,7 +441,7 @@ void ArchiveImpl::Maintain() {
     bool explicitly;
     {
       absl::MutexLock lock(&state_mu_);
-      state_mu_.AwaitWithTimeout(absl::Condition(&wanted), kMaintenancePeriod);
+      maintenance_wake_.AwaitFor(&state_mu_, kMaintenancePeriod, wanted);
       begun = seal_all_.Begin();
       explicitly = seal_all_.is_asked();
       if (closing_ && !explicitly) return;
@@ -438,8 +450,9 @@ void ArchiveImpl::Maintain() {
     CloseVersionWhenDue();
     if (!explicitly && !SealIsDue()) continue;
     const bool for_memory = OpenBytesOf(shards_) > shares_.seal_tail_bytes;
-    absl::StatusOr<SealResult> result = SealNow(explicitly ? Why::kAsked : Why::kDue, explicitly || for_memory);
-    last_seal_try_ = result.ok() ? absl::InfinitePast() : absl::Now();
+    absl::StatusOr<SealResult> result =
+        SealNow(explicitly ? Why::kAsked : Why::kDue, explicitly || for_memory);
+    last_seal_try_ = result.ok() ? MonotonicTime::InfinitePast() : MonotonicTime::Now();
     if (!result.ok()) NoteDamage(result.status());
     if (explicitly) {
       absl::MutexLock lock(&state_mu_);
@@ -461,7 +474,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(Why why, bool everything) {
   SealInput input{.everything = everything};
   std::vector<std::vector<FrozenTag>> frozen_by_shard(shards_.size());
   absl::BlockingCounter shards_left(static_cast<int>(shards_.size()));
-  const absl::Time cut = absl::Now();
+  const MonotonicTime cut = MonotonicTime::Now();
   Version last_version = 0;
   const auto freeze = [&](uint64_t next_position) {
     input.journal_position = next_position;
@@ -478,7 +491,7 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(Why why, bool everything) {
   // closed the seal goes on all the same: that is what makes room.
   bool is_cut = false;
   if (write_path_->has_arrived() &&
-      (why == Why::kAsked || absl::Now() - write_path_->last_closed() >= kVersionOfSealMin)) {
+      (why == Why::kAsked || MonotonicTime::Now() - write_path_->last_closed() >= kVersionOfSealMin)) {
     const absl::Status closed = write_path_->CloseVersion(VersionCause::kSeal, "", "", freeze).status();
     NoteDamage(closed);
     is_cut = closed.ok();
@@ -517,7 +530,7 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
   {
     absl::MutexLock lock(&state_mu_);
     if (closing_) return ArchiveIsClosing();
-    ASSIGN_OR_RETURN(result, seal_all_.Ask(&state_mu_));
+    ASSIGN_OR_RETURN(result, seal_all_.Ask(&state_mu_, &maintenance_wake_));
   }
   if (settle) {
     ASSIGN_OR_RETURN(result.partitions_settled, housekeeping_->SettleAll());
@@ -527,8 +540,8 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
 
 // ---- Administration
 
-absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(bool dry_run) {
-  return housekeeping_->ApplyRetention(dry_run);
+absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder& order) {
+  return housekeeping_->ApplyRetention(order);
 }
 
 ArchiveStats ArchiveImpl::Stats() {
@@ -541,6 +554,8 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.frames_repeated = written.frames_repeated;
   stats.in_flight_bytes = written.in_flight_bytes;
   stats.ingest = written.ingest;
+  stats.write_failures = written.failures;
+  stats.last_write_failure = written.last_failure;
   stats.journal_commits = write_path_->journal().commits();
   stats.samples_open = OpenSamplesOf(shards_);
   stats.tail_bytes = OpenBytesOf(shards_);
@@ -556,6 +571,7 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.settles = housekeeping.settles;
   stats.settled_bytes = housekeeping.settled_bytes;
   stats.retention = housekeeping.retention;
+  stats.believed_time = believed_->Get().time;
   {
     absl::MutexLock lock(&state_mu_);
     stats.seals = seals_;

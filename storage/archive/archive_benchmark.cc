@@ -196,7 +196,7 @@ void BM_DropWeek(benchmark::State& state) {
                 {.name = "all", .pattern = "*", .keep_raw = absl::Hours(24), .keep_rollups = absl::Hours(24)})
             .ok());
     state.ResumeTiming();
-    const absl::StatusOr<RetentionResult> dropped = archive.upkeep().ApplyRetention(/*dry_run=*/false);
+    const absl::StatusOr<RetentionResult> dropped = archive.upkeep().ApplyRetention({});
     state.PauseTiming();
     HISTORIAN_CHECK(dropped.ok() && dropped->samples == scratch.samples());
     const ArchiveStats stats = archive.Stats();

@@ -18,10 +18,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
-#include "absl/time/clock.h"
 #include "storage/archive/archive.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/check.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian {
 namespace {
@@ -38,7 +38,7 @@ int64_t ResidentBytes() {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-double SecondsSince(absl::Time then) { return absl::ToDoubleSeconds(absl::Now() - then); }
+double SecondsSince(MonotonicTime then) { return absl::ToDoubleSeconds(MonotonicTime::Now() - then); }
 
 std::unique_ptr<Archive> OpenArchive(const std::string& path, const Clock& clock) {
   kv::RocksDbOptions options;
@@ -80,7 +80,7 @@ void BM_ManyTags(benchmark::State& state) {
     std::filesystem::remove_all(path);
     const int64_t before = ResidentBytes();
     std::unique_ptr<Archive> archive = OpenArchive(path, clock);
-    const absl::Time creating = absl::Now();
+    const MonotonicTime creating = MonotonicTime::Now();
     for (size_t begin = 0; begin < tags; begin += kCreatedAtOnce) {
       std::vector<Tag> create;
       for (size_t i = begin; i < std::min(begin + kCreatedAtOnce, tags); ++i) {
@@ -94,11 +94,11 @@ void BM_ManyTags(benchmark::State& state) {
     uint64_t sequence = 0;
     std::shared_ptr<Producer> producer = *archive->OpenProducer("benchmark");
     WriteScan(*archive, producer, tags, 0, &sequence);
-    const absl::Time sealing = absl::Now();
+    const MonotonicTime sealing = MonotonicTime::Now();
     HISTORIAN_CHECK(archive->upkeep().Seal().ok());
     state.counters["seal s"] = SecondsSince(sealing);
     state.counters["B/tag idle"] = static_cast<double>(ResidentBytes() - before) / static_cast<double>(tags);
-    const absl::Time listing = absl::Now();
+    const MonotonicTime listing = MonotonicTime::Now();
     HISTORIAN_CHECK(archive->tags().ListIds("", "", "", 1000, false).size() == std::min<size_t>(tags, 1000));
     state.counters["first list s"] = SecondsSince(listing);
     for (int scan = 1; scan <= 3; ++scan) WriteScan(*archive, producer, tags, scan, &sequence);
@@ -107,7 +107,7 @@ void BM_ManyTags(benchmark::State& state) {
     archive.reset();
 
     const int64_t closed = ResidentBytes();
-    const absl::Time opening = absl::Now();
+    const MonotonicTime opening = MonotonicTime::Now();
     archive = OpenArchive(path, clock);
     state.counters["open s"] = SecondsSince(opening);
     HISTORIAN_CHECK(archive->tags().size() == tags);

@@ -36,8 +36,11 @@ struct ArchiveStats {
   uint64_t block_bytes = 0;         // Heads, payloads and rollups.
   uint64_t samples_unsettled = 0;   // Of the sealed ones.
   uint64_t disk_reserve_bytes = 0;  // In force.
-  absl::Status ingest;              // OK, or why writes are refused.
-  absl::Status retention;           // OK, or why retention rules are not applied.
+  absl::Status ingest;              // OK, or why writes are refused or wait.
+  uint64_t write_failures = 0;      // How often the journal became one that cannot be written,
+  absl::Status last_write_failure;  // and why the last time.
+  absl::Status retention;           // OK, or why retention rules are not applied, or as of an earlier time.
+  Timestamp believed_time = 0;      // What retention takes for now (storage/upkeep/believed_time.h).
   std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
   kv::StoreStats store;
 };

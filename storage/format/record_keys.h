@@ -15,6 +15,7 @@ namespace historian {
 inline constexpr absl::string_view kArchiveKey = "archive";
 inline constexpr absl::string_view kTagKeyPrefix = "tag/";
 inline constexpr absl::string_view kRetentionRulesKey = "retention/rules";
+inline constexpr absl::string_view kBelievedTimeKey = "retention/believed";
 inline constexpr absl::string_view kExpiredKey = "retention/expired";
 inline constexpr absl::string_view kLegalHoldKeyPrefix = "hold/";
 inline constexpr absl::string_view kKeptKeyPrefix = "was/";

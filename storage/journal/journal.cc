@@ -195,20 +195,23 @@ void Journal::Run() {
       }
       if (entries[begin].epoch != epoch()) {
         entries[begin].done(
-            absl::UnavailableError("an earlier write failed; begin again behind the last acknowledged one"));
+            absl::AbortedError("an earlier write failed; begin again behind the last acknowledged one"));
         ++begin;
         continue;
       }
       size_t end = begin, bytes = 0;
       bool ended = false;
-      while (!ended && end < entries.size() && !entries[end].record.empty() && entries[end].epoch == epoch() &&
+      while (!ended && end < entries.size() && !entries[end].record.empty() &&
+             entries[end].epoch == epoch() &&
              (end == begin || bytes + entries[end].record.size() <= kBatchBytesMax)) {
         bytes += entries[end].record.size();
         ended = entries[end].boundary != nullptr;
         ++end;
       }
       const uint64_t position = log_->end();
+      NoteCommitting(MonotonicTime::Now());
       const absl::Status status = CommitBatch(entries, begin, end);
+      NoteCommitting(MonotonicTime::InfiniteFuture());
       if (!status.ok()) epoch_.fetch_add(1, std::memory_order_release);
       for (; begin < end; ++begin) {
         if (status.ok()) {
@@ -222,6 +225,11 @@ void Journal::Run() {
       if (ended) entries[end - 1].boundary(log_->end());
     }
   }
+}
+
+void Journal::NoteCommitting(MonotonicTime since) {
+  absl::MutexLock lock(&mu_);
+  committing_since_ = since;
 }
 
 absl::Status Journal::CommitBatch(const std::vector<Entry>& entries, size_t begin, size_t end) {

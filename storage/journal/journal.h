@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/kv/store.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian {
 
@@ -68,7 +69,7 @@ class Journal {
   // Queues a record of any size above 0. An epoch ends with the first failure: neither the record that failed
   // nor any of the epoch behind it is in the journal. So what a writer appends in one epoch is there without
   // a hole, or cut off at its end.
-  // Errors, given to `done`: ResourceExhausted, there is no room. Unavailable, the epoch has ended.
+  // Errors, given to `done`: ResourceExhausted, there is no room. Aborted, the epoch has ended.
   void Append(std::string record, uint64_t epoch, Done done) {
     Append(std::move(record), epoch, std::move(done), nullptr);
   }
@@ -90,6 +91,11 @@ class Journal {
 
   uint64_t size_bytes() const { return log_->end() - log_->begin(); }
   uint64_t commits() const { return commits_.load(std::memory_order_relaxed); }
+  // For how long the disk has been writing what it was given last; zero or less when it has written everything.
+  absl::Duration CommittingFor() const ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return MonotonicTime::Now() - committing_since_;
+  }
 
  private:
   struct Entry {
@@ -102,6 +108,7 @@ class Journal {
   Journal(std::unique_ptr<kv::Log> log, std::function<void()> after_commit)
       : log_(std::move(log)), after_commit_(std::move(after_commit)) {}
   void Run();
+  void NoteCommitting(MonotonicTime since) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CommitBatch(const std::vector<Entry>& entries, size_t begin, size_t end);
 
   // Constant after construction; synchronises itself.
@@ -115,7 +122,8 @@ class Journal {
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> epoch_{1};  // Raised only by the journal's thread.
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
+  MonotonicTime committing_since_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfiniteFuture();
   std::vector<Entry> queue_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };

@@ -163,8 +163,7 @@ TEST(Journal, AFailureEndsTheEpochSoThatNoHoleIsLeft) {
   faults->SetFull(true);
   EXPECT_EQ(AppendAndWait(*journal, "lost", epoch).status().code(), absl::StatusCode::kResourceExhausted);
   faults->SetFull(false);
-  EXPECT_EQ(AppendAndWait(*journal, "behind the hole", epoch).status().code(),
-            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(AppendAndWait(*journal, "behind the hole", epoch).status().code(), absl::StatusCode::kAborted);
   ASSERT_TRUE(AppendAndWait(*journal, "again", journal->epoch()).ok());
   journal.reset();
   store.reset();

@@ -27,7 +27,7 @@ absl::StatusOr<DbGate::Use> DbGate::Enter() {
 
 void DbGate::Leave() {
   absl::MutexLock lock(&mutex_);
-  --users_;
+  if (--users_ == 0) left_.SignalAll();
 }
 
 bool DbGate::stopped() {
@@ -42,8 +42,8 @@ bool DbGate::hampered() {
 
 absl::Status DbGate::Mend(const Opener& opener) {
   absl::MutexLock lock(&mutex_);
-  const auto unused = [this] { return users_ == 0; };
-  if (!mutex_.AwaitWithTimeout(absl::Condition(&unused), kReopenPatience)) {
+  const auto unused = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return users_ == 0; };
+  if (!left_.AwaitFor(&mutex_, kReopenPatience, unused)) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the store ran out of room and goes on when its ", users_, " cursors are closed"));
   }

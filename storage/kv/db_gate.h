@@ -22,6 +22,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/listener.h"
 #include "storage/kv/store.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::kv {
 
@@ -104,6 +105,7 @@ class DbGate {
   void Leave();
 
   absl::Mutex mutex_;
+  CondVar left_;  // The last user has.
   std::unique_ptr<OpenDb> open_ ABSL_GUARDED_BY(mutex_);
   int users_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status closed_because_ ABSL_GUARDED_BY(mutex_);

@@ -27,6 +27,7 @@
 #include "gtest/gtest.h"
 #include "storage/kv/small_disk.h"
 #include "storage/kv/store_conformance.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::kv {
 namespace {
@@ -288,8 +289,9 @@ TEST(RocksDbStore, RepeatedStartsDoNotPileUpFiles) {
     ASSERT_TRUE(store.ok()) << store.status();
     ASSERT_TRUE(Ingest(**store, Space::kCheckpoint, "a", absl::StrCat("value ", i)).ok());
     if (i < kStarts) continue;
-    const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    while (files(**store) > kStarts / 4 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
+    const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(20);
+    while (files(**store) > kStarts / 4 && MonotonicTime::Now() < deadline)
+      absl::SleepFor(absl::Milliseconds(20));
     EXPECT_LE(files(**store), kStarts / 4);
     EXPECT_EQ((*store)->Get(Space::kCheckpoint, "a")->value(), absl::StrCat("value ", kStarts));
   }
@@ -459,8 +461,8 @@ TEST(RocksDbStore, AnotherProgramMayFillTheDiskAtAnyMoment) {
     }
   });
   std::map<std::string, std::string> kept;
-  const absl::Time deadline = absl::Now() + absl::Seconds(1);
-  for (int i = 0; absl::Now() < deadline; ++i) {
+  const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(1);
+  for (int i = 0; MonotonicTime::Now() < deadline; ++i) {
     const std::string key = absl::StrCat("key ", i % 20);
     const std::string value = absl::StrCat(i, std::string(100000, 'v'));
     // What a refused batch leaves under its key may be old or new.
@@ -509,8 +511,8 @@ TEST(RocksDbStore, CompactionGoesOnAfterItRanOutOfRoom) {
     const absl::Status status = ingest_overlapping(i, 1000);
     ASSERT_TRUE(status.ok()) << status;
   }
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (files() > 6 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
+  const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(20);
+  while (files() > 6 && MonotonicTime::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
   EXPECT_LE(files(), 6);
   EXPECT_EQ((*store.Get(Space::kHeads, "a"))->front(), 'i');
 }

@@ -8,6 +8,7 @@ namespace {
 class SystemClock : public Clock {
  public:
   Timestamp Now() const override { return absl::GetCurrentTimeNanos(); }
+  MonotonicTime Monotonic() const override { return MonotonicTime::Now(); }
 };
 
 }  // namespace

@@ -44,6 +44,15 @@ bool InSet(absl::string_view pattern, size_t at, char c, size_t* after) {
 
 }  // namespace
 
+size_t Tag::MemoryBytes() const {
+  // Of an entry of a map, beside its texts.
+  constexpr size_t kEntryBytes = 128;
+  size_t bytes = sizeof(Tag) + name.size() + unit.size() + description.size();
+  for (const auto& [code, state] : states) bytes += kEntryBytes + state.size();
+  for (const auto& [key, value] : attributes) bytes += kEntryBytes + key.size() + value.size();
+  return bytes;
+}
+
 Interpolation DefaultInterpolation(ValueType type) {
   return IsFloat(type) ? Interpolation::kSloped : Interpolation::kStepped;
 }

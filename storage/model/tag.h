@@ -25,7 +25,7 @@ enum class Interpolation : uint8_t {
 };
 
 inline constexpr size_t kTagNameBytesMax = 512;
-inline constexpr size_t kTagTextBytesMax = 4096;       // Description.
+inline constexpr size_t kTagTextBytesMax = 4096;  // Description.
 inline constexpr size_t kTagUnitBytesMax = 64;
 inline constexpr size_t kTagAttributesMax = 64;
 inline constexpr size_t kTagAttributeBytesMax = 1024;  // Key or value.
@@ -44,6 +44,9 @@ struct Tag {
   bool retired = false;  // Keeps its archive, takes no more samples.
   Timestamp created = 0;
   Timestamp updated = 0;
+
+  // About what it takes in memory; a message about it takes no more.
+  size_t MemoryBytes() const;
 };
 
 // The default for a type: sloped for floats, stepped for all others.

@@ -3,16 +3,24 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "storage/aggregate/at_time.h"
 #include "storage/model/status_macros.h"
 #include "storage/read/cluster_cursor.h"
 
 namespace historian {
 namespace {
+
+// The text that a time is answered with, and the time of its sample: of many times between two samples it is copied once.
+struct TextOf {
+  std::optional<Timestamp> time;
+  std::string text;
+};
 
 // Answers for one time after the other; cheapest when they rise.
 class AtTimesReader {
@@ -21,7 +29,7 @@ class AtTimesReader {
       : cursor_(view), type_(view.type), interpolation_(interpolation), uncertain_as_bad_(uncertain_as_bad) {}
 
   // For strings *text becomes the text of the value.
-  absl::StatusOr<ValueAtTime> ValueAt(Timestamp t, std::string* text) {
+  absl::StatusOr<ValueAtTime> ValueAt(Timestamp t, TextOf* text) {
     Neighbours neighbours;
     RETURN_IF_ERROR(LookBack(t, &neighbours, text));
     const bool answered = neighbours.exact.has_value() && !neighbours.skipped;
@@ -44,7 +52,7 @@ class AtTimesReader {
   }
 
   // The sample at t itself, and, unless it counts, the nearest before it that does.
-  absl::Status LookBack(Timestamp t, Neighbours* neighbours, std::string* text) {
+  absl::Status LookBack(Timestamp t, Neighbours* neighbours, TextOf* text) {
     ASSIGN_OR_RETURN(ClusterCursor::Position position, cursor_.SeekBefore(Behind(t)));
     while (position.valid() && !neighbours->before.has_value()) {
       const Summary* const summary = position.summary();
@@ -60,7 +68,7 @@ class AtTimesReader {
     return absl::OkStatus();
   }
 
-  void LookBackInCluster(Timestamp t, Neighbours* neighbours, std::string* text) const {
+  void LookBackInCluster(Timestamp t, Neighbours* neighbours, TextOf* text) const {
     const SamplesView view = samples_->View();
     for (size_t i = std::upper_bound(view.times, view.times + view.size, t) - view.times; i-- > 0;) {
       const bool counts = Counts(view, i);
@@ -70,7 +78,9 @@ class AtTimesReader {
         continue;
       }
       if (view.times[i] != t) neighbours->before = SampleAt(type_, view, i);
-      if (type_ == ValueType::kString) *text = std::string(view.StringAt(i));
+      if (type_ == ValueType::kString && text->time != view.times[i]) {
+        *text = {view.times[i], std::string(view.StringAt(i))};
+      }
       return;
     }
   }
@@ -118,19 +128,33 @@ absl::StatusOr<Samples> Read(const ReadView& view, absl::Span<const Timestamp> t
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return times[a] < times[b]; });
   std::vector<ValueAtTime> values(times.size());
-  std::vector<std::string> texts(is_text ? times.size() : 0);
+  Samples result;
+  TextOf text;
+  std::optional<Timestamp> added;  // The sample whose text was added last.
+  ValueBits last = 0, none = 0;
+  if (is_text) none = result.strings.Add("");
   AtTimesReader reader(view, interpolation, uncertain_as_bad);
   for (const size_t k : order) {
-    ASSIGN_OR_RETURN(values[k], reader.ValueAt(times[k], is_text ? &texts[k] : nullptr));
+    ASSIGN_OR_RETURN(values[k], reader.ValueAt(times[k], &text));
+    if (!is_text) continue;
+    if (!values[k].value.has_value()) {
+      values[k].value = none;
+      continue;
+    }
+    if (added != text.time) {
+      added = text.time;
+      if (result.strings.TextBytes() + text.text.size() > kAtTimesTextBytes) {
+        return absl::ResourceExhaustedError(
+            absl::StrCat("the texts at these times have more than ", kAtTimesTextBytes >> 20,
+                         " MiB, which is the limit for one tag: ask for fewer times at once"));
+      }
+      last = result.strings.Add(text.text);
+    }
+    values[k].value = last;
   }
   RETURN_IF_ERROR(reader.head_damage());
-  Samples result;
   for (size_t k = 0; k < times.size(); ++k) {
-    if (is_text) {
-      result.AddString(times[k], values[k].value.has_value() ? texts[k] : "", values[k].quality);
-    } else {
-      result.Add(times[k], values[k].value.value_or(0), values[k].quality);
-    }
+    result.Add(times[k], values[k].value.value_or(0), values[k].quality);
   }
   return result;
 }

@@ -17,7 +17,11 @@
 
 namespace historian {
 
+// The most text that one call answers with, each sample's counted once.
+inline constexpr size_t kAtTimesTextBytes = size_t{16} << 20;
+
 // See Archive::ReadAtTimes. Requires valid times.
+// Errors: ResourceExhausted, above kAtTimesTextBytes.
 absl::StatusOr<Samples> ReadAtTimes(const ReadView& view, absl::Span<const Timestamp> times,
                                     Interpolation interpolation, bool uncertain_as_bad);
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "storage/model/timestamp.h"
+
 namespace historian {
 
 struct SealResult {
@@ -29,6 +31,7 @@ struct RetentionResult {
     uint64_t samples = 0;  // That have expired in it, and their bytes: of blocks and rollups.
     uint64_t bytes = 0;
   };
+  Timestamp as_of = 0;                // What was taken for now.
   uint64_t tags = 0;                  // Of which something expires that had not before.
   uint64_t samples = 0;               // Dropped.
   uint64_t bytes = 0;                 // Returned.

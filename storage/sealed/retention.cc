@@ -267,6 +267,11 @@ absl::StatusOr<std::vector<RetentionRule>> Retention::RulesAsOf(Version version)
   return record.has_value() ? FromRecord(*record) : std::vector<RetentionRule>();
 }
 
+absl::Duration Retention::SinceRulesChanged() const {
+  absl::MutexLock lock(&mu_);
+  return clock_.Monotonic() - rules_changed_here_;
+}
+
 Timestamp Retention::rules_changed() const {
   absl::MutexLock lock(&mu_);
   return rules_changed_;
@@ -303,6 +308,7 @@ absl::Status Retention::WriteRules(std::vector<RetentionRule> rules, const std::
   absl::MutexLock lock(&mu_);
   rules_ = std::move(rules);
   rules_changed_ = now;
+  rules_changed_here_ = clock_.Monotonic();
   return absl::OkStatus();
 }
 

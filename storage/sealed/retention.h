@@ -38,6 +38,7 @@
 #include "storage/model/clock.h"
 #include "storage/model/data_version.h"
 #include "storage/model/tag.h"
+#include "storage/platform/monotonic.h"
 #include "storage/sealed/partition_set.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/versions/version_table.h"
@@ -136,8 +137,10 @@ class Retention {
   // a new rule comes last and a changed one stays where it is. Setting a rule as it is changes nothing.
   absl::StatusOr<RetentionRule> SetRule(RetentionRule rule, std::optional<size_t> position = {});
   absl::Status RemoveRule(absl::string_view name);
-  // When rules last changed; the lowest Timestamp when there never was one.
+  // When rules last changed, by the machine's clock; the lowest Timestamp when there never was one.
   Timestamp rules_changed() const;
+  // How long ago they did, in time that has passed; an infinite duration when they have not since Open.
+  absl::Duration SinceRulesChanged() const;
 
   // ---- Legal holds. One that is placed is in force when this returns.
 
@@ -191,6 +194,7 @@ class Retention {
   mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(write_mu_);
   std::vector<RetentionRule> rules_ ABSL_GUARDED_BY(mu_);
   Timestamp rules_changed_ ABSL_GUARDED_BY(mu_) = INT64_MIN;
+  MonotonicTime rules_changed_here_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfinitePast();
   std::map<uint64_t, LegalHold> holds_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<const ExpiredTable> expired_ ABSL_GUARDED_BY(mu_) = std::make_shared<const ExpiredTable>();
   Timestamp applied_ ABSL_GUARDED_BY(mu_) = INT64_MIN;

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian {
 
@@ -17,9 +18,10 @@ namespace historian {
 template <typename T>
 class Errand {
  public:
-  // For callers: lets go of *mu while it waits.
-  absl::StatusOr<T> Ask(absl::Mutex* mu) {
+  // For callers: lets go of *mu while it waits. `wake` is what the thread waits on.
+  absl::StatusOr<T> Ask(absl::Mutex* mu, CondVar* wake) {
     const uint64_t mine = ++asked_;
+    wake->SignalAll();
     const auto answered = [this, mine] { return answered_ >= mine; };
     mu->Await(absl::Condition(&answered));
     return answer_;

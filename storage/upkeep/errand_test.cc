@@ -11,6 +11,7 @@ namespace {
 
 TEST(Errand, WhoAsksWhileItIsDoneWaitsForTheNextTime) {
   absl::Mutex mu;
+  CondVar wake;
   Errand<int> errand;
   int asked = 0;
   std::vector<std::thread> callers;
@@ -19,7 +20,7 @@ TEST(Errand, WhoAsksWhileItIsDoneWaitsForTheNextTime) {
     callers.emplace_back([&, k] {
       absl::MutexLock lock(&mu);
       ++asked;
-      answers[k] = errand.Ask(&mu);
+      answers[k] = errand.Ask(&mu, &wake);
     });
     absl::MutexLock lock(&mu);
     const auto all_asked = [&] { return asked == k + 1; };

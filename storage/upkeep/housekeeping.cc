@@ -11,6 +11,7 @@
 #include "storage/model/closing.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/background.h"
+#include "storage/platform/monotonic.h"
 #include "storage/upkeep/expiry.h"
 
 namespace historian {
@@ -19,9 +20,8 @@ namespace {
 // How often the thread looks for work; more often when a shorter delay is configured.
 constexpr absl::Duration kPeriod = absl::Seconds(1);
 constexpr absl::Duration kPeriodMin = absl::Milliseconds(10);
-// A clock that has moved farther than this since the rules were last applied is not believed: it may be
-// wrong, and what expires does not come back.
-constexpr absl::Duration kClockStepMax = absl::Hours(24 * 31);
+// The clock is said to be ahead of the believed time when it is by more than this. Weeks expire, so less is no matter.
+constexpr absl::Duration kBehindMax = absl::Hours(24);
 
 std::string WeekFrom(int32_t partition) {
   return absl::StrCat("the week from ", FormatTimestamp(format::PartitionStart(partition)));
@@ -33,7 +33,7 @@ void Housekeeping::Start() {
   {
     absl::MutexLock lock(&mu_);
     for (const auto& [partition, state] : house_.partitions.All()) {
-      unsettled_since_[partition] = absl::Now();
+      unsettled_since_[partition] = MonotonicTime::Now();
       if (state.garbage) garbage_.push_back({partition, state.settled, {}});
     }
   }
@@ -43,33 +43,44 @@ void Housekeeping::Start() {
 void Housekeeping::Close() {
   absl::MutexLock lock(&mu_);
   closing_ = true;
+  wake_.SignalAll();
 }
 
 void Housekeeping::Stop() {
   Close();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  house_.note_damage(house_.believed.Keep(/*now=*/true));
 }
 
 void Housekeeping::NoteSealed(const std::vector<PartitionTable::Partition>& partitions) {
   absl::MutexLock lock(&mu_);
-  for (const auto& [partition, state] : partitions) unsettled_since_[partition] = absl::Now();
+  for (const auto& [partition, state] : partitions) unsettled_since_[partition] = MonotonicTime::Now();
 }
 
 absl::StatusOr<uint64_t> Housekeeping::SettleAll() {
   absl::MutexLock lock(&mu_);
   if (closing_) return ArchiveIsClosing();
-  return settle_all_.Ask(&mu_);
+  return settle_all_.Ask(&mu_, &wake_);
 }
 
-absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(bool dry_run) {
-  if (dry_run) {
+absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(const RetentionOrder& order) {
+  if (order.dry_run) {
+    Timestamp now = house_.believed.Look(house_.newest_received()).time;
+    if (order.witness.has_value()) {
+      RETURN_IF_ERROR(house_.believed.Check(*order.witness));
+      now = house_.clock.Now();
+    }
     ASSIGN_OR_RETURN(const Retention::Outcome outcome,
-                     house_.retention.Apply(house_.tags, house_.clock.Now(), /*commit=*/false));
-    return Plan(outcome);
+                     house_.retention.Apply(house_.tags, now, /*commit=*/false));
+    ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome));
+    result.as_of = now;
+    return result;
   }
+  if (order.witness.has_value()) RETURN_IF_ERROR(house_.believed.Vouch(*order.witness));
   absl::MutexLock lock(&mu_);
   if (closing_) return ArchiveIsClosing();
-  return retain_.Ask(&mu_);
+  return retain_.Ask(&mu_, &wake_);
 }
 
 Housekeeping::Stats Housekeeping::GetStats() const {
@@ -89,7 +100,7 @@ void Housekeeping::Run() {
     uint64_t settle_begun, retain_begun;
     {
       absl::MutexLock lock(&mu_);
-      mu_.AwaitWithTimeout(absl::Condition(&wanted), period);
+      wake_.AwaitFor(&mu_, period, wanted);
       settle_all = settle_all_.is_asked();
       settle_begun = settle_all_.Begin();
       retain = retain_.is_asked();
@@ -97,12 +108,14 @@ void Housekeeping::Run() {
       if (closing_ && !settle_all && !retain) return;
     }
     CollectGarbage();
+    house_.believed.Look(house_.newest_received());
+    house_.note_damage(house_.believed.Keep(/*now=*/false));
     if (retain || RetentionIsDue()) {
-      retention_tried_ = absl::Now();
+      retention_tried_ = MonotonicTime::Now();
       absl::StatusOr<RetentionResult> answer = Retain();
       if (!answer.ok()) house_.note_damage(answer.status());
       absl::MutexLock lock(&mu_);
-      stats_.retention = answer.status();
+      stats_.retention = answer.ok() ? CheckClock() : answer.status();
       if (retain) retain_.Answer(retain_begun, std::move(answer));
     }
     if (settle_all) {
@@ -127,7 +140,7 @@ bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
   if (!state.dirty()) return false;
   {
     absl::MutexLock lock(&mu_);
-    if (absl::Now() - unsettled_since_[number] < house_.options.settle_delay) return false;
+    if (MonotonicTime::Now() - unsettled_since_[number] < house_.options.settle_delay) return false;
   }
   const bool over = format::PartitionStart(number + 1) <= house_.clock.Now();
   return over || state.late_samples >= state.samples / 4;
@@ -151,7 +164,7 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   }
   {
     absl::MutexLock lock(&mu_);
-    unsettled_since_[partition] = absl::Now();  // Not at once again, if this fails.
+    unsettled_since_[partition] = MonotonicTime::Now();  // Not at once again, if this fails.
   }
   const auto annotated = [partition](const absl::Status& status) {
     return Annotate(status, absl::StrCat("settling ", WeekFrom(partition)));
@@ -204,20 +217,33 @@ absl::Status Housekeeping::TakeIn(Step step) {
 // ---- Retention
 
 bool Housekeeping::RetentionIsDue() {
-  if (absl::Now() - retention_tried_ < house_.options.retention_period) return false;
-  const Timestamp now = house_.clock.Now(), applied = house_.retention.applied();
+  if (MonotonicTime::Now() - retention_tried_ < house_.options.retention_period) return false;
   if (house_.retention.Rules().empty()) return false;
-  const auto passed = [now](Timestamp since) {
-    return since >= now ? absl::ZeroDuration() : TimeFromTimestamp(now) - TimeFromTimestamp(since);
-  };
-  if (passed(house_.retention.rules_changed()) < house_.options.retention_period) return false;
-  if (applied == INT64_MIN || passed(applied) <= kClockStepMax) return true;
-  retention_tried_ = absl::Now();
+  if (house_.retention.SinceRulesChanged() < house_.options.retention_period) return false;
+  if (house_.believed.Get().wait == absl::ZeroDuration()) return true;
+  retention_tried_ = MonotonicTime::Now();
   absl::MutexLock lock(&mu_);
-  stats_.retention = absl::FailedPreconditionError(absl::StrCat(
-      "the retention rules were last applied on ", FormatTimestamp(applied), " and the clock says ",
-      FormatTimestamp(now), ": nothing expires until somebody applies them (histctl retention apply)"));
+  stats_.retention = CheckClock();
   return false;
+}
+
+absl::Status Housekeeping::CheckClock() const {
+  const BelievedTime::State state = house_.believed.Get();
+  const absl::string_view what_to_do =
+      "; if the clock is right, say so with histctl retention apply --clock-is-right";
+  if (state.wait > absl::ZeroDuration()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("retention rules are not applied for another ",
+                     absl::FormatDuration(absl::Ceil(state.wait, absl::Minutes(1))),
+                     ", because the time has leapt to ", FormatTimestamp(state.time), what_to_do));
+  }
+  if (state.behind() > kBehindMax) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("retention rules are applied as of ", FormatTimestamp(state.time),
+                     ", although the clock says ", FormatTimestamp(state.clock),
+                     ": no sample of that time has come, and the server has not run that long", what_to_do));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& outcome) {
@@ -237,13 +263,15 @@ absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& out
 }
 
 absl::StatusOr<RetentionResult> Housekeeping::Retain() {
+  const Timestamp now = house_.believed.Get().time;
   ASSIGN_OR_RETURN(const Retention::Outcome outcome,
-                   house_.retention.Apply(house_.tags, house_.clock.Now(), /*commit=*/true));
+                   house_.retention.Apply(house_.tags, now, /*commit=*/true));
   // What is open of it goes too, or into blocks from which rollups are made.
   if (outcome.tags > 0) RETURN_IF_ERROR(house_.seal());
   std::map<int32_t, PartitionState> states;
   for (const auto& [partition, state] : house_.partitions.All()) states[partition] = state;
   ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome));
+  result.as_of = now;
   // Whole partitions first: they need no room. One that cannot be rewritten (no room, damage) leaves the
   // others to be done.
   absl::Status failure;

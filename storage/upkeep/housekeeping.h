@@ -21,14 +21,17 @@
 #include "absl/time/time.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
+#include "storage/platform/monotonic.h"
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/reader_pins.h"
 #include "storage/sealed/results.h"
 #include "storage/sealed/retention.h"
 #include "storage/sealed/steps.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/upkeep/believed_time.h"
 #include "storage/upkeep/errand.h"
 #include "storage/upkeep/settle.h"
+#include "storage/upkeep/upkeep.h"
 #include "storage/versions/version_table.h"
 
 namespace historian {
@@ -53,11 +56,14 @@ class Housekeeping {
     const TagRegistry& tags;
     const VersionTable& versions;
     Retention& retention;
+    BelievedTime& believed;
     PartitionTable& partitions;
     ReaderPins& pins;
     Steps& steps;
     // Seals everything that is open.
     std::function<absl::Status()> seal;
+    // The newest time of the samples received since the start; the lowest Timestamp when there are none.
+    std::function<Timestamp()> newest_received;
     // Remembers damage, for the archive's status.
     std::function<void(const absl::Status&)> note_damage;
   };
@@ -82,8 +88,8 @@ class Housekeeping {
 
   // Settles every partition that has something to gain, which may take minutes; how many.
   absl::StatusOr<uint64_t> SettleAll() ABSL_LOCKS_EXCLUDED(mu_);
-  // See Archive.
-  absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) ABSL_LOCKS_EXCLUDED(mu_);
+  // See Upkeep.
+  absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order) ABSL_LOCKS_EXCLUDED(mu_);
 
   Stats GetStats() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -98,6 +104,8 @@ class Housekeeping {
   absl::Status TakeIn(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu());
 
   bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(mu_);
+  // OK, or why the rules are applied as of an earlier time than the clock's, or not at all.
+  absl::Status CheckClock() const;
   // What is to be done on the disk when this has expired.
   absl::StatusOr<RetentionResult> Plan(const Retention::Outcome& outcome);
   absl::StatusOr<RetentionResult> Retain();
@@ -119,11 +127,12 @@ class Housekeeping {
     std::weak_ptr<const void> readers;
   };
   std::deque<Garbage> garbage_;
-  absl::Time retention_tried_ = absl::Now();
+  MonotonicTime retention_tried_ = MonotonicTime::Now();
 
   mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(house_.steps.mu());
+  CondVar wake_;  // When the thread is asked for something or shall end.
   // When something was last sealed into a partition, or settling it failed.
-  absl::flat_hash_map<int32_t, absl::Time> unsettled_since_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<int32_t, MonotonicTime> unsettled_since_ ABSL_GUARDED_BY(mu_);
   Errand<uint64_t> settle_all_ ABSL_GUARDED_BY(mu_);
   Errand<RetentionResult> retain_ ABSL_GUARDED_BY(mu_);
   Stats stats_ ABSL_GUARDED_BY(mu_);

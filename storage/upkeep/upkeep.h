@@ -6,11 +6,21 @@
 #ifndef HISTORIAN_STORAGE_UPKEEP_UPKEEP_H_
 #define HISTORIAN_STORAGE_UPKEEP_UPKEEP_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
+#include "storage/model/timestamp.h"
 #include "storage/sealed/results.h"
 #include "storage/upkeep/verify.h"
 
 namespace historian {
+
+struct RetentionOrder {
+  // Says what would be done, and does nothing.
+  bool dry_run = false;
+  // What a person's clock says: if the server's says about the same, it is believed (believed_time.h).
+  std::optional<Timestamp> witness;
+};
 
 class Upkeep {
  public:
@@ -21,10 +31,10 @@ class Upkeep {
   // Errors: those of the store; Unavailable, the archive is closing.
   virtual absl::StatusOr<SealResult> Seal(bool settle = false) = 0;
 
-  // Applies the retention rules as of the clock's now, just changed ones too, and drops what has expired from
-  // the disk. `dry_run`: says what that would do, and does nothing.
-  // Errors: as Seal.
-  virtual absl::StatusOr<RetentionResult> ApplyRetention(bool dry_run) = 0;
+  // Applies the retention rules as of the believed time, just changed ones too, and drops what has expired from the
+  // disk.
+  // Errors: as Seal; InvalidArgument, the witness does not agree with the server's clock.
+  virtual absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order) = 0;
 
   // Reads all that is stored and checks it (verify.h); what is damaged is in the archive's Stats too from then
   // on. Runs on the calling thread, which should be one that waits for nobody.

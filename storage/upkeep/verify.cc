@@ -17,6 +17,7 @@
 #include "storage/journal/journal.h"
 #include "storage/kv/store.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "storage/sealed/partitions.h"
 #include "storage/sealed/steps.h"
 #include "storage/sealed/superseded.h"
@@ -98,7 +99,7 @@ class Verifier {
         options_(options),
         observer_(observer),
         wanted_(options.tags),
-        begin_(absl::Now()),
+        begin_(MonotonicTime::Now()),
         next_progress_(begin_ + kProgressPeriod) {
     std::sort(wanted_.begin(), wanted_.end());
   }
@@ -123,14 +124,14 @@ class Verifier {
     counts_.bytes += bytes;
     for (;;) {
       if (observer_.keep_going != nullptr) RETURN_IF_ERROR(observer_.keep_going());
-      const absl::Time now = absl::Now();
+      const MonotonicTime now = MonotonicTime::Now();
       if (now >= next_progress_) {
         next_progress_ = now + kProgressPeriod;
         if (observer_.on_progress != nullptr) observer_.on_progress(counts_);
       }
       if (options_.bytes_per_second == 0) return absl::OkStatus();
-      const absl::Time due = begin_ + absl::Seconds(static_cast<double>(counts_.bytes) /
-                                                    static_cast<double>(options_.bytes_per_second));
+      const MonotonicTime due = begin_ + absl::Seconds(static_cast<double>(counts_.bytes) /
+                                                       static_cast<double>(options_.bytes_per_second));
       if (now >= due) return absl::OkStatus();
       absl::SleepFor(std::min(due - now, kNapMax));
     }
@@ -623,8 +624,8 @@ class Verifier {
   const VerifyOptions& options_;
   const VerifyObserver& observer_;
   std::vector<TagId> wanted_;  // Ascending; empty: all.
-  const absl::Time begin_;
-  absl::Time next_progress_;
+  const MonotonicTime begin_;
+  MonotonicTime next_progress_;
   VerifyCounts counts_;
   Samples samples_;  // Of the page at hand.
 };

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "boost/asio/post.hpp"
+#include "storage/platform/monotonic.h"
 
 namespace historian {
 
@@ -22,7 +22,7 @@ absl::Status MemoryGate::Take(uint64_t bytes) {
 
 void MemoryGate::Wait(uint64_t bytes, LetIn let_in) {
   absl::MutexLock lock(&mu_);
-  waiting_.push_back({bytes, absl::Now() + limits_.wait_max, std::move(let_in)});
+  waiting_.push_back({bytes, MonotonicTime::Now() + limits_.wait_max, std::move(let_in)});
   if (!closed_.ok()) {
     AnswerFirst(closed_);
     return;
@@ -87,7 +87,7 @@ void MemoryGate::AnswerFirst(absl::Status status) {
 void MemoryGate::SetTimer() {
   if (waiting_.empty() || timer_set_) return;
   timer_set_ = true;
-  timer_.expires_after(absl::ToChronoNanoseconds(waiting_.front().deadline - absl::Now()));
+  timer_.expires_after(absl::ToChronoNanoseconds(waiting_.front().deadline - MonotonicTime::Now()));
   timer_.async_wait([this](boost::system::error_code) { OnTimer(); });
 }
 
@@ -95,7 +95,7 @@ void MemoryGate::OnTimer() {
   absl::MutexLock lock(&mu_);
   timer_set_ = false;
   LetThrough();
-  while (!waiting_.empty() && waiting_.front().deadline <= absl::Now()) AnswerFirst(NoRoom());
+  while (!waiting_.empty() && waiting_.front().deadline <= MonotonicTime::Now()) AnswerFirst(NoRoom());
   SetTimer();
 }
 

@@ -23,6 +23,7 @@
 #include "absl/time/time.h"
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/steady_timer.hpp"
+#include "storage/platform/monotonic.h"
 
 namespace historian {
 
@@ -61,7 +62,7 @@ class MemoryGate {
  private:
   struct Waiting {
     uint64_t bytes = 0;
-    absl::Time deadline;
+    MonotonicTime deadline;
     LetIn let_in;
   };
 

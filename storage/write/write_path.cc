@@ -7,6 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "storage/model/closing.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "storage/tail/shard_work.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
@@ -21,6 +22,24 @@ constexpr int kReplayTasksMax = 64;
 constexpr uint64_t kTogetherSamples = 8192;
 // How long writes are refused after the journal could not be written.
 constexpr absl::Duration kRetryPeriod = absl::Milliseconds(500);
+// A disk that has not written the journal for this long is said to hang.
+constexpr absl::Duration kHangs = absl::Seconds(2);
+
+// What a writer is told when the journal could not be written: a code upon which it repeats.
+absl::Status NotWritten(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kInvalidArgument:  // The frame's own fault.
+      return status;
+    case absl::StatusCode::kAborted:  // The end of an epoch, behind a write that failed.
+      return absl::UnavailableError(status.message());
+    case absl::StatusCode::kResourceExhausted:
+      return Annotate(status, "the disk is full; writes are refused until there is room");
+    default:
+      return absl::UnavailableError(
+          absl::StrCat("the journal cannot be written; writes are refused until it can: ", status.message()));
+  }
+}
 
 }  // namespace
 
@@ -74,7 +93,7 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
   RETURN_IF_ERROR(work.Finish());
   parts_.versions.NoteVisible(parts_.versions.open() - 1);
   absl::MutexLock lock(&mu_);
-  if (report->records > 0) dirty_since_ = absl::Now();
+  if (report->records > 0) dirty_since_ = MonotonicTime::Now();
   return absl::OkStatus();
 }
 
@@ -82,7 +101,7 @@ absl::Status WritePath::CheckOpen() const {
   absl::MutexLock lock(&mu_);
   if (refusing_) return ArchiveIsClosing();
   if (!no_room_.ok()) return no_room_;
-  return failure_.ok() || absl::Now() >= retry_at_ ? absl::OkStatus() : failure_;
+  return failure_.ok() || MonotonicTime::Now() >= retry_at_ ? absl::OkStatus() : failure_;
 }
 
 void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
@@ -114,6 +133,7 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
   ValidateFrame(parts_.tags, *parts_.retention.expired(),
                 parts_.clock.Now() + absl::ToInt64Nanoseconds(parts_.options.future_limit), &frame,
                 &applying->result);
+  NoteReceived(frame);
   applying->bytes = frame.MemoryBytes();
   absl::Status memory = gate_.Take(applying->bytes);
   const bool waits = absl::IsResourceExhausted(memory) && taken != nullptr;
@@ -145,10 +165,20 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
   });
 }
 
+void WritePath::NoteReceived(const Frame& frame) {
+  Timestamp newest = INT64_MIN;
+  for (const FrameColumn& column : frame.columns) newest = std::max(newest, column.samples.times.back());
+  for (const FrameSnapshot& snapshot : frame.snapshots) newest = std::max(newest, snapshot.time);
+  Timestamp before = newest_received_.load(std::memory_order_relaxed);
+  while (newest > before &&
+         !newest_received_.compare_exchange_weak(before, newest, std::memory_order_relaxed)) {
+  }
+}
+
 void WritePath::SendOff(std::unique_ptr<Applying> applying, std::string record) {
   {
     absl::MutexLock lock(&mu_);
-    if (dirty_since_ == absl::InfiniteFuture()) dirty_since_ = absl::Now();
+    if (dirty_since_ == MonotonicTime::InfiniteFuture()) dirty_since_ = MonotonicTime::Now();
   }
   const Producer& producer = *applying->producer;
   if (!producers_.Begin(producer)) {
@@ -163,18 +193,24 @@ void WritePath::SendOff(std::unique_ptr<Applying> applying, std::string record) 
                    });
 }
 
-void WritePath::OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status) {
-  if (!status.ok()) {
-    if (absl::IsResourceExhausted(status)) {
-      const absl::Status failure =
-          Annotate(status, "the disk is full; writes are refused until there is room");
-      {
-        absl::MutexLock lock(&mu_);
-        if (failure_.ok()) failure_ = failure;
-        retry_at_ = absl::Now() + kRetryPeriod;
-      }
-      gate_.RefuseWaiting(failure);
+void WritePath::NoteFailure(const absl::Status& journaled) {
+  if (journaled.ok() || absl::IsInvalidArgument(journaled) || absl::IsAborted(journaled)) return;
+  const absl::Status failure = NotWritten(journaled);
+  {
+    absl::MutexLock lock(&mu_);
+    if (failure_.ok()) {
+      failure_ = last_failure_ = failure;
+      ++failures_;
     }
+    retry_at_ = MonotonicTime::Now() + kRetryPeriod;
+  }
+  gate_.RefuseWaiting(failure);
+}
+
+void WritePath::OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& journaled) {
+  if (!journaled.ok()) {
+    NoteFailure(journaled);
+    const absl::Status status = NotWritten(journaled);
     const auto refused = std::make_shared<Together>();
     refused->ticket = completions_.NextTicket();
     refused->frames.push_back(std::move(applying));
@@ -212,7 +248,8 @@ absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::
     absl::Status status;
     absl::Notification marked;
     const auto done = [&](absl::StatusOr<uint64_t> position) {
-      status = position.status();
+      NoteFailure(position.status());
+      status = NotWritten(position.status());
       if (position.ok()) {
         closed.journal_position = *position;
         OnVersionJournaled(closed, [&visible] { visible.Notify(); });
@@ -225,7 +262,7 @@ absl::StatusOr<ClosedVersion> WritePath::CloseVersion(VersionCause cause, absl::
   }
   visible.WaitForNotification();
   absl::MutexLock lock(&mu_);
-  last_closed_ = absl::Now();
+  last_closed_ = MonotonicTime::Now();
   return closed;
 }
 
@@ -315,21 +352,22 @@ void WritePath::SetRoom(absl::Status room) {
   no_room_ = std::move(room);
 }
 
-absl::Time WritePath::last_closed() const {
+MonotonicTime WritePath::last_closed() const {
   absl::MutexLock lock(&mu_);
   return last_closed_;
 }
 
-absl::Time WritePath::dirty_since() const {
+MonotonicTime WritePath::dirty_since() const {
   absl::MutexLock lock(&mu_);
   return dirty_since_;
 }
 
-void WritePath::NoteSealed(absl::Time cut) {
+void WritePath::NoteSealed(MonotonicTime cut) {
   {
     // A frame takes its memory before it makes the tails dirty.
     absl::MutexLock lock(&mu_);
-    dirty_since_ = gate_.frame_bytes() > 0 || OpenSamplesOf(parts_.shards) > 0 ? cut : absl::InfiniteFuture();
+    dirty_since_ =
+        gate_.frame_bytes() > 0 || OpenSamplesOf(parts_.shards) > 0 ? cut : MonotonicTime::InfiniteFuture();
   }
   gate_.Look();
 }
@@ -341,8 +379,19 @@ WritePath::Stats WritePath::GetStats() const {
   stats.frames_stored = frames_stored_.load(std::memory_order_relaxed);
   stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
   stats.in_flight_bytes = gate_.frame_bytes();
+  absl::Status hangs;
+  if (const absl::Duration since = journal_->CommittingFor(); since > kHangs) {
+    hangs = absl::UnavailableError(absl::StrCat("the disk has not written the journal for ",
+                                                absl::FormatDuration(absl::Trunc(since, absl::Seconds(1))),
+                                                "; writers wait"));
+  }
   absl::MutexLock lock(&mu_);
-  stats.ingest = refusing_ ? ArchiveIsClosing() : no_room_.ok() ? failure_ : no_room_;
+  stats.failures = failures_;
+  stats.last_failure = last_failure_;
+  stats.ingest = refusing_        ? ArchiveIsClosing()
+                 : !no_room_.ok() ? no_room_
+                 : !failure_.ok() ? failure_
+                                  : hangs;
   return stats;
 }
 

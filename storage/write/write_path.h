@@ -35,6 +35,7 @@
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
 #include "storage/model/frame.h"
+#include "storage/platform/monotonic.h"
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/tail/shard.h"
@@ -71,7 +72,9 @@ class WritePath {
     uint64_t frames_stored = 0;
     uint64_t frames_repeated = 0;
     uint64_t in_flight_bytes = 0;
-    absl::Status ingest;  // Not OK: why writes are refused.
+    absl::Status ingest;        // Not OK: why writes are refused, or wait for a disk that hangs.
+    uint64_t failures = 0;      // How often the journal became one that cannot be written,
+    absl::Status last_failure;  // and why the last time.
   };
 
   explicit WritePath(const Parts& parts);
@@ -101,16 +104,19 @@ class WritePath {
                                              Journal::Boundary at_boundary = nullptr)
       ABSL_LOCKS_EXCLUDED(mu_);
   // When a version last closed; the infinite past when that was before the start.
-  absl::Time last_closed() const ABSL_LOCKS_EXCLUDED(mu_);
+  MonotonicTime last_closed() const ABSL_LOCKS_EXCLUDED(mu_);
   // Whether anything has become durable since the last version closed.
   bool has_arrived() const { return has_arrived_.load(std::memory_order_acquire); }
 
   // Not OK: the disk's reserve is reached, and writes are refused with this until it is OK again.
   void SetRoom(absl::Status room) ABSL_LOCKS_EXCLUDED(mu_);
   // Since when there are samples that no seal has seen; the infinite future when there are no such samples.
-  absl::Time dirty_since() const ABSL_LOCKS_EXCLUDED(mu_);
+  MonotonicTime dirty_since() const ABSL_LOCKS_EXCLUDED(mu_);
   // A seal has written down everything from before `cut`.
-  void NoteSealed(absl::Time cut) ABSL_LOCKS_EXCLUDED(mu_);
+  void NoteSealed(MonotonicTime cut) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The newest time of the samples received since the start; the lowest Timestamp when there are none.
+  Timestamp newest_received() const { return newest_received_.load(std::memory_order_relaxed); }
 
   Journal& journal() { return *journal_; }
   Producers& producers() { return producers_; }
@@ -135,12 +141,15 @@ class WritePath {
     std::atomic<int> shards_left{0};
   };
 
+  void NoteReceived(const Frame& frame);
   // OK unless nothing is taken at present.
   absl::Status CheckOpen() const ABSL_LOCKS_EXCLUDED(mu_);
   // It has its memory: gives it to the journal.
   void SendOff(std::unique_ptr<Applying> applying, std::string record) ABSL_LOCKS_EXCLUDED(mu_);
   // On the journal's thread, in its order.
-  void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& status);
+  void OnJournaled(std::unique_ptr<Applying> applying, const absl::Status& journaled);
+  // Refuses writes for a while if the journal could not be written.
+  void NoteFailure(const absl::Status& journaled) ABSL_LOCKS_EXCLUDED(mu_);
   void OnVersionJournaled(const ClosedVersion& closed, absl::AnyInvocable<void()> done);
   void AfterCommit();
   void ApplyJournaled();
@@ -163,6 +172,7 @@ class WritePath {
   EncodeHints hints_;
   std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
 
+  std::atomic<Timestamp> newest_received_{INT64_MIN};
   std::atomic<bool> has_arrived_{false};  // Set and cleared in the journal's order.
 
   mutable absl::Mutex mu_;
@@ -171,9 +181,11 @@ class WritePath {
   // Not OK: the journal could not be written. Tried again after retry_at_, and forgotten when a write
   // succeeds.
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
-  absl::Time retry_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  absl::Time dirty_since_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
-  absl::Time last_closed_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  uint64_t failures_ ABSL_GUARDED_BY(mu_) = 0;  // How often it became so, and why the last time.
+  absl::Status last_failure_ ABSL_GUARDED_BY(mu_);
+  MonotonicTime retry_at_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfinitePast();
+  MonotonicTime dirty_since_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfiniteFuture();
+  MonotonicTime last_closed_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfinitePast();
 };
 
 }  // namespace historian

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/synchronization/barrier.h"
-#include "absl/time/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/ingest.h"
 #include "tools/histbench/measure.h"
 #include "tools/histbench/queries.h"
@@ -35,9 +35,9 @@ struct Stored {
 // Seals, settles, and says what is kept and what was written for it since the server began.
 absl::StatusOr<Stored> Settle(const TestBed& bed) {
   Stored stored;
-  const absl::Time begin = absl::Now();
+  const MonotonicTime begin = MonotonicTime::Now();
   RETURN_IF_ERROR(bed.admin().Seal(/*settle=*/true, absl::Hours(1)).status());
-  stored.settle_seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  stored.settle_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, bed.admin().Storage());
   ASSIGN_OR_RETURN(const uint64_t written, WrittenBytes(bed.pid()));
   const double samples = static_cast<double>(storage.samples_sealed());

@@ -11,9 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "client/admin.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/server_process.h"
 #include "tools/histbench/sustained.h"
 #include "tools/histbench/test_bed.h"
@@ -60,7 +60,7 @@ absl::Status KillAndRestart(const BenchOptions& options, const Workload& workloa
     (*server)->Kill();
     result->killed_after_samples = acknowledged;
   }
-  const absl::Time begin = absl::Now();
+  const MonotonicTime begin = MonotonicTime::Now();
   absl::StatusOr<std::unique_ptr<ServerProcess>> again = ServerProcess::Start(server_options);
   absl::Status answered = again.status();
   if (answered.ok()) {
@@ -69,7 +69,7 @@ absl::Status KillAndRestart(const BenchOptions& options, const Workload& workloa
     answered = connection.ok()
                    ? client::Reader(*connection).ReadLatest({.ids = {workload.sensors()[0].tag.id}}).status()
                    : connection.status();
-    result->restart_seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+    result->restart_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   }
   writing.join();
   RETURN_IF_ERROR(Annotate(answered, "after the restart"));
@@ -119,9 +119,9 @@ absl::StatusOr<RunResult> RunBench(const BenchOptions& options, std::string* ver
                                           .memory_bytes = options.memory_bytes,
                                           .server_pid = pid}));
   Say("  %.3f M samples/s; sealing", result.ingest.rate() / 1e6);
-  const absl::Time seal_begin = absl::Now();
+  const MonotonicTime seal_begin = MonotonicTime::Now();
   RETURN_IF_ERROR(admin.Seal().status());
-  result.seal_seconds = absl::ToDoubleSeconds(absl::Now() - seal_begin);
+  result.seal_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - seal_begin);
   if (pid >= 0) {
     ASSIGN_OR_RETURN(const double cpu_end, CpuSeconds(pid));
     result.sealed_cpu_seconds = cpu_end - cpu_begin;
@@ -131,9 +131,9 @@ absl::StatusOr<RunResult> RunBench(const BenchOptions& options, std::string* ver
   result.block_bytes = storage.block_bytes();
   result.bytes_on_disk = storage.bytes_on_disk();
   Say("  settling");
-  const absl::Time settle_begin = absl::Now();
+  const MonotonicTime settle_begin = MonotonicTime::Now();
   RETURN_IF_ERROR(admin.Seal(/*settle=*/true, absl::Hours(1)).status());
-  result.settle_seconds = absl::ToDoubleSeconds(absl::Now() - settle_begin);
+  result.settle_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - settle_begin);
   ASSIGN_OR_RETURN(const v1::GetStorageResponse settled, admin.Storage());
   result.samples_settled = settled.samples_sealed();
   result.settled_block_bytes = settled.block_bytes();

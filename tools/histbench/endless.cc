@@ -10,6 +10,7 @@
 #include "client/connection.h"
 #include "proto/historian/v1/ingest.pb.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/test_bed.h"
 
 namespace historian::histbench {
@@ -98,7 +99,7 @@ absl::StatusOr<std::unique_ptr<EndlessWriter>> EndlessWriter::Begin(const Worklo
     writer_options.on_ack = [self = endless.get()](const client::WriteAcknowledgement& ack) {
       self->acknowledged_.fetch_add(ack.samples_stored);
       self->rejected_.fetch_add(ack.samples_rejected);
-      const absl::Time now = absl::Now();
+      const MonotonicTime now = MonotonicTime::Now();
       absl::MutexLock lock(&self->mutex_);
       for (const absl::Duration latency : ack.latencies)
         self->acks_.push_back({now, absl::ToDoubleMilliseconds(latency)});
@@ -115,7 +116,7 @@ EndlessWriter::~EndlessWriter() { End().IgnoreError(); }
 
 void EndlessWriter::Send(Lane& lane) {
   double pace = -1;
-  absl::Time paced_since;
+  MonotonicTime paced_since;
   uint64_t paced_samples = 0;
   for (int64_t round = 0;; ++round) {
     for (const MovableFrame& frame : lane.frames) {
@@ -125,11 +126,12 @@ void EndlessWriter::Send(Lane& lane) {
       }
       if (const double now = pace_.load() / static_cast<double>(lanes_.size()); now != pace) {
         pace = now;
-        paced_since = absl::Now();
+        paced_since = MonotonicTime::Now();
         paced_samples = 0;
       }
       if (pace > 0) {
-        absl::SleepFor(paced_since + absl::Seconds(static_cast<double>(paced_samples) / pace) - absl::Now());
+        absl::SleepFor(paced_since + absl::Seconds(static_cast<double>(paced_samples) / pace) -
+                       MonotonicTime::Now());
       }
       paced_samples += frame.samples;
       std::string bytes = frame.Moved(round * round_ns_);

@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client/writer.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/workload.h"
 
 namespace historian::histbench {
@@ -47,7 +48,7 @@ class EndlessWriter {
     size_t frames_in_flight = 4;
   };
   struct Ack {
-    absl::Time at;
+    MonotonicTime at;
     double ms;
   };
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/ingest.h"
 #include "tools/histbench/measure.h"
 
@@ -36,9 +37,9 @@ absl::Status MeasureIdle(const MeasureOptions& options, Json* json, std::string*
   };
   ASSIGN_OR_RETURN(const uint64_t empty, ResidentBytes(bed->pid()));
   Say("idle: making %d tags", tags);
-  const absl::Time make_begin = absl::Now();
+  const MonotonicTime make_begin = MonotonicTime::Now();
   RETURN_IF_ERROR(MakeTags(bed->connection(), &workload));
-  const double make_seconds = absl::ToDoubleSeconds(absl::Now() - make_begin);
+  const double make_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - make_begin);
   ASSIGN_OR_RETURN(const uint64_t made, ResidentBytes(bed->pid()));
   Say("  one sample each");
   RETURN_IF_ERROR(write(0).status());
@@ -64,10 +65,10 @@ absl::Status MeasureIdle(const MeasureOptions& options, Json* json, std::string*
   const uint64_t written = before.samples_sealed() + before.samples_open();
   Say("  kill -9, restart");
   const TagId first = workload.sensors()[0].tag.id;
-  const absl::Time begin = absl::Now();
+  const MonotonicTime begin = MonotonicTime::Now();
   ASSIGN_OR_RETURN(const double ready_seconds, bed->Restart(/*kill=*/true));
   ASSIGN_OR_RETURN(const client::Latest latest, bed->reader().ReadLatest({.ids = {first}}));
-  const double answer_seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  const double answer_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   if (latest.groups.empty()) return absl::DataLossError("no newest sample after the restart");
   ASSIGN_OR_RETURN(const v1::GetStorageResponse after, bed->admin().Storage());
   const uint64_t found = after.samples_sealed() + after.samples_open();

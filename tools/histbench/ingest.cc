@@ -14,6 +14,7 @@
 #include "client/connection.h"
 #include "client/writer.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/server_process.h"
 
 namespace historian::histbench {
@@ -77,9 +78,9 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
   Workload::Source source(workload, options.connections, begin, end);
   std::vector<std::vector<EncodedFrame>> frames;
   for (;;) {
-    const absl::Time make_begin = absl::Now();
+    const MonotonicTime make_begin = MonotonicTime::Now();
     const bool more = source.Next(options.memory_bytes, &frames);
-    result.make_seconds += absl::ToDoubleSeconds(absl::Now() - make_begin);
+    result.make_seconds += absl::ToDoubleSeconds(MonotonicTime::Now() - make_begin);
     if (!more) break;
     if (++result.pieces == 1 && options.on_ready) options.on_ready();
     std::vector<std::thread> threads;
@@ -92,12 +93,12 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
         if (go->Block()) delete go;
         Lane& lane = *lanes[c];
         uint64_t sent = 0;
-        const absl::Time start = absl::Now();
+        const MonotonicTime start = MonotonicTime::Now();
         for (EncodedFrame& frame : frames[c]) {
           if (options.stop != nullptr && options.stop->load()) break;
           if (options.samples_per_second > 0) {
             const double share = options.samples_per_second / static_cast<double>(options.connections);
-            absl::SleepFor(start + absl::Seconds(static_cast<double>(sent) / share) - absl::Now());
+            absl::SleepFor(start + absl::Seconds(static_cast<double>(sent) / share) - MonotonicTime::Now());
           }
           sent += frame.samples;
           ++lane.frames;
@@ -115,10 +116,10 @@ absl::StatusOr<IngestResult> Ingest(const Workload& workload, int64_t begin, int
       ASSIGN_OR_RETURN(server_cpu, CpuSeconds(options.server_pid));
     }
     const double client_cpu = OwnCpuSeconds();
-    const absl::Time sent = absl::Now();
+    const MonotonicTime sent = MonotonicTime::Now();
     if (go->Block()) delete go;
     for (std::thread& thread : threads) thread.join();
-    result.seconds += absl::ToDoubleSeconds(absl::Now() - sent);
+    result.seconds += absl::ToDoubleSeconds(MonotonicTime::Now() - sent);
     result.client_cpu_seconds += OwnCpuSeconds() - client_cpu;
     if (options.server_pid >= 0) {
       // A server that was killed meanwhile has no CPU time any more.

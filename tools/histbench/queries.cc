@@ -7,9 +7,9 @@
 #include <random>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "client/reader.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histbench {
 
@@ -33,10 +33,10 @@ absl::StatusOr<QueryResult> TimeQuery(absl::string_view name, size_t n, size_t w
   std::vector<double> took_ms;
   QueryResult result{.name = std::string(name), .repetitions = n};
   for (size_t i = 0; i < warm_up + n; ++i) {
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     ASSIGN_OR_RETURN(const uint64_t answers, ask());
     if (i < warm_up) continue;
-    took_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+    took_ms.push_back(absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin));
     result.answers += answers;
   }
   result.p50_ms = Quantile(took_ms, 0.5);

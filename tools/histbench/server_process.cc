@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histbench {
 namespace {
@@ -88,7 +89,7 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
   close(log);
   if (pid < 0) return absl::UnavailableError(absl::StrCat("cannot fork: ", strerror(errno)));
   std::unique_ptr<ServerProcess> process(new ServerProcess(pid, ""));
-  const absl::Time deadline = absl::Now() + kStartTimeout;
+  const MonotonicTime deadline = MonotonicTime::Now() + kStartTimeout;
   while ((process->target_ = GrpcTarget(port_file)).empty()) {
     int status = 0;
     if (waitpid(pid, &status, WNOHANG) == pid) {
@@ -96,7 +97,7 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
       return absl::UnavailableError(
           absl::StrCat(options.binary, " ended before it was ready; see ", options.log_file));
     }
-    if (absl::Now() > deadline) {
+    if (MonotonicTime::Now() > deadline) {
       return absl::UnavailableError(absl::StrCat(options.binary, " was not ready within ",
                                                  absl::FormatDuration(kStartTimeout), "; see ",
                                                  options.log_file));
@@ -118,10 +119,10 @@ void ServerProcess::Kill() {
 absl::Status ServerProcess::Stop(absl::Duration timeout) {
   if (pid_ < 0) return absl::OkStatus();
   kill(pid_, SIGTERM);
-  const absl::Time deadline = absl::Now() + timeout;
+  const MonotonicTime deadline = MonotonicTime::Now() + timeout;
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
-    if (absl::Now() > deadline) {
+    if (MonotonicTime::Now() > deadline) {
       return absl::DeadlineExceededError(
           absl::StrCat("the server still runs ", absl::FormatDuration(timeout), " after SIGTERM"));
     }

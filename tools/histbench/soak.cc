@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/endless.h"
 #include "tools/histbench/measure.h"
 #include "tools/histbench/queries.h"
@@ -85,9 +86,9 @@ class Asking {
     for (size_t i = 0; !stop_.load() && status_.ok(); ++i) {
       const size_t query = i % std::size(kNames);
       const TagId tag = workload_.sensors()[random() % workload_.sensors().size()].tag.id;
-      const absl::Time begin = absl::Now();
+      const MonotonicTime begin = MonotonicTime::Now();
       status_ = Ask(query, tag);
-      took_ms_[query].push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+      took_ms_[query].push_back(absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin));
       absl::SleepFor(kQueryPeriod);
     }
   }
@@ -138,10 +139,10 @@ absl::Status MeasureSoak(const MeasureOptions& options, Json* json, std::string*
   Say("soak: the highest rate");
   absl::SleepFor(kWarmUp);
   uint64_t samples_begin = writer->acknowledged();
-  absl::Time begin = absl::Now();
+  MonotonicTime begin = MonotonicTime::Now();
   absl::SleepFor(kHighestRate);
   const double highest = static_cast<double>(writer->acknowledged() - samples_begin) /
-                         absl::ToDoubleSeconds(absl::Now() - begin);
+                         absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   writer->SetPace(highest * options.share);
   absl::SleepFor(kWarmUp);
   writer->TakeAcks();
@@ -150,18 +151,18 @@ absl::Status MeasureSoak(const MeasureOptions& options, Json* json, std::string*
       options.share * 100);
   SyncProbe probe(options.bed.scratch);
   Asking asking(*bed, workload, *writer);
-  begin = absl::Now();
+  begin = MonotonicTime::Now();
   samples_begin = writer->acknowledged();
   ASSIGN_OR_RETURN(const double cpu_begin, CpuSeconds(bed->pid()));
   ASSIGN_OR_RETURN(const uint64_t written_begin, WrittenBytes(bed->pid()));
-  const absl::Time end = begin + absl::Minutes(options.minutes);
+  const MonotonicTime end = begin + absl::Minutes(options.minutes);
   std::vector<double> ack_ms, resident;
   std::vector<Stall> stalls;
   uint64_t stalled = 0, stalled_without_disk = 0;
-  absl::Time next_memory = begin;
+  MonotonicTime next_memory = begin;
   bool disk_was_full = false;
-  while (absl::Now() < end && !disk_was_full) {
-    absl::SleepFor(std::min(kLookPeriod, end - absl::Now()));
+  while (MonotonicTime::Now() < end && !disk_was_full) {
+    absl::SleepFor(std::min(kLookPeriod, end - MonotonicTime::Now()));
     for (const EndlessWriter::Ack& ack : writer->TakeAcks()) {
       ack_ms.push_back(ack.ms);
       if (ack.ms <= kStallMs) continue;
@@ -171,8 +172,8 @@ absl::Status MeasureSoak(const MeasureOptions& options, Json* json, std::string*
       if (stalls.size() < kStallsListedMax)
         stalls.push_back({absl::ToDoubleSeconds(ack.at - begin), ack.ms, disk_ms});
     }
-    if (absl::Now() >= next_memory) {
-      next_memory += kMemoryPeriod;
+    if (MonotonicTime::Now() >= next_memory) {
+      next_memory = next_memory + kMemoryPeriod;
       ASSIGN_OR_RETURN(const uint64_t bytes, ResidentBytes(bed->pid()));
       resident.push_back(static_cast<double>(bytes));
       std::error_code error;
@@ -181,7 +182,7 @@ absl::Status MeasureSoak(const MeasureOptions& options, Json* json, std::string*
       if (disk_was_full) Say("  ended early: less than %d GiB are free", kFreeBytesMin >> 30);
     }
   }
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  const double seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   const uint64_t samples = writer->acknowledged() - samples_begin;
   ASSIGN_OR_RETURN(const double cpu_end, CpuSeconds(bed->pid()));
   ASSIGN_OR_RETURN(const uint64_t written_end, WrittenBytes(bed->pid()));

@@ -11,6 +11,7 @@
 #include "client/reader.h"
 #include "storage/model/aggregate.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/endless.h"
 #include "tools/histbench/server_process.h"
 
@@ -61,11 +62,11 @@ absl::StatusOr<SustainedResult> MeasureSustained(const WorkloadOptions& options,
   const uint64_t samples_begin = writer->acknowledged();
   ASSIGN_OR_RETURN(const double cpu_begin, CpuSeconds(bed->pid()));
   const double own_begin = OwnCpuSeconds();
-  const absl::Time begin = absl::Now();
+  const MonotonicTime begin = MonotonicTime::Now();
   absl::SleepFor(absl::Seconds(sustained.seconds));
   IngestResult& ingest = result.ingest;
   ingest.samples = writer->acknowledged() - samples_begin;
-  ingest.seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  ingest.seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   ingest.client_cpu_seconds = OwnCpuSeconds() - own_begin;
   ASSIGN_OR_RETURN(const double cpu_end, CpuSeconds(bed->pid()));
   ingest.server_cpu_seconds = cpu_end - cpu_begin;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histbench {
 namespace {
@@ -34,11 +35,11 @@ void SyncProbe::Run() {
   std::string bytes(kBytes, 'x');
   for (char next = 'a'; !stop_.load(); next = next == 'z' ? 'a' : next + 1) {
     bytes[0] = next;
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     if (pwrite(file_, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()) &&
         fdatasync(file_) == 0) {
       absl::MutexLock lock(&mutex_);
-      took_.push_back({begin, absl::Now()});
+      took_.push_back({begin, MonotonicTime::Now()});
     }
     absl::SleepFor(kPeriod);
   }
@@ -51,7 +52,7 @@ std::vector<double> SyncProbe::TookMs() const {
   return ms;
 }
 
-double SyncProbe::LongestMs(absl::Time from, absl::Time to) const {
+double SyncProbe::LongestMs(MonotonicTime from, MonotonicTime to) const {
   absl::MutexLock lock(&mutex_);
   double longest = 0;
   for (const Took& took : took_) {

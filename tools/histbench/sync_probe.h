@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histbench {
 
@@ -27,12 +28,12 @@ class SyncProbe {
   // All so far, in ms.
   std::vector<double> TookMs() const;
   // The longest one that was under way at some time between, in ms; 0: none.
-  double LongestMs(absl::Time from, absl::Time to) const;
+  double LongestMs(MonotonicTime from, MonotonicTime to) const;
 
  private:
   struct Took {
-    absl::Time begin;
-    absl::Time end;
+    MonotonicTime begin;
+    MonotonicTime end;
   };
   void Run();
 

@@ -4,9 +4,9 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/tags.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histbench {
 namespace {
@@ -61,9 +61,9 @@ absl::StatusOr<double> TestBed::Restart(bool kill, bool forget_files) {
     RETURN_IF_ERROR(server_->Stop(absl::Minutes(2)));
   }
   if (forget_files) ForgetCachedFiles(data_dir());
-  const absl::Time begin = absl::Now();
+  const MonotonicTime begin = MonotonicTime::Now();
   ASSIGN_OR_RETURN(server_, ServerProcess::Start(options_));
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
+  const double seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
   ASSIGN_OR_RETURN(connection_, Connect(target()));
   return seconds;
 }

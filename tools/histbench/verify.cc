@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/admin.h"
 #include "client/reader.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histbench {
 namespace {
@@ -71,8 +71,7 @@ absl::StatusOr<Verification> Verify(const client::Connection& connection, const 
     for (size_t i = begin; i < last; ++i) selection.ids.push_back(sensors[i].tag.id);
     ASSIGN_OR_RETURN(
         const auto counts,
-        reader.Processed(selection,
-                         {.start = start, .end = end, .aggregates = {Aggregate::kSampleCount}}));
+        reader.Processed(selection, {.start = start, .end = end, .aggregates = {Aggregate::kSampleCount}}));
     ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, client::Admin(connection).Storage(selection));
     if (counts.size() != last - begin || static_cast<size_t>(storage.tags_size()) != last - begin) {
       return absl::InternalError(absl::StrCat("counting ", last - begin, " tags: ", counts.size(),
@@ -108,11 +107,11 @@ absl::StatusOr<Verification> Verify(const client::Connection& connection, const 
     if (!is_compared[i]) continue;
     workload.Expected(i, seconds, &expected);
     read.Clear();
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     client::RawSamples raw = reader.Raw(sensors[i].tag.id, start, end);
     for (const client::SampleBatch& batch : raw) read.Append(batch.type, batch.samples.View());
     RETURN_IF_ERROR(raw.status());
-    read_seconds += absl::ToDoubleSeconds(absl::Now() - begin);
+    read_seconds += absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
     Compare(sensors[i].tag, expected, read, &result);
   }
   if (read_seconds > 0) result.raw_samples_per_second = static_cast<double>(result.compared) / read_seconds;

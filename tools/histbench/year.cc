@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histbench/ingest.h"
 #include "tools/histbench/measure.h"
 #include "tools/histbench/queries.h"
@@ -45,9 +45,9 @@ absl::Status MeasureYear(const MeasureOptions& options, Json* json, std::string*
                                                       .frames_in_flight = options.frames_in_flight,
                                                       .memory_bytes = options.memory_bytes}));
   Say("  %.1f M samples/s; sealing and settling", ingest.rate() * 1e-6);
-  const absl::Time settle_begin = absl::Now();
+  const MonotonicTime settle_begin = MonotonicTime::Now();
   RETURN_IF_ERROR(bed->admin().Seal(/*settle=*/true, absl::Hours(1)).status());
-  const double settle_seconds = absl::ToDoubleSeconds(absl::Now() - settle_begin);
+  const double settle_seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - settle_begin);
   ASSIGN_OR_RETURN(const v1::GetStorageResponse storage, bed->admin().Storage());
   Figure("tags", static_cast<double>(workload.options().tags), "tags", json, table);
   Figure("samples", static_cast<double>(ingest.samples), "samples", json, table);
@@ -97,12 +97,12 @@ absl::Status MeasureYear(const MeasureOptions& options, Json* json, std::string*
   double stream_rate = 0, stream_cpu = 0;
   for (int round = 0; round < kStreamRounds; ++round) {
     ASSIGN_OR_RETURN(const double cpu, CpuSeconds(bed->pid()));
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     uint64_t samples = 0;
     client::RawSamples raw = bed->reader().Raw(tag, start - kNanosPerSecond, workload.EndOf(seconds));
     for (const client::SampleBatch& batch : raw) samples += batch.samples.size();
     RETURN_IF_ERROR(raw.status());
-    const double rate = static_cast<double>(samples) / absl::ToDoubleSeconds(absl::Now() - begin);
+    const double rate = static_cast<double>(samples) / absl::ToDoubleSeconds(MonotonicTime::Now() - begin);
     if (rate < stream_rate) continue;
     stream_rate = rate;
     ASSIGN_OR_RETURN(stream_cpu, CpuSeconds(bed->pid()));
@@ -126,9 +126,9 @@ absl::Status MeasureYear(const MeasureOptions& options, Json* json, std::string*
       RETURN_IF_ERROR(bed->Restart(/*kill=*/false, /*forget_files=*/true).status());
       RETURN_IF_ERROR(bed->admin().Status().status());  // The link is up and the code is loaded.
       ForgetCachedFiles(bed->data_dir());
-      const absl::Time begin = absl::Now();
+      const MonotonicTime begin = MonotonicTime::Now();
       RETURN_IF_ERROR(question.ask().status());
-      cold_ms.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+      cold_ms.push_back(absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin));
     }
     const double median = Quantile(cold_ms, 0.5);
     Figure(absl::StrCat(question.key, "_ms"), median, question.said, json, table);

@@ -14,9 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "client/tags.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/frame_sender.h"
 #include "tools/histctl/lib/import_frames.h"
@@ -269,7 +269,7 @@ absl::Status TooManyErrors(const ImportJob& job, const File& file) {
 absl::Status ImportFile(const ImportJob& job, const client::Connection& connection, const File& file,
                         Progress* progress, Outcome* outcome, Context* context) {
   ErrorReport report(job, file.path, context, progress);
-  const absl::Time begin = absl::Now();
+  const MonotonicTime begin = MonotonicTime::Now();
   outcome->producer = ProducerOf(job, file);
   std::map<TagId, std::string> names;
   for (const Tag& tag : file.columns) names[tag.id] = tag.name;
@@ -323,7 +323,7 @@ absl::Status ImportFile(const ImportJob& job, const client::Connection& connecti
   outcome->rejected = sent.samples_rejected;
   outcome->acknowledged = sent.samples_acknowledged;
   outcome->reconnects = sent.reconnects;
-  outcome->elapsed = absl::Now() - begin;
+  outcome->elapsed = MonotonicTime::Now() - begin;
   return status;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "client/retention.h"
+#include "storage/model/clock.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
@@ -31,6 +32,7 @@ struct RetentionOptions {
   std::string by = Person();
   uint32_t position = 0;
   bool dry_run = false;
+  bool clock_is_right = false;
   std::vector<std::string> tags;
 };
 
@@ -121,8 +123,10 @@ absl::string_view ActionName(v1::ApplyRetentionResponse::Partition::Action actio
 
 absl::Status Apply(const RetentionOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(const v1::ApplyRetentionResponse applied,
-                   client::Retention(connection).Apply(options.dry_run));
+  v1::ApplyRetentionRequest request;
+  request.set_dry_run(options.dry_run);
+  if (options.clock_is_right) request.set_witness(Clock::System().Now());
+  ASSIGN_OR_RETURN(const v1::ApplyRetentionResponse applied, client::Retention(connection).Apply(request));
   RowWriter rows(context->format,
                  {{.name = "from"},
                   {.name = "to"},
@@ -138,7 +142,8 @@ absl::Status Apply(const RetentionOptions& options, Context* context) {
   rows.Finish();
   context->Note(absl::StrCat(options.dry_run ? "dry run, nothing was done: " : "", applied.tags(),
                              " tags with something newly expired, ", applied.samples(), " samples and ",
-                             applied.bytes(), " bytes ", options.dry_run ? "to drop" : "dropped"));
+                             applied.bytes(), " bytes ", options.dry_run ? "to drop" : "dropped", ", as of ",
+                             TimeText(applied.as_of(), context->zone)));
   return absl::OkStatus();
 }
 
@@ -234,8 +239,16 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
 
   CLI::App* const apply = add("apply", "apply the rules now and drop what has expired", Apply);
   apply->add_flag("--dry-run", options->dry_run, "say what would be dropped, and do nothing");
+  apply->add_flag(
+      "--clock-is-right", options->clock_is_right,
+      "you have looked at the server's clock (histctl status) and it is right; refused if it differs from "
+      "this machine's by more than an hour");
   apply->footer(
       "\nThe server does so by itself every ten minutes.\n"
+      "What has expired does not come back. So nothing expires by what the server's clock says alone: the "
+      "rules are\n"
+      "applied as of a time that its running time or the samples it received support (`retention_time` in\n"
+      "histctl status). After a long stop that may be too early until samples come; --clock-is-right helps.\n"
       "Actions: drop, all of the week has expired; rewrite, a good part has; wait, a small part has, and its "
       "space\nreturns when there is more.\n"
       "\nExamples:\n  histctl retention apply --dry-run\n  histctl retention apply\n");

@@ -40,6 +40,15 @@ absl::Status Status(Context* context) {
   const uint64_t up = started <= now ? Elapsed(started, now) : 0;
   record.Add("up", Cell::Float64(static_cast<double>(up) / 1e9).Shown(DurationText(up)));
   record.Add("server_time", TimeCell(*context, now));
+  record.Add("retention_time", TimeCell(*context, status.believed_time()));
+  record.Add("clock_steps", Cell::Unsigned(status.clock_steps()));
+  if (status.clock_steps() > 0 || context->format != Format::kTable) {
+    const auto stepped = [&](Timestamp time) {
+      return status.clock_steps() == 0 ? Cell::Absent() : TimeCell(*context, time);
+    };
+    record.Add("clock_stepped_from", stepped(status.clock_stepped_from()));
+    record.Add("clock_stepped_to", stepped(status.clock_stepped_to()));
+  }
   record.Add("data_directory", Cell::Text(status.data_directory()));
   record.Add("tags", Cell::Unsigned(status.tags()));
   record.Add("samples_stored", Cell::Unsigned(status.samples_stored()));
@@ -67,7 +76,9 @@ void AddStatusCommand(CLI::App* app, Context* context) {
   CLI::App* const status = app->add_subcommand("status", "the state of the server");
   status->footer(
       "\nCounts are since the server started. `read only` means that writes are refused; the message says "
-      "why.\n"
+      "why.\n`retention_time` is what retention takes for now: no later than what the server's running time "
+      "and the\n"
+      "samples it received support, whatever the clock says.\n"
       "\nExamples:\n  histctl status\n  histctl status --format json\n");
   status->callback([=] { context->run = [=] { return Status(context); }; });
 }

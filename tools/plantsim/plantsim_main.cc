@@ -20,6 +20,7 @@
 #include "client/client.h"
 #include "storage/model/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/plant/sensor.h"
 #include "tools/plantsim/simulation.h"
 
@@ -80,7 +81,7 @@ class StatusLine {
       : simulation_(simulation), writer_(writer), quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
 
   void MaybePrint() {
-    const absl::Time now = absl::Now();
+    const MonotonicTime now = MonotonicTime::Now();
     if (!quiet_ && now - printed_ >= (terminal_ ? kStatusInterval : kStatusIntervalNoTerminal)) Print(now);
   }
   // A new line for what follows.
@@ -89,10 +90,10 @@ class StatusLine {
   }
 
  private:
-  void Print(absl::Time now) {
+  void Print(MonotonicTime now) {
     const client::WriterCounters counters = writer_.counters();
     const double seconds = absl::ToDoubleSeconds(now - printed_);
-    const double rate = printed_ == absl::InfinitePast()
+    const double rate = printed_ == MonotonicTime::InfinitePast()
                             ? 0
                             : static_cast<double>(counters.samples_acknowledged - acknowledged_) / seconds;
     acknowledged_ = counters.samples_acknowledged;
@@ -110,7 +111,7 @@ class StatusLine {
   const client::Writer& writer_;
   const bool quiet_;
   const bool terminal_;
-  absl::Time printed_ = absl::InfinitePast();
+  MonotonicTime printed_ = MonotonicTime::InfinitePast();
   uint64_t acknowledged_ = 0;
 };
 
@@ -211,7 +212,7 @@ absl::Status Run(const Options& options) {
   StatusLine status(simulation, *writer, options.quiet);
 
   // Simulated time may run as fast as it likes through history, but never ahead of the clock on the wall.
-  const absl::Time begun = absl::Now();
+  const MonotonicTime begun = MonotonicTime::Now();
   const bool history_first = !options.backfill.empty();
   const Timestamp history_end = history_first ? Clock::System().Now() : range.from;
   while (!interrupted && simulation.now() < range.to) {
@@ -220,7 +221,7 @@ absl::Status Run(const Options& options) {
     if (options.fast || simulation.now() < history_end) {
       to = std::min(simulation.now() + kFastStep, options.fast ? range.to : std::min(range.to, wall));
     } else {
-      const double elapsed = absl::ToDoubleNanoseconds(absl::Now() - begun);
+      const double elapsed = absl::ToDoubleNanoseconds(MonotonicTime::Now() - begun);
       const Timestamp wanted =
           history_first ? wall : range.from + static_cast<int64_t>(elapsed * options.speed);
       to = std::min({wanted, wall, range.to, simulation.now() + kFastStep});
@@ -237,7 +238,7 @@ absl::Status Run(const Options& options) {
   RETURN_IF_ERROR(writer->Close(kCloseTimeout));
   status.End();
   const client::WriterCounters counters = writer->counters();
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - begun);
+  const double seconds = absl::ToDoubleSeconds(MonotonicTime::Now() - begun);
   std::printf("%s to %s: %lu samples acknowledged in %.1f s (%.0f a second), %lu refused\n",
               FormatTimestamp(range.from).c_str(), FormatTimestamp(simulation.now()).c_str(),
               counters.samples_acknowledged, seconds,

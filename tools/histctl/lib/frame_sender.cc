@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/wire.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/time_text.h"
 
@@ -56,10 +56,10 @@ FrameSender::~FrameSender() {
 // too.
 absl::Status FrameSender::Open(uint64_t* acknowledged) {
   absl::Duration pause = kBackoffMin;
-  const absl::Time give_up = absl::Now() + options_.retry_for;
+  const MonotonicTime give_up = MonotonicTime::Now() + options_.retry_for;
   for (bool told = false;; told = true) {
     const absl::Status status = Connect(acknowledged);
-    if (status.ok() || Interrupted() || !MayPass(status) || absl::Now() > give_up) return status;
+    if (status.ok() || Interrupted() || !MayPass(status) || MonotonicTime::Now() > give_up) return status;
     if (!told) TellLost(status);
     Pause(&pause);
     if (Interrupted()) return Interruption();
@@ -75,8 +75,8 @@ void FrameSender::TellLost(const absl::Status& status) {
 
 void FrameSender::Pause(absl::Duration* pause) {
   absl::MutexLock lock(&mutex_);
-  const absl::Time until = absl::Now() + *pause;
-  while (!Interrupted() && absl::Now() < until) changed_.WaitWithTimeout(&mutex_, kWatchInterval);
+  const MonotonicTime until = MonotonicTime::Now() + *pause;
+  while (!Interrupted() && MonotonicTime::Now() < until) changed_.WaitFor(&mutex_, kWatchInterval);
   *pause = std::min(*pause * 2, kBackoffMax);
 }
 
@@ -90,7 +90,7 @@ absl::Status FrameSender::Send(ImportFrame frame) {
       changed_.Wait(&mutex_);
     }
     lost = !reading_;
-    if (bytes_in_flight_ == 0) last_progress_ = absl::Now();
+    if (bytes_in_flight_ == 0) last_progress_ = MonotonicTime::Now();
     waiting_.push_back({shared, bytes});
     bytes_in_flight_ += bytes;
   }
@@ -128,7 +128,7 @@ absl::Status FrameSender::Connect(uint64_t* acknowledged) {
     context = context_.get();
     reading_ = opening_ = true;
     stalled_ = false;
-    last_progress_ = absl::Now();
+    last_progress_ = MonotonicTime::Now();
   }
   stream_ = stub_->Write(context);
   v1::WriteRequest opening;
@@ -146,7 +146,7 @@ absl::Status FrameSender::Connect(uint64_t* acknowledged) {
   {
     absl::MutexLock lock(&mutex_);
     opening_ = false;
-    last_progress_ = absl::Now();
+    last_progress_ = MonotonicTime::Now();
     OnAck(first);
   }
   reader_ = std::thread([this] { ReadAcks(); });
@@ -168,7 +168,7 @@ absl::Status FrameSender::Disconnect() {
 
 absl::Status FrameSender::Reconnect() {
   absl::Duration pause = kBackoffMin;
-  absl::Time give_up = absl::Now() + options_.retry_for;
+  MonotonicTime give_up = MonotonicTime::Now() + options_.retry_for;
   for (;;) {
     if (stream_ != nullptr) {
       // A failed write means a stream that has ended: the reading thread meets its end too. Cancelling here
@@ -186,7 +186,7 @@ absl::Status FrameSender::Reconnect() {
     if (Interrupted()) return Interruption();
     if (!status.ok()) {
       if (!MayPass(status)) return status;
-      if (absl::Now() > give_up) {
+      if (MonotonicTime::Now() > give_up) {
         return Annotate(status, absl::StrCat("gave up after ", absl::FormatDuration(options_.retry_for)));
       }
       continue;
@@ -228,7 +228,7 @@ void FrameSender::OnAck(const v1::WriteAck& ack) {
   counts_.samples_stored += ack.samples_stored();
   counts_.samples_rejected += ack.samples_rejected();
   while (!waiting_.empty() && waiting_.front().frame->number() <= ack.acknowledged()) {
-    last_progress_ = absl::Now();
+    last_progress_ = MonotonicTime::Now();
     ++counts_.frames_acknowledged;
     counts_.samples_acknowledged += waiting_.front().frame->samples;
     bytes_in_flight_ -= waiting_.front().bytes;
@@ -240,10 +240,10 @@ void FrameSender::OnAck(const v1::WriteAck& ack) {
 void FrameSender::Watch() {
   absl::MutexLock lock(&mutex_);
   while (!stopping_) {
-    changed_.WaitWithTimeout(&mutex_, kWatchInterval);
+    changed_.WaitFor(&mutex_, kWatchInterval);
     if (context_ == nullptr) continue;
-    if (reading_ && (opening_ || !waiting_.empty()) && absl::Now() - last_progress_ > options_.ack_timeout &&
-        !stalled_) {
+    if (reading_ && (opening_ || !waiting_.empty()) &&
+        MonotonicTime::Now() - last_progress_ > options_.ack_timeout && !stalled_) {
       stalled_ = true;
       context_->TryCancel();
     }

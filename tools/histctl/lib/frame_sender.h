@@ -30,6 +30,7 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/sync_stream.h"
 #include "proto/historian/v1/ingest.grpc.pb.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histctl/lib/import_frames.h"
 
 namespace historian::histctl {
@@ -104,7 +105,7 @@ class FrameSender {
   std::thread watcher_;
 
   mutable absl::Mutex mutex_;
-  absl::CondVar changed_;
+  CondVar changed_;
   std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);  // Not acknowledged, oldest first.
   size_t bytes_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -112,7 +113,7 @@ class FrameSender {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool opening_ ABSL_GUARDED_BY(mutex_) = false;  // The first acknowledgement has not come.
   bool stalled_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
+  MonotonicTime last_progress_ ABSL_GUARDED_BY(mutex_);
   FrameSenderCounts counts_ ABSL_GUARDED_BY(mutex_);
 };
 

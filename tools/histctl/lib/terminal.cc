@@ -12,7 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "storage/platform/monotonic.h"
 #include "tools/histctl/lib/time_text.h"
 
 namespace historian::histctl {
@@ -72,12 +72,12 @@ std::string ProgressLine(uint64_t done_bytes, uint64_t all_bytes, uint64_t sampl
   return line;
 }
 
-Progress::Progress(bool enabled) : enabled_(enabled), begin_(absl::Now()) {}
+Progress::Progress(bool enabled) : enabled_(enabled), begin_(MonotonicTime::Now()) {}
 
 void Progress::Update(absl::string_view label, uint64_t done_bytes, uint64_t all_bytes, uint64_t samples) {
   if (!enabled_) return;
   absl::MutexLock lock(&mutex_);
-  const absl::Time now = absl::Now();
+  const MonotonicTime now = MonotonicTime::Now();
   if (now - drawn_ < absl::Milliseconds(100)) return;
   drawn_ = now;
   visible_ = true;

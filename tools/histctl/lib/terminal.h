@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::histctl {
 
@@ -44,9 +45,9 @@ class Progress {
 
  private:
   const bool enabled_;
-  const absl::Time begin_;
+  const MonotonicTime begin_;
   absl::Mutex mutex_;
-  absl::Time drawn_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  MonotonicTime drawn_ ABSL_GUARDED_BY(mutex_) = MonotonicTime::InfinitePast();
   bool visible_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

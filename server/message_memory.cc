@@ -1,0 +1,200 @@
+#include "server/message_memory.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/wire_format_lite.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+
+namespace historian::server {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+
+// Arrays double when they are full, and an arena keeps those before: half of it is empty, and as much was left behind.
+constexpr uint64_t kGrowth = 4;
+// A text that comes in pieces grows likewise, and takes nothing of an arena.
+constexpr uint64_t kTextGrowth = 2;
+// The allocator's own, for each thing.
+constexpr uint64_t kOverhead = 16;
+// Of a message that has unknown fields: where they are kept.
+constexpr uint64_t kUnknownSetBytes = 48;
+constexpr uint64_t kStringBytes = sizeof(std::string) + kOverhead + kGrowth * sizeof(void*);
+// A field that the type does not have, or has otherwise, is kept too; so is all that is in a group of them.
+constexpr uint64_t kUnknownBytes = 64;
+constexpr uint64_t kUnknownOfGroupByte = 32;
+
+// A type's fields, as far as memory is concerned.
+struct Shape {
+  struct Field {
+    enum class Kind { kNumber, kText, kMessage } kind = Kind::kNumber;
+    bool repeated = false;
+    WireFormatLite::WireType wire = WireFormatLite::WIRETYPE_VARINT;
+    uint32_t element_bytes = 0;  // In memory, and, unless it is a varint, on the wire.
+    const Shape* message = nullptr;
+  };
+  uint64_t object_bytes = 0;
+  absl::flat_hash_map<int, Field> fields;
+};
+
+class Shapes {
+ public:
+  const Shape& Of(const Descriptor* type) ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return *Find(type);
+  }
+
+ private:
+  const Shape* Find(const Descriptor* type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    std::unique_ptr<Shape>& slot = shapes_[type];
+    if (slot != nullptr) return slot.get();
+    slot = std::make_unique<Shape>();
+    Shape* const shape = slot.get();  // Before others are made, which may move the slot.
+    shape->object_bytes =
+        google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong() +
+        kOverhead + kGrowth * sizeof(void*);
+    for (int i = 0; i < type->field_count(); ++i) {
+      const FieldDescriptor* const from = type->field(i);
+      Shape::Field field{.repeated = from->is_repeated()};
+      switch (from->cpp_type()) {
+        case FieldDescriptor::CPPTYPE_MESSAGE:
+          field.kind = Shape::Field::Kind::kMessage;
+          field.message = Find(from->message_type());
+          break;
+        case FieldDescriptor::CPPTYPE_STRING:
+          field.kind = Shape::Field::Kind::kText;
+          break;
+        case FieldDescriptor::CPPTYPE_BOOL:
+          field.element_bytes = 1;
+          break;
+        case FieldDescriptor::CPPTYPE_DOUBLE:
+        case FieldDescriptor::CPPTYPE_INT64:
+        case FieldDescriptor::CPPTYPE_UINT64:
+          field.element_bytes = 8;
+          break;
+        default:
+          field.element_bytes = 4;
+      }
+      field.wire = WireFormatLite::WireTypeForFieldType(static_cast<WireFormatLite::FieldType>(from->type()));
+      shape->fields[from->number()] = field;
+    }
+    return shape;
+  }
+
+  absl::Mutex mu_;
+  absl::flat_hash_map<const Descriptor*, std::unique_ptr<Shape>> shapes_ ABSL_GUARDED_BY(mu_);
+};
+
+// Elements of an array of varints: each ends with a byte below 128.
+uint64_t CountVarints(CodedInputStream* in, int length) {
+  uint64_t count = 0;
+  while (length > 0) {
+    const void* data = nullptr;
+    int size = 0;
+    if (!in->GetDirectBufferPointer(&data, &size)) return count;
+    size = std::min(size, length);
+    const auto* bytes = static_cast<const signed char*>(data);
+    uint64_t ends = 0;
+    for (int i = 0; i < size; ++i) ends += bytes[i] >= 0;
+    count += ends;
+    in->Skip(size);
+    length -= size;
+  }
+  return count;
+}
+
+class Counter {
+ public:
+  Counter(CodedInputStream* in, uint64_t enough) : in_(in), enough_(enough) {}
+
+  // False at the first thing that is wrong, or when it is enough.
+  bool Count(const Shape& shape) {
+    size_.bytes += shape.object_bytes;
+    ++size_.messages;
+    while (const uint32_t tag = in_->ReadTag()) {
+      if (size_.bytes >= enough_) return false;
+      const auto found = shape.fields.find(WireFormatLite::GetTagFieldNumber(tag));
+      if (found == shape.fields.end() || !CountField(tag, found->second)) {
+        if (!CountUnknown(tag)) return false;
+      }
+      if (failed_) return false;
+    }
+    return true;
+  }
+
+  const ParsedSize& size() const { return size_; }
+
+ private:
+  // False when the tag is not one that the field may have: then nothing was read.
+  bool CountField(uint32_t tag, const Shape::Field& field) {
+    const auto wire = WireFormatLite::GetTagWireType(tag);
+    const bool packed = field.kind == Shape::Field::Kind::kNumber && field.repeated &&
+                        wire == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+    if (wire != field.wire && !packed) return false;
+    if (field.kind == Shape::Field::Kind::kNumber && !packed) {
+      if (field.repeated) AddElements(1, field);
+      failed_ = !WireFormatLite::SkipField(in_, tag);
+      return true;
+    }
+    int length = 0;
+    failed_ = !in_->ReadVarintSizeAsInt(&length);
+    if (failed_) return true;
+    if (field.kind == Shape::Field::Kind::kText) {
+      size_.bytes += kStringBytes + kTextGrowth * static_cast<uint64_t>(length);
+      failed_ = !in_->Skip(length);
+    } else if (field.kind == Shape::Field::Kind::kMessage) {
+      const auto [limit, depth] = in_->IncrementRecursionDepthAndPushLimit(length);
+      failed_ = depth < 0 || !Count(*field.message) || !in_->DecrementRecursionDepthAndPopLimit(limit);
+    } else if (field.wire == WireFormatLite::WIRETYPE_VARINT) {
+      AddElements(CountVarints(in_, length), field);
+    } else {
+      AddElements(length / field.element_bytes, field);
+      failed_ = !in_->Skip(length);
+    }
+    return true;
+  }
+
+  bool CountUnknown(uint32_t tag) {
+    const int before = in_->CurrentPosition();
+    const bool good = WireFormatLite::SkipField(in_, tag);
+    const uint64_t length = in_->CurrentPosition() - before;
+    const bool group = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_START_GROUP;
+    size_.bytes += kUnknownBytes + length * (group ? kUnknownOfGroupByte : kTextGrowth);
+    return good;
+  }
+
+  void AddElements(uint64_t count, const Shape::Field& field) {
+    size_.elements += count;
+    size_.bytes += kGrowth * field.element_bytes * count;
+  }
+
+  CodedInputStream* const in_;
+  const uint64_t enough_;
+  ParsedSize size_;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+ParsedSize SizeWhenParsed(const grpc::ByteBuffer& bytes, const Descriptor* type, uint64_t enough) {
+  static Shapes& shapes = *new Shapes;
+  // The reader counts its buffer as used up, so it works on a copy that shares the bytes.
+  grpc::ByteBuffer copy = bytes;
+  grpc::ProtoBufferReader reader(&copy);
+  if (!reader.status().ok()) return {};
+  CodedInputStream in(&reader);
+  Counter counter(&in, enough);
+  counter.Count(shapes.Of(type));
+  return counter.size();
+}
+
+}  // namespace historian::server
