@@ -224,6 +224,7 @@ TEST_F(MemoryTest, FramesOfManyCheapSamples) {
 // A message whose parts are drawn at random from what its type has, some of them very often.
 std::string RandomMessage(const google::protobuf::Descriptor* type, std::mt19937_64& random, size_t bytes_max,
                           int depth) {
+  if (type->field_count() == 0) return Field(1, std::string(bytes_max, 'x'));
   std::string message;
   const int parts = 1 + static_cast<int>(random() % 4);
   for (int p = 0; p < parts && message.size() < bytes_max; ++p) {
