@@ -39,6 +39,8 @@ namespace {
 // Queries mostly compute, a few wait for the disk or for a seal.
 int PoolThreads() { return std::max(6u, 2 * std::thread::hardware_concurrency()); }
 
+constexpr int kLookaheadBytes = 256 * 1024;
+
 // When the disk hangs each query may hold one of them.
 constexpr uint64_t kMoreThreadsMax = 256;
 
@@ -186,6 +188,10 @@ class Server::Impl {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    // What a stream may send before it is read. gRPC would widen it by measuring the network, until all together are above
+    // the quota below: then it ends streams at random, also those of readers.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
     grpc::ResourceQuota quota("historiand");
     quota.Resize(config_.grpc_quota_bytes());
     builder.SetResourceQuota(quota);

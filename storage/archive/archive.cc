@@ -41,6 +41,8 @@ namespace {
 // 2: statements keep their versions.
 constexpr uint32_t kArchiveFormat = 2;
 constexpr size_t kDamageListedMax = 100;
+// A disk that has not answered for this long is said to hang.
+constexpr absl::Duration kHangs = absl::Seconds(2);
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 // A seal that nobody asked for closes a version only when no version has closed for this long: in a burst such seals come
@@ -123,6 +125,8 @@ class ArchiveImpl : public Archive, private Upkeep {
   }
 
   void Maintain();
+  // Asks the store how it is, which may wait for the disk, and keeps the answer for Stats.
+  kv::StoreStats LookAtStore() ABSL_LOCKS_EXCLUDED(state_mu_);
   void CheckRoom();
   void CloseVersionWhenDue();
   bool SealIsDue();
@@ -159,6 +163,8 @@ class ArchiveImpl : public Archive, private Upkeep {
   CondVar maintenance_wake_;  // When the maintenance thread is asked for something or shall end.
   bool closing_ ABSL_GUARDED_BY(state_mu_) = false;
   uint64_t reserve_bytes_ ABSL_GUARDED_BY(state_mu_) = 0;
+  kv::StoreStats store_stats_ ABSL_GUARDED_BY(state_mu_);
+  MonotonicTime looking_since_ ABSL_GUARDED_BY(state_mu_) = MonotonicTime::InfiniteFuture();
   Errand<SealResult> seal_all_ ABSL_GUARDED_BY(state_mu_);
   uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
   Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
@@ -389,8 +395,20 @@ void ArchiveImpl::NoteDamage(const absl::Status& status) {
 
 // ---- Sealing and looking after itself
 
-void ArchiveImpl::CheckRoom() {
+kv::StoreStats ArchiveImpl::LookAtStore() {
+  {
+    absl::MutexLock lock(&state_mu_);
+    looking_since_ = MonotonicTime::Now();
+  }
   const kv::StoreStats stats = store_->Stats();
+  absl::MutexLock lock(&state_mu_);
+  looking_since_ = MonotonicTime::InfiniteFuture();
+  store_stats_ = stats;
+  return stats;
+}
+
+void ArchiveImpl::CheckRoom() {
+  const kv::StoreStats stats = LookAtStore();
   const uint64_t reserve =
       std::min(options_.disk_reserve_bytes, std::max(stats.capacity_bytes / 20, kReserveBytesMin));
   write_path_->SetRoom(
@@ -535,13 +553,16 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
   if (settle) {
     ASSIGN_OR_RETURN(result.partitions_settled, housekeeping_->SettleAll());
   }
+  LookAtStore();
   return result;
 }
 
 // ---- Administration
 
 absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder& order) {
-  return housekeeping_->ApplyRetention(order);
+  absl::StatusOr<RetentionResult> result = housekeeping_->ApplyRetention(order);
+  LookAtStore();
+  return result;
 }
 
 ArchiveStats ArchiveImpl::Stats() {
@@ -561,7 +582,6 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.tail_bytes = OpenBytesOf(shards_);
   stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes();
   stats.journal_bytes = write_path_->journal().size_bytes();
-  stats.store = store_->Stats();
   const PartitionState totals = partitions_.Totals();
   stats.samples_sealed = totals.samples;
   stats.samples_unsettled = totals.unsettled_samples;
@@ -577,6 +597,13 @@ ArchiveStats ArchiveImpl::Stats() {
     stats.seals = seals_;
     stats.last_seal = last_seal_;
     stats.disk_reserve_bytes = reserve_bytes_;
+    // As of the last look, at most kMaintenancePeriod ago: who asks for the statistics waits for no disk.
+    stats.store = store_stats_;
+    const absl::Duration looking = MonotonicTime::Now() - looking_since_;
+    if (stats.ingest.ok() && looking > kHangs) {
+      stats.ingest = absl::UnavailableError(absl::StrCat(
+          "the disk has not answered for ", absl::FormatDuration(absl::Trunc(looking, absl::Seconds(1)))));
+    }
   }
   absl::MutexLock lock(&damage_mu_);
   stats.damage.assign(damage_.begin(), damage_.end());

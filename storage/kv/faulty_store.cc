@@ -49,6 +49,7 @@ struct Faults::State {
   Torn crash_torn ABSL_GUARDED_BY(mutex) = Torn::kNothing;
   bool full ABSL_GUARDED_BY(mutex) = false;
   bool syncs_held ABSL_GUARDED_BY(mutex) = false;
+  bool hung ABSL_GUARDED_BY(mutex) = false;
 };
 
 namespace {
@@ -57,6 +58,12 @@ namespace {
 struct Session {
   Session(std::shared_ptr<Faults::State> state, std::unique_ptr<Store> store)
       : state(std::move(state)), store(std::move(store)) {}
+
+  // Lets go of the mutex until the disk answers, or is gone.
+  void AwaitDisk() {
+    const auto answers = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !state->hung || store == nullptr; };
+    mutex.Await(absl::Condition(&answers));
+  }
 
   // Where a change stands before it is made.
   enum class Fate { kGoOn, kCrashAfter };
@@ -104,26 +111,31 @@ class FaultyCursor : public Cursor, public Part {
   }
   void SeekToFirst() override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (cursor_ != nullptr) cursor_->SeekToFirst();
     Remember();
   }
   void Seek(absl::string_view key) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (cursor_ != nullptr) cursor_->Seek(key);
     Remember();
   }
   void SeekForPrev(absl::string_view key) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (cursor_ != nullptr) cursor_->SeekForPrev(key);
     Remember();
   }
   void Next() override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (cursor_ != nullptr) cursor_->Next();
     Remember();
   }
   void Prev() override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (cursor_ != nullptr) cursor_->Prev();
     Remember();
   }
@@ -169,6 +181,7 @@ class FaultyRun : public RunBuilder, public Part {
   }
   absl::Status Add(absl::string_view key, absl::string_view value) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (run_ == nullptr) return Crashed();
     if (session_->state->full) return Full();
     return run_->Add(key, value);
@@ -250,6 +263,7 @@ class FaultyLog : public Log, public Part {
 
   absl::Status Append(absl::string_view bytes) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (kept_.log != nullptr && kept_.needs_truncate) {
       return absl::FailedPreconditionError("the log must be truncated first, for a Sync failed");
     }
@@ -259,6 +273,7 @@ class FaultyLog : public Log, public Part {
   }
   absl::Status Sync() override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     const auto goes_on = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return !session_->state->syncs_held || session_->store == nullptr;
     };
@@ -286,6 +301,7 @@ class FaultyLog : public Log, public Part {
   }
   absl::StatusOr<std::string> Read(uint64_t position, size_t size) const override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (kept_.log == nullptr) return Crashed();
     std::string bytes;
     const uint64_t behind = kept_.log->end();
@@ -300,6 +316,7 @@ class FaultyLog : public Log, public Part {
   }
   absl::Status Trim(uint64_t position) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/false));
     if (position > kept_.log->end() && !kept_.unsynced.empty()) {
       // Positions must go on from there: the bytes pass through the log behind.
@@ -309,6 +326,7 @@ class FaultyLog : public Log, public Part {
   }
   absl::Status Truncate(uint64_t position) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/false));
     const uint64_t behind = kept_.log->end();
     absl::Status status;
@@ -363,6 +381,7 @@ class FaultyStore : public Store {
 
   absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (session_->store == nullptr) return Crashed();
     return session_->store->Get(space, key);
   }
@@ -373,6 +392,7 @@ class FaultyStore : public Store {
   }
   absl::Status Write(const Batch& batch) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
     return session_->EndChange(fate, session_->store->Write(batch));
   }
@@ -384,6 +404,7 @@ class FaultyStore : public Store {
   }
   absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
     std::vector<std::unique_ptr<RunBuilder>> behind;
     absl::Status status;
@@ -402,6 +423,7 @@ class FaultyStore : public Store {
   }
   absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/false));
     return session_->EndChange(fate, session_->store->DeleteRange(space, begin, end));
   }
@@ -413,6 +435,7 @@ class FaultyStore : public Store {
   }
   absl::Status Checkpoint(const std::string& path) override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
     absl::Status status;
     for (const auto& [name, log] : session_->logs) {
@@ -423,6 +446,7 @@ class FaultyStore : public Store {
   }
   StoreStats Stats() override {
     absl::MutexLock lock(&session_->mutex);
+    session_->AwaitDisk();
     if (session_->store == nullptr) return StoreStats();
     StoreStats stats = session_->store->Stats();
     for (const auto& [name, log] : session_->logs) stats.log_bytes += log->unsynced.size();
@@ -464,6 +488,11 @@ void Faults::SetFull(bool full) {
 void Faults::HoldSyncs(bool held) {
   absl::MutexLock lock(&state_->mutex);
   state_->syncs_held = held;
+}
+
+void Faults::Hang(bool hung) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->hung = hung;
 }
 
 void Faults::Crash(Torn torn) {

@@ -54,6 +54,9 @@ class Faults {
   // While held, a Sync waits: as on a disk that answers nothing.
   void HoldSyncs(bool held);
 
+  // While it hangs, every call that needs the disk waits: also those that only read, and Stats.
+  void Hang(bool hung);
+
   // The power fails now, or in the nth change from now. From then on every call returns Unavailable, cursors
   // are not Valid(), and the store behind is closed, so that its disk can be opened again.
   void Crash(Torn torn = Torn::kNothing);
