@@ -28,7 +28,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
        .data_dir = options.data_dir,
        .log_file = server->log_file_,
        .grpc_listen = absl::StrCat("127.0.0.1:", options.grpc_port),
-       .flags = options.flags});
+       .flags = options.flags,
+       .environment = options.environment});
   if (!process.ok()) {
     return absl::Status(process.status().code(),
                         absl::StrCat(process.status().message(), "\n", server->LogTail()));

@@ -23,6 +23,7 @@ class ServerProcess {
     std::string data_dir;
     int grpc_port = 0;  // 0: a free one.
     std::vector<std::string> flags;
+    std::vector<std::string> environment = {};  // NAME=VALUE, beside the test's own.
   };
 
   // Returns when the server answers. Errors: Unavailable, it ended instead; the message has the end of its

@@ -26,7 +26,8 @@ class ServerProcess {
     std::string data_dir;
     std::string log_file;
     std::string grpc_listen = "127.0.0.1:0";
-    std::vector<std::string> flags;  // Further ones.
+    std::vector<std::string> flags;        // Further ones.
+    std::vector<std::string> environment;  // NAME=VALUE, beside our own.
   };
 
   // Returns when the server has written its port file. The server dies with us.
