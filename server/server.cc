@@ -31,6 +31,7 @@
 #include "server/work_pool.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
+#include "storage/platform/freed_memory.h"
 #include "storage/platform/monotonic.h"
 
 namespace historian::server {
@@ -248,6 +249,7 @@ class Server::Impl {
       if (now - looked_ >= kLookInterval) {
         looked_ = now;
         watcher_.Look(archive_->Stats());
+        idle_memory_.Look();
       }
       Tick();
     });
@@ -307,6 +309,7 @@ class Server::Impl {
   std::string http_address_;
 
   // Of the tick.
+  IdleMemory idle_memory_;
   Watcher watcher_;
   MonotonicTime looked_ = MonotonicTime::InfinitePast();
 };

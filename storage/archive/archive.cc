@@ -1,6 +1,7 @@
 #include "storage/archive/archive.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <thread>
 #include <tuple>
@@ -60,9 +61,9 @@ class ArchiveImpl : public Archive, private Upkeep {
         options_(options),
         clock_(clock),
         shares_(options.memory_budget_bytes),
-        heads_(*store_, shares_.head_bytes),
-        pages_(*store_, shares_.page_bytes),
-        figures_(shares_.figure_bytes),
+        heads_(*store_, shares_.head_bytes, &tails_borrow_),
+        pages_(*store_, shares_.page_bytes, &tails_borrow_),
+        figures_(shares_.figure_bytes, &tails_borrow_),
         versions_(*store_),
         steps_(*store_, partitions_, [this](const Step& step) { Forget(step); }) {}
   ~ArchiveImpl() override;
@@ -124,6 +125,7 @@ class ArchiveImpl : public Archive, private Upkeep {
     if (step.rewritten.has_value()) heads_.InvalidatePartition(step.rewritten->partition);
   }
 
+  MemoryGate::Tails LookAtTails();
   void Maintain();
   // Asks the store how it is, which may wait for the disk, and keeps the answer for Stats.
   kv::StoreStats LookAtStore() ABSL_LOCKS_EXCLUDED(state_mu_);
@@ -146,6 +148,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   std::thread maintenance_;
 
   // Synchronise themselves.
+  std::atomic<bool> tails_borrow_{false};  // Tails have more than their share: the caches take nothing new.
   HeadCache heads_;
   PageCache pages_;
   FigureCache figures_;
@@ -248,9 +251,9 @@ absl::Status ArchiveImpl::Init() {
   write_path_ = std::make_unique<WritePath>(
       WritePath::Parts{.store = *store_,
                        .options = {.memory = {.frame_bytes = shares_.frame_bytes,
-                                              .tail_bytes = shares_.tail_bytes,
                                               .budget_bytes = options_.memory_budget_bytes},
                                    .future_limit = options_.future_limit},
+                       .look_at_tails = [this] { return LookAtTails(); },
                        .clock = clock_,
                        .tags = *tags_,
                        .retention = *retention_,
@@ -405,6 +408,16 @@ kv::StoreStats ArchiveImpl::LookAtStore() {
   looking_since_ = MonotonicTime::InfiniteFuture();
   store_stats_ = stats;
   return stats;
+}
+
+MemoryGate::Tails ArchiveImpl::LookAtTails() {
+  const uint64_t open = OpenBytesOf(shards_);
+  const uint64_t caches = shares_.head_bytes + shares_.page_bytes + shares_.figure_bytes;
+  const bool borrow = open > shares_.tail_bytes;
+  if (borrow != tails_borrow_.load(std::memory_order_relaxed))
+    tails_borrow_.store(borrow, std::memory_order_relaxed);
+  const uint64_t cached = std::min(caches, heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes());
+  return {.bytes = open, .limit_bytes = shares_.tail_bytes + (caches - cached)};
 }
 
 void ArchiveImpl::CheckRoom() {

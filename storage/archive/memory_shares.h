@@ -4,7 +4,8 @@
 // budget even when everything is full at once.
 //
 //   tails     8/16   Open samples. A seal begins at 6/16, and frames wait at 8/16: the last quarter is what
-//                    arrives while a seal works.
+//                    arrives while a seal works. What the caches below do not use is lent to the tails, so that a
+//                    burst need not wait; while they have it the caches take nothing new.
 //   frames    2/16   Frames on their way, from their arrival until they are in the tails. Those of one sync of
 //                    the disk are a few MiB, so more than this makes nothing faster.
 //   figures   3/16   Figures that were asked for before: what makes a screen's second look quick.

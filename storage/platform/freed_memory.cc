@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstddef>
 
 // Of gperftools, where the program is linked with its allocator; else null.
@@ -21,17 +22,41 @@ size_t FreedBytes() {
   return MallocExtension_GetNumericProperty("tcmalloc.pageheap_free_bytes", &bytes) != 0 ? bytes : 0;
 }
 
+// So much is kept for the next allocations, and it is not worth the trouble to give back less than as much.
+constexpr uint64_t kKeptBytes = uint64_t{16} << 20;
+
+// Of what the allocator keeps. A step that releases more than asked for has the next ones release less.
+void Release(uint64_t bytes) {
+  for (uint64_t released = 0; released < bytes; released += kStepBytes) {
+    MallocExtension_ReleaseToSystem(std::min<uint64_t>(kStepBytes, bytes - released));
+  }
+}
+
+bool HasExtension() {
+  return MallocExtension_ReleaseToSystem != nullptr && MallocExtension_GetNumericProperty != nullptr;
+}
+
 }  // namespace
 
+uint64_t IdleMemory::Look() {
+  if (!HasExtension()) return 0;
+  free_.push_back(FreedBytes());
+  if (free_.size() < kLooks) return 0;
+  if (free_.size() > kLooks) free_.pop_front();
+  const uint64_t idle = *std::min_element(free_.begin(), free_.end());
+  if (idle < 2 * kKeptBytes) return 0;
+  const uint64_t given = idle - kKeptBytes;
+  Release(given);
+  free_.clear();
+  return given;
+}
+
 void ReturnFreedMemory() {
-  if (MallocExtension_ReleaseToSystem == nullptr || MallocExtension_GetNumericProperty == nullptr) {
+  if (HasExtension()) {
+    Release(FreedBytes());
+  } else {
     ::malloc_trim(0);
-    return;
   }
-  // A step that releases more than asked for has the next ones release less.
-  const size_t freed = FreedBytes();
-  for (size_t released = 0; released < freed; released += kStepBytes)
-    MallocExtension_ReleaseToSystem(kStepBytes);
 }
 
 }  // namespace historian

@@ -5,12 +5,29 @@
 #ifndef HISTORIAN_STORAGE_PLATFORM_FREED_MEMORY_H_
 #define HISTORIAN_STORAGE_PLATFORM_FREED_MEMORY_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
 namespace historian {
 
 // Gives whole pages of freed memory back to the system, whichever allocator the program was linked with.
 // Takes some milliseconds for each hundred megabytes, in steps between which others can allocate.
 // Threads: any.
 void ReturnFreedMemory();
+
+// Gives back what nobody has needed for a while, so that a peak does not stay. What is used again and again is left: to
+// take it anew would cost more than it is worth.
+// Threads: one.
+class IdleMemory {
+ public:
+  // To be called every few seconds. Returns how many bytes were given back.
+  uint64_t Look();
+
+ private:
+  static constexpr size_t kLooks = 5;
+  std::deque<uint64_t> free_;  // What was free at the last looks.
+};
 
 }  // namespace historian
 

@@ -8,6 +8,7 @@
 #ifndef HISTORIAN_STORAGE_READ_FIGURE_CACHE_H_
 #define HISTORIAN_STORAGE_READ_FIGURE_CACHE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,7 +27,9 @@ namespace historian {
 // Threads: any number.
 class FigureCache {
  public:
-  explicit FigureCache(size_t bytes_max) : runs_(bytes_max) {}
+  // closed: see LruCache.
+  explicit FigureCache(size_t bytes_max, const std::atomic<bool>* closed = nullptr)
+      : runs_(bytes_max, closed) {}
 
   // Whether figures of this many samples, from `first` to `last`, are worth caching: each interval
   // holds many.

@@ -41,8 +41,12 @@ struct TagHeadsAsOf {
 
 class HeadCache {
  public:
-  HeadCache(kv::Store& store, size_t bytes_max)
-      : store_(store), heads_(bytes_max / 2), rollups_(bytes_max / 4), as_of_(bytes_max / 4) {}
+  // closed: see LruCache.
+  HeadCache(kv::Store& store, size_t bytes_max, const std::atomic<bool>* closed = nullptr)
+      : store_(store),
+        heads_(bytes_max / 2, closed),
+        rollups_(bytes_max / 4, closed),
+        as_of_(bytes_max / 4, closed) {}
 
   // The store's errors. A damaged head is in the result, as `damage`, and is not remembered.
   absl::StatusOr<std::shared_ptr<const TagHeads>> Get(int32_t partition, TagId tag);

@@ -4,6 +4,7 @@
 #ifndef HISTORIAN_STORAGE_READ_LRU_CACHE_H_
 #define HISTORIAN_STORAGE_READ_LRU_CACHE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -29,7 +30,9 @@ class LruCache {
     bool shared = true;  // Else it is for this caller alone.
   };
 
-  explicit LruCache(size_t bytes_max) : bytes_max_(bytes_max) {}
+  // While *closed is true nothing new is kept. Null: it never is.
+  explicit LruCache(size_t bytes_max, const std::atomic<bool>* closed = nullptr)
+      : bytes_max_(bytes_max), closed_(closed) {}
 
   absl::StatusOr<std::shared_ptr<const Value>> Get(const Key& key,
                                                    absl::FunctionRef<absl::StatusOr<Loaded>()> load) {
@@ -43,7 +46,9 @@ class LruCache {
     loaded.bytes += sizeof(Entry) + sizeof(Key) * 2 + 64;  // The entry itself, in map and list.
     absl::MutexLock lock(&mu_);
     // Something changed meanwhile: what was read is right for this caller, but perhaps not for the next.
-    if (generation != generation_ || loaded.bytes > bytes_max_ || !loaded.shared || entries_.contains(key)) {
+    const bool closed = closed_ != nullptr && closed_->load(std::memory_order_relaxed);
+    if (generation != generation_ || loaded.bytes > bytes_max_ || !loaded.shared || closed ||
+        entries_.contains(key)) {
       return loaded.value;
     }
     used_.push_front(key);
@@ -106,6 +111,7 @@ class LruCache {
   }
 
   const size_t bytes_max_;
+  const std::atomic<bool>* const closed_;
 
   mutable absl::Mutex mu_;
   absl::flat_hash_map<Key, Entry> entries_ ABSL_GUARDED_BY(mu_);

@@ -5,6 +5,7 @@
 #ifndef HISTORIAN_STORAGE_READ_PAGE_CACHE_H_
 #define HISTORIAN_STORAGE_READ_PAGE_CACHE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,7 +26,9 @@ namespace historian {
 // Threads: any number.
 class PageCache {
  public:
-  PageCache(kv::Store& store, size_t bytes_max) : store_(store), pages_(bytes_max) {}
+  // closed: see LruCache.
+  PageCache(kv::Store& store, size_t bytes_max, const std::atomic<bool>* closed = nullptr)
+      : store_(store), pages_(bytes_max, closed) {}
 
   size_t size_bytes() const { return pages_.size_bytes(); }
 

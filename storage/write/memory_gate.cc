@@ -8,9 +8,8 @@
 
 namespace historian {
 
-MemoryGate::MemoryGate(boost::asio::io_context& io, const Limits& limits,
-                       std::function<uint64_t()> tail_bytes)
-    : io_(io), limits_(limits), tail_bytes_(std::move(tail_bytes)), timer_(io) {}
+MemoryGate::MemoryGate(boost::asio::io_context& io, const Limits& limits, LookAtTails tails)
+    : io_(io), limits_(limits), tails_(std::move(tails)), timer_(io) {}
 
 absl::Status MemoryGate::Take(uint64_t bytes) {
   absl::MutexLock lock(&mu_);
@@ -60,13 +59,16 @@ uint64_t MemoryGate::frame_bytes() const {
 }
 
 bool MemoryGate::HasRoom() const {
-  return frame_bytes_ < limits_.frame_bytes && tail_bytes_() < limits_.tail_bytes;
+  if (frame_bytes_ >= limits_.frame_bytes) return false;
+  const Tails tails = tails_();
+  return tails.bytes < tails.limit_bytes;
 }
 
 absl::Status MemoryGate::NoRoom() const {
+  const Tails tails = tails_();
   return absl::ResourceExhaustedError(
       absl::StrCat("no memory for more samples: ", frame_bytes_ >> 20, " of ", limits_.frame_bytes >> 20,
-                   " MiB of frames and ", tail_bytes_() >> 20, " of ", limits_.tail_bytes >> 20,
+                   " MiB of frames and ", tails.bytes >> 20, " of ", tails.limit_bytes >> 20,
                    " MiB of open samples are taken; the budget is ", limits_.budget_bytes >> 20, " MiB"));
 }
 

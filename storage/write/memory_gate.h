@@ -31,15 +31,21 @@ class MemoryGate {
  public:
   struct Limits {
     uint64_t frame_bytes = 0;
-    uint64_t tail_bytes = 0;
     uint64_t budget_bytes = 0;  // Of which these are shares: for messages.
     absl::Duration wait_max = absl::Seconds(10);
   };
   // OK: the frame has its memory. Else why it was refused.
   using LetIn = absl::AnyInvocable<void(absl::Status)>;
 
-  // `tail_bytes` returns what the tails hold now. It is called under the gate's mutex, and must be quick.
-  MemoryGate(boost::asio::io_context& io, const Limits& limits, std::function<uint64_t()> tail_bytes);
+  // What the tails hold, and may hold, at this moment.
+  struct Tails {
+    uint64_t bytes = 0;
+    uint64_t limit_bytes = 0;
+  };
+  using LookAtTails = std::function<Tails()>;
+
+  // `tails` is called under the gate's mutex, and must be quick.
+  MemoryGate(boost::asio::io_context& io, const Limits& limits, LookAtTails tails);
 
   // Takes memory for a frame at once.
   // Errors: ResourceExhausted, there is no memory left, or others wait for it; names the budget. Close's status.
@@ -77,7 +83,7 @@ class MemoryGate {
 
   boost::asio::io_context& io_;
   const Limits limits_;
-  const std::function<uint64_t()> tail_bytes_;
+  const LookAtTails tails_;
 
   mutable absl::Mutex mu_;
   absl::Status closed_ ABSL_GUARDED_BY(mu_);

@@ -31,10 +31,8 @@ class MemoryGateTest : public testing::Test {
 
   void MakeGate(absl::Duration wait_max) {
     gate_ = std::make_unique<MemoryGate>(
-        io_,
-        MemoryGate::Limits{
-            .frame_bytes = 100, .tail_bytes = 1000, .budget_bytes = 7 << 20, .wait_max = wait_max},
-        [this] { return tails_.load(); });
+        io_, MemoryGate::Limits{.frame_bytes = 100, .budget_bytes = 7 << 20, .wait_max = wait_max},
+        [this] { return MemoryGate::Tails{.bytes = tails_.load(), .limit_bytes = 1000}; });
   }
 
   // Waits for memory, and notes under this number what became of it.

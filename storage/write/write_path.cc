@@ -46,7 +46,7 @@ absl::Status NotWritten(const absl::Status& status) {
 WritePath::WritePath(const Parts& parts)
     : parts_(parts),
       work_(io_.get_executor()),
-      gate_(io_, parts.options.memory, [this] { return OpenBytesOf(parts_.shards); }),
+      gate_(io_, parts.options.memory, parts.look_at_tails),
       producers_(io_, [this] { return journal_->epoch(); }) {
   thread_ = std::thread([this] { io_.run(); });
 }

@@ -60,6 +60,7 @@ class WritePath {
   struct Parts {
     kv::Store& store;
     const WriteOptions options;
+    const MemoryGate::LookAtTails look_at_tails;
     const Clock& clock;
     const TagRegistry& tags;
     const Retention& retention;
