@@ -634,6 +634,39 @@ TEST_F(StalledDiskTest, AStreamThatMeetsTheMemoryLimitGoesOnWhenThereIsRoom) {
   EXPECT_EQ(InFlightBytes(), 0u);
 }
 
+TEST_F(StalledDiskTest, AJournalThatCannotBeWrittenIsAPauseWhateverTheErrorIs) {
+  uint64_t sequence = 0, failures = 0;
+  for (const absl::Status& error :
+       {absl::InternalError("EIO"), absl::DataLossError("EIO"),
+        absl::FailedPreconditionError("cannot be repaired"), absl::UnavailableError("gone"),
+        absl::ResourceExhaustedError("ENOSPC"), absl::UnknownError("?")}) {
+    for (const uint64_t change : {1, 2}) {  // The append, or the sync behind it.
+      SCOPED_TRACE(absl::StrCat(error.ToString(), ", change ", change));
+      faults_->FailNth(change, error);
+      v1::WriteAck ack;
+      const v1::WriteRequest request = SmallRequest("meter", ++sequence);
+      const grpc::Status failed = WriteOnce(request, &ack);
+      EXPECT_EQ(failed.error_code(), absl::IsResourceExhausted(error) ? grpc::StatusCode::RESOURCE_EXHAUSTED
+                                                                      : grpc::StatusCode::UNAVAILABLE)
+          << failed.error_message();
+      const ArchiveStats stats = server_.server().archive().Stats();
+      EXPECT_EQ(stats.write_failures, ++failures);
+      EXPECT_FALSE(stats.ingest.ok());
+      // The writer repeats it, and gets on.
+      grpc::Status status;
+      while (!(status = WriteOnce(request, &ack)).ok()) {
+        ASSERT_TRUE(status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                    status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED)
+            << status.error_message();
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+      EXPECT_EQ(ack.acknowledged(), sequence);
+      EXPECT_TRUE(server_.server().archive().Stats().ingest.ok());
+    }
+  }
+  EXPECT_THAT(server_.LogText(), HasSubstr("writes_refused"));
+}
+
 TEST_F(StalledDiskTest, AStreamWhoseFrameWaitsEndsWhenTheServerStops) {
   faults_->HoldSyncs(true);
   grpc::ClientContext filler_context, context;
