@@ -89,7 +89,8 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         to->set_disk_free_bytes(stats.store.free_bytes);
         to->set_disk_reserve_bytes(stats.disk_reserve_bytes);
         to->set_write_streams(env_.metrics.write_streams.load());
-        to->set_queries_running(env_.metrics.queries_running.load());
+        to->set_queries_running(env_.metrics.queries_running.load() +
+                                env_.metrics.short_queries_running.load());
         to->set_seals(stats.seals);
         to->set_last_seal(stats.last_seal);
         to->set_version_open(env_.archive.versions().open());

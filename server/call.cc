@@ -91,13 +91,37 @@ CallRecord::~CallRecord() {
   if (!ended_) End(absl::CancelledError("abandoned"));
 }
 
+bool IsShortQuery(Method method) {
+  switch (method) {
+    case Method::kReadLatest:
+    case Method::kReadAtTimes:
+    case Method::kReadBlock:
+    case Method::kListVersions:
+      return true;
+    default:
+      return false;
+  }
+}
+
 absl::Status CallRecord::Admit() {
   if (!is_query_) return absl::OkStatus();
-  const int64_t limit = static_cast<int64_t>(env_.config.limits.queries);
-  if (env_.metrics.queries_running.fetch_add(1) >= limit) {
-    env_.metrics.queries_running.fetch_sub(1);
+  const LimitsConfig& limits = env_.config.limits;
+  const bool is_short = IsShortQuery(method_);
+  const absl::string_view kind = is_short ? "short queries" : "queries";
+  const auto refuse = [&](uint64_t limit, absl::string_view whose, absl::string_view setting) {
+    env_.metrics.CountRefusal(setting);
     return absl::ResourceExhaustedError(
-        absl::StrCat(limit, " queries are running: that is the limit (limits.queries)"));
+        absl::StrCat(limit, " ", kind, whose, " are running: that is the limit (", setting, ")"));
+  };
+  const uint64_t limit = is_short ? limits.short_queries : limits.queries;
+  std::atomic<int64_t>& running = Running();
+  if (running.fetch_add(1) >= static_cast<int64_t>(limit)) {
+    running.fetch_sub(1);
+    return refuse(limit, "", is_short ? "limits.short_queries" : "limits.queries");
+  }
+  if (!PeersQueries().TryAdd(PeerAddress(peer_), limits.queries_per_peer)) {
+    running.fetch_sub(1);
+    return refuse(limits.queries_per_peer, " of this client", "limits.queries_per_peer");
   }
   admitted_ = true;
   return absl::OkStatus();
@@ -106,6 +130,20 @@ absl::Status CallRecord::Admit() {
 absl::Status CallRecord::Grow(uint64_t bytes, absl::string_view what) {
   absl::MutexLock lock(&mu_);
   return memory_.Grow(bytes, what);
+}
+
+void CallRecord::Leave() {
+  if (!std::exchange(admitted_, false)) return;
+  Running().fetch_sub(1);
+  PeersQueries().Remove(PeerAddress(peer_));
+}
+
+std::atomic<int64_t>& CallRecord::Running() {
+  return IsShortQuery(method_) ? env_.metrics.short_queries_running : env_.metrics.queries_running;
+}
+
+PeerCounts& CallRecord::PeersQueries() {
+  return IsShortQuery(method_) ? env_.short_queries_of_peers : env_.queries_of_peers;
 }
 
 absl::Status CallRecord::CheckDeadline() const {
@@ -122,23 +160,27 @@ absl::Status CallRecord::CheckDeadline() const {
 void CallRecord::End(const absl::Status& status) {
   if (ended_) return;
   ended_ = true;
-  if (admitted_) env_.metrics.queries_running.fetch_sub(1);
+  Leave();
   env_.metrics.CountCall(method_, status, work_);
   absl::MutexLock lock(&mu_);
   if (is_query_ && work_ >= env_.config.log.slow_query) {
-    env_.log.Warning("slow_query", {{"method", MethodName(method_)},
-                                    {"what", what_ == nullptr ? "" : what_()},
-                                    {"peer", peer_},
-                                    {"work_ms", absl::ToDoubleMilliseconds(work_)},
-                                    {"total_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - started_)},
-                                    {"status", absl::StatusCodeToString(status.code())}});
+    env_.log.WriteLimited(LogLevel::kWarning, "slow_query",
+                          absl::StrCat(MethodName(method_), " ", PeerAddress(peer_)),
+                          {{"method", MethodName(method_)},
+                           {"what", what_ == nullptr ? "" : what_()},
+                           {"peer", peer_},
+                           {"work_ms", absl::ToDoubleMilliseconds(work_)},
+                           {"total_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - started_)},
+                           {"status", absl::StatusCodeToString(status.code())}});
   }
   if (status.code() == absl::StatusCode::kDataLoss || status.code() == absl::StatusCode::kInternal) {
-    env_.log.Error("call_failed", {{"method", MethodName(method_)},
-                                   {"what", what_ == nullptr ? "" : what_()},
-                                   {"peer", peer_},
-                                   {"status", absl::StatusCodeToString(status.code())},
-                                   {"message", status.message()}});
+    env_.log.WriteLimited(LogLevel::kError, "call_failed",
+                          absl::StrCat(MethodName(method_), " ", status.message()),
+                          {{"method", MethodName(method_)},
+                           {"what", what_ == nullptr ? "" : what_()},
+                           {"peer", peer_},
+                           {"status", absl::StatusCodeToString(status.code())},
+                           {"message", status.message()}});
   }
 }
 

@@ -25,6 +25,7 @@
 #include "grpcpp/support/byte_buffer.h"
 #include "server/call_memory.h"
 #include "server/metrics.h"
+#include "server/peer.h"
 #include "server/service_env.h"
 #include "server/status.h"
 #include "server/stream_registry.h"
@@ -44,6 +45,9 @@ grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message);
 // Errors: ResourceExhausted, `count` is above `limit`; names what is counted and the setting.
 absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, absl::string_view setting);
 
+// Whether a query is answered in one piece and usually soon, so that a client that takes its time holds up nothing.
+bool IsShortQuery(Method method);
+
 // One call from its arrival to its end.
 class CallRecord {
  public:
@@ -54,8 +58,10 @@ class CallRecord {
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
 
-  // Takes one of the places for running queries. Always OK for calls that are not queries.
-  // Errors: ResourceExhausted, limits.queries are running.
+  // Takes one of the places for running queries: for short ones there are places that long ones never take. Always OK
+  // for calls that are not queries.
+  // Errors: ResourceExhausted, limits.queries or limits.short_queries are running, or limits.queries_per_peer of
+  // the client's address.
   absl::Status Admit();
 
   // Returns OK until the client's deadline or the server's limits.query_timeout has passed.
@@ -84,6 +90,11 @@ class CallRecord {
   }
 
  private:
+  // Gives the place back.
+  void Leave();
+  std::atomic<int64_t>& Running();
+  PeerCounts& PeersQueries();
+
   ServiceEnv& env_;
   const Method method_;
   const bool is_query_;

@@ -73,11 +73,26 @@ std::vector<Setting> Bind(Config* c) {
        Text{&c->tls.client_ca}},
       {"limits.message_bytes", "Largest message a client may send.",
        Size{&c->limits.message_bytes, 64 * kKiB, 32 * kMiB}},
+      {"limits.connections",
+       "Connections to the gRPC port at once; fewer if the process may not open enough files.",
+       Count{&c->limits.connections, 1, 100'000}},
+      {"limits.connections_per_peer", "Of these, those of one address.",
+       Count{&c->limits.connections_per_peer, 1, 100'000}},
       {"limits.write_streams", "Write streams at once.", Count{&c->limits.write_streams, 1, 100'000}},
+      {"limits.write_streams_per_peer", "Of these, those of one address.",
+       Count{&c->limits.write_streams_per_peer, 1, 100'000}},
       {"limits.stream_in_flight_bytes",
        "Frames of one write stream received and not yet acknowledged; beyond, the server stops reading it.",
        Size{&c->limits.stream_in_flight_bytes, 64 * kKiB, 4 * kGiB}},
-      {"limits.queries", "Queries running at once.", Count{&c->limits.queries, 1, 100'000}},
+      {"limits.queries", "Long queries running at once: raw and processed samples, plots, storage.",
+       Count{&c->limits.queries, 1, 100'000}},
+      {"limits.queries_per_peer", "Long queries of one address running at once, and as many short ones.",
+       Count{&c->limits.queries_per_peer, 1, 100'000}},
+      {"limits.short_queries",
+       "Short queries running at once, which have places of their own: newest values, values at times, "
+       "versions, "
+       "single blocks.",
+       Count{&c->limits.short_queries, 1, 100'000}},
       {"limits.query_tags", "Tags of one query.", Count{&c->limits.query_tags, 1, 100'000'000}},
       {"limits.query_values", "Values of one ReadProcessed: tags x intervals x aggregates.",
        Count{&c->limits.query_values, 1, 1'000'000'000}},
@@ -92,7 +107,8 @@ std::vector<Setting> Bind(Config* c) {
       {"limits.reader_idle", "A query whose client takes nothing for this long is ended.",
        Period{&c->limits.reader_idle, absl::Milliseconds(100), absl::Hours(24)}},
       {"limits.memory_budget",
-       "Memory: half for the engine (open samples, frames, what reads keep), a quarter for RocksDB's cache, an "
+       "Memory: half for the engine (open samples, frames, what reads keep), a quarter for RocksDB's cache, "
+       "an "
        "eighth for gRPC's buffers, the rest for answers and code.",
        Size{&c->limits.memory_budget, 64 * kMiB, 1024 * kGiB}},
       {"archive.future_limit", "Samples farther ahead of the server's clock are rejected.",
@@ -111,7 +127,8 @@ std::vector<Setting> Bind(Config* c) {
        "without new blocks.",
        Period{&c->archive.settle_delay, absl::Seconds(1), absl::Hours(24 * 7)}},
       {"archive.version_period",
-       "A version of what is stored closes this long after something arrived in it, if nothing closes it sooner.",
+       "A version of what is stored closes this long after something arrived in it, if nothing closes it "
+       "sooner.",
        Period{&c->archive.version_period, absl::Seconds(1), absl::Hours(24)}},
       {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},

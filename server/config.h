@@ -43,9 +43,14 @@ struct TlsConfig {
 
 struct LimitsConfig {
   uint64_t message_bytes = uint64_t{8} << 20;
+  uint64_t connections = 1000;          // To the gRPC port. Fewer where descriptors are few: Server says so.
+  uint64_t connections_per_peer = 250;  // A peer is an address, whatever the port.
   uint64_t write_streams = 64;
+  uint64_t write_streams_per_peer = 48;
   uint64_t stream_in_flight_bytes = uint64_t{16} << 20;
-  uint64_t queries = 64;  // At once.
+  uint64_t queries = 64;           // Long ones at once; see IsShortQuery in call.h.
+  uint64_t queries_per_peer = 48;  // Of long ones and of short ones each.
+  uint64_t short_queries = 64;
   uint64_t query_tags = 100'000;
   uint64_t query_values = 10'000'000;  // Of one ReadProcessed: tags x intervals x aggregates.
   uint64_t intervals = 1'000'000;
@@ -55,6 +60,12 @@ struct LimitsConfig {
   absl::Duration query_timeout = absl::Seconds(60);
   absl::Duration reader_idle = absl::Seconds(60);
   uint64_t memory_budget = uint64_t{1} << 30;
+
+  // Not settings: tests shorten them.
+  absl::Duration naming_time = absl::Seconds(10);  // For a write stream to name its producer.
+  absl::Duration hello_time =
+      absl::Seconds(10);  // For a connection to say its first words, and to finish its handshake.
+  absl::Duration probe_interval = absl::Seconds(5);  // Of the own gRPC port; a probe's time limit too.
 };
 
 struct ArchiveConfig {

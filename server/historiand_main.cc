@@ -2,7 +2,8 @@
 //
 // Exit codes
 //   0   stopped as asked (SIGTERM, SIGINT), everything sealed; or the printing that was asked for is done
-//   1   could not start, failed while stopping, or was told twice to stop: the log says why
+//   1   could not start, failed while stopping, was told twice to stop, or can no longer be reached by clients, so that
+//       whoever supervises it must start it anew: the log says why
 //   2   a mistake in the configuration or on the command line: standard error lists all of them
 #include <unistd.h>
 
@@ -16,10 +17,13 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -27,6 +31,7 @@
 #include "grpc/support/log.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "server/process.h"
 #include "server/server.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/clock.h"
@@ -39,38 +44,95 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitMistake = 2;
 
-// Waits for the first SIGTERM or SIGINT; the second one ends the process at once.
-class Signals {
+// What the log has not written yet when the process ends at once.
+constexpr absl::Duration kLastWords = absl::Seconds(1);
+// For a server that can no longer be reached to stop well. Its calls may hang.
+constexpr absl::Duration kFailedStop = absl::Seconds(15);
+
+// Waits for the end: the first SIGTERM or SIGINT, or a failure of the server. A second signal ends the process at once.
+class Ending {
  public:
-  explicit Signals(Log& log) : log_(log), signals_(context_, SIGTERM, SIGINT) {
-    signals_.async_wait([this](boost::system::error_code error, int signal) {
-      if (error) return;
-      log_.Info("signal", {{"number", signal}});
-      first_.Notify();
-      signals_.async_wait([this](boost::system::error_code again, int second) {
-        if (again) return;
-        log_.Error("killed",
-                   {{"number", second}, {"reason", "second signal: not waiting for calls or a seal"}});
-        std::_Exit(kExitFailed);
-      });
-    });
+  explicit Ending(Log& log) : log_(log), ends_(context_, SIGTERM, SIGINT), hangups_(context_, SIGHUP) {
+    AwaitEnd();
+    AwaitHangup();
     thread_ = std::thread([this] { context_.run(); });
   }
-  ~Signals() {
+  ~Ending() {
     context_.stop();
     thread_.join();
   }
-  void WaitForFirst() { first_.WaitForNotification(); }
+
+  // Adds something that SIGHUP makes the server read or open anew. Called on the thread of the signals, in the order
+  // in which they were added.
+  void OnHangup(std::function<void()> renew) {
+    boost::asio::post(context_, [this, renew = std::move(renew)] { renewed_.push_back(renew); });
+  }
+
+  // The server can no longer be reached.
+  void Fail() {
+    boost::asio::post(context_, [this] {
+      failed_.store(true);
+      End();
+      // Whatever hangs, the process ends.
+      killer_.expires_after(absl::ToChronoMilliseconds(kFailedStop));
+      killer_.async_wait([this](boost::system::error_code error) {
+        if (!error) KillNow({{"reason", "the server did not stop in time"}});
+      });
+    });
+  }
+
+  // Returns whether it was a failure.
+  bool Wait() {
+    ended_.WaitForNotification();
+    return failed_.load();
+  }
 
  private:
+  void AwaitEnd() {
+    ends_.async_wait([this](boost::system::error_code error, int signal) {
+      if (error) return;
+      if (told_) {
+        KillNow({{"number", signal}, {"reason", "second signal: not waiting for calls or a seal"}});
+      }
+      told_ = true;
+      log_.Info("signal", {{"number", signal}});
+      End();
+      AwaitEnd();
+    });
+  }
+
+  void AwaitHangup() {
+    hangups_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      for (const auto& renew : renewed_) renew();
+      AwaitHangup();
+    });
+  }
+
+  void End() {
+    if (!ended_.HasBeenNotified()) ended_.Notify();
+  }
+
+  void KillNow(std::initializer_list<LogField> fields) {
+    log_.Error("killed", fields);
+    log_.Flush(kLastWords);
+    std::_Exit(kExitFailed);
+  }
+
   Log& log_;
   boost::asio::io_context context_;
-  boost::asio::signal_set signals_;
-  absl::Notification first_;
+  boost::asio::signal_set ends_;
+  boost::asio::signal_set hangups_;
+  boost::asio::steady_timer killer_{context_};
+  std::vector<std::function<void()>> renewed_;
+  bool told_ = false;
+  std::atomic<bool> failed_{false};
+  absl::Notification ended_;
   std::thread thread_;
 };
 
-// What gRPC itself has to say goes to our log, in its form, while there is one.
+// What gRPC itself has to say goes to our log, in its form, while there is one. Clients can make it say much, such as a
+// line for each TLS handshake that fails: a line for each place in its code is enough.
 std::atomic<Log*> grpc_log{nullptr};
 
 class GrpcLog {
@@ -79,8 +141,8 @@ class GrpcLog {
     grpc_log.store(&log);
     gpr_set_log_function([](gpr_log_func_args* args) {
       if (Log* const to = grpc_log.load()) {
-        to->Warning("grpc",
-                    {{"severity", gpr_log_severity_string(args->severity)}, {"message", args->message}});
+        to->WriteLimited(LogLevel::kWarning, "grpc", absl::StrCat(args->file, ":", args->line),
+                         {{"severity", gpr_log_severity_string(args->severity)}, {"message", args->message}});
       }
     });
   }
@@ -110,11 +172,13 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
   }
   for (const std::string& warning : warnings) (*log)->Warning("configuration", {{"message", warning}});
   const GrpcLog grpc_log_here(**log);
-  Signals signals(**log);
+  WarnOfOpenDirectory(config.data_dir, **log);
+  Ending ending(**log);
+  ending.OnHangup([&log] { (*log)->Reopen(); });
   const auto open_store = [&config] {
     return kv::OpenRocksDbStore({.path = config.data_dir, .block_cache_bytes = config.block_cache_bytes()});
   };
-  auto server = Server::Start(config, open_store, Clock::System(), **log);
+  auto server = Server::Start(config, open_store, Clock::System(), **log, [&ending] { ending.Fail(); });
   absl::Status status = server.status();
   if (status.ok() && !port_file.empty()) status = WritePortFile(port_file, **server);
   if (!status.ok()) {
@@ -122,15 +186,18 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
                   {{"code", absl::StatusCodeToString(status.code())}, {"message", status.message()}});
     return kExitFailed;
   }
-  signals.WaitForFirst();
-  return (*server)->Stop().ok() ? 0 : kExitFailed;
+  const bool failed = ending.Wait();
+  return (*server)->Stop().ok() && !failed ? 0 : kExitFailed;
 }
 
 int Main(int argc, char** argv) {
   CLI::App app{
       "historiand, the server of Historian: stores samples of a plant and answers questions about them.\n"
       "Every setting can stand in the file, in the environment and on the command line; the latter wins.\n"
-      "Exit codes: 0 stopped as asked; 1 could not start or stop well; 2 a mistake in the configuration."};
+      "Exit codes: 0 stopped as asked; 1 could not start or stop well, or could no longer be reached; 2 a "
+      "mistake in "
+      "the configuration.\n"
+      "SIGTERM and SIGINT stop it; SIGHUP opens log.file anew."};
   app.set_version_flag("--version", absl::StrCat("historiand ", kVersion));
   std::string file, port_file;
   bool print = false, check = false;
@@ -186,5 +253,7 @@ void LookForNoDeadlocks() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlock
 
 int main(int argc, char** argv) {
   historian::server::LookForNoDeadlocks();
+  historian::server::RaiseDescriptorLimit();
+  historian::server::SetUpFilesAndSignals();
   return historian::server::Main(argc, argv);
 }

@@ -1,28 +1,38 @@
 // The program historiand: its exit codes, its port file, its signals, and a data directory that cannot be
 // used.
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "proto/historian/v1/admin.grpc.pb.h"
+#include "proto/historian/v1/ingest.grpc.pb.h"
 
 namespace historian::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string PathOf(const std::string& name) { return absl::StrCat(::testing::TempDir(), name); }
 
@@ -33,13 +43,18 @@ std::string ReadAll(const std::string& path) {
 
 class Process {
  public:
-  // Standard output and error go to a file of this name.
-  Process(const std::string& name, std::vector<std::string> arguments) : output_(PathOf(name + ".out")) {
+  // What the child does before it becomes the server.
+  using Prepare = std::function<void()>;
+
+  // Standard output and error go to a file of this name, unless `prepare` sets them up.
+  Process(const std::string& name, std::vector<std::string> arguments, Prepare prepare = nullptr)
+      : output_(PathOf(name + ".out")) {
     pid_ = fork();
     if (pid_ == 0) {
       const int out = open(output_.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
       dup2(out, 1);
       dup2(out, 2);
+      if (prepare) prepare();
       std::vector<char*> argv;
       arguments.insert(arguments.begin(), "server/historiand");
       for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -55,6 +70,7 @@ class Process {
     }
   }
   void Signal(int signal) { kill(pid_, signal); }
+  pid_t pid() const { return pid_; }
   int Wait() {
     int status = 0;
     waitpid(pid_, &status, 0);
@@ -104,6 +120,206 @@ TEST(HistoriandTest, ServesUntilItIsToldToStop) {
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 0);
   EXPECT_THAT(server.Output(), HasSubstr("stopped took_ms="));
+}
+
+grpc::Status GetStatus(const std::string& address) {
+  auto stub = v1::Admin::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  v1::GetStatusResponse response;
+  grpc::ClientContext context;
+  return stub->GetStatus(&context, {}, &response);
+}
+
+// A frame with a sample of a tag that does not exist, which is worth a line in the log.
+void CauseALogLine(const std::string& address, const std::string& producer) {
+  auto stub = v1::Ingest::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  v1::WriteOnceRequest request;
+  request.set_producer(producer);
+  request.mutable_frame()->set_sequence(1);
+  v1::Column* column = request.mutable_frame()->add_columns();
+  column->set_tag_id(77);
+  column->mutable_times()->mutable_explicit_()->add_at(1'700'000'000'000'000'000);
+  column->mutable_values()->mutable_float64()->add_values(1);
+  v1::WriteAck ack;
+  grpc::ClientContext context;
+  const grpc::Status status = stub->WriteOnce(&context, request, &ack);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(ack.samples_rejected(), 1u);
+}
+
+// Waits until the file has this text.
+bool HasSoon(const std::string& path, const std::string& text) {
+  for (int i = 0; i < 1000; ++i) {
+    if (ReadAll(path).find(text) != std::string::npos) return true;
+    usleep(10'000);
+  }
+  return false;
+}
+
+TEST(HistoriandTest, LivesOnWhenTheReaderOfItsLogIsGone) {
+  int log[2];
+  ASSERT_EQ(pipe(log), 0);
+  Process server("sigpipe", ServeOn("sigpipe", "sigpipe.ports"), [&log] {
+    dup2(log[1], 2);
+    close(log[0]);
+    close(log[1]);
+  });
+  close(log[1]);
+  auto ports = WaitForPorts(PathOf("sigpipe.ports"));
+  close(log[0]);
+  for (int i = 0; i < 3; ++i) CauseALogLine(ports["grpc"], absl::StrCat("producer ", i));
+  EXPECT_TRUE(GetStatus(ports["grpc"]).ok());
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+}
+
+TEST(HistoriandTest, ServesWhileNobodyReadsItsLog) {
+  int log[2];
+  ASSERT_EQ(pipe(log), 0);
+  // Full from the beginning.
+  fcntl(log[1], F_SETFL, O_NONBLOCK);
+  const std::string page(4096, 'x');
+  while (write(log[1], page.data(), page.size()) > 0) {
+  }
+  fcntl(log[1], F_SETFL, 0);
+  Process server("full", ServeOn("full", "full.ports"), [&log] { dup2(log[1], 2); });
+  auto ports = WaitForPorts(PathOf("full.ports"));
+  for (int i = 0; i < 100; ++i) CauseALogLine(ports["grpc"], absl::StrCat("producer ", i));
+  EXPECT_TRUE(GetStatus(ports["grpc"]).ok());
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+  close(log[0]);
+  close(log[1]);
+}
+
+TEST(HistoriandTest, HangupOpensTheLogFileAnew) {
+  const std::string file = PathOf("hangup.log");
+  std::vector<std::string> arguments = ServeOn("hangup", "hangup.ports");
+  arguments.insert(arguments.end(), {"--log-file", file});
+  Process server("hangup", arguments);
+  auto ports = WaitForPorts(PathOf("hangup.ports"));
+  for (int round = 1; round <= 3; ++round) {
+    const std::string old = absl::StrCat(file, ".", round);
+    ASSERT_EQ(rename(file.c_str(), old.c_str()), 0);
+    server.Signal(SIGHUP);
+    ASSERT_TRUE(HasSoon(file, " log_reopened"));
+    CauseALogLine(ports["grpc"], absl::StrCat("producer ", round));
+    EXPECT_TRUE(HasSoon(file, absl::StrCat("producer=\"producer ", round)));
+  }
+  EXPECT_TRUE(GetStatus(ports["grpc"]).ok());
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+  EXPECT_THAT(ReadAll(file), HasSubstr("stopped took_ms="));
+}
+
+TEST(HistoriandTest, DataAreForTheirOwnerAndGroup) {
+  std::vector<std::string> arguments = ServeOn("private", "private.ports");
+  arguments.insert(arguments.end(), {"--log-file", PathOf("private.log")});
+  Process server("private", arguments, [] { umask(0); });
+  auto ports = WaitForPorts(PathOf("private.ports"));
+  CauseALogLine(ports["grpc"], "producer");
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+  namespace fs = std::filesystem;
+  std::vector<fs::path> paths = {PathOf("private"), PathOf("private.log")};
+  for (const auto& entry : fs::recursive_directory_iterator(PathOf("private"))) paths.push_back(entry.path());
+  EXPECT_GT(paths.size(), 8u);
+  for (const fs::path& path : paths) {
+    const fs::perms open = fs::perms::others_all | fs::perms::group_write;
+    EXPECT_EQ(fs::status(path).permissions() & open, fs::perms::none) << path;
+  }
+  EXPECT_EQ(fs::status(PathOf("private")).permissions(), static_cast<fs::perms>(0750));
+  EXPECT_THAT(ReadAll(PathOf("private.log")), Not(HasSubstr("data_directory_open")));
+}
+
+TEST(HistoriandTest, DataDirectoryThatOthersCanReadIsWarnedOf) {
+  ASSERT_EQ(mkdir(PathOf("open").c_str(), 0700), 0);
+  ASSERT_EQ(chmod(PathOf("open").c_str(), 0755), 0);
+  Process server("open", ServeOn("open", "open.ports"));
+  WaitForPorts(PathOf("open.ports"));
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+  EXPECT_THAT(server.Output(),
+              HasSubstr(absl::StrCat("data_directory_open data_dir=", PathOf("open"), " mode=0755")));
+}
+
+void SetDescriptors(rlim_t soft, rlim_t hard) {
+  const rlimit limit = {soft, hard};
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+TEST(HistoriandTest, RaisesItsDescriptorsAndSaysWhenTheyAreFew) {
+  {
+    Process server("raised", ServeOn("raised", "raised.ports"), [] { SetDescriptors(64, 4096); });
+    WaitForPorts(PathOf("raised.ports"));
+    EXPECT_THAT(ReadAll(absl::StrCat("/proc/", server.pid(), "/limits")),
+                ::testing::ContainsRegex("Max open files +4096 +4096"));
+    EXPECT_THAT(server.Output(), Not(HasSubstr("descriptors_few")));
+  }
+  Process server("few", ServeOn("few", "few.ports"), [] { SetDescriptors(256, 256); });
+  WaitForPorts(PathOf("few.ports"));
+  EXPECT_TRUE(HasSoon(PathOf("few.out"), "descriptors_few descriptors=256 connections="));
+}
+
+// CVE-2023-4785: gRPC's own listener ends for good when it is out of descriptors once.
+TEST(HistoriandTest, ServesNewClientsDuringAndAfterMoreConnectionsThanDescriptors) {
+  Process server("flood", ServeOn("flood", "flood.ports"), [] { SetDescriptors(256, 256); });
+  auto ports = WaitForPorts(PathOf("flood.ports"));
+  int port = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(ports["grpc"].substr(ports["grpc"].rfind(':') + 1), &port));
+  std::vector<int> silent;
+  for (int i = 0; i < 400; ++i) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to = {};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<uint16_t>(port));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+    silent.push_back(fd);
+  }
+  const auto status_from_new_client = [&] {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    auto stub = v1::Admin::NewStub(
+        grpc::CreateCustomChannel(ports["grpc"], grpc::InsecureChannelCredentials(), arguments));
+    v1::GetStatusResponse response;
+    grpc::ClientContext context;
+    return stub->GetStatus(&context, {}, &response);
+  };
+  grpc::Status status = status_from_new_client();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  for (const int fd : silent) close(fd);
+  status = status_from_new_client();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST(HistoriandTest, PortThatNobodyHearsEndsItWithOne) {
+  Process server("deaf", ServeOn("deaf", "deaf.ports"));
+  auto ports = WaitForPorts(PathOf("deaf.ports"));
+  int port = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(ports["grpc"].substr(ports["grpc"].rfind(':') + 1), &port));
+  // Takes the server's listening socket, and ends it.
+  const int process = static_cast<int>(syscall(SYS_pidfd_open, server.pid(), 0));
+  if (process < 0) GTEST_SKIP() << "this system has no pidfd_open";
+  bool found = false;
+  for (int fd = 0; fd < 256 && !found; ++fd) {
+    const int theirs = static_cast<int>(syscall(SYS_pidfd_getfd, process, fd, 0));
+    if (theirs < 0 && errno == EPERM)
+      GTEST_SKIP() << "this system lets nobody take another process's descriptors";
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    sockaddr_in here = {};
+    socklen_t here_size = sizeof(here);
+    found = getsockopt(theirs, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
+            getsockname(theirs, reinterpret_cast<sockaddr*>(&here), &here_size) == 0 &&
+            ntohs(here.sin_port) == port;
+    if (found) shutdown(theirs, SHUT_RDWR);
+    close(theirs);
+  }
+  close(process);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(server.Wait(), 1);
+  EXPECT_THAT(server.Output(), HasSubstr("unreachable port=grpc.listen"));
+  EXPECT_THAT(server.Output(), HasSubstr("sealed_on_stop"));
 }
 
 TEST(HistoriandTest, DataDirectoryThatCannotBeWrittenIsToldPlainly) {

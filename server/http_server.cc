@@ -1,6 +1,7 @@
 #include "server/http_server.h"
 
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <set>
 #include <utility>
@@ -11,8 +12,9 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
-#include "absl/strings/str_cat.h"
-#include "server/config.h"
+#include "server/listener.h"
+#include "storage/model/status_macros.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -31,39 +33,43 @@ constexpr auto kIdleTime = std::chrono::seconds(60);
 
 class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acceptor> {
  public:
-  Acceptor(tcp::acceptor acceptor, HttpHandler handler)
-      : acceptor_(std::move(acceptor)), handler_(std::move(handler)) {}
+  Acceptor(asio::io_context& context, HttpHandler handler, Notes notes)
+      : context_(context), handler_(std::move(handler)), notes_(std::move(notes)) {}
 
-  void Accept() {
-    acceptor_.async_accept([self = shared_from_this()](boost::system::error_code error, tcp::socket socket) {
-      if (!self->acceptor_.is_open()) return;
-      if (!error) {
-        if (self->connections_.size() < kConnectionsMax) {
-          auto connection = std::make_shared<Connection>(self, std::move(socket));
-          self->connections_.insert(connection.get());
-          connection->Read();
-        }  // Else it is closed here: the socket goes out of scope.
-      }
-      self->Accept();
-    });
+  void Start(std::shared_ptr<Listener> listener) {
+    listener_ = std::move(listener);
+    listener_->Start(
+        {.take = [self = shared_from_this()](tcp::socket socket, bool) { self->Take(std::move(socket)); },
+         .make_room = [self = shared_from_this()] { return self->MakeRoom(); },
+         .failed = notes_.failed,
+         .dead = notes_.dead});
   }
 
   void Stop() {
-    asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
-      boost::system::error_code ignored;
-      self->acceptor_.close(ignored);
-      for (Connection* connection : self->connections_) connection->Close();
+    asio::post(context_, [self = shared_from_this()] {
+      self->listener_->Stop();
+      // Closing one may end it, and so change the set.
+      const std::set<Connection*> connections = self->connections_;
+      for (Connection* connection : connections) connection->Close();
     });
   }
 
  private:
   class Connection : public std::enable_shared_from_this<Connection> {
    public:
+    // What a connection does, the one that gives way first at the top.
+    enum class State { kSilent, kIdle, kAnswered };
+
     Connection(std::shared_ptr<Acceptor> acceptor, tcp::socket socket)
         : acceptor_(std::move(acceptor)), stream_(std::move(socket)) {}
     ~Connection() { acceptor_->connections_.erase(this); }
 
+    State state() const { return state_; }
+    MonotonicTime since() const { return since_; }
+
     void Read() {
+      state_ = answered_ ? State::kIdle : State::kSilent;
+      since_ = MonotonicTime::Now();
       parser_.emplace();
       parser_->header_limit(kHeaderBytesMax);
       parser_->body_limit(0);
@@ -88,6 +94,14 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
           });
     }
 
+    void AnswerPath() {
+      const auto& request = parser_->get();
+      Answer(acceptor_->handler_.answer(Path()), request.version(), request.keep_alive(),
+             request.method() == http::verb::head);
+    }
+
+    bool is_open() const { return stream_.socket().is_open(); }
+
     void Close() {
       boost::system::error_code ignored;
       stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
@@ -102,12 +116,23 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
         Answer({.status = 405, .body = "only GET and HEAD are answered\n"}, request.version(), false, head);
         return;
       }
-      const absl::string_view target(request.target().data(), request.target().size());
-      Answer(acceptor_->handler_(target.substr(0, target.find('?'))), request.version(), request.keep_alive(),
-             head);
+      if (acceptor_->handler_.is_quick(Path())) {
+        AnswerPath();
+      } else {
+        state_ = State::kAnswered;
+        since_ = MonotonicTime::Now();
+        acceptor_->Queue(shared_from_this());
+      }
+    }
+
+    absl::string_view Path() const {
+      const auto target = parser_->get().target();
+      return absl::string_view(target.data(), target.size()).substr(0, target.find('?'));
     }
 
     void Answer(HttpAnswer answer, unsigned version, bool keep_alive, bool head) {
+      state_ = State::kAnswered;
+      since_ = MonotonicTime::Now();
       response_ = {};
       response_.version(version);
       response_.result(static_cast<unsigned>(answer.status));
@@ -136,41 +161,64 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
     std::optional<http::request_parser<http::empty_body>> parser_;
     http::response<http::string_body> response_;
     bool answered_ = false;
+    State state_ = State::kSilent;
+    MonotonicTime since_;
   };
 
-  tcp::acceptor acceptor_;
+  void Take(tcp::socket socket) {
+    if (connections_.size() >= kConnectionsMax) MakeRoom();
+    auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+    connections_.insert(connection.get());
+    connection->Read();
+  }
+
+  // The connection has a request whose answer takes some time to make.
+  void Queue(std::shared_ptr<Connection> connection) {
+    queue_.push_back(std::move(connection));
+    if (queue_.size() == 1) AnswerNextLater();
+  }
+
+  void AnswerNextLater() {
+    asio::post(context_, [self = shared_from_this()] {
+      const std::shared_ptr<Connection> connection = std::move(self->queue_.front());
+      self->queue_.pop_front();
+      if (connection->is_open()) connection->AnswerPath();
+      if (!self->queue_.empty()) self->AnswerNextLater();
+    });
+  }
+
+  bool MakeRoom() {
+    Connection* spared = nullptr;
+    for (Connection* connection : connections_) {
+      if (spared == nullptr ||
+          std::pair(connection->state(), connection->since()) < std::pair(spared->state(), spared->since())) {
+        spared = connection;
+      }
+    }
+    if (spared == nullptr) return false;
+    // It is destroyed when its handler has run, but holds neither place nor descriptor from here.
+    connections_.erase(spared);
+    spared->Close();
+    notes_.shed();
+    return true;
+  }
+
+  asio::io_context& context_;
   const HttpHandler handler_;
+  const Notes notes_;
+  std::shared_ptr<Listener> listener_;
+  std::deque<std::shared_ptr<Connection>> queue_;  // Those whose answers are to be made.
   std::set<Connection*> connections_;
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& context,
-                                                               const std::string& listen,
-                                                               HttpHandler handler) {
-  std::string host;
-  int port = 0;
-  if (!SplitHostPort(listen, &host, &port)) {
-    return absl::InvalidArgumentError(absl::StrCat("http.listen: '", listen, "' is not HOST:PORT"));
-  }
-  boost::system::error_code error;
-  tcp::resolver resolver(context);
-  const auto found = resolver.resolve(host, absl::StrCat(port), tcp::resolver::passive, error);
-  if (error || found.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("http.listen: ", listen, ": ", error.message()));
-  }
-  const tcp::endpoint endpoint = found.begin()->endpoint();
-  tcp::acceptor acceptor(context);
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("http.listen: cannot listen on ", listen, ": ", error.message()));
-  }
-  const int actual = acceptor.local_endpoint(error).port();
-  auto server = std::make_shared<Acceptor>(std::move(acceptor), std::move(handler));
-  server->Accept();
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(server), actual));
+                                                               const std::string& listen, HttpHandler handler,
+                                                               Notes notes) {
+  ASSIGN_OR_RETURN(std::shared_ptr<Listener> listener, Listener::Open(context, "http.listen", listen));
+  const int port = listener->port();
+  auto acceptor = std::make_shared<Acceptor>(context, std::move(handler), std::move(notes));
+  acceptor->Start(std::move(listener));
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(acceptor), port));
 }
 
 HttpServer::~HttpServer() { acceptor_->Stop(); }

@@ -2,8 +2,10 @@
 //
 // A small HTTP/1.1 server for probes and metrics: GET and HEAD, no bodies, plain text answers.
 //
-// Limits: 64 connections at once (the next ones are closed), 8 KiB of request header, no request body, 10 s
-// for a request to arrive and for its answer to be taken, 60 s between requests of a connection.
+// Limits: 64 connections at once, 8 KiB of request header, no request body, 10 s for a request to arrive and for its
+// answer to be taken, 60 s between requests of a connection. When there is no place for a new connection, or no
+// descriptor, one gives way: the oldest that has sent no whole request, else the longest idle, else the one that has
+// been taking its answer for longest. So slow and silent clients do not keep health checks out.
 // Threads: one, the io_context's.
 #ifndef HISTORIAN_SERVER_HTTP_SERVER_H_
 #define HISTORIAN_SERVER_HTTP_SERVER_H_
@@ -25,16 +27,28 @@ struct HttpAnswer {
   std::string body;
 };
 
-// Returns the answer to a path (without its query).
-using HttpHandler = std::function<HttpAnswer(absl::string_view path)>;
+// Returns the answer to a path (without its query). Health checks must be quick; of the other paths one answer is made
+// at a time, and what has come meanwhile is looked at in between: clients that ask for many do not hold up a health
+// check.
+struct HttpHandler {
+  std::function<HttpAnswer(absl::string_view path)> answer;
+  std::function<bool(absl::string_view path)> is_quick;
+};
 
 class HttpServer {
  public:
   // Listens on HOST:PORT (a name or an address); port 0 takes a free one. Serves while the context runs.
   // Errors: InvalidArgument, there is no such host. FailedPrecondition, the address is in use or does not
   // belong to this machine.
+  // `shed` is called for each connection that gave way, `failed` when accepting failed.
+  struct Notes {
+    std::function<void()> shed;
+    std::function<void(const boost::system::error_code& error)> failed;
+    std::function<void(const absl::Status& why)> dead;  // No connection is accepted any more.
+  };
   static absl::StatusOr<std::unique_ptr<HttpServer>> Listen(boost::asio::io_context& context,
-                                                            const std::string& listen, HttpHandler handler);
+                                                            const std::string& listen, HttpHandler handler,
+                                                            Notes notes);
   // Closes all connections and takes no more, as soon as the context runs again.
   ~HttpServer();
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
+#include "server/peer.h"
 #include "server/status.h"
 #include "server/wire.h"
 #include "storage/model/status_macros.h"
@@ -14,7 +15,6 @@ namespace historian::server {
 namespace {
 
 constexpr size_t kHandlesMax = 10'000;
-constexpr absl::Duration kRejectionLogInterval = absl::Seconds(10);
 
 absl::Status Stopping() {
   return absl::UnavailableError("the server is stopping: repeat what is not acknowledged later");
@@ -29,26 +29,72 @@ class RefusedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
 
 }  // namespace
 
-IngestService::IngestService(ServiceEnv& env) : env_(env), rejections_logged_(kRejectionLogInterval) {}
+IngestService::IngestService(ServiceEnv& env) : env_(env) {}
 IngestService::~IngestService() = default;
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Write(
     grpc::CallbackServerContext* context) {
-  std::shared_ptr<WriteStream> stream;
+  const std::string peer = context->peer();
+  const absl::string_view address = PeerAddress(peer);
+  std::shared_ptr<WriteStream> stream, gives_way;
+  absl::Status status;
   {
     absl::MutexLock lock(&mu_);
-    if (stopping_) return new RefusedStream(Stopping());
-    if (streams_.size() >= env_.config.limits.write_streams) {
-      return new RefusedStream(absl::ResourceExhaustedError(
-          absl::StrCat(env_.config.limits.write_streams,
-                       " write streams are open: that is the limit (limits.write_streams)")));
+    status = stopping_ ? Stopping() : MakePlace(address, &gives_way);
+    if (status.ok()) {
+      stream = std::make_shared<WriteStream>(static_cast<WriteStreamOwner&>(*this), env_, context,
+                                             ++streams_opened_);
+      streams_.insert(stream);
+      unnamed_[stream->number()] = stream.get();
+      ++streams_by_address_[address];
+      env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
     }
-    stream = std::make_shared<WriteStream>(static_cast<WriteStreamOwner&>(*this), env_, context);
-    streams_.insert(stream);
-    env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
+  }
+  if (!status.ok()) {
+    env_.metrics.CountStreamEnd("refused", address, status);
+    env_.log.WriteLimited(LogLevel::kWarning, "write_stream_refused", address,
+                          {{"peer", peer}, {"message", status.message()}});
+    return new RefusedStream(status);
+  }
+  if (gives_way != nullptr) {
+    gives_way->End(absl::ResourceExhaustedError(
+                       "the stream gave way to another one, as it had named no producer: name it at once"),
+                   StreamEnd::kUnnamed);
   }
   stream->Start();
   return stream.get();
+}
+
+absl::Status IngestService::MakePlace(absl::string_view address, std::shared_ptr<WriteStream>* gives_way) {
+  const LimitsConfig& limits = env_.config.limits;
+  const auto mine = streams_by_address_.find(address);
+  const bool peer_is_full =
+      mine != streams_by_address_.end() && mine->second >= limits.write_streams_per_peer;
+  if (!peer_is_full && streams_.size() < limits.write_streams) return absl::OkStatus();
+  // Where the peer has too many, only one of its own helps.
+  for (const auto& [number, stream] : unnamed_) {
+    if (peer_is_full && PeerAddress(stream->peer()) != address) continue;
+    *gives_way = stream->shared_from_this();
+    GiveBack(**gives_way);
+    return absl::OkStatus();
+  }
+  const char* setting = peer_is_full ? "limits.write_streams_per_peer" : "limits.write_streams";
+  env_.metrics.CountRefusal(setting);
+  return absl::ResourceExhaustedError(
+      peer_is_full
+          ? absl::StrCat(limits.write_streams_per_peer,
+                         " write streams of this client are open: "
+                         "that is the limit (",
+                         setting, ")")
+          : absl::StrCat(limits.write_streams, " write streams are open: that is the limit (", setting, ")"));
+}
+
+void IngestService::GiveBack(WriteStream& stream) {
+  unnamed_.erase(stream.number());
+  if (streams_.erase(stream.shared_from_this()) == 0) return;
+  const auto it = streams_by_address_.find(PeerAddress(stream.peer()));
+  if (--it->second == 0) streams_by_address_.erase(it);
+  env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
 }
 
 absl::Status IngestService::Claim(const std::string& name, const std::shared_ptr<WriteStream>& stream) {
@@ -57,6 +103,8 @@ absl::Status IngestService::Claim(const std::string& name, const std::shared_ptr
     // Held over both, so that the last to claim is also the one whose handle is valid.
     absl::MutexLock lock(&mu_);
     if (stopping_) return Stopping();
+    // It has given its place away, or has ended.
+    if (unnamed_.erase(stream->number()) == 0) return absl::CancelledError("the stream is over");
     env_.archive.OpenProducer(name, [this, stream](absl::StatusOr<std::shared_ptr<Producer>> producer) {
       env_.pool.Post(
           [stream, producer = std::move(producer)]() mutable { stream->OnOpened(std::move(producer)); });
@@ -70,8 +118,14 @@ absl::Status IngestService::Claim(const std::string& name, const std::shared_ptr
     }
   }
   if (before != nullptr) {
+    if (!before->over()) {
+      env_.metrics.CountFenced();
+      env_.log.WriteLimited(LogLevel::kWarning, "producer_fenced", name,
+                            {{"producer", name}, {"ended", before->peer()}, {"opened", stream->peer()}});
+    }
     before->End(absl::AbortedError(
-        absl::StrCat("another stream of producer '", name, "' was opened from ", stream->peer())));
+                    absl::StrCat("another stream of producer '", name, "' was opened from ", stream->peer())),
+                StreamEnd::kFenced);
   }
   return absl::OkStatus();
 }
@@ -80,8 +134,7 @@ void IngestService::Release(const std::string& name, WriteStream* stream) {
   absl::MutexLock lock(&mu_);
   if (const auto it = by_producer_.find(name); it != by_producer_.end() && it->second == stream)
     by_producer_.erase(it);
-  streams_.erase(stream->shared_from_this());
-  env_.metrics.write_streams.store(static_cast<int64_t>(streams_.size()));
+  GiveBack(*stream);
 }
 
 absl::Status IngestService::CheckNoStream(const std::string& name) const {
@@ -244,22 +297,20 @@ void IngestService::Stop() {
     stopping_ = true;
     streams.assign(streams_.begin(), streams_.end());
   }
-  for (const auto& stream : streams) stream->End(Stopping());
+  for (const auto& stream : streams) stream->End(Stopping(), StreamEnd::kStopping);
 }
 
 void IngestService::NoteRejections(const std::string& producer, uint64_t sequence,
                                    const WriteResult& result) {
   for (const Rejection& rejection : result.rejections)
     env_.metrics.CountRejections(rejection.reason, rejection.count);
-  uint64_t suppressed = 0;
-  if (!rejections_logged_.Allow(producer, MonotonicTime::Now(), &suppressed)) return;
   const bool listed = !result.rejections.empty();
-  env_.log.Warning("samples_rejected", {{"producer", producer},
-                                        {"frame", sequence},
-                                        {"samples", result.rejected},
-                                        {"first_tag", listed ? result.rejections[0].tag : 0},
-                                        {"first_reason", listed ? result.rejections[0].message : ""},
-                                        {"lines_suppressed", suppressed}});
+  env_.log.WriteLimited(LogLevel::kWarning, "samples_rejected", producer,
+                        {{"producer", producer},
+                         {"frame", sequence},
+                         {"samples", result.rejected},
+                         {"first_tag", listed ? result.rejections[0].tag : 0},
+                         {"first_reason", listed ? result.rejections[0].message : ""}});
 }
 
 }  // namespace historian::server

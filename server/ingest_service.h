@@ -9,6 +9,9 @@
 // are gathered while one is being sent, so a writer that never reads them costs one message and a bounded
 // summary.
 //
+// A stream must name its producer within LimitsConfig::naming_time. Until then it gives its place to another stream if
+// there is no place left, the oldest first, so that silent streams keep nobody out.
+//
 // Threads: gRPC's, and nothing waits on them. What has to wait (a frame for memory, the opening of a producer
 // for the frames that its handle before has under way) is called back, and holds up no other producer.
 #ifndef HISTORIAN_SERVER_INGEST_SERVICE_H_
@@ -17,6 +20,7 @@
 #include <atomic>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -71,6 +75,14 @@ class IngestService final : public RawIngest, private WriteStreamOwner {
     std::atomic<bool> stale{false};
   };
 
+  // Makes a place for one more stream from this address, if one that has named no producer can give way. Returns it
+  // as `gives_way`.
+  // Errors: ResourceExhausted, limits.write_streams or limits.write_streams_per_peer are open.
+  absl::Status MakePlace(absl::string_view address, std::shared_ptr<WriteStream>* gives_way)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The stream takes no place any more.
+  void GiveBack(WriteStream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   absl::Status Claim(const std::string& name, const std::shared_ptr<WriteStream>& stream) override;
   void Release(const std::string& name, WriteStream* stream) override;
   void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result) override;
@@ -91,11 +103,14 @@ class IngestService final : public RawIngest, private WriteStreamOwner {
       ABSL_LOCKS_EXCLUDED(handle->mu);
 
   ServiceEnv& env_;
-  LogRateLimiter rejections_logged_;
 
   absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_set<std::shared_ptr<WriteStream>> streams_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, uint64_t> streams_by_address_ ABSL_GUARDED_BY(mu_);
+  uint64_t streams_opened_ ABSL_GUARDED_BY(mu_) = 0;
+  // Those that have named no producer yet, by number: the oldest first.
+  std::map<uint64_t, WriteStream*> unnamed_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, WriteStream*> by_producer_ ABSL_GUARDED_BY(mu_);
   // Handles of WriteOnce, the longest unused last; at most kHandlesMax.
   using Handles = std::list<std::pair<std::string, std::shared_ptr<Handle>>>;

@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "server/test_server.h"
 #include "storage/kv/faulty_store.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 namespace {
@@ -359,6 +360,169 @@ TEST(IngestServiceTest, StreamsAboveTheLimitAreRefused) {
   while (first->Read(&ack)) {
   }
   EXPECT_TRUE(first->Finish().ok());
+}
+
+TEST(IngestServiceTest, StreamThatNamesNoProducerIsEnded) {
+  Config config;
+  config.limits.naming_time = absl::Milliseconds(200);
+  config.limits.reader_idle = absl::Milliseconds(400);  // How often streams are looked at goes by it.
+  TestServer server(config);
+  grpc::ClientContext context;
+  auto silent = server.ingest().Write(&context);
+  v1::WriteAck ack;
+  EXPECT_FALSE(silent->Read(&ack));
+  const grpc::Status status = silent->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_THAT(status.error_message(), HasSubstr("named no producer within 200ms"));
+  EXPECT_THAT(server.Metrics(),
+              HasSubstr("historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"unnamed\"} 1"));
+  EXPECT_THAT(server.LogText(), HasSubstr("write_stream_ended reason=unnamed"));
+}
+
+TEST(IngestServiceTest, StreamThatNamedItsProducerMayBeSilentForLonger) {
+  Config config;
+  config.limits.naming_time = absl::Milliseconds(50);
+  config.limits.reader_idle = absl::Milliseconds(200);
+  TestServer server(config);
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  v1::WriteRequest name;
+  name.set_producer("rare");
+  ASSERT_TRUE(stream->Write(name));
+  v1::WriteAck ack;
+  ASSERT_TRUE(stream->Read(&ack));
+  // Until one that named nothing, and was opened later, has ended.
+  grpc::ClientContext silent_context;
+  auto silent = server.ingest().Write(&silent_context);
+  EXPECT_FALSE(silent->Read(&ack));
+  EXPECT_FALSE(silent->Finish().ok());
+  ASSERT_TRUE(stream->Write(RequestOf("rare", 1)));
+  ASSERT_TRUE(stream->Read(&ack));
+  EXPECT_EQ(ack.acknowledged(), 1u);
+  stream->WritesDone();
+  while (stream->Read(&ack)) {
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(IngestServiceTest, SilentStreamsGiveWay) {
+  Config config;
+  config.limits.write_streams = 4;
+  config.limits.naming_time = absl::Hours(1);
+  TestServer server(config);
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<WriteClient>> silent;
+  for (int i = 0; i < 10; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    silent.push_back(server.ingest().Write(contexts.back().get()));
+  }
+  // The first ones gave way to the last.
+  v1::WriteAck ack;
+  EXPECT_FALSE(silent[0]->Read(&ack));
+  const grpc::Status status = silent[0]->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("named no producer"));
+  // A writer that speaks is served at once.
+  grpc::ClientContext context;
+  auto stream = server.ingest().Write(&context);
+  ASSERT_TRUE(stream->Write(RequestOf("speaks", 1)));
+  ASSERT_TRUE(stream->Read(&ack));
+  stream->WritesDone();
+  while (stream->Read(&ack)) {
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  for (size_t i = 1; i < silent.size(); ++i) {
+    contexts[i]->TryCancel();
+    while (silent[i]->Read(&ack)) {
+    }
+    EXPECT_FALSE(silent[i]->Finish().ok());
+  }
+}
+
+TEST(IngestServiceTest, OneClientDoesNotTakeAllStreams) {
+  Config config;
+  config.limits.write_streams = 4;
+  config.limits.write_streams_per_peer = 2;
+  TestServer server(config);
+  auto greedy = v1::Ingest::NewStub(server.NewChannelFrom("127.0.0.2"));
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<WriteClient>> streams;
+  v1::WriteAck ack;
+  for (int i = 0; i < 3; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    streams.push_back(greedy->Write(contexts.back().get()));
+    streams.back()->Write(RequestOf(absl::StrCat("greedy ", i), 1));
+    EXPECT_EQ(streams.back()->Read(&ack), i < 2);
+  }
+  const grpc::Status status = streams[2]->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("limits.write_streams_per_peer"));
+  EXPECT_THAT(server.Metrics(),
+              HasSubstr("historian_refusals_total{limit=\"limits.write_streams_per_peer\"} 1"));
+  EXPECT_THAT(server.LogText(), HasSubstr("write_stream_refused peer=ipv4:127.0.0.2:"));
+  // Others are served.
+  grpc::ClientContext context;
+  auto other = server.ingest().Write(&context);
+  ASSERT_TRUE(other->Write(RequestOf("other", 1)));
+  EXPECT_TRUE(other->Read(&ack));
+  // And so is the greedy one when it has closed one.
+  streams[0]->WritesDone();
+  while (streams[0]->Read(&ack)) {
+  }
+  EXPECT_TRUE(streams[0]->Finish().ok());
+  bool served = false;
+  for (int attempt = 0; attempt < 1000 && !served; ++attempt) {
+    grpc::ClientContext again_context;
+    auto again = greedy->Write(&again_context);
+    again->Write(RequestOf("greedy again", 1));
+    served = again->Read(&ack);
+    again_context.TryCancel();
+    while (again->Read(&ack)) {
+    }
+    again->Finish();
+  }
+  EXPECT_TRUE(served);
+  for (auto& open : contexts) open->TryCancel();
+  context.TryCancel();
+  while (other->Read(&ack)) {
+  }
+  other->Finish();
+  while (streams[1]->Read(&ack)) {
+  }
+  streams[1]->Finish();
+}
+
+TEST(IngestServiceTest, FencingAndEndsAreCountedAndLogged) {
+  TestServer server;
+  v1::WriteAck ack;
+  grpc::ClientContext first_context, second_context;
+  auto first = server.ingest().Write(&first_context);
+  ASSERT_TRUE(first->Write(RequestOf("twice", 1)));
+  ASSERT_TRUE(first->Read(&ack));
+  auto second = server.ingest().Write(&second_context);
+  ASSERT_TRUE(second->Write(RequestOf("twice", 2)));
+  while (first->Read(&ack)) {
+  }
+  EXPECT_EQ(first->Finish().error_code(), grpc::StatusCode::ABORTED);
+  second->WritesDone();
+  while (second->Read(&ack)) {
+  }
+  EXPECT_TRUE(second->Finish().ok());
+  // The client may see the end before the server counts it.
+  std::string metrics;
+  const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(10);
+  do {
+    metrics = server.Metrics();
+  } while (metrics.find("reason=\"finished\"") == std::string::npos && MonotonicTime::Now() < deadline);
+  for (const char* line :
+       {"historian_producers_fenced_total 1\n",
+        "historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"fenced\"} 1\n",
+        "historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"finished\"} 1\n",
+        "historian_calls_total{code=\"ABORTED\",method=\"Write\"} 1\n",
+        "historian_calls_total{code=\"OK\",method=\"Write\"} 1\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+  EXPECT_THAT(server.LogText(), HasSubstr("producer_fenced producer=twice ended=ipv4:127.0.0.1:"));
 }
 
 TEST(IngestServiceTest, WriterThatNeverClosesIsToldThatTheServerStops) {

@@ -1,15 +1,15 @@
 #include "server/log.h"
 
 #include <cmath>
-#include <filesystem>
-#include <system_error>
+#include <utility>
+#include <vector>
 
+#include "absl/hash/hash.h"
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "spdlog/sinks/basic_file_sink.h"
-#include "spdlog/sinks/stdout_sinks.h"
-#include "spdlog/spdlog.h"
+#include "storage/model/status_macros.h"
 
 namespace historian::server {
 namespace {
@@ -26,20 +26,6 @@ absl::string_view NameOf(LogLevel level) {
       return "error";
   }
   return "";
-}
-
-spdlog::level::level_enum LevelOf(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::info;
 }
 
 // In double quotes, with what JSON wants escaped; bytes beyond ASCII stay as they are.
@@ -102,7 +88,7 @@ void AppendValue(std::string* out, bool json, const LogField& field) {
 }  // namespace
 
 std::string FormatLogLine(bool json, absl::Time time, LogLevel level, absl::string_view event,
-                          std::initializer_list<LogField> fields) {
+                          absl::Span<const LogField> fields) {
   const std::string stamp = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
   std::string line;
   if (json) {
@@ -127,63 +113,85 @@ std::string FormatLogLine(bool json, absl::Time time, LogLevel level, absl::stri
 
 absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& file, const std::string& level,
                                                const std::string& format) {
-  std::shared_ptr<spdlog::logger> logger;
-  try {
-    if (file.empty()) {
-      logger =
-          std::make_shared<spdlog::logger>("historiand", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    } else {
-      // spdlog would make what is missing, with root's rights anywhere: a typing error became a directory.
-      const std::filesystem::path directory = std::filesystem::absolute(file).parent_path();
-      std::error_code error;
-      if (!std::filesystem::is_directory(directory, error)) {
-        return absl::InvalidArgumentError(absl::StrCat("opening the log file ", file, ": ",
-                                                       directory.string(), " is not a directory",
-                                                       error ? absl::StrCat(" (", error.message(), ")") : "",
-                                                       "; make the directory, name a file in one that "
-                                                       "exists, or leave log.file empty for standard error"));
-      }
-      logger = std::make_shared<spdlog::logger>("historiand",
-                                                std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
-    }
-  } catch (const spdlog::spdlog_ex& error) {
-    return absl::InvalidArgumentError(absl::StrCat("opening the log file: ", error.what()));
-  }
-  logger->set_pattern("%v");
-  logger->set_level(level == "debug"   ? spdlog::level::debug
-                    : level == "warn"  ? spdlog::level::warn
-                    : level == "error" ? spdlog::level::err
-                                       : spdlog::level::info);
-  logger->flush_on(spdlog::level::debug);
-  return std::unique_ptr<Log>(new Log(std::move(logger), format == "json"));
+  const LogLevel least = level == "debug"   ? LogLevel::kDebug
+                         : level == "warn"  ? LogLevel::kWarning
+                         : level == "error" ? LogLevel::kError
+                                            : LogLevel::kInfo;
+  const bool json = format == "json";
+  LogWriter::Words words{
+      .dropped =
+          [json](uint64_t lines) {
+            return FormatLogLine(
+                json, absl::Now(), LogLevel::kWarning, "log_lines_dropped",
+                {{"lines", lines},
+                 {"reason",
+                  "the log could not be written, or not fast enough: nobody reads the pipe, or the "
+                  "disk hangs or is full"}});
+          },
+      .reopened = [json] { return FormatLogLine(json, absl::Now(), LogLevel::kInfo, "log_reopened", {}); },
+      .not_reopened =
+          [json](absl::string_view why) {
+            return FormatLogLine(json, absl::Now(), LogLevel::kError, "log_reopen_failed",
+                                 {{"message", why}});
+          }};
+  auto log = absl::WrapUnique(new Log(least, json));
+  ASSIGN_OR_RETURN(log->writer_, LogWriter::Open(file, std::move(words)));
+  return log;
 }
 
-Log::Log(std::shared_ptr<spdlog::logger> logger, bool json) : logger_(std::move(logger)), json_(json) {}
 Log::~Log() = default;
 
-void Log::Write(LogLevel level, absl::string_view event, std::initializer_list<LogField> fields) {
-  if (!logger_->should_log(LevelOf(level))) return;
-  const std::string line = FormatLogLine(json_, absl::Now(), level, event, fields);
-  logger_->log(LevelOf(level), spdlog::string_view_t(line.data(), line.size()));
+void Log::Write(LogLevel level, absl::string_view event, absl::Span<const LogField> fields) {
+  if (level < level_) return;
+  writer_->Add(FormatLogLine(json_, absl::Now(), level, event, fields));
+}
+
+void Log::WriteLimited(LogLevel level, absl::string_view event, absl::string_view key,
+                       absl::Span<const LogField> fields) {
+  if (level < level_) return;
+  uint64_t suppressed = 0;
+  if (!limiter_.Allow(absl::StrCat(event, " ", key), MonotonicTime::Now(), &suppressed)) return;
+  if (const uint64_t others = limiter_.TakeOthers(); others > 0) {
+    Write(LogLevel::kWarning, "log_lines_suppressed",
+          {{"lines", others}, {"reason", "clients caused more lines than are logged"}});
+  }
+  std::vector<LogField> all(fields.begin(), fields.end());
+  all.emplace_back("lines_suppressed", suppressed);
+  Write(level, event, all);
 }
 
 bool LogRateLimiter::Allow(absl::string_view key, MonotonicTime now, uint64_t* suppressed) {
   absl::MutexLock lock(&mu_);
-  auto it = states_.find(key);
-  if (it == states_.end()) {
-    // Forgetting everything lets a few lines too many through, and bounds the memory.
-    if (states_.size() >= kKeysMax) states_.clear();
-    states_[key] = State{.last = now};
-    *suppressed = 0;
-    return true;
+  if (now - begin_ >= interval_) {
+    begin_ = now;
+    allowed_ = 0;
   }
-  if (now - it->second.last < interval_) {
-    ++it->second.suppressed;
+  const size_t hash = absl::Hash<absl::string_view>{}(key);
+  const auto it = states_.find(hash);
+  const bool known = it != states_.end();
+  if (allowed_ >= most_ || (known && now - it->second.last < interval_)) {
+    ++(known ? it->second.suppressed : others_);
     return false;
   }
-  *suppressed = std::exchange(it->second.suppressed, 0);
-  it->second.last = now;
+  ++allowed_;
+  if (known) {
+    *suppressed = std::exchange(it->second.suppressed, 0);
+    it->second.last = now;
+    return true;
+  }
+  if (states_.size() >= kKeysMax) {
+    // Forgetting everything lets a few lines too many through, and bounds the memory.
+    for (const auto& [of, state] : states_) others_ += state.suppressed;
+    states_.clear();
+  }
+  states_[hash] = State{.last = now};
+  *suppressed = 0;
   return true;
+}
+
+uint64_t LogRateLimiter::TakeOthers() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(others_, 0);
 }
 
 }  // namespace historian::server

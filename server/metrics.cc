@@ -114,6 +114,8 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
 
 const char* MethodName(Method method) {
   switch (method) {
+    case Method::kWrite:
+      return "Write";
     case Method::kWriteOnce:
       return "WriteOnce";
     case Method::kGetProducer:
@@ -184,6 +186,7 @@ Metrics::Metrics() {
                       .Help("The server's work on a call, without waiting for its client.")
                       .Register(registry_);
   for (int i = 0; i < kMethods; ++i) {
+    if (static_cast<Method>(i) == Method::kWrite) continue;
     call_seconds_[i] = &seconds.Add({{"method", MethodName(static_cast<Method>(i))}}, kSeconds);
   }
   auto& rejected = prometheus::BuildCounter()
@@ -201,9 +204,56 @@ Metrics::Metrics() {
                        .Help("Bytes of frames received.")
                        .Register(registry_)
                        .Add({});
+  const auto family = [this](const char* name, const char* help) {
+    return &prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
+  };
+  stream_ends_ =
+      family("historian_write_streams_ended_total", "Write streams that ended, by reason and peer.");
+  refusals_ = family("historian_refusals_total", "Calls refused because a limit was reached, by limit.");
+  connections_refused_ =
+      family("historian_connections_refused_total", "Connections closed before gRPC had them, by reason.");
+  fenced_ = &family("historian_producers_fenced_total",
+                    "Write streams that ended because another one of their producer was opened.")
+                 ->Add({});
+  connections_taken_ =
+      &family("historian_connections_total", "Connections to the gRPC port that were taken.")->Add({});
+  accept_failures_ = &family("historian_accept_failures_total",
+                             "Failures to take a connection, such as for want of descriptors.")
+                          ->Add({});
+  http_shed_ =
+      &family("historian_http_connections_shed_total", "HTTP connections that gave way to newer ones.")
+           ->Add({});
+}
+
+void Metrics::CountStreamEnd(absl::string_view reason, absl::string_view address,
+                             const absl::Status& status) {
+  CountCode(Method::kWrite, status);
+  std::string label(address);
+  {
+    absl::MutexLock lock(&mu_);
+    if (addresses_.size() >= kAddressesMax && !addresses_.contains(label)) {
+      label = "other";
+    } else {
+      addresses_.insert(label);
+    }
+  }
+  stream_ends_->Add({{"reason", std::string(reason)}, {"peer", label}}).Increment();
+}
+
+void Metrics::CountRefusal(absl::string_view setting) {
+  refusals_->Add({{"limit", std::string(setting)}}).Increment();
+}
+
+void Metrics::CountConnectionRefused(absl::string_view reason) {
+  connections_refused_->Add({{"reason", std::string(reason)}}).Increment();
 }
 
 void Metrics::CountCall(Method method, const absl::Status& status, absl::Duration took) {
+  CountCode(method, status);
+  call_seconds_[static_cast<int>(method)]->Observe(absl::ToDoubleSeconds(took));
+}
+
+void Metrics::CountCode(Method method, const absl::Status& status) {
   const int m = static_cast<int>(method);
   const int code = static_cast<int>(status.code());
   if (code >= 0 && code < kCodes) {
@@ -217,7 +267,6 @@ void Metrics::CountCall(Method method, const absl::Status& status, absl::Duratio
     }
     counter->Increment();
   }
-  call_seconds_[m]->Observe(absl::ToDoubleSeconds(took));
 }
 
 void Metrics::CountRejections(RejectionReason reason, uint64_t samples) {
@@ -225,14 +274,22 @@ void Metrics::CountRejections(RejectionReason reason, uint64_t samples) {
   rejected_[r < kReasons ? r : 0]->Increment(static_cast<double>(samples));
 }
 
-std::string Metrics::Render(Archive* archive, bool ready) const {
+std::string Metrics::Render(Archive* archive, bool ready, const More& others) const {
   Families more;
   more.Add("historian_build_info", "The running version.", MetricType::Gauge, {{"version", kVersion}}, 1);
   more.Gauge("historian_ready", "1 while calls are served.", ready ? 1 : 0);
   more.Counter("historian_clock_steps_total", "Times that the machine's clock was set since the start.",
                static_cast<double>(clock_steps.load()));
   more.Gauge("historian_write_streams", "Open write streams.", static_cast<double>(write_streams.load()));
-  more.Gauge("historian_queries_running", "Queries running.", static_cast<double>(queries_running.load()));
+  more.Gauge("historian_queries_running", "Long queries running.",
+             static_cast<double>(queries_running.load()));
+  more.Gauge("historian_short_queries_running", "Short queries running.",
+             static_cast<double>(short_queries_running.load()));
+  more.Gauge("historian_connections", "Connections that gRPC has.", static_cast<double>(connections.load()));
+  more.Gauge("historian_descriptors_max", "File descriptors that the process may have open.",
+             static_cast<double>(others.descriptors_max));
+  more.Counter("historian_log_lines_dropped_total", "Log lines that could not be written.",
+               static_cast<double>(others.log_lines_dropped));
   if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), &more);
   std::ostringstream out;
   const prometheus::TextSerializer serializer;

@@ -259,6 +259,107 @@ TEST(ReadRawTest, ClientThatStopsReadingIsEndedAndToldSo) {
   }
 }
 
+// A tag with more samples than the buffers between server and client hold.
+uint32_t CreateLargeTag(TestServer& server) {
+  const uint32_t tag = server.Create("plant/flow");
+  for (int part = 0; part < 8; ++part) {
+    Pairs samples;
+    for (int i = 0; i < 200'000; ++i) {
+      samples.push_back({kNow - 10'000'000'000'000 + (part * 200'000 + i) * 3'000'000LL + i % 7, i * 1.25});
+    }
+    server.Store(tag, samples);
+  }
+  return tag;
+}
+
+// Reads of all of a tag whose client takes one frame each and then nothing.
+class SlowReads {
+ public:
+  // From this address.
+  SlowReads(TestServer& server, const std::string& address, uint32_t tag) : tag_(tag) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // A window that stays small.
+    stub_ = v1::Query::NewStub(server.NewChannelFrom(address, arguments));
+  }
+  ~SlowReads() {
+    v1::RawFrame frame;
+    for (size_t i = 0; i < streams_.size(); ++i) {
+      contexts_[i]->TryCancel();
+      while (streams_[i]->Read(&frame)) {
+      }
+      streams_[i]->Finish();
+    }
+  }
+  // OK: it has begun, and stays.
+  grpc::Status Add() {
+    auto context = std::make_unique<grpc::ClientContext>();
+    auto stream = stub_->ReadRaw(context.get(), RawOf(tag_, kTimestampMin, kTimestampMax));
+    v1::RawFrame frame;
+    if (!stream->Read(&frame)) return stream->Finish();
+    contexts_.push_back(std::move(context));
+    streams_.push_back(std::move(stream));
+    return grpc::Status::OK;
+  }
+
+ private:
+  const uint32_t tag_;
+  std::unique_ptr<v1::Query::Stub> stub_;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::RawFrame>>> streams_;
+};
+
+TEST(QueryPlacesTest, ShortCallsHavePlacesThatSlowReadersCannotTake) {
+  Config config;
+  config.limits.queries = 2;
+  TestServer server(config);
+  const uint32_t tag = CreateLargeTag(server);
+  SlowReads readers(server, "127.0.0.1", tag);
+  ASSERT_TRUE(readers.Add().ok());
+  ASSERT_TRUE(readers.Add().ok());
+  EXPECT_THAT(readers.Add().error_message(), HasSubstr("limits.queries"));
+  {
+    v1::ReadLatestRequest request;
+    request.mutable_tags()->add_ids(tag);
+    v1::ReadLatestResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = server.query().ReadLatest(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+  {
+    v1::ReadAtTimesRequest request;
+    request.mutable_tags()->add_ids(tag);
+    request.add_times(kNow);
+    v1::ReadAtTimesResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = server.query().ReadAtTimes(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+  v1::GetStatusResponse state;
+  grpc::ClientContext status_context;
+  EXPECT_TRUE(server.admin().GetStatus(&status_context, {}, &state).ok());
+  EXPECT_EQ(state.queries_running(), 2u);
+  v1::ListTagsRequest list;
+  v1::ListTagsResponse tags;
+  grpc::ClientContext list_context;
+  EXPECT_TRUE(server.tags().ListTags(&list_context, list, &tags).ok());
+}
+
+TEST(QueryPlacesTest, OneClientDoesNotTakeAllPlaces) {
+  Config config;
+  config.limits.queries = 4;
+  config.limits.queries_per_peer = 2;
+  TestServer server(config);
+  const uint32_t tag = CreateLargeTag(server);
+  SlowReads greedy(server, "127.0.0.2", tag), modest(server, "127.0.0.3", tag);
+  ASSERT_TRUE(greedy.Add().ok());
+  ASSERT_TRUE(greedy.Add().ok());
+  const grpc::Status status = greedy.Add();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("limits.queries_per_peer"));
+  EXPECT_TRUE(modest.Add().ok());
+  EXPECT_THAT(server.Metrics(), HasSubstr("historian_refusals_total{limit=\"limits.queries_per_peer\"} 1"));
+}
+
 TEST(ReadRawTest, CancelledReadFreesItsSlot) {
   Config config;
   config.limits.queries = 1;

@@ -189,7 +189,9 @@ class ReadPlanTest : public testing::Test {
   StreamRegistry streams_;
   ClockWatch clock_watch_{clock_};
   CallMemory call_memory_{uint64_t{128} << 20, [](absl::AnyInvocable<void()> ready) { ready(); }};
-  ServiceEnv env_{archive_, config_, clock_, metrics_, *log_, pool_, streams_, clock_watch_, call_memory_};
+  PeerCounts queries_, short_queries_;
+  ServiceEnv env_{archive_, config_,      clock_,       metrics_, *log_,         pool_,
+                  streams_, clock_watch_, call_memory_, queries_, short_queries_};
   std::vector<TagId> ids_;
 };
 

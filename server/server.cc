@@ -10,20 +10,26 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "server/admin_service.h"
 #include "server/clock_watch.h"
+#include "server/grpc_door.h"
 #include "server/http_server.h"
 #include "server/ingest_service.h"
 #include "server/metrics.h"
+#include "server/peer.h"
+#include "server/process.h"
 #include "server/query_service.h"
 #include "server/retention_service.h"
+#include "server/self_probe.h"
 #include "server/service_env.h"
 #include "server/tags_service.h"
 #include "server/tls.h"
@@ -75,11 +81,13 @@ void UseGrpcPluginsOnce() {
 
 class Server::Impl {
  public:
-  Impl(const Config& config, const Clock& clock, Log& log)
+  Impl(const Config& config, const Clock& clock, Log& log, OnFailure on_failure)
       : config_(config),
         clock_(clock),
         log_(log),
+        on_failure_(std::move(on_failure)),
         clock_watch_(clock),
+        busy_(boost::asio::make_work_guard(context_)),
         tick_(context_),
         pool_(PoolThreads(),
               PoolThreads() + static_cast<int>(std::min<uint64_t>(config.limits.queries, kMoreThreadsMax))),
@@ -93,8 +101,20 @@ class Server::Impl {
 
   absl::Status Start(const OpenStore& open_store) {
     const MonotonicTime begin = MonotonicTime::Now();
-    ASSIGN_OR_RETURN(http_, HttpServer::Listen(context_, config_.http.listen,
-                                               [this](absl::string_view path) { return AnswerHttp(path); }));
+    ASSIGN_OR_RETURN(
+        http_,
+        HttpServer::Listen(
+            context_, config_.http.listen,
+            {.answer = [this](absl::string_view path) { return AnswerHttp(path); },
+             .is_quick = [](absl::string_view path) { return path == "/healthz" || path == "/readyz"; }},
+            {.shed = [this] { metrics_.CountHttpShed(); },
+             .failed =
+                 [this](const boost::system::error_code& error) {
+                   metrics_.CountAcceptFailure();
+                   log_.WriteLimited(LogLevel::kError, "accept_failed", "http",
+                                     {{"listener", "http"}, {"message", error.message()}});
+                 },
+             .dead = [this](const absl::Status& why) { Fail("http.listen", why); }}));
     http_address_ = Address(config_.http.listen, http_->port());
     http_thread_ = std::thread([this] { context_.run(); });
     log_.Info("starting", {{"version", kVersion}, {"data_dir", config_.data_dir}, {"http", http_address_}});
@@ -107,8 +127,8 @@ class Server::Impl {
     if (!archive.ok()) return Annotate(archive.status(), "opening the archive");
     archive_ = *std::move(archive);
     archive_open_.store(archive_.get());
-    env_.emplace(
-        ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_, clock_watch_, call_memory_});
+    env_.emplace(ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_, clock_watch_,
+                            call_memory_, queries_of_peers_, short_queries_of_peers_});
     ingest_.emplace(*env_);
     tags_.emplace(*env_);
     query_.emplace(*env_);
@@ -117,6 +137,16 @@ class Server::Impl {
     RETURN_IF_ERROR(StartGrpc(std::move(credentials)));
 
     Tick();
+    probe_.emplace(
+        context_,
+        SelfProbe::Options{.to = door_->OwnEndpoint(),
+                           .tls = !config_.tls.cert.empty(),
+                           .interval = config_.limits.probe_interval,
+                           .timeout = config_.limits.probe_interval,
+                           .announce = [this](unsigned short port) { door_->ExpectOwn(port); },
+                           .failed = [this](const absl::Status& why, bool again) { NoteProbe(why, again); }});
+    boost::asio::post(context_, [this] { probe_->Start(); });
+    serving_ = true;
     ready_.store(true);
     grpc_->GetHealthCheckService()->SetServingStatus(true);
     log_.Info("started", {{"grpc", grpc_address_},
@@ -133,8 +163,11 @@ class Server::Impl {
   absl::Status Stop() {
     stopped_ = true;
     const MonotonicTime begin = MonotonicTime::Now();
-    const bool was_ready = ready_.exchange(false);
-    if (was_ready) log_.Info("stopping", {});
+    ready_.store(false);
+    const bool was_serving = std::exchange(serving_, false);
+    if (was_serving) log_.Info("stopping", {});
+    OnHttpThread([this] { probe_.reset(); });
+    if (door_ != nullptr) door_->Stop();
     if (grpc_ != nullptr) {
       if (auto* health = grpc_->GetHealthCheckService()) health->SetServingStatus(false);
       admin_->Stop();
@@ -145,7 +178,7 @@ class Server::Impl {
     }
     pool_.Join();
     absl::Status status;
-    if (was_ready) {
+    if (was_serving) {
       const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal();
       if (sealed.ok()) {
         log_.Info("sealed_on_stop",
@@ -162,7 +195,7 @@ class Server::Impl {
     // more.
     archive_open_.store(nullptr);
     archive_.reset();
-    if (was_ready)
+    if (was_serving)
       log_.Info("stopped", {{"took_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin)}});
     return status;
   }
@@ -174,16 +207,30 @@ class Server::Impl {
  private:
   absl::Status StartGrpc(std::shared_ptr<grpc::ServerCredentials> credentials) {
     UseGrpcPluginsOnce();
+    const uint64_t connections = ConnectionsMax();
+    ASSIGN_OR_RETURN(
+        door_,
+        GrpcDoor::Open({.listen = config_.grpc.listen,
+                        .tls = !config_.tls.cert.empty(),
+                        .connections = connections,
+                        // As large a part of fewer ones.
+                        .per_peer = std::max<uint64_t>(1, config_.limits.connections_per_peer * connections /
+                                                              config_.limits.connections),
+                        .hello_time = config_.limits.hello_time,
+                        .dead = [this](const absl::Status& why) { Fail("grpc.listen", why); }},
+                       metrics_, log_));
     grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort(config_.grpc.listen, std::move(credentials), &port);
+    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_to =
+        builder.experimental().AddExternalConnectionAcceptor(
+            grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, std::move(credentials));
     // Twice the limit, so that a frame above it is answered by us, with the limit's name; gRPC cuts off the
     // rest.
     builder.SetMaxReceiveMessageSize(
         static_cast<int>(std::min<uint64_t>(2 * config_.limits.message_bytes, uint64_t{INT_MAX})));
     builder.SetMaxSendMessageSize(-1);
-    // Two servers on one port would share its clients at random.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    // For TLS and HTTP/2's settings, of connections whose client has said its first words.
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                               static_cast<int>(absl::ToInt64Milliseconds(config_.limits.hello_time)));
     // Finds out about peers that went away without a word, so that their streams do not stay.
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
@@ -206,13 +253,59 @@ class Server::Impl {
     builder.RegisterService(&*admin_);
     builder.RegisterService(&*retention_);
     grpc_ = builder.BuildAndStart();
-    if (grpc_ == nullptr || port == 0) {
-      return absl::FailedPreconditionError(absl::StrCat("grpc.listen: cannot listen on ", config_.grpc.listen,
-                                                        ": it is in use, or not an address of this machine"));
-    }
+    if (grpc_ == nullptr) return absl::InternalError("gRPC did not start");
     grpc_->GetHealthCheckService()->SetServingStatus(false);
-    grpc_address_ = Address(config_.grpc.listen, port);
+    grpc_address_ = Address(config_.grpc.listen, door_->port());
+    door_->Start(std::move(connections_to));
     return absl::OkStatus();
+  }
+
+  // Half of the descriptors are for the store's files (see rocksdb_tuning.cc). Of the others, three quarters are for
+  // connections to gRPC: four fifths of these for those that it has, one for those that it has not yet.
+  uint64_t ConnectionsMax() {
+    const uint64_t descriptors = DescriptorLimit();
+    const uint64_t most = std::max<uint64_t>(descriptors / 8 * 3 / 5 * 4, 8);
+    if (most >= config_.limits.connections) return config_.limits.connections;
+    log_.Warning(
+        "descriptors_few",
+        {{"descriptors", descriptors},
+         {"connections", most},
+         {"limits.connections", config_.limits.connections},
+         {"reason",
+          "the process may open too few files for as many connections as are configured; raise the hard "
+          "limit (ulimit -Hn, LimitNOFILE= of systemd)"}});
+    return most;
+  }
+
+  // Nobody reaches one of our ports any more.
+  void Fail(absl::string_view setting, const absl::Status& why) {
+    if (stopped_.load() || failed_.exchange(true)) return;
+    ready_.store(false);
+    log_.Error("unreachable", {{"port", setting},
+                               {"message", why.message()},
+                               {"consequence", "the server ends, so that it can be started anew"}});
+    if (on_failure_) on_failure_();
+  }
+
+  void NoteProbe(const absl::Status& why, bool again) {
+    if (again) {
+      Fail("grpc.listen", absl::UnavailableError(absl::StrCat(
+                              "two probes of our own in a row were not answered: ", why.message())));
+    } else if (!stopped_.load()) {
+      log_.Warning(
+          "probe_failed",
+          {{"grpc", grpc_address_}, {"message", why.message()}, {"consequence", "another one is made"}});
+    }
+  }
+
+  void OnHttpThread(std::function<void()> work) {
+    if (!http_thread_.joinable()) return;
+    absl::Notification done;
+    boost::asio::post(context_, [&] {
+      work();
+      done.Notify();
+    });
+    done.WaitForNotification();
   }
 
   void WarnOfOpenDoors() {
@@ -267,14 +360,17 @@ class Server::Impl {
 
   HttpAnswer AnswerHttp(absl::string_view path) {
     const bool ready = ready_.load();
+    if (path == "/healthz" && failed_.load()) return {.status = 503, .body = "unreachable\n"};
     if (path == "/healthz") return {.body = "ok\n"};
     if (path == "/readyz") {
       if (ready) return {.body = "ready\n"};
-      return {.status = 503, .body = stopped_ ? "stopping\n" : "starting\n"};
+      return {.status = 503, .body = failed_ ? "unreachable\n" : stopped_ ? "stopping\n" : "starting\n"};
     }
     if (path == "/metrics") {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-              .body = metrics_.Render(archive_open_.load(), ready)};
+              .body = metrics_.Render(
+                  archive_open_.load(), ready,
+                  {.log_lines_dropped = log_.lines_dropped(), .descriptors_max = DescriptorLimit()})};
     }
     return {.status = 404, .body = "not found; there are /healthz, /readyz and /metrics\n"};
   }
@@ -282,16 +378,23 @@ class Server::Impl {
   const Config config_;
   const Clock& clock_;
   Log& log_;
+  const OnFailure on_failure_;
   Metrics metrics_;
   StreamRegistry streams_;
   ClockWatch clock_watch_;
+  PeerCounts queries_of_peers_;
+  PeerCounts short_queries_of_peers_;
+  bool serving_ = false;  // From the end of Start to Stop.
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopped_{false};
+  std::atomic<bool> failed_{false};
 
-  // The HTTP thread: HTTP and the tick.
+  // The HTTP thread: HTTP, the tick and the probe.
   boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_;
   boost::asio::steady_timer tick_;
   std::unique_ptr<HttpServer> http_;
+  std::optional<SelfProbe> probe_;
   std::thread http_thread_;
 
   WorkPool pool_;
@@ -304,6 +407,7 @@ class Server::Impl {
   std::optional<QueryService> query_;
   std::optional<AdminService> admin_;
   std::optional<RetentionService> retention_;
+  std::unique_ptr<GrpcDoor> door_;
   std::unique_ptr<grpc::Server> grpc_;
   std::string grpc_address_;
   std::string http_address_;
@@ -315,8 +419,8 @@ class Server::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config, OpenStore open_store,
-                                                      const Clock& clock, Log& log) {
-  auto impl = std::make_unique<Impl>(config, clock, log);
+                                                      const Clock& clock, Log& log, OnFailure on_failure) {
+  auto impl = std::make_unique<Impl>(config, clock, log, std::move(on_failure));
   RETURN_IF_ERROR(impl->Start(open_store));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

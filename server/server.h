@@ -4,6 +4,7 @@
 // have it too.
 //
 //   start   HTTP (alive, not ready) -> store -> archive, its journal replayed -> gRPC -> ready
+//   fail    a port is no longer heard (server/grpc_door.h, self_probe.h) -> not ready -> on_failure
 //   stop    not ready -> write streams acknowledge and end with UNAVAILABLE -> calls finish, for kDrain at
 //           most, then they are cancelled -> seal -> close
 //
@@ -33,10 +34,15 @@ class Server {
  public:
   using OpenStore = std::function<absl::StatusOr<std::unique_ptr<kv::Store>>()>;
 
+  // Called when clients can no longer reach the server, so that it must be started anew. Once, on any thread, which
+  // must not stop the server itself.
+  using OnFailure = std::function<void()>;
+
   // Returns a server that is serving. The configuration must have no mistakes; clock and log must outlive the
   // server. Errors: those of the store, the archive, the certificates and of listening; each says which.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Config& config, OpenStore open_store,
-                                                       const Clock& clock, Log& log);
+                                                       const Clock& clock, Log& log,
+                                                       OnFailure on_failure = nullptr);
   // Stops, if Stop() was not called.
   ~Server();
 

@@ -7,12 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "grpcpp/generic/generic_stub.h"
@@ -261,20 +255,6 @@ TEST(HealthTest, StandardServiceSaysServing) {
 
 // ---- HTTP
 
-// Sends the text, returns all that comes until the server closes.
-std::string Http(const std::string& address, const std::string& text) {
-  boost::asio::io_context context;
-  boost::asio::ip::tcp::socket socket(context);
-  const size_t colon = address.rfind(':');
-  boost::asio::ip::tcp::resolver resolver(context);
-  boost::asio::connect(socket, resolver.resolve(address.substr(0, colon), address.substr(colon + 1)));
-  boost::system::error_code error;
-  boost::asio::write(socket, boost::asio::buffer(text), error);
-  std::string answer;
-  boost::asio::read(socket, boost::asio::dynamic_buffer(answer), error);
-  return answer;
-}
-
 std::string Get(const std::string& path, const std::string& more = "") {
   return absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", more, "\r\n");
 }
@@ -284,19 +264,19 @@ TEST(HttpTest, AnswersProbesMetricsAndNothingElse) {
   const uint32_t tag = server.Create("plant/flow");
   server.Store(tag, {{kNow, 1}});
   const std::string address = server.server().http_address();
-  EXPECT_THAT(Http(address, Get("/healthz")), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(Http(address, Get("/readyz?probe=1")), HasSubstr("\r\n\r\nready\n"));
-  EXPECT_THAT(Http(address, Get("/secret")), StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(Http(address, Get("/healthz", absl::StrCat("X: ", std::string(9000, 'x'), "\r\n"))),
+  EXPECT_THAT(TcpExchange(address, Get("/healthz")), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(TcpExchange(address, Get("/readyz?probe=1")), HasSubstr("\r\n\r\nready\n"));
+  EXPECT_THAT(TcpExchange(address, Get("/secret")), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(TcpExchange(address, Get("/healthz", absl::StrCat("X: ", std::string(9000, 'x'), "\r\n"))),
               StartsWith("HTTP/1.1 431"));
-  EXPECT_THAT(Http(address, "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+  EXPECT_THAT(TcpExchange(address, "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
               StartsWith("HTTP/1.1 405"));
-  EXPECT_THAT(Http(address, "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"),
+  EXPECT_THAT(TcpExchange(address, "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"),
               StartsWith("HTTP/1.1 413"));
-  EXPECT_THAT(Http(address, "no request at all\r\n\r\n"), StartsWith("HTTP/1.1 400"));
-  EXPECT_THAT(Http(address, "HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+  EXPECT_THAT(TcpExchange(address, "no request at all\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(TcpExchange(address, "HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
               Not(HasSubstr("ok\n")));
-  const std::string metrics = Http(address, Get("/metrics"));
+  const std::string metrics = TcpExchange(address, Get("/metrics"));
   for (const char* line :
        {"historian_samples_stored_total 1\n", "historian_ack_seconds_count 1\n", "historian_tags 1\n",
         "historian_ready 1\n", "historian_calls_total{code=\"OK\",method=\"WriteOnce\"} 1\n",
@@ -358,6 +338,7 @@ TEST(ServerTest, ListeningBeyondLoopbackInPlainTextIsWarnedOf) {
   auto server = Server::Start(
       config, [] { return kv::NewMemoryStore(); }, clock, **log);
   ASSERT_TRUE(server.ok()) << server.status();
+  ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
   std::ifstream in(file);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   EXPECT_THAT(text, HasSubstr("\"event\":\"listening_without_tls\",\"grpc\":\"0.0.0.0:0\""));

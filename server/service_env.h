@@ -9,6 +9,7 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/peer.h"
 #include "server/stream_registry.h"
 #include "server/work_pool.h"
 #include "storage/archive/archive.h"
@@ -28,6 +29,9 @@ struct ServiceEnv {
   StreamRegistry& streams;
   ClockWatch& clock_watch;
   CallMemory& call_memory;
+  // Queries of each peer that are running.
+  PeerCounts& queries_of_peers;
+  PeerCounts& short_queries_of_peers;
 };
 
 }  // namespace historian::server

@@ -4,7 +4,15 @@
 #include <fstream>
 #include <sstream>
 
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "grpcpp/create_channel_posix.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "storage/model/check.h"
 
@@ -51,16 +59,36 @@ void TestServer::Restart() {
 }
 
 std::string TestServer::LogText() const {
+  EXPECT_TRUE(log_->Flush(absl::Seconds(10)));
   std::ifstream in(log_file_);
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
 }
 
+std::string TestServer::Metrics() const {
+  return TcpExchange(server_->http_address(),
+                     "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+}
+
 std::shared_ptr<grpc::Channel> TestServer::NewChannel(grpc::ChannelArguments arguments) {
   arguments.SetMaxReceiveMessageSize(INT_MAX);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // A connection of its own.
   return grpc::CreateCustomChannel(server_->grpc_address(), grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::shared_ptr<grpc::Channel> TestServer::NewChannelFrom(const std::string& address,
+                                                          grpc::ChannelArguments arguments) {
+  const std::string& to = server_->grpc_address();
+  int port = 0;
+  HISTORIAN_CHECK(absl::SimpleAtoi(to.substr(to.rfind(':') + 1), &port));
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::socket socket(context, boost::asio::ip::tcp::v4());
+  socket.bind({boost::asio::ip::make_address(address), 0});
+  socket.connect({boost::asio::ip::address_v4::loopback(), static_cast<unsigned short>(port)});
+  socket.native_non_blocking(true);
+  arguments.SetMaxReceiveMessageSize(INT_MAX);
+  return grpc::CreateCustomInsecureChannelFromFd(to, socket.release(), arguments);
 }
 
 uint32_t TestServer::Create(const std::string& name, v1::ValueType type) {
@@ -99,6 +127,19 @@ v1::WriteAck TestServer::WriteFrame(const v1::Frame& frame) {
   const grpc::Status status = ingest_->WriteOnce(&context, request, &ack);
   EXPECT_TRUE(status.ok()) << status.error_message();
   return ack;
+}
+
+std::string TcpExchange(const std::string& address, const std::string& text) {
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::socket socket(context);
+  const size_t colon = address.rfind(':');
+  boost::asio::ip::tcp::resolver resolver(context);
+  boost::asio::connect(socket, resolver.resolve(address.substr(0, colon), address.substr(colon + 1)));
+  boost::system::error_code error;
+  boost::asio::write(socket, boost::asio::buffer(text), error);
+  std::string answer;
+  boost::asio::read(socket, boost::asio::dynamic_buffer(answer), error);
+  return answer;
 }
 
 void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, v1::Frame* frame) {

@@ -43,8 +43,13 @@ class TestServer {
   Server& server() { return *server_; }
   SimulatedClock& clock() { return clock_; }
   std::string LogText() const;
+  // What /metrics says.
+  std::string Metrics() const;
 
   std::shared_ptr<grpc::Channel> NewChannel(grpc::ChannelArguments arguments = {});
+  // A channel whose one connection comes from this address, such as 127.0.0.2.
+  std::shared_ptr<grpc::Channel> NewChannelFrom(const std::string& address,
+                                                grpc::ChannelArguments arguments = {});
   v1::Ingest::Stub& ingest() { return *ingest_; }
   v1::Tags::Stub& tags() { return *tags_; }
   v1::Query::Stub& query() { return *query_; }
@@ -75,6 +80,9 @@ class TestServer {
   std::unique_ptr<v1::Retention::Stub> retention_;
   int producers_ = 0;
 };
+
+// Connects to HOST:PORT, sends the text and returns all that comes until the server closes.
+std::string TcpExchange(const std::string& address, const std::string& text);
 
 // Adds a column of float64 samples, given as (time, value) pairs.
 void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, v1::Frame* frame);

@@ -28,6 +28,7 @@ TEST(WatcherTest, LogsEachChangeOnce) {
   stats.damage = {"tag 7: page at 5"};
   watcher.Look(stats);
   watcher.Look(stats);
+  ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
   std::ifstream in(file);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   int lines = 0;
@@ -50,6 +51,7 @@ TEST(WatcherTest, LogsAFailureThatWasOverBeforeItLooked) {
   stats.last_write_failure = absl::UnavailableError("the journal cannot be written");
   watcher.Look(stats);
   watcher.Look(stats);
+  ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
   std::ifstream in(file);
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   int lines = 0;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/message_memory.h"
+#include "server/peer.h"
 #include "server/status.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
@@ -41,8 +42,36 @@ absl::Status CheckProducerName(absl::string_view name) {
   return absl::OkStatus();
 }
 
-WriteStream::WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context)
-    : owner_(owner), env_(env), peer_(context->peer()), memory_(env.call_memory), context_(context) {}
+const char* StreamEndName(StreamEnd end) {
+  switch (end) {
+    case StreamEnd::kFinished:
+      return "finished";
+    case StreamEnd::kCancelled:
+      return "cancelled";
+    case StreamEnd::kFenced:
+      return "fenced";
+    case StreamEnd::kUnnamed:
+      return "unnamed";
+    case StreamEnd::kInvalid:
+      return "invalid";
+    case StreamEnd::kFailed:
+      return "failed";
+    case StreamEnd::kIdle:
+      return "idle";
+    case StreamEnd::kStopping:
+      return "stopping";
+  }
+  return "";
+}
+
+WriteStream::WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context,
+                         uint64_t number)
+    : owner_(owner),
+      env_(env),
+      peer_(context->peer()),
+      number_(number),
+      memory_(env.call_memory),
+      context_(context) {}
 
 void WriteStream::Start() {
   env_.streams.Add(shared_from_this());
@@ -51,15 +80,16 @@ void WriteStream::Start() {
   Advance();
 }
 
-void WriteStream::End(const absl::Status& status) {
+void WriteStream::End(const absl::Status& status, StreamEnd why) {
   absl::MutexLock lock(&mu_);
-  EndLocked(status);
+  EndLocked(status, why);
   Advance();
 }
 
-void WriteStream::EndLocked(const absl::Status& status) {
+void WriteStream::EndLocked(const absl::Status& status, StreamEnd why) {
   if (end_.has_value()) return;
   end_ = status;
+  why_ = why;
   ended_at_ = MonotonicTime::Now();
 }
 
@@ -71,7 +101,7 @@ void WriteStream::OnReadDone(bool ok) {
   {
     // The writer half-closed, or is gone: OnCancel tells.
     absl::MutexLock lock(&mu_);
-    EndLocked(absl::OkStatus());
+    EndLocked(absl::OkStatus(), StreamEnd::kFinished);
   }
   OnTaken(absl::OkStatus());
 }
@@ -105,14 +135,16 @@ void WriteStream::OnTaken(const absl::Status& status) {
   memory_.Release();
   absl::MutexLock lock(&mu_);
   reading_ = false;
-  if (!status.ok()) EndLocked(status);
+  if (!status.ok()) {
+    EndLocked(status, absl::IsInvalidArgument(status) ? StreamEnd::kInvalid : StreamEnd::kFailed);
+  }
   Advance();
 }
 
 void WriteStream::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mu_);
   sending_ = false;
-  if (!ok) EndLocked(absl::CancelledError("the writer is gone"));
+  if (!ok) EndLocked(absl::CancelledError("the writer is gone"), StreamEnd::kCancelled);
   Advance();
 }
 
@@ -121,12 +153,15 @@ void WriteStream::OnCancel() {
   if (finished_) return;
   finished_ = true;
   over_.store(true);
-  EndLocked(absl::CancelledError("the writer is gone"));
+  // A half-closed one that did not wait for its last ack is not finished.
+  if (end_.has_value() && why_ == StreamEnd::kFinished) end_.reset();
+  EndLocked(absl::CancelledError("the writer is gone"), StreamEnd::kCancelled);
   Finish(ToGrpcStatus(absl::CancelledError("the writer cancelled the stream")));
 }
 
 void WriteStream::OnDone() {
   env_.streams.Remove(this);
+  NoteEnd();
   owner_.Release(name_, this);
   // Let go of after the lock. Frames in flight may still hold it.
   std::shared_ptr<WriteStream> self;
@@ -138,9 +173,44 @@ void WriteStream::OnDone() {
 
 void WriteStream::EndIfIdle(MonotonicTime now) {
   absl::MutexLock lock(&mu_);
-  if (context_ == nullptr || !end_.has_value() || frames_in_flight_ > 0) return;
+  if (context_ == nullptr) return;
+  const absl::Duration naming_time = env_.config.limits.naming_time;
+  if (!named_ && !end_.has_value() && now - opened_at_ >= naming_time) {
+    EndLocked(absl::DeadlineExceededError(absl::StrCat("the stream named no producer within ",
+                                                       absl::FormatDuration(naming_time), ": it was ended")),
+              StreamEnd::kUnnamed);
+    Advance();
+    return;
+  }
+  if (!end_.has_value() || frames_in_flight_ > 0) return;
   // It is over, and the writer does not take the last ack or the status.
-  if (now - ended_at_ >= env_.config.limits.reader_idle) context_->TryCancel();
+  if (now - ended_at_ >= env_.config.limits.reader_idle) {
+    if (why_ == StreamEnd::kFinished) why_ = StreamEnd::kIdle;
+    context_->TryCancel();
+  }
+}
+
+void WriteStream::NoteEnd() {
+  absl::Status status;
+  StreamEnd why;
+  {
+    absl::MutexLock lock(&mu_);
+    status = end_.value_or(absl::CancelledError("the writer is gone"));
+    why = why_;
+  }
+  const absl::string_view address = PeerAddress(peer_);
+  const char* reason = StreamEndName(why);
+  env_.metrics.CountStreamEnd(reason, address, status);
+  if (why == StreamEnd::kFenced) return;  // Whoever fenced it off has logged it.
+  const bool ordinary =
+      why == StreamEnd::kFinished || why == StreamEnd::kCancelled || why == StreamEnd::kStopping;
+  env_.log.WriteLimited(ordinary ? LogLevel::kDebug : LogLevel::kWarning, "write_stream_ended",
+                        absl::StrCat(reason, " ", address),
+                        {{"reason", reason},
+                         {"peer", peer_},
+                         {"producer", name_},
+                         {"last_frame", last_sequence_},
+                         {"message", status.message()}});
 }
 
 absl::Status WriteStream::ParseIncoming() {
@@ -174,6 +244,10 @@ void WriteStream::Take() {
     status = CheckProducerName(request_->producer());
     if (status.ok()) {
       name_ = request_->producer();
+      {
+        absl::MutexLock lock(&mu_);
+        named_ = true;
+      }
       status = owner_.Claim(name_, shared_from_this());
       if (status.ok()) return;  // Goes on in OnOpened.
     }
@@ -270,7 +344,8 @@ void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, MonotonicTime rece
   bytes_in_flight_ -= bytes;
   if (result.ok()) KeepSpent(std::move(result->spent));
   if (!result.ok()) {
-    EndLocked(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name_, "'")));
+    EndLocked(Annotate(result.status(), absl::StrCat("frame ", sequence, " of producer '", name_, "'")),
+              StreamEnd::kFailed);
   } else {
     has_pending_ = true;
     pending_.set_acknowledged(std::max<uint64_t>(pending_.acknowledged(), sequence));

@@ -7,8 +7,8 @@
 //                                         -> OnTaken    only then the next message is read: not before the
 //                                                       archive has memory for this one
 //   acks     pending_, gathered while another is being sent
-//   end      end_ is set once: half-closed, an error, the server stops. Then nothing more is read, what is in
-//            flight is awaited, the last ack is sent, and the status follows it.
+//   end      end_ is set once: half-closed, an error, the server stops, or no producer was named in time. Then
+//            nothing more is read, what is in flight is awaited, the last ack is sent, and the status follows it.
 #ifndef HISTORIAN_SERVER_WRITE_STREAM_H_
 #define HISTORIAN_SERVER_WRITE_STREAM_H_
 
@@ -32,6 +32,19 @@
 namespace historian::server {
 
 class WriteStream;
+
+// Why a stream ended. Metrics and the log have the names.
+enum class StreamEnd {
+  kFinished,   // The writer half-closed it, and everything is acknowledged.
+  kCancelled,  // The writer is gone.
+  kFenced,     // Another stream of its producer was opened.
+  kUnnamed,    // It named no producer in time, or gave way to another stream before it did.
+  kInvalid,    // A message was not what the contract says.
+  kFailed,     // A frame could not be stored.
+  kIdle,       // It was over, and the writer did not take the status.
+  kStopping,   // The server stops.
+};
+const char* StreamEndName(StreamEnd end);
 
 // What a stream asks of the service that it belongs to.
 class WriteStreamOwner {
@@ -57,12 +70,15 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
                           public IdleStream,
                           public std::enable_shared_from_this<WriteStream> {
  public:
-  WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context);
+  // Streams are numbered as they are opened.
+  WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context,
+              uint64_t number);
 
   void Start();
   // Ends the stream with this status once nothing is in flight. Only the first status counts.
-  void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  void End(const absl::Status& status, StreamEnd why) ABSL_LOCKS_EXCLUDED(mu_);
   const std::string& peer() const { return peer_; }
+  uint64_t number() const { return number_; }
   // True once the stream was given its status. Its client may see that before gRPC calls OnDone.
   bool over() const { return over_.load(); }
 
@@ -91,13 +107,17 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   // Keeps the memory of a stored frame for the next ones.
   void KeepSpent(Frame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndLocked(const absl::Status& status, StreamEnd why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Counts and logs how it ended.
+  void NoteEnd() ABSL_LOCKS_EXCLUDED(mu_);
   // Does whatever can be done next: reads, sends an ack, or finishes.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   WriteStreamOwner& owner_;
   ServiceEnv& env_;
   const std::string peer_;
+  const uint64_t number_;
+  const MonotonicTime opened_at_ = MonotonicTime::Now();
 
   std::atomic<bool> over_{false};
 
@@ -118,7 +138,9 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   bool reading_ ABSL_GUARDED_BY(mu_) = false;                  // From the start of a read until OnTaken.
   bool sending_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  bool named_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
+  StreamEnd why_ ABSL_GUARDED_BY(mu_) = StreamEnd::kCancelled;  // Of end_.
   MonotonicTime ended_at_ ABSL_GUARDED_BY(mu_);
   uint64_t frames_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t bytes_in_flight_ ABSL_GUARDED_BY(mu_) = 0;

@@ -27,7 +27,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HEAVY = ['absl/status/statusor.h', 'absl/strings/str_cat.h', 'absl/synchronization/mutex.h', 'benchmark/benchmark.h',
          'boost/asio.hpp', 'boost/asio/io_context.hpp', 'boost/beast/http.hpp', 'CLI/CLI.hpp', 'gmock/gmock.h',
          'google/protobuf/message.h', 'grpcpp/grpcpp.h', 'grpcpp/server_context.h', 'grpcpp/support/client_callback.h',
-         'gtest/gtest.h', 'rocksdb/db.h', 'spdlog/spdlog.h', 'toml.hpp', 'prometheus/registry.h']
+         'gtest/gtest.h', 'rocksdb/db.h', 'toml.hpp', 'prometheus/registry.h']
 
 
 def actions(profile):

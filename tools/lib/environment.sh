@@ -8,8 +8,8 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PACKAGES=(
   bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   g++ git python3
-  libabsl-dev libboost-dev libcli11-dev libfmt-dev libgoogle-perftools-dev libgrpc++-dev libprotobuf-dev librocksdb-dev
-  libspdlog-dev libssl-dev libtoml11-dev libxxhash-dev libzstd-dev prometheus-cpp-dev
+  libabsl-dev libboost-dev libcli11-dev libgoogle-perftools-dev libgrpc++-dev libprotobuf-dev librocksdb-dev
+  libssl-dev libtoml11-dev libxxhash-dev libzstd-dev prometheus-cpp-dev
   protobuf-compiler protobuf-compiler-grpc
   libbenchmark-dev libgmock-dev libgtest-dev
   openssl tzdata

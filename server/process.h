@@ -1,0 +1,28 @@
+// File: server/process.h
+//
+// What the process asks of the system when it starts.
+#ifndef HISTORIAN_SERVER_PROCESS_H_
+#define HISTORIAN_SERVER_PROCESS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "server/log.h"
+
+namespace historian::server {
+
+// Raises the number of files that the process may have open to the most that it may ask for.
+void RaiseDescriptorLimit();
+// Returns how many files the process may have open.
+uint64_t DescriptorLimit();
+
+// New files are for their owner and read by the group: 0640, directories 0750. Writing to a pipe that nobody reads is an
+// error, not the end of the process.
+void SetUpFilesAndSignals();
+
+// Warns if the data directory exists and others than its owner and group may enter it.
+void WarnOfOpenDirectory(const std::string& data_dir, Log& log);
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_PROCESS_H_
