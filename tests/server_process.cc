@@ -12,6 +12,24 @@
 
 namespace historian::testing {
 
+namespace {
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// A program that becomes `binary` with fewer descriptors.
+std::string WithDescriptors(const std::string& binary, int descriptors, const std::string& script) {
+  std::ofstream(script) << "#!/bin/sh\nulimit -n " << descriptors << "\nexec '" << binary << "' \"$@\"\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  return script;
+}
+
+}  // namespace
+
 std::string ScratchDirectory(absl::string_view name) {
   static int count = 0;
   const std::string path = absl::StrCat(::testing::TempDir(), name, ".", getpid(), ".", ++count);
@@ -21,20 +39,26 @@ std::string ScratchDirectory(absl::string_view name) {
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Options& options) {
   auto server = std::unique_ptr<ServerProcess>(new ServerProcess());
-  server->log_file_ = ScratchDirectory("server") + "/log";
-  absl::StatusOr<std::unique_ptr<histbench::ServerProcess>> process = histbench::ServerProcess::Start(
-      {.binary =
-           std::filesystem::absolute("server/historiand"),  // In the runfiles, where bazel starts tests.
-       .data_dir = options.data_dir,
-       .log_file = server->log_file_,
-       .grpc_listen = absl::StrCat("127.0.0.1:", options.grpc_port),
-       .flags = options.flags,
-       .environment = options.environment});
+  const std::string scratch = ScratchDirectory("server");
+  server->log_file_ = scratch + "/log";
+  // In the runfiles, where bazel starts tests.
+  std::string binary = std::filesystem::absolute("server/historiand");
+  if (options.descriptors > 0) binary = WithDescriptors(binary, options.descriptors, scratch + "/historiand");
+  absl::StatusOr<std::unique_ptr<histbench::ServerProcess>> process =
+      histbench::ServerProcess::Start({.binary = binary,
+                                       .data_dir = options.data_dir,
+                                       .log_file = server->log_file_,
+                                       .grpc_listen = absl::StrCat("127.0.0.1:", options.grpc_port),
+                                       .flags = options.flags,
+                                       .environment = options.environment});
   if (!process.ok()) {
     return absl::Status(process.status().code(),
                         absl::StrCat(process.status().message(), "\n", server->LogTail()));
   }
   server->process_ = *std::move(process);
+  const std::string ports = ReadAll(absl::StrCat(options.data_dir, ".ports"));
+  const size_t http = ports.find("http=") + 5;
+  server->http_address_ = ports.substr(http, ports.find('\n', http) - http);
   return server;
 }
 
@@ -43,11 +67,10 @@ int ServerProcess::grpc_port() const {
   return absl::SimpleAtoi(target().substr(target().rfind(':') + 1), &port) ? port : 0;
 }
 
+std::string ServerProcess::LogText() const { return ReadAll(log_file_); }
+
 std::string ServerProcess::LogTail() const {
-  std::ifstream file(log_file_);
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string log = text.str();
+  const std::string log = LogText();
   return log.size() > 4000 ? log.substr(log.size() - 4000) : log;
 }
 

@@ -24,6 +24,7 @@ class ServerProcess {
     int grpc_port = 0;  // 0: a free one.
     std::vector<std::string> flags;
     std::vector<std::string> environment = {};  // NAME=VALUE, beside the test's own.
+    int descriptors = 0;  // Files that it may have open, soft and hard; 0: as many as we.
   };
 
   // Returns when the server answers. Errors: Unavailable, it ended instead; the message has the end of its
@@ -34,6 +35,7 @@ class ServerProcess {
   const std::string& target() const { return process_->target(); }  // HOST:PORT of gRPC.
   int grpc_port() const;
   pid_t pid() const { return process_->pid(); }
+  const std::string& http_address() const { return http_address_; }  // HOST:PORT.
 
   // SIGKILL, and waits until it is gone.
   void Kill() { process_->Kill(); }
@@ -41,11 +43,14 @@ class ServerProcess {
   bool Terminate() { return process_->Stop(absl::Seconds(30)).ok(); }
   // The last of what it wrote to its log.
   std::string LogTail() const;
+  // All of it.
+  std::string LogText() const;
 
  private:
   ServerProcess() = default;
 
   std::string log_file_;
+  std::string http_address_;
   std::unique_ptr<histbench::ServerProcess> process_;
 };
 
