@@ -28,8 +28,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "grpc/support/log.h"
 #include "server/config.h"
+#include "server/grpc_log.h"
 #include "server/log.h"
 #include "server/process.h"
 #include "server/server.h"
@@ -129,24 +129,6 @@ class Ending {
   std::atomic<bool> failed_{false};
   absl::Notification ended_;
   std::thread thread_;
-};
-
-// What gRPC itself has to say goes to our log, in its form, while there is one. Clients can make it say much, such as a
-// line for each TLS handshake that fails: a line for each place in its code is enough.
-std::atomic<Log*> grpc_log{nullptr};
-
-class GrpcLog {
- public:
-  explicit GrpcLog(Log& log) {
-    grpc_log.store(&log);
-    gpr_set_log_function([](gpr_log_func_args* args) {
-      if (Log* const to = grpc_log.load()) {
-        to->WriteLimited(LogLevel::kWarning, "grpc", absl::StrCat(args->file, ":", args->line),
-                         {{"severity", gpr_log_severity_string(args->severity)}, {"message", args->message}});
-      }
-    });
-  }
-  ~GrpcLog() { grpc_log.store(nullptr); }
 };
 
 // In one step: whoever sees the file sees all of it.

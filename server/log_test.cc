@@ -19,7 +19,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
+#include "grpc/support/log.h"
 #include "gtest/gtest.h"
+#include "server/grpc_log.h"
 
 namespace historian::server {
 namespace {
@@ -190,6 +192,23 @@ TEST(LogTest, ClientsWhoMakeUpKeysCauseFewLines) {
   const std::string text = ReadAll(file);
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), Log::kLimitedMost);
   EXPECT_THAT(text, HasSubstr(" flood n=0 lines_suppressed=0\n"));
+}
+
+TEST(GrpcLogTest, WhatGrpcRepeatsIsALineAndACount) {
+  const std::string file = absl::StrCat(::testing::TempDir(), "grpc.log");
+  const auto log = Log::Open(file, "info", "text");
+  ASSERT_TRUE(log.ok()) << log.status();
+  {
+    const GrpcLog here(**log);
+    for (int i = 0; i < 1000; ++i) gpr_log(GPR_ERROR, "Handshake failed with %d", i);
+    gpr_log(GPR_ERROR, "something else");
+  }
+  gpr_log(GPR_ERROR, "nobody listens");
+  ASSERT_TRUE((*log)->Flush(kLong));
+  const std::string text = ReadAll(file);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_THAT(text, AllOf(HasSubstr(" grpc severity=E message=\"Handshake failed with 0\""),
+                          HasSubstr("message=\"something else\"")));
 }
 
 constexpr MonotonicTime kStart = MonotonicTime::FromStart(absl::Hours(1));

@@ -1,0 +1,27 @@
+#include "server/grpc_log.h"
+
+#include <atomic>
+
+#include "absl/strings/str_cat.h"
+#include "grpc/support/log.h"
+
+namespace historian::server {
+namespace {
+
+std::atomic<Log*> here{nullptr};
+
+}  // namespace
+
+GrpcLog::GrpcLog(Log& log) {
+  here.store(&log);
+  gpr_set_log_function([](gpr_log_func_args* args) {
+    Log* const to = here.load();
+    if (to == nullptr) return;
+    to->WriteLimited(LogLevel::kWarning, "grpc", absl::StrCat(args->file, ":", args->line),
+                     {{"severity", gpr_log_severity_string(args->severity)}, {"message", args->message}});
+  });
+}
+
+GrpcLog::~GrpcLog() { here.store(nullptr); }
+
+}  // namespace historian::server

@@ -1,0 +1,25 @@
+// File: server/grpc_log.h
+//
+// What gRPC itself has to say goes to our log, in its form, while one of these is there.
+//
+// Clients can make it say much, such as a line for each TLS handshake that fails, so a line for each place in its code and
+// each Log::kLimitInterval is enough.
+#ifndef HISTORIAN_SERVER_GRPC_LOG_H_
+#define HISTORIAN_SERVER_GRPC_LOG_H_
+
+#include "server/log.h"
+
+namespace historian::server {
+
+// One at a time in a process.
+class GrpcLog {
+ public:
+  explicit GrpcLog(Log& log);
+  ~GrpcLog();
+  GrpcLog(const GrpcLog&) = delete;
+  GrpcLog& operator=(const GrpcLog&) = delete;
+};
+
+}  // namespace historian::server
+
+#endif  // HISTORIAN_SERVER_GRPC_LOG_H_
