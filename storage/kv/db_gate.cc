@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "storage/model/status_macros.h"
 
 namespace historian::kv {
 namespace {
@@ -12,8 +13,9 @@ constexpr absl::Duration kReopenPatience = absl::Seconds(1);
 
 OpenDb::~OpenDb() {
   if (db == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* family : families)
-    db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+  for (rocksdb::ColumnFamilyHandle* family : families) {
+    if (family != nullptr) db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+  }
   // Everything was durable before; an error has no one left to tell.
   db->Close().PermitUncheckedError();
 }
@@ -22,25 +24,46 @@ absl::StatusOr<DbGate::Use> DbGate::Enter() {
   absl::MutexLock lock(&mutex_);
   if (open_ == nullptr) return closed_because_;
   ++users_;
-  return Use(this, open_.get());
+  return Use(this, open_);
 }
 
-void DbGate::Leave() {
+void DbGate::Leave(std::shared_ptr<OpenDb> open) {
   absl::MutexLock lock(&mutex_);
+  if (open != open_) return;  // Its last user closes it.
+  open.reset();  // Before anybody who waits for the users may go on: then nothing else holds it open.
   if (--users_ == 0) left_.SignalAll();
+}
+
+void DbGate::Use::StopCompacting() const {
+  for (rocksdb::ColumnFamilyHandle* const family : open_->families) {
+    open_->db->SetOptions(family, {{"disable_auto_compactions", "true"}}).PermitUncheckedError();
+  }
 }
 
 bool DbGate::stopped() {
   absl::MutexLock lock(&mutex_);
-  return open_ == nullptr || open_->watch->stopped();
+  return open_ == nullptr || !open_->read_only.ok() || open_->watch->stopped();
 }
 
 bool DbGate::hampered() {
   absl::MutexLock lock(&mutex_);
-  return open_ == nullptr || open_->watch->hampered();
+  return open_ == nullptr || !open_->read_only.ok() || open_->watch->hampered();
 }
 
-absl::Status DbGate::Mend(const Opener& opener) {
+absl::Status DbGate::Mend(const Opener& opener, const Opener& reader) {
+  absl::MutexLock mending(&mend_mutex_);
+  const bool is_reading = [this] {
+    absl::MutexLock lock(&mutex_);
+    return open_ != nullptr && !open_->read_only.ok();
+  }();
+  if (is_reading) {
+    absl::StatusOr<std::unique_ptr<OpenDb>> opened = opener();
+    RETURN_IF_ERROR(opened.status());
+    absl::MutexLock lock(&mutex_);
+    open_ = *std::move(opened);  // The last of its users closes the old one.
+    users_ = 0;
+    return absl::OkStatus();
+  }
   absl::MutexLock lock(&mutex_);
   const auto unused = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return users_ == 0; };
   if (!left_.AwaitFor(&mutex_, kReopenPatience, unused)) {
@@ -51,9 +74,10 @@ absl::Status DbGate::Mend(const Opener& opener) {
   if (open_ != nullptr && !open_->watch->hampered()) return absl::OkStatus();
   open_.reset();
   absl::StatusOr<std::unique_ptr<OpenDb>> opened = opener();
-  closed_because_ = opened.status();
+  const absl::Status status = closed_because_ = opened.status();
+  if (!opened.ok()) opened = reader();
   if (opened.ok()) open_ = *std::move(opened);
-  return closed_because_;
+  return status;
 }
 
 }  // namespace historian::kv

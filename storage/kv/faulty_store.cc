@@ -385,12 +385,14 @@ class FaultyStore : public Store {
     if (session_->store == nullptr) return Crashed();
     return session_->store->Get(space, key);
   }
-  std::unique_ptr<Cursor> NewCursor(Space space) override {
+  using Store::NewCursor;
+  std::unique_ptr<Cursor> NewCursor(Space space, absl::string_view end) override {
     absl::MutexLock lock(&session_->mutex);
     if (session_->store == nullptr) return std::make_unique<CrashedCursor>();
-    return std::make_unique<FaultyCursor>(session_, session_->store->NewCursor(space));
+    return std::make_unique<FaultyCursor>(session_, session_->store->NewCursor(space, end));
   }
   absl::Status Write(const Batch& batch) override {
+    RETURN_IF_ERROR(refusal());
     absl::MutexLock lock(&session_->mutex);
     session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
@@ -403,6 +405,7 @@ class FaultyStore : public Store {
     return std::make_unique<FaultyRun>(session_, std::move(run));
   }
   absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override {
+    RETURN_IF_ERROR(refusal());
     absl::MutexLock lock(&session_->mutex);
     session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
@@ -422,6 +425,7 @@ class FaultyStore : public Store {
     return session_->EndChange(fate, status);
   }
   absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) override {
+    RETURN_IF_ERROR(refusal());
     absl::MutexLock lock(&session_->mutex);
     session_->AwaitDisk();
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/false));

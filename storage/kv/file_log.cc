@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -23,6 +24,7 @@ namespace {
 constexpr absl::string_view kSuffix = ".seg";
 constexpr absl::string_view kUnfinishedSuffix = ".seg.new";
 constexpr size_t kDigits = 20;
+constexpr char kSyncedName[] = "/SYNCED";
 
 absl::StatusOr<std::vector<std::string>> FileNames(const std::string& directory) {
   DIR* const dir = ::opendir(directory.c_str());
@@ -36,8 +38,11 @@ absl::StatusOr<std::vector<std::string>> FileNames(const std::string& directory)
 
 }  // namespace
 
-FileLog::FileLog(std::string directory, uint64_t segment_bytes, uint64_t reserve_bytes)
-    : directory_(std::move(directory)), segment_bytes_(segment_bytes), reserve_bytes_(reserve_bytes) {
+FileLog::FileLog(std::string directory, uint64_t segment_bytes, uint64_t reserve_bytes, bool read_only)
+    : directory_(std::move(directory)),
+      segment_bytes_(segment_bytes),
+      reserve_bytes_(reserve_bytes),
+      read_only_(read_only) {
   HISTORIAN_CHECK(segment_bytes_ > 0);
 }
 
@@ -46,19 +51,47 @@ std::string FileLog::SegmentPath(uint64_t start) const {
 }
 
 absl::StatusOr<std::unique_ptr<FileLog>> FileLog::Open(std::string directory, uint64_t segment_bytes,
-                                                       uint64_t reserve_bytes) {
-  auto log = absl::WrapUnique(new FileLog(std::move(directory), segment_bytes, reserve_bytes));
+                                                       uint64_t reserve_bytes, bool read_only) {
+  auto log = absl::WrapUnique(new FileLog(std::move(directory), segment_bytes, reserve_bytes, read_only));
+  log->synced_at_open_ = log->ReadSynced();
   RETURN_IF_ERROR(log->Load());
+  if (!read_only) {
+    // On a full disk there may be no room for it; then less is known the next time.
+    absl::StatusOr<Fd> synced = OpenFile(log->directory_ + kSyncedName, O_RDWR | O_CREAT);
+    if (synced.ok()) log->synced_ = *std::move(synced);
+  }
   return log;
 }
 
+absl::Status FileLog::CheckWritable() const {
+  if (!read_only_) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the log ", directory_, " is open for reading only"));
+}
+
+uint64_t FileLog::ReadSynced() const {
+  const absl::StatusOr<std::string> bytes = ReadFileToString(directory_ + kSyncedName);
+  uint64_t words[2];
+  if (!bytes.ok() || bytes->size() != sizeof(words)) return 0;
+  std::memcpy(words, bytes->data(), sizeof(words));
+  return words[0] == ~words[1] ? words[0] : 0;
+}
+
+void FileLog::WriteSynced(uint64_t position) {
+  const uint64_t words[2] = {position, ~position};
+  if (synced_.get() < 0) return;
+  WriteAt(synced_, {reinterpret_cast<const char*>(words), sizeof(words)}, 0, directory_ + kSyncedName)
+      .IgnoreError();
+}
+
 absl::Status FileLog::Load() {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, FileNames(directory_));
+  absl::StatusOr<std::vector<std::string>> listed = FileNames(directory_);
+  if (read_only_ && absl::IsNotFound(listed.status())) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, std::move(listed));
   absl::MutexLock lock(&mutex_);
   for (const std::string& name : names) {
     const std::string path = absl::StrCat(directory_, "/", name);
     if (absl::EndsWith(name, kUnfinishedSuffix)) {
-      RETURN_IF_ERROR(Unlink(path));
+      if (!read_only_) RETURN_IF_ERROR(Unlink(path));
       continue;
     }
     uint64_t start = 0;
@@ -66,12 +99,14 @@ absl::Status FileLog::Load() {
         !absl::SimpleAtoi(name.substr(0, kDigits), &start)) {
       continue;
     }
-    ASSIGN_OR_RETURN(Fd fd, OpenFile(path, O_RDWR));
+    ASSIGN_OR_RETURN(Fd fd, OpenFile(path, read_only_ ? O_RDONLY : O_RDWR));
     ASSIGN_OR_RETURN(const uint64_t size, FileSize(fd, path));
-    if (!segments_.empty() && segments_.back()->end() != start) {
-      return absl::DataLossError(absl::StrCat("log segment ", path, " does not follow ",
-                                              segments_.back()->path, ", which ends at ",
-                                              segments_.back()->end()));
+    if (const uint64_t before = end_; !segments_.empty() && before != start) {
+      if (before > start) {
+        return absl::DataLossError(absl::StrCat("log segment ", path, " does not follow ",
+                                                segments_.back()->path, ", which ends at ", before));
+      }
+      segments_.push_back(std::make_shared<Segment>(Fd(), "", before, start - before));
     }
     segments_.push_back(std::make_shared<Segment>(std::move(fd), path, start, size));
     // Whoever wrote here last may have been killed before its sync.
@@ -143,6 +178,7 @@ std::vector<FileLog::Part> FileLog::PartsOf(uint64_t from, uint64_t to) const {
 }
 
 absl::Status FileLog::Append(absl::string_view bytes) {
+  RETURN_IF_ERROR(CheckWritable());
   absl::MutexLock append_lock(&append_mutex_);
   uint64_t from = 0;
   {
@@ -179,10 +215,13 @@ absl::Status FileLog::Append(absl::string_view bytes) {
 }
 
 absl::Status FileLog::Sync() {
+  RETURN_IF_ERROR(CheckWritable());
   absl::MutexLock sync_lock(&sync_mutex_);
   std::vector<std::shared_ptr<Segment>> dirty;
+  uint64_t end = 0;
   {
     absl::MutexLock lock(&mutex_);
+    end = end_;
     if (!failure_.ok()) return Annotate(failure_, "an earlier call failed");
     for (const auto& segment : segments_) {
       if (std::exchange(segment->dirty, false)) dirty.push_back(segment);
@@ -197,6 +236,7 @@ absl::Status FileLog::Sync() {
       return status;
     }
   }
+  WriteSynced(end);
   return absl::OkStatus();
 }
 
@@ -224,6 +264,10 @@ absl::StatusOr<std::string> FileLog::Read(uint64_t position, size_t size) const 
   }
   std::string bytes;
   for (const Part& part : parts) {
+    if (part.segment->path.empty()) {
+      bytes.append(part.size, '\0');
+      continue;
+    }
     ASSIGN_OR_RETURN(std::string read, ReadAt(part.segment->fd, part.offset, part.size, part.segment->path));
     const bool is_short = read.size() < part.size;
     bytes = bytes.empty() ? std::move(read) : bytes + read;
@@ -238,6 +282,7 @@ absl::StatusOr<std::string> FileLog::Read(uint64_t position, size_t size) const 
 }
 
 absl::Status FileLog::Trim(uint64_t position) {
+  RETURN_IF_ERROR(CheckWritable());
   absl::MutexLock append_lock(&append_mutex_);
   std::vector<std::shared_ptr<Segment>> dropped;
   {
@@ -250,11 +295,14 @@ absl::Status FileLog::Trim(uint64_t position) {
     }
   }
   if (dropped.empty()) return absl::OkStatus();
-  for (const auto& segment : dropped) RETURN_IF_ERROR(Unlink(segment->path));
+  for (const auto& segment : dropped) {
+    if (!segment->path.empty()) RETURN_IF_ERROR(Unlink(segment->path));
+  }
   return SyncDirectory(directory_);
 }
 
 absl::Status FileLog::Truncate(uint64_t position) {
+  RETURN_IF_ERROR(CheckWritable());
   absl::MutexLock append_lock(&append_mutex_);
   absl::MutexLock sync_lock(&sync_mutex_);
   std::shared_ptr<Segment> last;
@@ -269,6 +317,7 @@ absl::Status FileLog::Truncate(uint64_t position) {
     end_ = position;
     failure_ = absl::FailedPreconditionError("truncating was interrupted");
   }
+  WriteSynced(position);
   // From the last one down, so that a crash in between leaves no gap.
   while (true) {
     std::shared_ptr<Segment> victim;
@@ -279,7 +328,7 @@ absl::Status FileLog::Truncate(uint64_t position) {
       if (last->start < position || segments_.size() == 1) break;
       victim = last;
     }
-    RETURN_IF_ERROR(Unlink(victim->path));
+    if (!victim->path.empty()) RETURN_IF_ERROR(Unlink(victim->path));
     absl::MutexLock lock(&mutex_);
     segments_.pop_back();
   }
@@ -309,6 +358,7 @@ FileLog::Capture FileLog::TakeCapture() const {
   capture.truncations_ = truncations_;
   for (const auto& segment : segments_) {
     if (segment->start > end_) break;
+    if (segment->path.empty()) continue;  // The copy has the same hole.
     capture.parts_.emplace_back(segment, std::min(segment->size, end_ - segment->start));
   }
   return capture;

@@ -45,7 +45,9 @@ class FileLogTest : public testing::Test {
   }
   std::vector<std::string> Files() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(directory_)) names.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(directory_)) {
+      if (entry.path().filename().string() != "SYNCED") names.push_back(entry.path().filename());
+    }
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -139,14 +141,81 @@ TEST_F(FileLogTest, DamagedDirectories) {
   ASSERT_NE(Open(), nullptr);
   EXPECT_FALSE(fs::exists(PathOf(3 * kSegment) + ".new"));
 
-  fs::resize_file(PathOf(kSegment), kSegment - 1);
-  EXPECT_EQ(TryOpen().status().code(), absl::StatusCode::kDataLoss);
-  fs::remove(PathOf(kSegment));
+  fs::resize_file(PathOf(kSegment), kSegment + 1);
   const absl::Status status = TryOpen().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(status.message(), HasSubstr(PathOf(2 * kSegment)));
-  fs::remove(PathOf(0));
-  EXPECT_NE(Open(), nullptr);
+}
+
+TEST_F(FileLogTest, WhatIsMissingInTheMiddleReadsAsZeros) {
+  const auto expect = [&](uint64_t from, uint64_t to) {
+    auto log = Open();
+    ASSERT_NE(log, nullptr);
+    std::string bytes(3 * kSegment, 'a');
+    std::fill(bytes.begin() + static_cast<ptrdiff_t>(from), bytes.begin() + static_cast<ptrdiff_t>(to), '\0');
+    EXPECT_EQ(*log->Read(0, 4 * kSegment), bytes);
+  };
+  {
+    auto log = Open();
+    ASSERT_TRUE(log->Append(std::string(3 * kSegment, 'a')).ok());
+  }
+  fs::resize_file(PathOf(kSegment), kSegment - 100);
+  expect(2 * kSegment - 100, 2 * kSegment);
+  fs::remove(PathOf(kSegment));
+  expect(kSegment, 2 * kSegment);
+  // It is trimmed and truncated like any other.
+  auto log = Open();
+  const std::string copy = directory_ + "/copy";
+  fs::create_directory(copy);
+  ASSERT_TRUE(log->CopyTo(log->TakeCapture(), copy).ok());
+  EXPECT_EQ((*FileLog::Open(copy, kSegment, 0))->end(), 3 * kSegment);
+  fs::remove_all(copy);
+  ASSERT_TRUE(log->Truncate(kSegment).ok());
+  ASSERT_TRUE(log->Append(std::string(2 * kSegment, 'b')).ok() && log->Sync().ok());
+  log.reset();
+  log = Open();
+  EXPECT_EQ(*log->Read(0, 4 * kSegment), std::string(kSegment, 'a') + std::string(2 * kSegment, 'b'));
+  log.reset();
+  fs::remove(PathOf(kSegment));
+  log = Open();
+  ASSERT_TRUE(log->Trim(2 * kSegment).ok());
+  EXPECT_EQ(log->begin(), 2 * kSegment);
+}
+
+TEST_F(FileLogTest, ItIsKnownUpToWhereItWasSynced) {
+  {
+    auto log = Open();
+    EXPECT_EQ(log->synced_end(), 0);
+    ASSERT_TRUE(log->Append(std::string(100, 'a')).ok() && log->Sync().ok());
+    ASSERT_TRUE(log->Append(std::string(50, 'b')).ok());
+  }
+  {
+    auto log = Open();
+    EXPECT_EQ(log->synced_end(), 100);
+    ASSERT_TRUE(log->Truncate(60).ok());
+  }
+  EXPECT_EQ(Open()->synced_end(), 60);
+  std::ofstream(directory_ + "/SYNCED") << std::string(16, 'x');
+  EXPECT_EQ(Open()->synced_end(), 0) << "it was damaged itself";
+}
+
+TEST_F(FileLogTest, OpenForReadingItChangesNothing) {
+  {
+    auto log = Open();
+    ASSERT_TRUE(log->Append("record").ok() && log->Sync().ok());
+  }
+  std::ofstream(PathOf(kSegment) + ".new") << "half a segment";
+  auto log = FileLog::Open(directory_, kSegment, 0, /*read_only=*/true);
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ(*(*log)->Read(0, 6), "record");
+  for (const absl::Status& status :
+       {(*log)->Append("x"), (*log)->Sync(), (*log)->Trim(6), (*log)->Truncate(0)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  }
+  EXPECT_TRUE(fs::exists(PathOf(kSegment) + ".new"));
+  log = FileLog::Open(directory_ + "/absent", kSegment, 0, /*read_only=*/true);
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ((*log)->end(), 0);
 }
 
 TEST_F(FileLogTest, ASegmentThatShrinksUnderneathIsDataLoss) {

@@ -59,18 +59,29 @@ std::shared_ptr<MemoryDisk::Map>& MemoryDisk::MutableMap(Space space) {
 
 class MemoryCursor : public Cursor {
  public:
-  MemoryCursor(std::shared_ptr<MemoryDisk> disk, std::shared_ptr<const MemoryDisk::Map> map)
-      : disk_(std::move(disk)), map_(std::move(map)), at_(map_->end()) {}
+  MemoryCursor(std::shared_ptr<MemoryDisk> disk, std::shared_ptr<const MemoryDisk::Map> map,
+               absl::string_view end)
+      : disk_(std::move(disk)),
+        map_(std::move(map)),
+        end_(end.empty() ? map_->end() : map_->lower_bound(end)),
+        at_(end_) {}
   // Under the mutex, so that a writer who sees the map unshared also sees this cursor's reads done.
   ~MemoryCursor() override {
     absl::MutexLock lock(&disk_->mutex_);
     map_.reset();
   }
 
-  void SeekToFirst() override { at_ = map_->begin(); }
-  void Seek(absl::string_view key) override { at_ = map_->lower_bound(key); }
+  void SeekToFirst() override {
+    at_ = map_->begin();
+    Bound();
+  }
+  void Seek(absl::string_view key) override {
+    at_ = map_->lower_bound(key);
+    Bound();
+  }
   void SeekForPrev(absl::string_view key) override {
     at_ = map_->upper_bound(key);
+    Bound();
     StepBack();
   }
   void Next() override {
@@ -81,16 +92,20 @@ class MemoryCursor : public Cursor {
     HISTORIAN_CHECK(Valid());
     StepBack();
   }
-  bool Valid() const override { return at_ != map_->end(); }
+  bool Valid() const override { return at_ != end_; }
   absl::string_view key() const override { return at_->first; }
   absl::string_view value() const override { return *at_->second; }
   absl::Status status() const override { return absl::OkStatus(); }
 
  private:
-  void StepBack() { at_ = at_ == map_->begin() ? map_->end() : std::prev(at_); }
+  void Bound() {
+    if (end_ != map_->end() && (at_ == map_->end() || at_->first >= end_->first)) at_ = end_;
+  }
+  void StepBack() { at_ = at_ == map_->begin() ? end_ : std::prev(at_); }
 
   const std::shared_ptr<MemoryDisk> disk_;
   std::shared_ptr<const MemoryDisk::Map> map_;
+  const MemoryDisk::Map::const_iterator end_;
   MemoryDisk::Map::const_iterator at_;
 };
 
@@ -175,12 +190,14 @@ class MemoryStore : public Store {
     return std::optional<std::string>(*it->second);
   }
 
-  std::unique_ptr<Cursor> NewCursor(Space space) override {
+  using Store::NewCursor;
+  std::unique_ptr<Cursor> NewCursor(Space space, absl::string_view end) override {
     absl::MutexLock lock(&disk_->mutex_);
-    return std::make_unique<MemoryCursor>(disk_, disk_->maps_[static_cast<int>(space)]);
+    return std::make_unique<MemoryCursor>(disk_, disk_->maps_[static_cast<int>(space)], end);
   }
 
   absl::Status Write(const Batch& batch) override {
+    RETURN_IF_ERROR(refusal());
     RETURN_IF_ERROR(CheckBatch(batch));
     absl::MutexLock lock(&disk_->mutex_);
     Apply(batch);
@@ -193,6 +210,7 @@ class MemoryStore : public Store {
   }
 
   absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override {
+    RETURN_IF_ERROR(refusal());
     RETURN_IF_ERROR(CheckBatch(batch));
     std::vector<MemoryRun*> taken;
     for (const std::unique_ptr<RunBuilder>& run : runs) {
@@ -214,6 +232,7 @@ class MemoryStore : public Store {
   }
 
   absl::Status DeleteRange(Space space, absl::string_view begin, absl::string_view end) override {
+    RETURN_IF_ERROR(refusal());
     RETURN_IF_ERROR(CheckKey(begin));
     RETURN_IF_ERROR(CheckKey(end));
     if (begin >= end) return absl::OkStatus();

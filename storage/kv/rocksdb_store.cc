@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -27,8 +28,10 @@
 #include "storage/kv/limits.h"
 #include "storage/kv/message_file.h"
 #include "storage/kv/posix_files.h"
+#include "storage/kv/rescue.h"
 #include "storage/kv/rocksdb_tuning.h"
 #include "storage/kv/store_directory.h"
+#include "storage/kv/twin_files.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::kv {
@@ -41,8 +44,8 @@ namespace fs = std::filesystem;
 // resumed.
 constexpr uint64_t kReserveForBatchesBytes = uint64_t{2} << 20;
 constexpr uint64_t kReserveForRunsBytes = uint64_t{4} << 20;
-// What a walk over payloads reads at once: several times what the kernel would.
-constexpr size_t kReadAheadBytes = size_t{512} << 10;
+// The longest key that a walk looks for behind damage; longer ones are passed over.
+constexpr size_t kSearchedKeyBytesMax = 160;
 // How often a growing run asks whether there is still room.
 constexpr uint64_t kRoomCheckBytes = uint64_t{1} << 20;
 
@@ -57,37 +60,152 @@ absl::Status CheckRoom(const std::string& path, uint64_t reserve_bytes) {
                                                    reserve_bytes, " stay in reserve"));
 }
 
+// Keys as numbers, for the search for the end of damage: all of one width, cut or filled up with zeros.
+using WideKey = std::vector<uint8_t>;
+
+WideKey WideKeyOf(absl::string_view key, size_t width) {
+  WideKey wide(width);
+  std::copy(key.begin(), key.begin() + std::min(key.size(), width), wide.begin());
+  return wide;
+}
+// a + 2^bit; false when that is no key of the width any more.
+bool AddBit(size_t bit, WideKey* a) {
+  for (size_t i = a->size() - 1 - bit / 8, carry = size_t{1} << bit % 8; carry > 0; --i) {
+    carry += (*a)[i];
+    (*a)[i] = static_cast<uint8_t>(carry);
+    carry >>= 8;
+    if (i == 0) return carry == 0;
+  }
+  return true;
+}
+WideKey Middle(const WideKey& a, const WideKey& b) {
+  WideKey middle(a.size());
+  unsigned carry = 0;  // Of the sum, which is halved from its first digit on.
+  std::vector<uint16_t> sum(a.size());
+  for (size_t i = a.size(); i-- > 0;) {
+    const unsigned digit = a[i] + b[i] + carry;
+    sum[i] = digit & 0xFF;
+    carry = digit >> 8;
+  }
+  for (size_t i = 0; i < a.size(); ++i) {
+    const unsigned digit = (carry << 8) | sum[i];
+    middle[i] = static_cast<uint8_t>(digit >> 1);
+    carry = digit & 1;
+  }
+  return middle;
+}
+
+// The records of these spaces are written again under their keys. Without a file that may hold a later one, an earlier
+// one must not pass for it.
+bool IsRewritten(Space space) { return space == Space::kCheckpoint || space == Space::kRollups; }
+
 class RocksDbCursor : public Cursor {
  public:
-  RocksDbCursor(DbGate::Use use, Space space, std::string path)
+  // lost: what is missing of the space; outlives it.
+  RocksDbCursor(DbGate::Use use, Space space, std::string path, absl::string_view end,
+                const std::vector<StoreDamage>& lost)
       : use_(std::move(use)),
-        it_(use_->NewIterator(OptionsFor(space), use_.family(space))),
-        path_(std::move(path)) {}
+        space_(space),
+        path_(std::move(path)),
+        end_(end),
+        end_slice_(SliceOf(end_)),
+        lost_(lost) {
+    rocksdb::ReadOptions options = ReadOptionsOf(space, /*cursor=*/true);
+    if (!end_.empty()) options.iterate_upper_bound = &end_slice_;
+    it_.reset(use_->NewIterator(options, use_.family(space)));
+  }
 
-  void SeekToFirst() override { it_->SeekToFirst(); }
-  void Seek(absl::string_view key) override { it_->Seek(SliceOf(key)); }
+  void SeekToFirst() override { Seek(absl::string_view()); }
+  void Seek(absl::string_view key) override {
+    from_ = std::string(key);
+    SeekAnew(SliceOf(key));
+    Land();
+  }
   void SeekForPrev(absl::string_view key) override { it_->SeekForPrev(SliceOf(key)); }
-  void Next() override { it_->Next(); }
+  void Next() override {
+    from_.assign(it_->key().data(), it_->key().size());
+    it_->Next();
+    Land();
+  }
   void Prev() override { it_->Prev(); }
   bool Valid() const override { return it_->Valid(); }
   absl::string_view key() const override { return ViewOf(it_->key()); }
   absl::string_view value() const override { return ViewOf(it_->value()); }
-  absl::Status status() const override { return StatusOf(it_->status(), "walking", path_); }
+  absl::Status status() const override {
+    return damage_.ok() ? StatusOf(it_->status(), "walking", path_) : damage_;
+  }
 
  private:
-  static rocksdb::ReadOptions OptionsFor(Space space) {
-    rocksdb::ReadOptions options;
-    // Who walks payloads or records wants many of them, and once; heads are walked again and again.
-    if (space != Space::kHeads) {
-      options.readahead_size = kReadAheadBytes;
-      options.fill_cache = false;
+  // After a move forward from from_.
+  void Land() {
+    while (true) {
+      if (!it_->Valid() && it_->status().IsCorruption()) {
+        damage_.Update(StatusOf(it_->status(), "walking", path_));
+        if (!PassDamage()) return;
+      }
+      if (lost_.empty() || !PassLost()) return;
     }
-    return options;
+  }
+
+  // RocksDB 7.8 forgets in which block it stands when that is damaged, and may take the next one for it: so it is led
+  // behind all keys first.
+  void SeekAnew(const rocksdb::Slice& key) {
+    if (!damage_.ok()) it_->Seek(rocksdb::Slice("\xff\xff\xff\xff\xff", 5));
+    it_->Seek(key);
+  }
+
+  bool IsDamagedAt(const WideKey& key) {
+    SeekAnew({reinterpret_cast<const char*>(key.data()), key.size()});
+    return !it_->Valid() && it_->status().IsCorruption();
+  }
+  // RocksDB does not say where a damaged block ends: the first key behind it is searched for. False if there is none, or
+  // it is not found.
+  bool PassDamage() {
+    if (from_.size() >= kSearchedKeyBytesMax) return false;
+    // Wide enough for the fixed keys of blocks, and for a step behind the key at hand.
+    const size_t width = std::max<size_t>(from_.size() + 1, 28);
+    WideKey damaged = WideKeyOf(from_, width), good;
+    for (size_t bit = 0;; ++bit) {
+      good = damaged;
+      if (bit == 8 * width || !AddBit(bit, &good)) return false;
+      if (!IsDamagedAt(good)) break;
+      damaged = good;
+    }
+    while (true) {
+      const WideKey middle = Middle(damaged, good);
+      if (middle == damaged) break;
+      (IsDamagedAt(middle) ? damaged : good) = middle;
+    }
+    if (IsDamagedAt(good))
+      return false;  // Not a second time: it is gone, or the disk reads differently each time.
+    if (it_->Valid()) from_.assign(it_->key().data(), it_->key().size());
+    return true;
+  }
+
+  // Notes what is missing between from_ and here. True if it has moved on.
+  bool PassLost() {
+    for (const StoreDamage& lost : lost_) {
+      if (lost.last < from_) continue;
+      if (it_->Valid() ? it_->key().compare(SliceOf(lost.first)) < 0 : !end_.empty() && lost.first >= end_)
+        continue;
+      damage_.Update(absl::DataLossError(lost.what));
+      if (!it_->Valid() || !IsRewritten(space_) || it_->key().compare(SliceOf(lost.last)) > 0) continue;
+      from_ = lost.last + '\0';
+      SeekAnew(SliceOf(from_));
+      return true;
+    }
+    return false;
   }
 
   const DbGate::Use use_;  // Outlives the iterator.
-  const std::unique_ptr<rocksdb::Iterator> it_;
+  const Space space_;
   const std::string path_;
+  const std::string end_;
+  const rocksdb::Slice end_slice_;
+  const std::vector<StoreDamage>& lost_;
+  std::unique_ptr<rocksdb::Iterator> it_;
+  std::string from_;     // Where the last move forward began.
+  absl::Status damage_;  // The first that was met.
 };
 
 // When there is nothing to walk.
@@ -197,8 +315,8 @@ class RocksDbRun : public RunBuilder {
 // The logs of a store. A log once opened stays so, whether or not a handle is out: a checkpoint copies all.
 class LogShelf {
  public:
-  LogShelf(const StoreDirectory& directory, uint64_t segment_bytes)
-      : directory_(directory), segment_bytes_(segment_bytes) {}
+  LogShelf(const StoreDirectory& directory, uint64_t segment_bytes, bool read_only)
+      : directory_(directory), segment_bytes_(segment_bytes), read_only_(read_only) {}
 
   absl::StatusOr<std::unique_ptr<Log>> Open(absl::string_view name);
   absl::StatusOr<std::map<std::string, std::shared_ptr<FileLog>>> All();
@@ -214,6 +332,7 @@ class LogShelf {
 
   const StoreDirectory& directory_;
   const uint64_t segment_bytes_;
+  const bool read_only_;
   absl::Mutex mutex_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };
@@ -233,6 +352,7 @@ class LogShelf::Handle : public Log {
   absl::StatusOr<std::string> Read(uint64_t position, size_t size) const override {
     return log_->Read(position, size);
   }
+  uint64_t synced_end() const override { return log_->synced_end(); }
   absl::Status Trim(uint64_t position) override { return log_->Trim(position); }
   absl::Status Truncate(uint64_t position) override { return log_->Truncate(position); }
 
@@ -247,9 +367,10 @@ absl::StatusOr<LogShelf::Entry*> LogShelf::Find(const std::string& name) {
   if (entry.log == nullptr) {
     const std::string path = directory_.log_path(name);
     std::error_code error;
-    if (fs::create_directory(path, error)) RETURN_IF_ERROR(SyncDirectory(directory_.path() + "/log"));
+    if (!read_only_ && fs::create_directory(path, error))
+      RETURN_IF_ERROR(SyncDirectory(directory_.path() + "/log"));
     if (error) return ErrnoStatus(error.value(), "creating the directory", path);
-    ASSIGN_OR_RETURN(entry.log, FileLog::Open(path, segment_bytes_, kReserveForRunsBytes));
+    ASSIGN_OR_RETURN(entry.log, FileLog::Open(path, segment_bytes_, kReserveForRunsBytes, read_only_));
   }
   return &entry;
 }
@@ -280,7 +401,8 @@ class RocksDbStore : public Store {
   static absl::StatusOr<std::unique_ptr<Store>> Open(const RocksDbOptions& options);
 
   absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) override;
-  std::unique_ptr<Cursor> NewCursor(Space space) override;
+  using Store::NewCursor;
+  std::unique_ptr<Cursor> NewCursor(Space space, absl::string_view end) override;
   absl::Status Write(const Batch& batch) override;
   absl::StatusOr<std::unique_ptr<RunBuilder>> NewRun(Space space) override;
   absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch) override;
@@ -288,6 +410,10 @@ class RocksDbStore : public Store {
   absl::StatusOr<std::unique_ptr<Log>> OpenLog(absl::string_view name) override { return logs_.Open(name); }
   absl::Status Checkpoint(const std::string& path) override;
   StoreStats Stats() override;
+  std::vector<StoreDamage> Damages() override {
+    absl::MutexLock lock(&damages_mutex_);
+    return damages_;
+  }
 
  private:
   RocksDbStore(const RocksDbOptions& options, std::unique_ptr<StoreDirectory> directory)
@@ -296,13 +422,29 @@ class RocksDbStore : public Store {
         cache_(rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/-1,
                                     /*strict_capacity_limit=*/false,
                                     /*high_pri_pool_ratio=*/0.3)),
-        messages_(std::make_shared<MessageFile>(directory_->messages_path())),
-        logs_(*directory_, options.log_segment_bytes) {}
+        messages_(options.read_only ? nullptr : std::make_shared<MessageFile>(directory_->messages_path())),
+        logs_(*directory_, options.log_segment_bytes, options.read_only) {}
 
   absl::Status Mapped(const rocksdb::Status& status, absl::string_view doing) const {
     return StatusOf(status, doing, directory_->path());
   }
-  absl::StatusOr<std::unique_ptr<OpenDb>> OpenSpaces() const;
+  rocksdb::DBOptions DbOptions() const;
+  std::vector<rocksdb::ColumnFamilyDescriptor> Families() const;
+  absl::StatusOr<std::unique_ptr<OpenDb>> OpenSpaces();
+  // For reading only, because of the status.
+  absl::StatusOr<std::unique_ptr<OpenDb>> OpenForReading(const absl::Status& why);
+  // What an OpenDb is made with.
+  std::unique_ptr<OpenDb> NewOpenDb();
+  // Opens the spaces in whichever way they can be opened.
+  absl::Status OpenSomehow();
+  // Learns what is lost, lets it be left out, and refuses changes if it must.
+  absl::Status LeaveOutWhatIsLost();
+  void NoteDamage(StoreDamage damage) {
+    absl::MutexLock lock(&damages_mutex_);
+    damages_.push_back(std::move(damage));
+  }
+  // DataLoss if the key may be missing.
+  absl::Status CheckLost(Space space, absl::string_view key) const;
   // Goes on after an error of RocksDB, if there is room now.
   absl::Status Mend();
   // Makes the change, once more when RocksDB turns out to have been stopped by something else in the
@@ -325,52 +467,175 @@ class RocksDbStore : public Store {
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<MessageFile> messages_;
   LogShelf logs_;
+  std::shared_ptr<TwinFiles> files_;  // After Open.
+  std::unique_ptr<rocksdb::Env> env_;
+  // By space: what is missing, constant after Open.
+  std::vector<StoreDamage> lost_[kSpaces];
+  bool log_is_damaged_ = false;
   DbGate gate_;
   std::atomic<uint64_t> next_run_{0};
 
   // Held shared by batches, exclusively by what adds or drops files and by a checkpoint's capture.
   absl::Mutex change_mutex_;
+
+  absl::Mutex damages_mutex_;
+  std::vector<StoreDamage> damages_ ABSL_GUARDED_BY(damages_mutex_);
 };
 
 absl::StatusOr<std::unique_ptr<Store>> RocksDbStore::Open(const RocksDbOptions& options) {
   if (options.log_segment_bytes == 0) return absl::FailedPreconditionError("log_segment_bytes must not be 0");
-  ASSIGN_OR_RETURN(std::unique_ptr<StoreDirectory> directory,
-                   StoreDirectory::Open(options.path, options.create_if_missing));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<StoreDirectory> directory,
+      StoreDirectory::Open(options.path, options.create_if_missing && !options.read_only, options.read_only));
   auto store = absl::WrapUnique(new RocksDbStore(options, std::move(directory)));
-  RETURN_IF_ERROR(store->gate_.Mend([&store] { return store->OpenSpaces(); }));
+  RETURN_IF_ERROR(store->OpenSomehow());
   return store;
 }
 
-absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenSpaces() const {
+absl::Status RocksDbStore::OpenSomehow() {
+  files_ =
+      std::make_shared<TwinFiles>(directory_->rocksdb_path(), directory_->twins_path(), !options_.read_only);
+  env_ = rocksdb::NewCompositeEnv(files_);
+  if (!directory_->is_new()) {
+    for (std::string& used : files_->UseTwins()) NoteDamage({.what = std::move(used)});
+  }
+  if (options_.read_only) {
+    Refuse(absl::FailedPreconditionError(
+        absl::StrCat("the store ", directory_->path(), " is open for reading only, as it was asked for")));
+  }
+  const auto open = [this] { return refusal().ok() ? OpenSpaces() : OpenForReading(refusal()); };
+  const auto read = [this] {
+    return directory_->is_new()
+               ? absl::UnavailableError("there is nothing to read")
+               : OpenForReading(absl::UnavailableError("it could not be opened for writing"));
+  };
+  absl::Status status = gate_.Mend(open, [] { return absl::UnavailableError("not for reading either"); });
+  if (status.ok()) return status;
+  if (!absl::IsDataLoss(status)) {
+    // Without room, for example. The first change that can be made opens it for writing.
+    gate_.Mend([&status] { return absl::StatusOr<std::unique_ptr<OpenDb>>(status); }, read).IgnoreError();
+    return gate_.Enter().ok() ? absl::OkStatus() : status;
+  }
+  if (const absl::Status found = LeaveOutWhatIsLost(); !found.ok()) return status;
+  return gate_.Mend(open, read);
+}
+
+absl::Status RocksDbStore::LeaveOutWhatIsLost() {
+  ASSIGN_OR_RETURN(std::vector<StoreDamage> damages,
+                   FindLostFiles(DbOptions(), directory_->rocksdb_path(), Families(), *files_));
+  if (absl::IsDataLoss(OpenForReading(absl::UnavailableError("to see what is wrong still")).status())) {
+    // It has records of kMeta, of which nobody knows which.
+    log_is_damaged_ = true;
+    damages.push_back(
+        {Space::kMeta, "", std::string(1, '\xff'),
+         "RocksDB's log is damaged, and so is its twin: what was last changed of tags, rules and "
+         "legal holds is lost"});
+  }
+  std::string first;
+  for (StoreDamage& damage : damages) {
+    if (damage.space != Space::kPages && first.empty()) first = damage.what;
+    lost_[static_cast<int>(damage.space)].push_back(damage);
+    NoteDamage(std::move(damage));
+  }
+  if (first.empty()) return absl::OkStatus();
+  // A compaction would forget that something is missing, and new records would mix with what old ones it left behind.
+  Refuse(absl::UnavailableError(
+      absl::StrCat("the store ", directory_->path(), " is damaged and open for reading only: ", first,
+                   ". Restore it from a backup, or stop the server, run 'histctl salvage --data-dir ",
+                   directory_->path(), " --to NEWDIR' and start it with NEWDIR")));
+  return absl::OkStatus();
+}
+
+rocksdb::DBOptions RocksDbStore::DbOptions() const {
+  rocksdb::DBOptions options = DbOptionsOf(options_.meta_buffer_bytes);
+  options.env = env_.get();
+  options.info_log = messages_;
+  // A file that stands in for another has an identity of its own.
+  options.verify_sst_unique_id_in_manifest = false;
+  if (log_is_damaged_) options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> RocksDbStore::Families() const {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (int i = 0; i < kSpaces; ++i) {
+    const Space space = static_cast<Space>(i);
+    families.emplace_back(FamilyNameOf(space), FamilyOptionsOf(space, options_.meta_buffer_bytes, cache_));
+    families.back().options.disable_auto_compactions = true;  // Until something changes, see OpenDb.
+  }
+  return families;
+}
+
+std::unique_ptr<OpenDb> RocksDbStore::NewOpenDb() {
+  auto open = std::make_unique<OpenDb>();
+  open->watch = std::make_shared<ErrorWatch>([this](const rocksdb::Status& status) {
+    NoteDamage({.what = absl::StrCat("files cannot be merged any more, so that reads become slower: ",
+                                     Mapped(status, "compacting").message())});
+  });
+  return open;
+}
+
+absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenSpaces() {
   std::error_code error;
   const bool is_new = directory_->is_new() && !fs::exists(directory_->rocksdb_path() + "/CURRENT", error);
   if (is_new) RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
-  auto open = std::make_unique<OpenDb>();
-  rocksdb::DBOptions db_options = DbOptionsOf(options_.meta_buffer_bytes);
+  std::unique_ptr<OpenDb> open = NewOpenDb();
+  rocksdb::DBOptions db_options = DbOptions();
   db_options.create_if_missing = is_new;
   db_options.listeners.push_back(open->watch);
-  db_options.info_log = messages_;
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (int i = 0; i < kSpaces; ++i) {
-    const Space space = static_cast<Space>(i);
-    descriptors.emplace_back(FamilyNameOf(space), FamilyOptionsOf(space, options_.meta_buffer_bytes, cache_));
-    descriptors.back().options.disable_auto_compactions = true;  // Until something changes, see OpenDb.
-  }
   rocksdb::DB* db = nullptr;
   RETURN_IF_ERROR(
-      Mapped(rocksdb::DB::Open(db_options, directory_->rocksdb_path(), descriptors, &open->families, &db),
+      Mapped(rocksdb::DB::Open(db_options, directory_->rocksdb_path(), Families(), &open->families, &db),
              "opening the spaces"));
   open->db.reset(db);
   return open;
 }
 
+absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenForReading(const absl::Status& why) {
+  std::unique_ptr<OpenDb> open = NewOpenDb();
+  open->read_only = why;
+  const rocksdb::DBOptions db_options = DbOptions();
+  // A store that an earlier release wrote may have fewer spaces.
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(Mapped(rocksdb::DB::ListColumnFamilies(db_options, directory_->rocksdb_path(), &names),
+                         "listing the spaces"));
+  std::vector<rocksdb::ColumnFamilyDescriptor> there;
+  for (const rocksdb::ColumnFamilyDescriptor& family : Families()) {
+    if (std::find(names.begin(), names.end(), family.name) != names.end()) there.push_back(family);
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  RETURN_IF_ERROR(
+      Mapped(rocksdb::DB::OpenForReadOnly(db_options, directory_->rocksdb_path(), there, &handles, &db),
+             "opening the spaces for reading"));
+  open->db.reset(db);
+  open->families.assign(kSpaces, nullptr);
+  for (size_t i = 0; i < there.size(); ++i) {
+    open->families[static_cast<int>(SpaceOfFamily(there[i].name))] = handles[i];
+  }
+  return open;
+}
+
+absl::Status RocksDbStore::CheckLost(Space space, absl::string_view key) const {
+  for (const StoreDamage& lost : lost_[static_cast<int>(space)]) {
+    if (lost.first <= key && key <= lost.last) return absl::DataLossError(lost.what);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RocksDbStore::Mend() {
+  RETURN_IF_ERROR(refusal());
   // Opening flushes what batches have left in the log; until that fits, reading goes on as it is.
   RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForRunsBytes + 2 * options_.meta_buffer_bytes));
-  return Annotate(gate_.Mend([this] { return OpenSpaces(); }), "going on after an error");
+  absl::Status status;
+  status =
+      gate_.Mend([this] { return OpenSpaces(); },
+                 [this] { return OpenForReading(absl::UnavailableError("it could not be opened again")); });
+  return Annotate(status, "going on after an error");
 }
 
 absl::Status RocksDbStore::Change(const std::function<absl::Status()>& change) {
+  RETURN_IF_ERROR(refusal());
   if (gate_.stopped()) RETURN_IF_ERROR(Mend());
   if (const absl::StatusOr<DbGate::Use> db = gate_.Enter(); db.ok()) db->LetCompact();
   const absl::Status status = change();
@@ -381,22 +646,27 @@ absl::Status RocksDbStore::Change(const std::function<absl::Status()>& change) {
 
 absl::StatusOr<std::optional<std::string>> RocksDbStore::Get(Space space, absl::string_view key) {
   RETURN_IF_ERROR(CheckKey(key));
+  RETURN_IF_ERROR(CheckLost(space, key));
   ASSIGN_OR_RETURN(const DbGate::Use db, gate_.Enter());
+  if (db.family(space) == nullptr) return std::optional<std::string>();
   std::string value;
-  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), db.family(space), SliceOf(key), &value);
+  const rocksdb::Status status =
+      db->Get(ReadOptionsOf(space, /*cursor=*/false), db.family(space), SliceOf(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
   RETURN_IF_ERROR(Mapped(status, "reading"));
   return std::optional<std::string>(std::move(value));
 }
 
-std::unique_ptr<Cursor> RocksDbStore::NewCursor(Space space) {
+std::unique_ptr<Cursor> RocksDbStore::NewCursor(Space space, absl::string_view end) {
   absl::StatusOr<DbGate::Use> db = gate_.Enter();
-  if (!db.ok()) return std::make_unique<FailedCursor>(db.status());
-  return std::make_unique<RocksDbCursor>(*std::move(db), space, directory_->path());
+  if (!db.ok() || db->family(space) == nullptr) return std::make_unique<FailedCursor>(db.status());
+  return std::make_unique<RocksDbCursor>(*std::move(db), space, directory_->path(), end,
+                                         lost_[static_cast<int>(space)]);
 }
 
 absl::Status RocksDbStore::Write(const Batch& batch) {
   RETURN_IF_ERROR(CheckBatch(batch));
+  RETURN_IF_ERROR(refusal());
   uint64_t size_bytes = 0;
   for (const Batch::Op& op : batch.ops())
     size_bytes += op.key.size() + (op.value.has_value() ? op.value->size() : 0);
@@ -427,6 +697,7 @@ std::unique_ptr<rocksdb::SstFileWriter> RocksDbStore::NewWriter(Space space) con
 
 absl::StatusOr<std::unique_ptr<RunBuilder>> RocksDbStore::NewRun(Space space) {
   RETURN_IF_ERROR(CheckRunSpace(space));
+  RETURN_IF_ERROR(refusal());
   return std::make_unique<RocksDbRun>(this, space, NewRunPath(), NewWriter(space));
 }
 
@@ -558,6 +829,7 @@ absl::Status RocksDbStore::Checkpoint(const std::string& path) {
   if (fs::exists(path, error)) {
     return absl::AlreadyExistsError(absl::StrCat("cannot write a checkpoint to ", path, ": it exists"));
   }
+  RETURN_IF_ERROR(refusal());
   RETURN_IF_ERROR(CheckRoom(directory_->path(), kReserveForBatchesBytes));
   if (gate_.stopped()) RETURN_IF_ERROR(Mend());
   // Under another name until complete.
@@ -606,6 +878,7 @@ StoreStats RocksDbStore::Stats() {
     const DbGate::Use& db = *entered;
     for (int i = 0; i < kSpaces; ++i) {
       rocksdb::ColumnFamilyHandle* const family = db.family(static_cast<Space>(i));
+      if (family == nullptr) continue;
       SpaceStats& space = stats.spaces[i];
       db->GetIntProperty(family, rocksdb::DB::Properties::kEstimateNumKeys, &space.keys_estimate);
       rocksdb::ColumnFamilyMetaData meta;

@@ -6,10 +6,15 @@
 //   the others   sorted files, built in runs/ and linked in; they never see a memtable. A run of kPages goes
 //                to the bottom level and is never read again by a compaction.
 //
+// Damage. RocksDB's list of files and its log are read from their twins when they are damaged (twin_files.h): that costs
+// nothing. Sorted files that cannot be read are left out (rescue.h). Without files of kPages everything else goes on; if
+// any other is missing, or the end of the log, the store takes no more changes.
+//
 // One server at a time holds a store. Writes are refused before the disk is full to the last byte: a few MiB
 // stay in reserve, so that deleting old data works. When RocksDB does run out of room, in a flush or
 // compaction, reading goes on, and the first change that finds room again reopens RocksDB; while a cursor is
-// open that change is refused, and a later one tries again.
+// open that change is refused, and a later one tries again. When it cannot be reopened, or not opened in the first place,
+// for any reason but damage, it is opened for reading only, and the changes to come try again.
 #ifndef HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_
 #define HISTORIAN_STORAGE_KV_ROCKSDB_STORE_H_
 
@@ -25,6 +30,8 @@ namespace historian::kv {
 struct RocksDbOptions {
   std::string path;
   bool create_if_missing = true;
+  // Changes nothing in the directory but its LOCK, not even what a start does; refuses every change. The store must exist.
+  bool read_only = false;
   // Memory for blocks, indexes and filters of all spaces.
   uint64_t block_cache_bytes = uint64_t{64} << 20;
   // Memory for recent batches of kMeta; there are at most two such buffers.

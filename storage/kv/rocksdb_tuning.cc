@@ -12,12 +12,15 @@
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/table.h"
 #include "storage/kv/limits.h"
+#include "storage/model/check.h"
 
 namespace historian::kv {
 namespace {
 
 constexpr int kOpenFilesMax = 4096;
 constexpr int kOpenFilesMin = 64;
+// What a walk over payloads reads at once: several times what the kernel would.
+constexpr size_t kReadAheadBytes = size_t{512} << 10;
 
 // Half of what the process may open; the rest is for connections and logs.
 int OpenFiles() {
@@ -102,8 +105,26 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_b
   return family;
 }
 
+rocksdb::ReadOptions ReadOptionsOf(Space space, bool cursor) {
+  rocksdb::ReadOptions options;
+  options.verify_checksums = space != Space::kPages;
+  // Who walks payloads or records wants many of them, and once; heads are walked again and again.
+  if (cursor && space != Space::kHeads) {
+    options.readahead_size = kReadAheadBytes;
+    options.fill_cache = false;
+  }
+  return options;
+}
+
 std::string FamilyNameOf(Space space) {
   return space == Space::kMeta ? rocksdb::kDefaultColumnFamilyName : std::string(SpaceName(space));
+}
+
+Space SpaceOfFamily(const std::string& name) {
+  int space = 0;
+  while (space < kSpaces && FamilyNameOf(static_cast<Space>(space)) != name) ++space;
+  HISTORIAN_CHECK(space < kSpaces);
+  return static_cast<Space>(space);
 }
 
 absl::Status StatusOf(const rocksdb::Status& status, absl::string_view doing, absl::string_view path) {

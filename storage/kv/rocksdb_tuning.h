@@ -26,6 +26,10 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_b
                                              const std::shared_ptr<rocksdb::Cache>& cache);
 // Returns the name of the space's column family. kMeta is the default family, which must exist anyway.
 std::string FamilyNameOf(Space space);
+Space SpaceOfFamily(const std::string& name);
+
+// How the space is read: a cursor, or else a single key. Pages check themselves (store.h).
+rocksdb::ReadOptions ReadOptionsOf(Space space, bool cursor);
 
 absl::Status StatusOf(const rocksdb::Status& status, absl::string_view doing, absl::string_view path);
 

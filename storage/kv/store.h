@@ -12,8 +12,13 @@
 // Keys are ordered as unsigned bytes. Keys are at most kKeyBytesMax, values at most kValueBytesMax.
 //
 // Errors, everywhere: ResourceExhausted, no room left (nothing of the call was kept; it may be repeated when
-// there is room); DataLoss, stored bytes failed their checksum; Unavailable, the store was closed or failed
-// for good (the message says why).
+// there is room); DataLoss, stored bytes failed their checksum, or are missing; Unavailable, the store was closed or
+// failed for good, or takes no changes (the message says why).
+//
+// Damage: a store whose files are damaged opens with the rest. Damages() says what is missing of it; what lies there is
+// DataLoss. If a change could hide what is missing, the store takes none: refusal() says why. The values of kPages are
+// given as they were found: who writes there gives each value checksums of its own, so that a flipped bit costs no
+// more than what one of these covers.
 //
 // Threads: everything may be called from any thread; a Cursor or RunBuilder from one at a time.
 //
@@ -25,11 +30,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 
 namespace historian::kv {
@@ -61,7 +69,9 @@ class Cursor {
   // Until the next move. Requires Valid().
   virtual absl::string_view key() const = 0;
   virtual absl::string_view value() const = 0;
-  // Not OK when the cursor became invalid because of an error rather than the end.
+  // Not OK when the cursor became invalid because of an error rather than the end. DataLoss also while it is valid: a
+  // move that meets damage goes on behind it, where there are keys, and from then on the status says what was passed
+  // over. (Prev and SeekForPrev end at damage.)
   virtual absl::Status status() const = 0;
 };
 
@@ -118,6 +128,9 @@ class Log {
   virtual uint64_t end() const = 0;
   // At most size bytes from position; fewer only at end(). OutOfRange below begin().
   virtual absl::StatusOr<std::string> Read(uint64_t position, size_t size) const = 0;
+  // Up to where the log was synced by whoever wrote it last, as far as that is known; else 0. What lies below and does
+  // not read back was durable once, and is lost.
+  virtual uint64_t synced_end() const { return 0; }
   // Drops bytes below position. May keep some of them (whole segments go), never more than one segment.
   virtual absl::Status Trim(uint64_t position) = 0;
   // Drops everything at and after position, durably, and takes appends again: what a reader does with a torn
@@ -141,13 +154,38 @@ struct StoreStats {
   uint64_t capacity_bytes = UINT64_MAX;
 };
 
+// What cannot be read of a space: keys from `first` to `last`, both included. Others of these may be readable.
+struct StoreDamage {
+  Space space = Space::kMeta;
+  std::string first;
+  std::string last;
+  std::string what;  // Which file, and what is wrong with it.
+};
+
 class Store {
  public:
   virtual ~Store() = default;
 
+  // What was found damaged so far: when the store was opened, and by its work in the background. An entry without keys
+  // (first and last are empty) tells of damage that has cost nothing.
+  virtual std::vector<StoreDamage> Damages() { return {}; }
+
+  // OK, or why every change of the spaces is refused from now on, and what to do.
+  absl::Status refusal() const {
+    absl::MutexLock lock(&refusal_mutex_);
+    return refusal_;
+  }
+  // Refuses every change from now on, with this error. The first one stays.
+  void Refuse(absl::Status why) {
+    absl::MutexLock lock(&refusal_mutex_);
+    refusal_.Update(std::move(why));
+  }
+
   // Returns nothing if the key is absent: that is an answer, not an error.
   virtual absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) = 0;
-  virtual std::unique_ptr<Cursor> NewCursor(Space space) = 0;
+  // Over the keys before `end`; empty: over all. With an end its status tells of no damage behind it.
+  virtual std::unique_ptr<Cursor> NewCursor(Space space, absl::string_view end) = 0;
+  std::unique_ptr<Cursor> NewCursor(Space space) { return NewCursor(space, absl::string_view()); }
 
   // Applies the batch to kMeta, atomically and durably: once it returns OK a crash keeps all of it.
   virtual absl::Status Write(const Batch& batch) = 0;
@@ -159,7 +197,8 @@ class Store {
   // space may overlap: the result is that of taking them in one after another, and no reader sees a part of it.
   // Empty runs are ignored, unless they replace something. The builders are used up even if the call fails: to
   // repeat it, build them again.
-  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs, const Batch& batch = Batch()) = 0;
+  virtual absl::Status Ingest(std::vector<std::unique_ptr<RunBuilder>> runs,
+                              const Batch& batch = Batch()) = 0;
 
   // Deletes [begin, end) of any space, all or nothing, durably. Cheap when whole runs fall inside. Works on a
   // full disk in that case.
@@ -176,6 +215,10 @@ class Store {
   virtual absl::Status Checkpoint(const std::string& path) = 0;
 
   virtual StoreStats Stats() = 0;
+
+ private:
+  mutable absl::Mutex refusal_mutex_;
+  absl::Status refusal_ ABSL_GUARDED_BY(refusal_mutex_);
 };
 
 }  // namespace historian::kv

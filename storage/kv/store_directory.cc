@@ -12,6 +12,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -50,9 +51,11 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& path) {
   return names;
 }
 
-absl::StatusOr<Fd> TakeLock(const std::string& path) {
+absl::StatusOr<Fd> TakeLock(const std::string& path, bool read_only) {
   const std::string lock_path = path + "/LOCK";
-  absl::StatusOr<Fd> lock = OpenFile(lock_path, O_RDWR | O_CREAT);
+  absl::StatusOr<Fd> lock = absl::NotFoundError("");
+  if (read_only) lock = OpenFile(lock_path, O_RDONLY);
+  if (absl::IsNotFound(lock.status())) lock = OpenFile(lock_path, O_RDWR | O_CREAT);
   if (!lock.ok()) return AsSetupError(lock.status());
   // flock belongs to the opened file, so that it also keeps out a second store of this process.
   if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
@@ -62,6 +65,7 @@ absl::StatusOr<Fd> TakeLock(const std::string& path) {
         absl::StrCat("the store ", path, " is in use: another Historian server holds it (process ",
                      holder.ok() ? absl::StripAsciiWhitespace(*holder) : "unknown", ")"));
   }
+  if (read_only) return lock;
   // For the message above alone, so a full disk must not keep the store from opening.
   if (::ftruncate(lock->get(), 0) == 0)
     WriteAt(*lock, absl::StrCat(::getpid(), "\n"), 0, lock_path).IgnoreError();
@@ -77,8 +81,9 @@ absl::Status CheckFormat(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, ReadFileToString(FormatPath(path)));
   absl::string_view number = text;
   int version = 0;
+  // SimpleAtoi takes spaces, more line ends and signs too.
   if (!absl::ConsumePrefix(&number, kFormatWords) || !absl::ConsumeSuffix(&number, "\n") ||
-      !absl::SimpleAtoi(number, &version) || version < 1) {
+      !absl::SimpleAtoi(number, &version) || version < 1 || number != absl::StrCat(version)) {
     return absl::DataLossError(absl::StrCat(FormatPath(path), " is damaged: it should read \"", kFormatWords,
                                             kStoreFormatVersion, "\""));
   }
@@ -103,24 +108,36 @@ absl::Status CheckUnused(const std::string& path) {
   return absl::OkStatus();
 }
 
+// RocksDB makes CURRENT last, and logs come after the spaces: with sorted files, or with a manifest and logs, the store
+// was whole once.
+bool HasSpaces(const std::string& rocksdb_path, bool has_logs) {
+  std::error_code error;
+  for (fs::directory_iterator it(rocksdb_path, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".sst") return true;
+    if (has_logs && absl::StartsWith(it->path().filename().string(), "MANIFEST-")) return true;
+  }
+  return false;
+}
+
 absl::Status MakeLayout(const std::string& path) {
   RETURN_IF_ERROR(MakeDirectory(path + "/runs"));
   RETURN_IF_ERROR(MakeDirectory(path + "/log"));
+  RETURN_IF_ERROR(MakeDirectory(path + "/twins"));
   return SyncDirectory(path);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StoreDirectory>> StoreDirectory::Open(const std::string& path,
-                                                                     bool create_if_missing) {
+                                                                     bool create_if_missing, bool read_only) {
   if (path.empty()) return absl::FailedPreconditionError("the path of the store is empty");
   std::error_code error;
   if (!create_if_missing && !fs::exists(FormatPath(path), error)) {
     RETURN_IF_ERROR(fs::exists(path, error) ? CheckUnused(path) : absl::OkStatus());
     return absl::NotFoundError(absl::StrCat("there is no store at ", path));
   }
-  RETURN_IF_ERROR(MakeDirectory(path));
-  ASSIGN_OR_RETURN(Fd lock, TakeLock(path));
+  if (!read_only) RETURN_IF_ERROR(MakeDirectory(path));
+  ASSIGN_OR_RETURN(Fd lock, TakeLock(path, read_only));
   auto directory = absl::WrapUnique(new StoreDirectory(path, std::move(lock)));
   absl::Status format = CheckFormat(path);
   if (absl::IsNotFound(format)) {
@@ -128,15 +145,17 @@ absl::StatusOr<std::unique_ptr<StoreDirectory>> StoreDirectory::Open(const std::
     format = WriteFormat(path);
   }
   RETURN_IF_ERROR(format);
+  if (read_only) return directory;
   RETURN_IF_ERROR(MakeLayout(path));
 
-  directory->is_new_ = !fs::exists(directory->rocksdb_path() + "/CURRENT", error);
-  if (directory->is_new_) {
-    // Logs come after the spaces. Creating the spaces anew here would hide that they were lost.
+  if (!fs::exists(directory->rocksdb_path() + "/CURRENT", error)) {
     ASSIGN_OR_RETURN(const std::vector<std::string> logs, directory->LogNames());
-    if (!logs.empty()) {
+    directory->is_new_ = !HasSpaces(directory->rocksdb_path(), !logs.empty());
+    if (directory->is_new_ && !logs.empty()) {
+      // Creating the spaces anew here would hide that they were lost.
       return absl::DataLossError(absl::StrCat("the store ", path, " has logs, but ",
-                                              directory->rocksdb_path(), "/CURRENT is missing"));
+                                              directory->rocksdb_path(),
+                                              " is missing or empty; restore it from a backup"));
     }
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> runs, NamesIn(directory->runs_path()));

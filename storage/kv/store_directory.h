@@ -6,6 +6,7 @@
 //   FORMAT     "historian store 1": the version of this layout and of the spaces
 //   MESSAGES   what RocksDB had to warn of (message_file.h)
 //   rocksdb/   the spaces
+//   twins/     the files of rocksdb/ on which all others hang, once more (twin_files.h)
 //   runs/      runs under construction; emptied at open
 //   log/       one directory per log (file_log.h)
 #ifndef HISTORIAN_STORAGE_KV_STORE_DIRECTORY_H_
@@ -27,13 +28,14 @@ inline constexpr int kStoreFormatVersion = 1;
 class StoreDirectory {
  public:
   // Holds the directory until destroyed. Creates it, with its parents, if create_if_missing.
+  // read_only: changes nothing in it, but makes the LOCK if there is none. It must exist.
   //
   // Errors: NotFound, it does not exist and is not to be created.
   //         FailedPrecondition, another store holds it, a newer Historian wrote it, or it holds other files.
   //         PermissionDenied or FailedPrecondition, it cannot be created or written; says why.
   //         DataLoss, its FORMAT is missing or unreadable.
-  static absl::StatusOr<std::unique_ptr<StoreDirectory>> Open(const std::string& path,
-                                                              bool create_if_missing);
+  static absl::StatusOr<std::unique_ptr<StoreDirectory>> Open(const std::string& path, bool create_if_missing,
+                                                              bool read_only = false);
 
   // Creates a directory of this layout, without rocksdb/, and does not hold it. Checkpoints are written into
   // it.
@@ -42,6 +44,7 @@ class StoreDirectory {
   const std::string& path() const { return path_; }
   std::string messages_path() const { return path_ + "/MESSAGES"; }
   std::string rocksdb_path() const { return path_ + "/rocksdb"; }
+  std::string twins_path() const { return path_ + "/twins"; }
   std::string runs_path() const { return path_ + "/runs"; }
   std::string log_path(absl::string_view name) const { return path_ + "/log/" + std::string(name); }
   // True if rocksdb/ was never completed.
