@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -798,6 +799,32 @@ TEST(RocksDbStore, OnAFullDiskItOpensForReadingAndGoesOnByItself) {
   EXPECT_EQ(cursor->key(), KeyOf(0));
   cursor->Next();
   EXPECT_EQ(cursor->key(), KeyOf(1));
+}
+
+// Neither the log can be written nor, when RocksDB is opened anew, a file: reads must go on.
+TEST(RocksDbStore, ReadsGoOnWhileItCannotBeOpenedAnew) {
+  const TemporaryDirectory directory;
+  auto store = OpenRocksDbStore(SmallOptions(directory / "store"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_TRUE(Ingest(**store, Space::kHeads, "key", "value").ok());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Put(**store, KeyOf(i), std::string(20000, 'v')).ok());
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit small = {8192, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(Put(**store, "refused", std::string(20000, 'v')).ok());
+    const auto head = (*store)->Get(Space::kHeads, "key");
+    EXPECT_TRUE(head.ok() && head->has_value()) << head.status();
+    const auto meta = (*store)->Get(Space::kMeta, KeyOf(9));
+    EXPECT_TRUE(meta.ok() && meta->has_value()) << meta.status();
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, before);
+  const absl::Status status = Put(**store, "after", "value");
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE((*store)->Get(Space::kMeta, KeyOf(9))->has_value());
 }
 
 // A cursor pins RocksDB, so that a change that should reopen it is refused until the cursor is gone.

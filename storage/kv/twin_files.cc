@@ -225,9 +225,10 @@ std::vector<std::string> TwinFiles::UseTwins() {
   for (const std::string& name : names) {
     const std::string file = ReadIfThere(absl::StrCat(directory_, "/", name));
     std::string twin = ReadIfThere(absl::StrCat(twins_, "/", name));
+    const bool are_same = twin == file;
+    if (are_same && !IsManifest(name)) continue;
     const uint64_t whole = WholeLogBytes(file);
-    // Mostly both are the same.
-    const bool better = twin != file && WholeLogBytes(twin) > whole;
+    const bool better = !are_same && WholeLogBytes(twin) > whole;
     if (better) {
       used.push_back(file.empty() ? absl::StrCat("rocksdb/", name, " is lost; its twin was read instead")
                                   : absl::StrCat("rocksdb/", name, " is damaged from byte ", whole,
@@ -308,11 +309,10 @@ IOStatus TwinFiles::GetChildren(const std::string& path, const rocksdb::IOOption
 
 IOStatus TwinFiles::DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* dbg) {
+  // The twin first: one that is left over would look like that of a file that was lost.
+  if (const std::string twin = TwinOf(path); write_ && !twin.empty()) ::unlink(twin.c_str());
   IOStatus status = target()->DeleteFile(path, options, dbg);
   const bool stood_in = Forget(path);
-  if (write_) {
-    if (const std::string twin = TwinOf(path); !twin.empty()) ::unlink(twin.c_str());
-  }
   return stood_in && (status.IsNotFound() || status.IsPathNotFound()) ? IOStatus::OK() : status;
 }
 
