@@ -1,4 +1,5 @@
 #include "storage/format/key.h"
+#include "storage/model/check.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -70,6 +71,13 @@ std::string PagesKey(const BlockId& id) {
 }
 
 std::string RollupKey(const RollupId& id) { return HeadPrefix(id.partition, id.tag); }
+
+std::string BehindPrefix(std::string prefix) {
+  while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
+  HISTORIAN_CHECK(!prefix.empty());
+  ++prefix.back();
+  return prefix;
+}
 
 std::string PartitionPrefix(int32_t partition) {
   std::string key;

@@ -64,6 +64,8 @@ absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key);
 
 // In each space the partition's keys begin with this prefix, and lie before that of the next partition.
 std::string PartitionPrefix(int32_t partition);
+// Returns the first key behind all that begin with the prefix, one of those of this header.
+std::string BehindPrefix(std::string prefix);
 // Returns the prefix of the partition's pages keys of this seal. Those of earlier seals lie before it.
 std::string PagesPrefix(int32_t partition, uint64_t seal);
 // Returns the prefix of those of one tag.

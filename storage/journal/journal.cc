@@ -115,24 +115,64 @@ absl::StatusOr<uint64_t> ReadBatches(const kv::Log& log, uint64_t position, uint
   return position;
 }
 
+// How long a batch at the position can be, by its header if there is one.
+absl::StatusOr<uint64_t> LongestBatch(const kv::Log& log, uint64_t position) {
+  if (position >= log.end()) return kHeaderBytes + kPayloadBytesMax;
+  ASSIGN_OR_RETURN(const std::string head, log.Read(position, kHeaderBytes));
+  return kHeaderBytes + ParseHeader(head, position).value_or(kPayloadBytesMax);
+}
+
+// Where the zeros begin that nobody has written, at or behind `position`.
+absl::StatusOr<uint64_t> EndOfWritten(const kv::Log& log, uint64_t position, uint64_t end) {
+  constexpr uint64_t kPiece = uint64_t{1} << 20;
+  while (end > position) {
+    const uint64_t from = end - position > kPiece ? end - kPiece : position;
+    ASSIGN_OR_RETURN(const std::string bytes, log.Read(from, end - from));
+    const size_t last = bytes.find_last_not_of('\0');
+    if (last != std::string::npos) return from + last + 1;
+    end = from;
+  }
+  return position;
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, uint64_t from,
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(kv::Store& store, std::optional<uint64_t> from,
                                                        const ReplayRecord& replay, JournalReplay* report,
                                                        std::function<void()> after_commit) {
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Log> log, store.OpenLog(kLogName));
-  const uint64_t end = log->end();
-  if (from > end) {
+  const uint64_t begin = log->begin(), end = log->end();
+  const bool is_read_only = !store.refusal().ok();
+  if (from.value_or(0) > end && !is_read_only) {
     return absl::DataLossError(absl::StrCat("the journal ends at ", end,
-                                            ", but the archive was sealed up to ", from,
+                                            ", but the archive was sealed up to ", *from,
                                             ": part of the journal is missing"));
   }
-  ASSIGN_OR_RETURN(const uint64_t position,
-                   ReadBatches(*log, std::max(from, log->begin()), end, replay, report));
-  report->torn_bytes = end - position;
-  if (position < end)
+  std::vector<JournalReplay::Damage> missing;
+  if (from.has_value() && *from < begin) missing.push_back({*from, begin});
+  report->damage = missing;
+  ASSIGN_OR_RETURN(uint64_t position,
+                   ReadBatches(*log, std::max(from.value_or(0), begin), end, replay, report));
+  position = std::min(position, end);
+  ASSIGN_OR_RETURN(const uint64_t written_end, EndOfWritten(*log, position, end));
+  report->torn_position = position;
+  report->torn_bytes = written_end - position;
+  // What was synced was more than a torn batch, and so is what is longer than one.
+  const uint64_t synced = log->synced_end(), behind = std::max(position, from.value_or(0));
+  ASSIGN_OR_RETURN(const uint64_t torn_max, LongestBatch(*log, position));
+  if (synced > behind) {
+    missing.push_back({behind, synced});
+    report->damage.push_back(missing.back());
+  } else if (report->torn_bytes > torn_max) {
+    missing.push_back({position, written_end});
+    report->damage.push_back(missing.back());
+  }
+  const bool cut = position < end || synced > position;
+  if (cut && !is_read_only)
     RETURN_IF_ERROR(Annotate(log->Truncate(position), "cutting the torn end of the journal"));
   auto journal = std::unique_ptr<Journal>(new Journal(std::move(log), std::move(after_commit)));
+  journal->missing_ = std::move(missing);
+  if (cut && is_read_only) journal->read_only_end_ = position;
   journal->thread_ = std::thread([j = journal.get()] { j->Run(); });
   return journal;
 }
@@ -166,7 +206,17 @@ absl::Status Journal::Check(uint64_t from, const ReplayRecord& replay, JournalRe
     known.Notify();
   });
   known.WaitForNotification();
-  if (from < log_->begin()) return absl::OkStatus();  // Trimmed: sealed since the caller looked.
+  if (read_only_end_.has_value()) end = *read_only_end_;
+  for (const JournalReplay::Damage& damage : missing_) {
+    if (damage.to > from) report->damage.push_back(damage);
+  }
+  const bool front_is_missing =
+      !missing_.empty() && missing_.front().from <= from && missing_.front().to > from;
+  if (from < log_->begin()) {
+    if (!front_is_missing) return absl::OkStatus();  // Trimmed: sealed since the caller looked.
+    from = log_->begin();
+  }
+  if (from > end) return absl::OkStatus();  // It was cut off there, and Open has said so.
   const absl::StatusOr<uint64_t> position = ReadBatches(*log_, from, end, replay, report);
   if (absl::IsOutOfRange(position.status())) return absl::OkStatus();  // Trimmed just now.
   RETURN_IF_ERROR(position.status());

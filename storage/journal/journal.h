@@ -6,7 +6,8 @@
 //
 // Bytes: storage/journal/journal.md. A batch is written only after the one before it is synced, so at most
 // the last batch can be torn, and none of it was acknowledged: Open drops it. A broken batch with a good one
-// behind it is damage; Open reports it and goes on behind it.
+// behind it is damage; Open reports it and goes on behind it. So are a beginning that is missing, and an end that was
+// synced (kv::Log::synced_end) or is longer than a batch.
 //
 // Threads: Append from any. `done` callbacks run on the journal's thread, one at a time, in order of
 // positions.
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,13 +36,15 @@ namespace historian {
 
 struct JournalReplay {
   uint64_t records = 0;
-  uint64_t torn_bytes = 0;  // Of an unacknowledged batch at the end, which was dropped.
-  // A damaged region [from, to), which was skipped.
+  // Of a batch at the end that was cut off; 0: there is none. It was not acknowledged, unless damage says so.
+  uint64_t torn_bytes = 0;
+  uint64_t torn_position = 0;
+  // A damaged or missing region [from, to), which was skipped. All or some of its bytes had been acknowledged.
   struct Damage {
     uint64_t from = 0;
     uint64_t to = 0;
   };
-  std::vector<Damage> damage;
+  std::vector<Damage> damage;  // In order of positions.
 };
 
 class Journal {
@@ -48,15 +52,16 @@ class Journal {
   // Receives a record and the position of its batch. An error ends the replay.
   using ReplayRecord = std::function<absl::Status(uint64_t position, absl::string_view record)>;
   // Opens the journal and gives every whole record whose batch begins at or after `from` to `replay`, in
-  // order.
+  // order. Without `from`, where the last seal cut is not known: every whole record. When the store refuses changes the
+  // journal is only read: its torn end stays, and Append must not be called.
   //
   // after_commit is called on the journal's thread after the `done`s of each batch that was written, so that
   // work for many small records can be done once for all of them. What it refers to must outlive the
   // journal.
   //
-  // Errors: those of `replay` and of the store. DataLoss, the journal ends before `from`.
+  // Errors: those of `replay` and of the store. DataLoss, the journal ends before `from`, and the store takes changes.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(
-      kv::Store& store, uint64_t from, const ReplayRecord& replay, JournalReplay* report,
+      kv::Store& store, std::optional<uint64_t> from, const ReplayRecord& replay, JournalReplay* report,
       std::function<void()> after_commit = [] {});
   // Writes what is queued, then stops.
   ~Journal();
@@ -86,7 +91,7 @@ class Journal {
 
   // Reads again what is durable now, from the batch at `from`, as Open does, while the journal goes on being
   // written. Skips what is trimmed meanwhile. Reports damage, and a torn end as damage, as an open journal
-  // has no torn end.
+  // has no torn end. Of what was missing at Open at the beginning or the end it reports what no seal has passed since.
   absl::Status Check(uint64_t from, const ReplayRecord& replay, JournalReplay* report);
 
   uint64_t size_bytes() const { return log_->end() - log_->begin(); }
@@ -115,6 +120,11 @@ class Journal {
   const std::unique_ptr<kv::Log> log_;
   const std::function<void()> after_commit_;
   std::thread thread_;
+
+  // As found at Open.
+  std::vector<JournalReplay::Damage> missing_;
+  std::optional<uint64_t>
+      read_only_end_;  // Behind the last whole batch, where the torn end could not be cut off.
 
   // Used by the journal's thread only.
   std::string batch_;

@@ -31,7 +31,8 @@ namespace historian {
 // held are missing, and head_damage() tells.
 class ClusterCursor {
  public:
-  explicit ClusterCursor(const ReadView& view) : view_(view), pages_(view.caches.pages) {}
+  explicit ClusterCursor(const ReadView& view)
+      : view_(view), pages_(view.caches.pages), head_damage_(view.damage) {}
 
   const ReadView& view() const { return view_; }
 
@@ -72,7 +73,7 @@ class ClusterCursor {
 
   // By which pages are read.
   PageFetcher& pages() { return pages_; }
-  // The last damage met so far in heads, and in what an earlier version saw of blocks; OK without any.
+  // The last damage met so far in heads, in what an earlier version saw of blocks, and that of the view; OK without any.
   const absl::Status& head_damage() const { return head_damage_; }
 
  private:

@@ -169,7 +169,13 @@ absl::StatusOr<std::shared_ptr<const format::Rollup>> RangeFold::RollupOf(int32_
     }
   }
   if (SettledSeal(view_, partition) == 0) return none;
-  ASSIGN_OR_RETURN(auto rollup, view_.caches.heads.Rollup(partition, view_.tag));
+  absl::StatusOr<std::shared_ptr<const format::Rollup>> found =
+      view_.caches.heads.Rollup(partition, view_.tag);
+  if (absl::IsDataLoss(found.status())) {
+    if (view_.note_end != nullptr) view_.note_end(found.status());
+    return none;  // The pages that it sums up say the same.
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, std::move(found));
   return rollup == nullptr || rollup->highest_version <= view_.as_of ? rollup : none;
 }
 

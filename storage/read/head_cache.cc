@@ -18,9 +18,9 @@ absl::StatusOr<std::shared_ptr<const TagHeads>> HeadCache::Get(int32_t partition
 absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagId tag) {
   auto heads = std::make_shared<StoredHeads>();
   const std::string prefix = format::HeadPrefix(partition, tag);
-  const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kHeads);
+  const std::unique_ptr<kv::Cursor> cursor =
+      store_.NewCursor(kv::Space::kHeads, format::BehindPrefix(prefix));
   for (cursor->Seek(prefix); cursor->Valid(); cursor->Next()) {
-    if (cursor->key().substr(0, prefix.size()) != prefix) break;
     ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor->key()));
     absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(cursor->value());
     if (!head.ok()) {
@@ -30,9 +30,13 @@ absl::StatusOr<HeadCache::Heads::Loaded> HeadCache::Load(int32_t partition, TagI
     }
     heads->heads.push_back({id, *std::move(head), cursor->value().size()});
   }
-  RETURN_IF_ERROR(
-      Annotate(cursor->status(), absl::StrCat("reading the blocks of tag ", tag, " in the week from ",
-                                              FormatTimestamp(format::PartitionStart(partition)))));
+  if (const absl::Status status = cursor->status(); !status.ok()) {
+    const absl::Status annotated =
+        Annotate(status, absl::StrCat("reading the blocks of tag ", tag, " in the week from ",
+                                      FormatTimestamp(format::PartitionStart(partition))));
+    if (!absl::IsDataLoss(status)) return annotated;
+    heads->damage = annotated;  // Those that can be read are here.
+  }
   std::stable_sort(heads->heads.begin(), heads->heads.end(),
                    [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
   const ValueType type = heads->heads.empty() ? ValueType::kFloat64 : heads->heads[0].head.type;

@@ -61,6 +61,8 @@ struct ReadView : TagSources {
   ReadCaches caches;
   const PartitionTable& partitions;
   const VersionTable& versions;
+  // DataLoss when something of the tail is lost; then oldest and newest tell how far its blocks may reach.
+  absl::Status damage;
   KeepGoing keep_going;
   // Told how each read ended, on the reading thread; null: nobody is.
   std::function<void(const absl::Status&)> note_end;

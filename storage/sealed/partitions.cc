@@ -58,14 +58,19 @@ std::pair<std::string, std::string> PartitionTable::RecordOf(const Partition& pa
 absl::Status PartitionTable::Load(kv::Store& store) {
   absl::MutexLock lock(&mu_);
   states_.clear();
+  absl::Status damage;
   const std::unique_ptr<kv::Cursor> records = store.NewCursor(kv::Space::kCheckpoint);
   for (records->Seek(kPartitionKeyPrefix); records->Valid(); records->Next()) {
     if (records->key().substr(0, 1) != kPartitionKeyPrefix || records->key().size() != 5) break;
     const int32_t partition = PartitionOfKey(records->key());
-    ASSIGN_OR_RETURN(states_[partition], ReadRecord(partition, records->value()));
+    const absl::StatusOr<PartitionState> state = ReadRecord(partition, records->value());
+    damage.Update(state.status());
+    if (state.ok()) states_[partition] = *state;
   }
-  RETURN_IF_ERROR(records->status());
-  if (!states_.empty()) return absl::OkStatus();
+  damage.Update(records->status());
+  if (!damage.ok() && !absl::IsDataLoss(damage)) return damage;
+  if (!states_.empty() && damage.ok()) return absl::OkStatus();
+  states_.clear();
 
   const std::unique_ptr<kv::Cursor> heads = store.NewCursor(kv::Space::kHeads);
   for (heads->SeekToFirst(); heads->Valid(); heads->Next()) {
@@ -79,7 +84,8 @@ absl::Status PartitionTable::Load(kv::Store& store) {
     state.blocks += 1;
     state.bytes += heads->value().size() + head->payload_size();
   }
-  return heads->status();
+  damage.Update(heads->status());
+  return damage;
 }
 
 PartitionState PartitionTable::Get(int32_t partition) const {

@@ -44,7 +44,9 @@ class PartitionTable {
  public:
   using Partition = std::pair<int32_t, PartitionState>;
 
-  // Reads all records. An archive from before there were such gets them from its blocks' heads.
+  // Reads all records. An archive from before there were such gets them from its blocks' heads, and so does one of which
+  // records are damaged. DataLoss: some are, or heads are too; the table has what could be read, and says of no partition
+  // that it is settled.
   absl::Status Load(kv::Store& store);
 
   // All zeros when there is nothing in it.

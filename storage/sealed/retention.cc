@@ -207,23 +207,35 @@ bool ExpiredTable::HasAllTags(int32_t partition, TagId last) const {
 // ---- Opening
 
 absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, const VersionTable& versions,
-                                                           const Clock& clock) {
+                                                           const Clock& clock, absl::Status* damage) {
   auto retention = std::unique_ptr<Retention>(new Retention(store, versions, clock));
-  RETURN_IF_ERROR(retention->Load());
+  const absl::Status loaded = retention->Load();
+  if (damage == nullptr || !absl::IsDataLoss(loaded)) {
+    RETURN_IF_ERROR(loaded);
+  } else {
+    *damage = loaded;
+  }
   return retention;
 }
 
 absl::Status Retention::Load() {
-  RETURN_IF_ERROR(LoadExpired());
-  ASSIGN_OR_RETURN(const auto rules, ReadRules(store_, kVersionNow));
-  ASSIGN_OR_RETURN(const std::vector<LegalHold> holds, HoldsAsOf(kVersionNow));
+  const absl::Status expired = LoadExpired();
+  const auto rules = ReadRules(store_, kVersionNow);
+  const absl::StatusOr<std::vector<LegalHold>> holds = HoldsAsOf(kVersionNow);
   absl::MutexLock lock(&mu_);
-  if (rules.has_value()) {
-    rules_ = FromRecord(*rules);
-    rules_changed_ = rules->changed();
+  if (rules.ok() && rules->has_value()) {
+    rules_ = FromRecord(**rules);
+    rules_changed_ = (*rules)->changed();
   }
-  for (const LegalHold& hold : holds) holds_.emplace(hold.id, hold);
-  return absl::OkStatus();
+  if (holds.ok()) {
+    for (const LegalHold& hold : *holds) holds_.emplace(hold.id, hold);
+  }
+  absl::Status damage;
+  for (const absl::Status& status : {expired, rules.status(), holds.status()}) {
+    if (!status.ok() && !absl::IsDataLoss(status)) return status;
+    damage.Update(status);
+  }
+  return damage;
 }
 
 absl::Status Retention::LoadExpired() {

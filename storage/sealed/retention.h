@@ -123,9 +123,10 @@ class ExpiredTable {
 
 class Retention {
  public:
-  // Reads rules, holds and what has expired. The store, the versions and the clock must outlive it.
+  // Reads rules, holds and what has expired. The store, the versions and the clock must outlive it. DataLoss, some of that
+  // is damaged, goes to *damage, and it has the rest; then nothing may be changed or applied. Null: it is an error.
   static absl::StatusOr<std::unique_ptr<Retention>> Open(kv::Store& store, const VersionTable& versions,
-                                                         const Clock& clock);
+                                                         const Clock& clock, absl::Status* damage = nullptr);
 
   // ---- Rules, in order.
 

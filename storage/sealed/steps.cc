@@ -27,12 +27,21 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(kv::Store& store) {
 
 absl::Status Steps::Load() {
   absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(checkpoint_, ReadCheckpoint(store_));
-  return partitions_.Load(store_);
+  const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(store_);
+  checkpoint_is_damaged_ = absl::IsDataLoss(checkpoint.status());
+  if (checkpoint.ok()) {
+    checkpoint_ = *checkpoint;
+  } else if (!checkpoint_is_damaged_) {
+    return checkpoint.status();
+  }
+  const absl::Status partitions = partitions_.Load(store_);
+  if (!partitions.ok() && !absl::IsDataLoss(partitions)) return partitions;
+  return checkpoint.ok() ? partitions : checkpoint.status();
 }
 
-uint64_t Steps::journal_position() const {
+std::optional<uint64_t> Steps::journal_position() const {
   absl::MutexLock lock(&mu_);
+  if (checkpoint_is_damaged_) return std::nullopt;
   return checkpoint_.journal_position;
 }
 

@@ -65,7 +65,8 @@ class Steps {
   Steps(kv::Store& store, PartitionTable& partitions, std::function<void(const Step&)> forget)
       : store_(store), partitions_(partitions), forget_(std::move(forget)) {}
 
-  // Before anything else: reads the checkpoint and the partitions. DataLoss: the checkpoint is damaged.
+  // Before anything else: reads the checkpoint and the partitions. DataLoss: some of it is damaged, so that no step may be
+  // committed; what could be read is there.
   absl::Status Load() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Hold it from when a step looks at what there is until its Commit.
@@ -78,8 +79,8 @@ class Steps {
   // changed; the step is used up, and its numbers are.
   absl::StatusOr<std::vector<PartitionTable::Partition>> Commit(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // That of the last step that gave one.
-  uint64_t journal_position() const ABSL_LOCKS_EXCLUDED(mu_);
+  // That of the last step that gave one. Nothing: the checkpoint is damaged.
+  std::optional<uint64_t> journal_position() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   // The partitions as the step leaves them.
@@ -92,6 +93,7 @@ class Steps {
 
   mutable absl::Mutex mu_;
   Checkpoint checkpoint_ ABSL_GUARDED_BY(mu_);
+  bool checkpoint_is_damaged_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace historian

@@ -85,7 +85,8 @@ absl::StatusOr<Samples> SupersededAsOf(kv::Store& store, const VersionTable& ver
                                        TagId tag, ValueType type, Version as_of) {
   Samples seen;  // Not in order: one seal's behind the other's. No time is twice there.
   const std::string prefix = format::HeadPrefix(partition, tag);
-  const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kSuperseded);
+  const std::unique_ptr<kv::Cursor> cursor =
+      store.NewCursor(kv::Space::kSuperseded, format::BehindPrefix(prefix));
   const auto add = [&](absl::string_view value) -> absl::Status {
     ASSIGN_OR_RETURN(const SupersededBlock block, ReadSupersededRecord(value));
     if (block.repeats) return absl::OkStatus();
@@ -109,8 +110,7 @@ absl::StatusOr<Samples> SupersededAsOf(kv::Store& store, const VersionTable& ver
     }
     return absl::OkStatus();
   };
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
-       cursor->Next()) {
+  for (cursor->Seek(prefix); cursor->Valid(); cursor->Next()) {
     RETURN_IF_ERROR(Annotate(add(cursor->value()),
                              absl::StrCat("superseded statements of tag ", tag, " in the week from ",
                                           FormatTimestamp(format::PartitionStart(partition)))));

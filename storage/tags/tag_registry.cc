@@ -161,19 +161,33 @@ TagRegistry::TagRegistry(kv::Store& store, const VersionTable& versions, const C
       recent_(kRecent) {}
 
 absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store, const VersionTable& versions,
-                                                               const Clock& clock) {
+                                                               const Clock& clock, absl::Status* damage) {
   auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, versions, clock));
-  RETURN_IF_ERROR(registry->Load());
+  const absl::Status loaded = registry->Load();
+  if (damage == nullptr || !absl::IsDataLoss(loaded)) {
+    RETURN_IF_ERROR(loaded);
+  } else {
+    *damage = loaded;
+  }
   return registry;
 }
 
 absl::Status TagRegistry::Load() {
   TagId last = 0;
+  absl::Status damage;
   {
     const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
     cursor->SeekForPrev(TagKey(~TagId{0}));
-    RETURN_IF_ERROR(cursor->status());
+    damage = cursor->status();
+    if (!damage.ok() && !absl::IsDataLoss(damage)) return damage;
     if (cursor->Valid() && IsTagKey(cursor->key())) last = IdOfKey(cursor->key(), kTagKeyPrefix);
+  }
+  if (!damage.ok()) {
+    // Only a walk forward goes on behind damage.
+    const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
+    for (cursor->Seek(kTagKeyPrefix); cursor->Valid(); cursor->Next()) {
+      if (IsTagKey(cursor->key())) last = std::max(last, IdOfKey(cursor->key(), kTagKeyPrefix));
+    }
   }
   {
     absl::MutexLock lock(&mu_);
@@ -182,7 +196,15 @@ absl::Status TagRegistry::Load() {
     GrowTo(last, &traits_);
     by_name_.reserve(last);
   }
-  return ForEachIdRange(last, [this](uint64_t begin, uint64_t end) { return LoadRange(begin, end); });
+  absl::Mutex damage_mu;
+  RETURN_IF_ERROR(ForEachIdRange(last, [&](uint64_t begin, uint64_t end) {
+    const absl::Status status = LoadRange(begin, end);
+    if (!absl::IsDataLoss(status)) return status;
+    absl::MutexLock lock(&damage_mu);
+    damage.Update(status);
+    return absl::OkStatus();
+  }));
+  return damage;
 }
 
 absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
@@ -192,6 +214,7 @@ absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
     std::string name;
     std::string details;
   };
+  absl::Status damage;
   std::vector<Loaded> loaded(kLoadedAtOnce);
   size_t size = 0;
   const auto publish = [&] {
@@ -207,8 +230,10 @@ absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
   for (cursor->Seek(TagKey(static_cast<TagId>(begin))); cursor->Valid(); cursor->Next()) {
     if (!IsTagKey(cursor->key()) || IdOfKey(cursor->key(), kTagKeyPrefix) >= end) break;
-    if (!ParseRecord(cursor->value(), &record) || record.id() != IdOfKey(cursor->key(), kTagKeyPrefix)) {
-      return absl::DataLossError(absl::StrCat("the record of tag '", record.name(), "' is damaged"));
+    if (const TagId id = IdOfKey(cursor->key(), kTagKeyPrefix);
+        !ParseRecord(cursor->value(), &record) || record.id() != id) {
+      damage.Update(absl::DataLossError(absl::StrCat("the record of tag ", id, " is damaged")));
+      continue;
     }
     Loaded& one = loaded[size++];
     one.id = record.id();
@@ -219,7 +244,8 @@ absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
     if (size == loaded.size()) publish();
   }
   publish();
-  return cursor->status();
+  const absl::Status status = cursor->status();
+  return status.ok() ? damage : status;
 }
 
 void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& traits,

@@ -70,9 +70,11 @@ class ByteShelf {
 // immutable once handed out; a change makes a new one.
 class TagRegistry {
  public:
-  // Reads every tag from the store, which must outlive the registry, as must the versions and the clock.
+  // Reads every tag from the store, which must outlive the registry, as must the versions and the clock. DataLoss, a record
+  // is damaged, goes to *damage, and the registry has all others; then no tag may be created. Null: it is an error.
   static absl::StatusOr<std::unique_ptr<TagRegistry>> Open(kv::Store& store, const VersionTable& versions,
-                                                           const Clock& clock);
+                                                           const Clock& clock,
+                                                           absl::Status* damage = nullptr);
 
   // Creates tags durably, each on its own; results in the order given. A name that exists with an equal
   // definition gives the existing tag; with another one AlreadyExists, and the caller may Find() it.

@@ -14,9 +14,10 @@
 
 namespace historian {
 
-// DataLoss names the tag whose record is damaged or that has no tag.
+// DataLoss: a record is damaged, or is of no tag; names the tag. All others are loaded then. *lost: the tags whose record
+// is damaged, or may be missing, ascending.
 absl::Status LoadTails(kv::Store& store, const TagRegistry& tags, const VersionTable& versions,
-                       const std::vector<std::unique_ptr<Shard>>& shards);
+                       const std::vector<std::unique_ptr<Shard>>& shards, std::vector<TagId>* lost);
 
 }  // namespace historian
 

@@ -13,17 +13,23 @@ namespace historian {
 
 absl::Status VersionTable::Load() {
   absl::MutexLock lock(&mu_);
+  absl::Status damage;
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kCheckpoint);
   for (cursor->Seek(kVersionKeyPrefix); cursor->Valid(); cursor->Next()) {
     if (cursor->key().substr(0, kVersionKeyPrefix.size()) != kVersionKeyPrefix) break;
-    ASSIGN_OR_RETURN(const ClosedVersion closed, ReadVersionRecord(cursor->value()));
-    if (!known_.empty() && closed.version <= known_.back().version) {
-      return absl::DataLossError(absl::StrCat("the record of version ", closed.version, " is damaged"));
+    const absl::StatusOr<ClosedVersion> closed = ReadVersionRecord(cursor->value());
+    if (!closed.ok() && !absl::IsDataLoss(closed.status())) return closed.status();
+    if (!closed.ok() || (!known_.empty() && closed->version <= known_.back().version)) {
+      damage.Update(closed.ok() ? absl::DataLossError(
+                                      absl::StrCat("the record of version ", closed->version, " is damaged"))
+                                : closed.status());
+      continue;
     }
-    known_.push_back({closed.version, closed.time});
-    visible_ = closed.version;
+    known_.push_back({closed->version, closed->time});
+    visible_ = closed->version;
   }
-  return cursor->status();
+  const absl::Status status = cursor->status();
+  return status.ok() ? damage : status;
 }
 
 Version VersionTable::open() const {

@@ -31,7 +31,7 @@ class VersionTable {
   // The store must outlive it.
   explicit VersionTable(kv::Store& store) : store_(store) {}
 
-  // Before anything else: reads what seals wrote down. DataLoss: a record is damaged.
+  // Before anything else: reads what seals wrote down. DataLoss: a record is damaged; the others are read.
   absl::Status Load() ABSL_LOCKS_EXCLUDED(mu_);
 
   // The version that what arrives now belongs to: it has the next number to close.

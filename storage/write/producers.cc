@@ -15,6 +15,7 @@ constexpr size_t kNameBytesMax = 128;
 }  // namespace
 
 absl::Status Producers::Load(kv::Store& store) {
+  absl::Status damage;
   const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kCheckpoint);
   for (cursor->Seek(kProducerKeyPrefix); cursor->Valid(); cursor->Next()) {
     const absl::string_view key = cursor->key();
@@ -22,13 +23,15 @@ absl::Status Producers::Load(kv::Store& store) {
     const absl::string_view name = key.substr(1);
     record::v1::ProducerRecord record;
     if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
-      return absl::DataLossError(absl::StrCat("the record of producer '", name, "' is damaged"));
+      damage.Update(absl::DataLossError(absl::StrCat("the record of producer '", name, "' is damaged")));
+      continue;
     }
     absl::MutexLock lock(&mu_);
     State& state = states_[name];
     state.journaled = state.durable = record.sequence();
   }
-  return cursor->status();
+  const absl::Status status = cursor->status();
+  return status.ok() ? damage : status;
 }
 
 void Producers::Answer(OpenDone done, absl::StatusOr<std::shared_ptr<Producer>> result) {
@@ -103,11 +106,14 @@ void Producers::End(absl::string_view name, uint64_t sequence, bool durable) {
   if (--state.in_flight == 0 && state.opening != nullptr) AnswerOpening(name, state);
 }
 
-void Producers::Replayed(absl::string_view name, uint64_t sequence) {
+bool Producers::Replayed(absl::string_view name, uint64_t sequence, uint64_t* first) {
   absl::MutexLock lock(&mu_);
   State& state = states_[name];
+  *first = state.journaled + 1;
+  const bool jumps = sequence > *first;
   state.journaled = state.durable = sequence;
   state.changed = true;
+  return jumps;
 }
 
 std::vector<Producers::Position> Producers::TakeChanged() {

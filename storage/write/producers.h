@@ -45,7 +45,7 @@ class Producers {
   Producers(boost::asio::io_context& io, std::function<uint64_t()> journal_epoch)
       : io_(io), journal_epoch_(std::move(journal_epoch)) {}
 
-  // Reads what the last seals wrote down.
+  // Reads what the last seals wrote down. DataLoss: a record is damaged; the others are read.
   absl::Status Load(kv::Store& store);
 
   // Makes the new handle of the name, from now on the valid one, and hands it to `done` when what an earlier
@@ -64,8 +64,9 @@ class Producers {
   void Journaled(absl::string_view name, uint64_t sequence);
   // and at its end: visible too, or (`durable` false) refused.
   void End(absl::string_view name, uint64_t sequence, bool durable);
-  // A frame found in the journal at the start.
-  void Replayed(absl::string_view name, uint64_t sequence);
+  // A frame found in the journal at the start. True when it does not follow the one that was known: producers count by
+  // ones, so frames from *first to before this one are missing, if any of the journal is.
+  bool Replayed(absl::string_view name, uint64_t sequence, uint64_t* first);
 
   // Those whose last frame in the journal changed since it was asked, for a seal to write down; should that
   // fail, they are handed back.

@@ -52,8 +52,11 @@ WritePath::WritePath(const Parts& parts)
 }
 
 // This thread reads, the shards' threads decode what is theirs.
-absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
-  RETURN_IF_ERROR(producers_.Load(parts_.store));
+absl::Status WritePath::Open(std::optional<uint64_t> position, Recovered* recovered) {
+  *recovered = Recovered();
+  recovered->producers = producers_.Load(parts_.store);
+  if (!recovered->producers.ok() && !absl::IsDataLoss(recovered->producers)) return recovered->producers;
+  JournalReplay* const report = &recovered->journal;
   for (const std::unique_ptr<Shard>& shard : parts_.shards) shard->BeginVersion(parts_.versions.open());
   ShardWork work(kReplayTasksMax);
   const auto replay = [&](uint64_t at, absl::string_view bytes) -> absl::Status {
@@ -75,7 +78,10 @@ absl::Status WritePath::Open(uint64_t position, JournalReplay* report) {
     has_arrived_ = true;
     absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
     if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", at));
-    producers_.Replayed(head->producer, head->frame.sequence);
+    if (uint64_t first = 0; producers_.Replayed(head->producer, head->frame.sequence, &first) &&
+                            !report->damage.empty() && recovered->missing.size() < kMissingListedMax) {
+      recovered->missing.push_back({std::string(head->producer), first, head->frame.sequence - 1});
+    }
     const auto record = std::make_shared<const std::string>(bytes);
     for (size_t s = 0; s < parts_.shards.size(); ++s) {
       RETURN_IF_ERROR(work.Post(*parts_.shards[s], [this, s, at, record]() -> absl::Status {

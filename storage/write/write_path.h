@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -81,9 +82,23 @@ class WritePath {
   explicit WritePath(const Parts& parts);
   ~WritePath() { Close(); }
 
+  // Frames that were journaled, and are not in the journal.
+  struct MissingFrames {
+    std::string producer;
+    uint64_t first = 0;
+    uint64_t last = 0;
+  };
+  struct Recovered {
+    absl::Status producers;  // DataLoss: the records of some are damaged, which are not known therefore.
+    JournalReplay journal;
+    // As far as it is known, where the journal is damaged: the first kMissingListedMax.
+    std::vector<MissingFrames> missing;
+  };
+  static constexpr size_t kMissingListedMax = 20;
+
   // Before anything else: reads the producers of the last checkpoint and adds to the tails what the journal
-  // has from `position` on.
-  absl::Status Open(uint64_t position, JournalReplay* report);
+  // has from `position` on (Journal::Open).
+  absl::Status Open(std::optional<uint64_t> position, Recovered* recovered);
   // What comes now is refused, and so is what waits.
   void Refuse() ABSL_LOCKS_EXCLUDED(mu_);
   // Refuses, writes what is queued and hands it to the shards, which finish it when they stop.
