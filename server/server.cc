@@ -127,6 +127,7 @@ class Server::Impl {
     if (!archive.ok()) return Annotate(archive.status(), "opening the archive");
     archive_ = *std::move(archive);
     archive_open_.store(archive_.get());
+    LogWhatWasFound(archive_->Stats());
     env_.emplace(ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_, clock_watch_,
                             call_memory_, queries_of_peers_, short_queries_of_peers_});
     ingest_.emplace(*env_);
@@ -178,7 +179,7 @@ class Server::Impl {
     }
     pool_.Join();
     absl::Status status;
-    if (was_serving) {
+    if (was_serving && archive_->Stats().read_only.ok()) {
       const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal();
       if (sealed.ok()) {
         log_.Info("sealed_on_stop",
@@ -328,6 +329,15 @@ class Server::Impl {
           "http_beyond_loopback",
           {{"http", config_.http.listen}, {"danger", "metrics are open to anyone who reaches this address"}});
     }
+  }
+
+  // The damage itself is logged by the watcher.
+  void LogWhatWasFound(const ArchiveStats& stats) {
+    if (stats.journal_torn_bytes > 0) {
+      log_.Warning("journal_torn",
+                   {{"bytes", stats.journal_torn_bytes}, {"position", stats.journal_torn_position}});
+    }
+    if (!stats.read_only.ok()) log_.Error("read_only", {{"reason", stats.read_only.message()}});
   }
 
   // On the HTTP thread, as is everything HTTP.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -44,6 +45,8 @@ constexpr uint32_t kArchiveFormat = 2;
 constexpr size_t kDamageListedMax = 100;
 // A disk that has not answered for this long is said to hang.
 constexpr absl::Duration kHangs = absl::Seconds(2);
+// Tags that are named where a file of many is lost.
+constexpr size_t kLostTagsNamed = 10;
 // How often the archive looks after itself: room on the disk, whether to seal.
 constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 // A seal that nobody asked for closes a version only when no version has closed for this long: in a burst such seals come
@@ -104,7 +107,8 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order) override;
   absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
 
-  // That of the store; a new one in a new store. FailedPrecondition: a newer program wrote it.
+  // That of the store; a new one in a new store. FailedPrecondition: a newer program wrote it. DataLoss: it is damaged or
+  // lost.
   absl::StatusOr<record::v1::ArchiveRecord> ReadRecord();
   // Begins a new archive, or brings an older one to the format of now.
   absl::Status WriteRecord(record::v1::ArchiveRecord record);
@@ -116,6 +120,12 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag, Version as_of);
   // NotFound: no such tag.
   absl::StatusOr<ReadView> ViewOf(TagId tag, KeepGoing keep_going = nullptr, Version as_of = kVersionNow);
+  // Goes on without what is damaged: notes it, and lets nothing be changed any more. Hands other errors on.
+  absl::Status Tolerate(const absl::Status& status);
+  // Notes what the store has lost, by tags and times.
+  void NoteLost();
+  // Of such keys of blocks, all or some of which are lost.
+  std::string BlocksOfLost(const kv::StoreDamage& lost);
   // Remembers damage for Stats.
   void NoteDamage(const absl::Status& status) ABSL_LOCKS_EXCLUDED(damage_mu_);
 
@@ -146,6 +156,12 @@ class ArchiveImpl : public Archive, private Upkeep {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<WritePath> write_path_;
   std::thread maintenance_;
+  // Tags of whose tails something is lost, and what to say of it.
+  absl::flat_hash_set<TagId> lost_tails_;
+  absl::Status tail_damage_;
+  bool versions_are_known_ = true;
+  uint64_t journal_torn_bytes_ = 0;
+  uint64_t journal_torn_position_ = 0;
 
   // Synchronise themselves.
   std::atomic<bool> tails_borrow_{false};  // Tails have more than their share: the caches take nothing new.
@@ -158,6 +174,7 @@ class ArchiveImpl : public Archive, private Upkeep {
 
   Steps steps_;
   // Of the maintenance thread.
+  size_t store_damages_noted_ = 0;  // Of the store's.
   MonotonicTime last_seal_try_ = MonotonicTime::InfinitePast();
   MonotonicTime arrived_since_ =
       MonotonicTime::Now();  // The open version has had something to close since then.
@@ -183,6 +200,9 @@ class ArchiveImpl : public Archive, private Upkeep {
 absl::StatusOr<record::v1::ArchiveRecord> ArchiveImpl::ReadRecord() {
   ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store_->Get(kv::Space::kMeta, kArchiveKey));
   record::v1::ArchiveRecord record;
+  if (!bytes.has_value() && !store_->refusal().ok()) {
+    return absl::DataLossError("the archive's format record is missing");
+  }
   if (!bytes.has_value()) {
     record.set_version(kArchiveFormat);
     record.set_created(clock_.Now());
@@ -207,44 +227,129 @@ absl::Status ArchiveImpl::WriteRecord(record::v1::ArchiveRecord record) {
   return Annotate(store_->Write(batch), "writing the archive's format");
 }
 
+absl::Status ArchiveImpl::Tolerate(const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  NoteDamage(status);
+  store_->Refuse(absl::UnavailableError(absl::StrCat(
+      "the archive is damaged and open for reading only: ", status.message(),
+      ". Restore it from a backup, or stop the server, run 'histctl salvage --data-dir DIR --to NEWDIR' "
+      "and start it with NEWDIR")));
+  return absl::OkStatus();
+}
+
 absl::Status ArchiveImpl::Recover() {
-  RETURN_IF_ERROR(steps_.Load());
-  RETURN_IF_ERROR(versions_.Load());
-  RETURN_IF_ERROR(LoadTails(*store_, *tags_, versions_, shards_));
-  JournalReplay report;
-  RETURN_IF_ERROR(write_path_->Open(steps_.journal_position(), &report));
-  for (const JournalReplay::Damage& damage : report.damage) {
+  RETURN_IF_ERROR(Tolerate(steps_.Load()));
+  const absl::Status versions = versions_.Load();
+  versions_are_known_ = versions.ok();
+  RETURN_IF_ERROR(Tolerate(versions));
+  std::vector<TagId> lost;
+  tail_damage_ = LoadTails(*store_, *tags_, versions_, shards_, &lost);
+  RETURN_IF_ERROR(Tolerate(tail_damage_));
+  lost_tails_.insert(lost.begin(), lost.end());
+  WritePath::Recovered recovered;
+  absl::Status opened = write_path_->Open(steps_.journal_position(), &recovered);
+  if (absl::IsDataLoss(opened) && store_->refusal().ok()) {
+    // Perhaps it can be read, if nothing is written behind it.
+    RETURN_IF_ERROR(Tolerate(opened));
+    opened = write_path_->Open(steps_.journal_position(), &recovered);
+  }
+  RETURN_IF_ERROR(opened);
+  RETURN_IF_ERROR(Tolerate(recovered.producers));
+  journal_torn_bytes_ = recovered.journal.torn_bytes;
+  journal_torn_position_ = recovered.journal.torn_position;
+  std::string concerned;
+  for (const WritePath::MissingFrames& frames : recovered.missing) {
+    absl::StrAppend(&concerned, concerned.empty() ? "; missing are frames " : ", ", frames.first, " to ",
+                    frames.last, " of producer '", frames.producer, "'");
+  }
+  for (const JournalReplay::Damage& damage : recovered.journal.damage) {
     NoteDamage(absl::DataLossError(
-        absl::StrFormat("journal: %d bytes at %d are damaged; the samples in them are lost",
-                        damage.to - damage.from, damage.from)));
+        absl::StrFormat("journal: %d bytes at %d are damaged or missing; the samples in them are lost%s",
+                        damage.to - damage.from, damage.from, concerned)));
   }
   return absl::OkStatus();
 }
 
+std::string ArchiveImpl::BlocksOfLost(const kv::StoreDamage& lost) {
+  // Keys of pages tell no tags between them: the heads of the same partitions do.
+  const bool are_pages = lost.space == kv::Space::kPages;
+  const auto parse = [are_pages](absl::string_view key) {
+    return are_pages ? format::ParsePagesKey(key) : format::ParseHeadKey(key);
+  };
+  const absl::StatusOr<format::BlockId> first = parse(lost.first), last = parse(lost.last);
+  if (!first.ok() || !last.ok()) return "";
+  absl::flat_hash_set<TagId> tags;
+  std::string names;
+  Timestamp from = kTimestampMax, to = kTimestampMin;
+  for (int32_t partition = first->partition; are_pages && partition <= last->partition; ++partition) {
+    const std::string end = format::PartitionPrefix(partition + 1);
+    const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kHeads, end);
+    for (cursor->Seek(format::PartitionPrefix(partition)); cursor->Valid(); cursor->Next()) {
+      const absl::StatusOr<format::BlockId> id = format::ParseHeadKey(cursor->key());
+      const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(cursor->value());
+      if (!id.ok() || !head.ok()) continue;
+      const std::string key = format::PagesKey(*id);
+      if (key < lost.first || key > lost.last) continue;
+      from = std::min(from, head->first_time());
+      to = std::max(to, head->last_time());
+      if (!tags.insert(id->tag).second || tags.size() > kLostTagsNamed) continue;
+      const std::shared_ptr<const Tag> tag = tags_->Find(id->tag);
+      absl::StrAppend(&names, names.empty() ? "" : ", ", tag == nullptr ? absl::StrCat(id->tag) : tag->name);
+    }
+  }
+  if (!are_pages) {
+    return absl::StrCat("; concerned are tags in the weeks from ",
+                        FormatTimestamp(format::PartitionStart(first->partition)), " to ",
+                        FormatTimestamp(format::PartitionStart(last->partition + 1)));
+  }
+  if (tags.empty()) return "; no sample is";
+  return absl::StrCat("; concerned are ", tags.size(), tags.size() == 1 ? " tag (" : " tags (", names,
+                      tags.size() > kLostTagsNamed ? ", ..." : "", ") from ", FormatTimestamp(from), " to ",
+                      FormatTimestamp(to));
+}
+
+void ArchiveImpl::NoteLost() {
+  for (const kv::StoreDamage& lost : store_->Damages()) {
+    NoteDamage(absl::DataLossError(absl::StrCat(lost.what, BlocksOfLost(lost))));
+    ++store_damages_noted_;
+  }
+}
+
 absl::Status ArchiveImpl::Init() {
-  ASSIGN_OR_RETURN(record::v1::ArchiveRecord record, ReadRecord());
-  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_));
-  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, versions_, clock_));
-  ASSIGN_OR_RETURN(
-      believed_,
-      BelievedTime::Open(*store_, clock_,
-                         std::max({record.created(), retention_->applied(), retention_->rules_changed()})));
-  housekeeping_ = std::make_unique<Housekeeping>(
-      Housekeeping::House{.store = *store_,
-                          .options = {.settle_delay = options_.settle_delay,
-                                      .retention_period = options_.retention_period,
-                                      .disk_reserve_bytes = options_.disk_reserve_bytes},
-                          .clock = clock_,
-                          .tags = *tags_,
-                          .versions = versions_,
-                          .retention = *retention_,
-                          .believed = *believed_,
-                          .partitions = partitions_,
-                          .pins = pins_,
-                          .steps = steps_,
-                          .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
-                          .newest_received = [this] { return write_path_->newest_received(); },
-                          .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
+  const absl::StatusOr<record::v1::ArchiveRecord> read = ReadRecord();
+  RETURN_IF_ERROR(Tolerate(read.status()));
+  absl::Status damage;
+  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_, &damage));
+  RETURN_IF_ERROR(Tolerate(damage));
+  damage = absl::OkStatus();
+  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, versions_, clock_, &damage));
+  RETURN_IF_ERROR(Tolerate(damage));
+  damage = absl::OkStatus();
+  ASSIGN_OR_RETURN(believed_,
+                   BelievedTime::Open(*store_, clock_,
+                                      std::max({read.ok() ? read->created() : 0, retention_->applied(),
+                                                retention_->rules_changed()}),
+                                      &damage));
+  RETURN_IF_ERROR(Tolerate(damage));
+  housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::House{
+      .store = *store_,
+      .options = {.settle_delay = options_.settle_delay, .retention_period = options_.retention_period},
+      .clock = clock_,
+      .tags = *tags_,
+      .versions = versions_,
+      .retention = *retention_,
+      .believed = *believed_,
+      .partitions = partitions_,
+      .pins = pins_,
+      .steps = steps_,
+      .disk_reserve_bytes =
+          [this] {
+            absl::MutexLock lock(&state_mu_);
+            return reserve_bytes_;
+          },
+      .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
+      .newest_received = [this] { return write_path_->newest_received(); },
+      .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
@@ -261,16 +366,21 @@ absl::Status ArchiveImpl::Init() {
                        .shards = shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
-  if (record.version() < kArchiveFormat) {
+  Version kept_from = versions_.open();
+  if (read.ok() && read->version() == kArchiveFormat && versions_are_known_) {
+    kept_from = read->versions_from();
+  } else if (read.ok() && store_->refusal().ok()) {
     // What it has may be of any version up to the open one, except what the journal still had.
+    record::v1::ArchiveRecord record = *read;
     record.set_version(kArchiveFormat);
-    record.set_versions_from(versions_.open());
+    record.set_versions_from(kept_from);
     RETURN_IF_ERROR(WriteRecord(record));
   }
-  versions_.SetKeptFrom(record.versions_from());
+  versions_.SetKeptFrom(kept_from);
+  NoteLost();
   CheckRoom();
   maintenance_ = std::thread([this] { Maintain(); });
-  housekeeping_->Start();
+  if (store_->refusal().ok()) housekeeping_->Start();
   return absl::OkStatus();
 }
 
@@ -299,9 +409,20 @@ absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going, Ver
   if (as_of != kVersionNow && sources.tail != nullptr) {
     ASSIGN_OR_RETURN(sources.tail, sources.tail->AsOf(tag->type, as_of, versions_));
   }
+  const bool has_lost_tail = lost_tails_.contains(id);
+  if (const std::vector<PartitionTable::Partition> partitions = partitions_.All();
+      has_lost_tail && !partitions.empty()) {
+    // How far its samples reach is lost with it.
+    sources.oldest = format::PartitionStart(partitions.front().first);
+    sources.newest = std::max(sources.newest, format::PartitionStart(partitions.back().first + 1) - 1);
+  }
   ReadView view(std::move(pin), as_of, std::move(sources), retention_->expired(), *store_,
                 {heads_, pages_, figures_}, partitions_, versions_);
   view.keep_going = std::move(keep_going);
+  if (has_lost_tail) {
+    view.damage = Annotate(tail_damage_,
+                           absl::StrCat("samples of tag ", id, " that were open at the last seal are lost"));
+  }
   view.note_end = [this](const absl::Status& status) { NoteDamage(status); };
   return view;
 }
@@ -346,6 +467,11 @@ absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest
       ASSIGN_OR_RETURN(latest[i], LatestKept(tags[i], as_of));
     }
     return latest;
+  }
+  for (const TagId tag : tags) {
+    if (lost_tails_.contains(tag)) {
+      return Annotate(tail_damage_, absl::StrCat("the newest sample of tag ", tag, " is lost"));
+    }
   }
   std::vector<std::vector<size_t>> positions(shards_.size());
   for (size_t i = 0; i < tags.size(); ++i) positions[tags[i] % shards_.size()].push_back(i);
@@ -422,6 +548,14 @@ MemoryGate::Tails ArchiveImpl::LookAtTails() {
 
 void ArchiveImpl::CheckRoom() {
   const kv::StoreStats stats = LookAtStore();
+  const std::vector<kv::StoreDamage> damages = store_->Damages();
+  for (; store_damages_noted_ < damages.size(); ++store_damages_noted_) {
+    NoteDamage(absl::DataLossError(damages[store_damages_noted_].what));
+  }
+  if (absl::Status refusal = store_->refusal(); !refusal.ok()) {
+    write_path_->SetRoom(std::move(refusal));
+    return;
+  }
   const uint64_t reserve =
       std::min(options_.disk_reserve_bytes, std::max(stats.capacity_bytes / 20, kReserveBytesMin));
   write_path_->SetRoom(
@@ -479,7 +613,7 @@ void ArchiveImpl::Maintain() {
     }
     CheckRoom();
     CloseVersionWhenDue();
-    if (!explicitly && !SealIsDue()) continue;
+    if (!explicitly && (!store_->refusal().ok() || !SealIsDue())) continue;
     const bool for_memory = OpenBytesOf(shards_) > shares_.seal_tail_bytes;
     absl::StatusOr<SealResult> result =
         SealNow(explicitly ? Why::kAsked : Why::kDue, explicitly || for_memory);
@@ -493,6 +627,7 @@ void ArchiveImpl::Maintain() {
 }
 
 absl::StatusOr<SealResult> ArchiveImpl::SealNow(Why why, bool everything) {
+  RETURN_IF_ERROR(Annotate(store_->refusal(), "sealing"));
   // One cut through everything at one position of the journal: what is before it is frozen, what comes behind
   // it is not.
   size_t tags = 0;
@@ -573,6 +708,7 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
 // ---- Administration
 
 absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder& order) {
+  if (!order.dry_run) RETURN_IF_ERROR(store_->refusal());  // Nobody would do it.
   absl::StatusOr<RetentionResult> result = housekeeping_->ApplyRetention(order);
   LookAtStore();
   return result;
@@ -618,6 +754,9 @@ ArchiveStats ArchiveImpl::Stats() {
           "the disk has not answered for ", absl::FormatDuration(absl::Trunc(looking, absl::Seconds(1)))));
     }
   }
+  stats.read_only = store_->refusal();
+  stats.journal_torn_bytes = journal_torn_bytes_;
+  stats.journal_torn_position = journal_torn_position_;
   absl::MutexLock lock(&damage_mu_);
   stats.damage.assign(damage_.begin(), damage_.end());
   return stats;
@@ -651,9 +790,7 @@ absl::StatusOr<VerifyCounts> ArchiveImpl::Verify(const VerifyOptions& options,
                                                  const VerifyObserver& observer) {
   VerifyObserver noting = observer;
   noting.on_damage = [&](const Damage& damage) {
-    NoteDamage(
-        absl::DataLossError(absl::StrCat("tag ", damage.tag, ", from ", FormatTimestamp(damage.first_time),
-                                         " to ", FormatTimestamp(damage.last_time), ": ", damage.what)));
+    NoteDamage(absl::DataLossError(DescribeDamage(damage)));
     if (observer.on_damage != nullptr) observer.on_damage(damage);
   };
   return historian::Verify({*store_, *tags_, versions_, partitions_, write_path_->journal()}, options,

@@ -55,8 +55,9 @@ namespace historian {
 class Archive {
  public:
   // Opens what the store holds, replays its journal, and begins a new archive in an empty store. The clock
-  // must outlive it. FailedPrecondition: written by a newer version. DataLoss: records that everything
-  // depends on are damaged.
+  // must outlive it. What is damaged is left out: Stats().damage says what, and reads that it concerns end with DataLoss. If
+  // records are damaged beside samples, or the store takes no changes, the archive is open for reading only
+  // (Stats().read_only). FailedPrecondition: written by a newer version. DataLoss: not even the journal can be read.
   static absl::StatusOr<std::unique_ptr<Archive>> Open(std::unique_ptr<kv::Store> store,
                                                        const ArchiveOptions& options, const Clock& clock);
   // Finishes queued writes, and closes without sealing (the journal keeps what is open).

@@ -41,7 +41,11 @@ struct ArchiveStats {
   absl::Status last_write_failure;  // and why the last time.
   absl::Status retention;           // OK, or why retention rules are not applied, or as of an earlier time.
   Timestamp believed_time = 0;      // What retention takes for now (storage/upkeep/believed_time.h).
+  absl::Status read_only;           // OK, or why nothing can be changed until the archive is opened anew.
   std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
+  // What was cut off the journal's end when it was opened; 0 bytes: nothing.
+  uint64_t journal_torn_bytes = 0;
+  uint64_t journal_torn_position = 0;
   kv::StoreStats store;
 };
 

@@ -18,14 +18,20 @@ constexpr absl::Duration kKeepEvery = absl::Minutes(10);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BelievedTime>> BelievedTime::Open(kv::Store& store, const Clock& clock,
-                                                                 Timestamp known) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store.Get(kv::Space::kMeta, kBelievedTimeKey));
-  if (!bytes.has_value()) {
+                                                                 Timestamp known, absl::Status* damage) {
+  const absl::StatusOr<std::optional<std::string>> bytes = store.Get(kv::Space::kMeta, kBelievedTimeKey);
+  record::v1::BelievedTimeRecord record;
+  absl::Status status = bytes.status();
+  if (bytes.ok() && bytes->has_value() && !record.ParseFromString(**bytes)) {
+    status = absl::DataLossError("the record of the believed time is damaged");
+  }
+  if (!status.ok()) {
+    if (damage == nullptr || !absl::IsDataLoss(status)) return status;
+    *damage = status;
+  }
+  if (!status.ok() || !bytes->has_value()) {
     return std::unique_ptr<BelievedTime>(new BelievedTime(store, clock, std::min(known, clock.Now())));
   }
-  record::v1::BelievedTimeRecord record;
-  if (!record.ParseFromString(*bytes))
-    return absl::DataLossError("the record of the believed time is damaged");
   auto believed =
       std::unique_ptr<BelievedTime>(new BelievedTime(store, clock, std::min(record.time(), clock.Now())));
   absl::MutexLock lock(&believed->mu_);

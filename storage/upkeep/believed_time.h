@@ -49,9 +49,10 @@ class BelievedTime {
 
   // Begins with what the store has; `known`, when it has nothing: the newest time that the archive notes itself. The
   // store and the clock must outlive it.
-  // Errors: DataLoss, the record is damaged; those of the store.
+  // Errors: those of the store. DataLoss, the record is damaged, goes to *damage, and it begins as if the store had
+  // nothing. Null: it is an error.
   static absl::StatusOr<std::unique_ptr<BelievedTime>> Open(kv::Store& store, const Clock& clock,
-                                                            Timestamp known);
+                                                            Timestamp known, absl::Status* damage = nullptr);
 
   // Looks at the clocks. `newest_received` is the newest time of the samples received since the start; the lowest
   // Timestamp when there are none.

@@ -170,7 +170,7 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
     return Annotate(status, absl::StrCat("settling ", WeekFrom(partition)));
   };
   // The old blocks go only when the new ones are there.
-  const uint64_t needed = house_.partitions.Get(partition).bytes + house_.options.disk_reserve_bytes;
+  const uint64_t needed = house_.partitions.Get(partition).bytes + house_.disk_reserve_bytes();
   if (const uint64_t free = house_.store.Stats().free_bytes; free < needed) {
     return annotated(absl::ResourceExhaustedError(
         absl::StrCat("it takes ", needed >> 20, " MiB of free disk space, there are ", free >> 20)));

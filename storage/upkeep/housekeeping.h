@@ -42,8 +42,6 @@ struct HousekeepingOptions {
   absl::Duration settle_delay = absl::Minutes(10);
   // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
   absl::Duration retention_period = absl::Minutes(10);
-  // Settling leaves this much of the disk free.
-  uint64_t disk_reserve_bytes = uint64_t{256} << 20;
 };
 
 class Housekeeping {
@@ -60,6 +58,8 @@ class Housekeeping {
     PartitionTable& partitions;
     ReaderPins& pins;
     Steps& steps;
+    // Settling leaves this much of the disk free: the reserve in force.
+    std::function<uint64_t()> disk_reserve_bytes;
     // Seals everything that is open.
     std::function<absl::Status()> seal;
     // The newest time of the samples received since the start; the lowest Timestamp when there are none.

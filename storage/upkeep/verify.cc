@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,7 @@
 #include "storage/sealed/superseded.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/tail/page_run.h"
+#include "storage/upkeep/stored_checks.h"
 #include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
@@ -37,56 +39,6 @@ constexpr absl::Duration kNapMax = absl::Milliseconds(50);
 constexpr int kRereadsMax = 3;
 
 absl::Status Damaged(absl::string_view what) { return absl::DataLossError(what); }
-
-// The first field in which they differ; empty when they are equal.
-absl::string_view FirstDifference(const Summary& a, const Summary& b) {
-  const struct {
-    const char* field;
-    bool same;
-  } fields[] = {
-      {"count", a.count == b.count},
-      {"good samples", a.good == b.good},
-      {"uncertain samples", a.uncertain == b.uncertain},
-      {"first sample", a.first == b.first},
-      {"last sample", a.last == b.last},
-      {"minimum", a.min == b.min},
-      {"maximum", a.max == b.max},
-      {"sum", a.sum == b.sum},
-      {"sum of squares", a.sum_of_squares == b.sum_of_squares},
-      {"good time", a.good_ns == b.good_ns},
-      {"uncertain time", a.uncertain_ns == b.uncertain_ns},
-      {"stepped area", a.area_stepped == b.area_stepped},
-      {"sloped area", a.area_sloped == b.area_sloped},
-  };
-  for (const auto& field : fields) {
-    if (!field.same) return field.field;
-  }
-  return a == b ? "" : "summary";
-}
-
-// Decodes the page and holds it against its head; *computed is the summary of its samples.
-absl::Status CheckPage(ValueType type, const Summary& stated, absl::string_view bytes, Samples* samples,
-                       Summary* computed) {
-  samples->Clear();
-  RETURN_IF_ERROR(format::DecodePage(type, bytes, samples));
-  const SamplesView view = samples->View();
-  if (view.size != stated.count) {
-    return Damaged(absl::StrCat("the page has ", view.size, " samples, its head says ", stated.count));
-  }
-  if (!IsStrictlyAscending(view.times, view.size)) return Damaged("the page's times do not ascend");
-  for (size_t i = 0; i < view.size; ++i) {
-    if (!IsValidTimestamp(view.times[i])) return Damaged("the page has a time that cannot be");
-    if (type != ValueType::kString && !IsCanonical(type, view.values[i])) {
-      return Damaged(absl::StrCat("the page has a value that its type cannot have, at ",
-                                  FormatTimestamp(view.times[i])));
-    }
-  }
-  *computed = Summarize(type, view);
-  if (const absl::string_view field = FirstDifference(*computed, stated); !field.empty()) {
-    return Damaged(absl::StrCat("the head's ", field, " is not that of the page's samples"));
-  }
-  return absl::OkStatus();
-}
 
 class Verifier {
  public:
@@ -188,7 +140,7 @@ class Verifier {
       RETURN_IF_ERROR(Took(key.size() + cursor->value().size()));
       if (space == kv::Space::kCheckpoint && key.substr(0, 1) == kTailKeyPrefix && key.size() == 5) {
         VerifyTail(IdOfKey(key, kTailKeyPrefix), cursor->value());
-      } else if (!IsReadable(space, key, cursor->value())) {
+      } else if (!IsReadableRecord(space, key, cursor->value())) {
         Report({.part = StoredPart::kRecord, .what = absl::StrCat("record ", Name(key), " is not readable")});
       }
     }
@@ -209,38 +161,6 @@ class Verifier {
         return absl::StrCat("'", prefix, "' ", IdOfKey(key, prefix));
     }
     return absl::StrCat("'", key, "'");
-  }
-
-  template <class Record>
-  static bool Parses(absl::string_view value) {
-    Record record;
-    return record.ParseFromArray(value.data(), static_cast<int>(value.size()));
-  }
-  // False for a record of a known kind that does not parse.
-  static bool IsReadable(kv::Space space, absl::string_view key, absl::string_view value) {
-    const auto is = [key](absl::string_view prefix) { return key.substr(0, prefix.size()) == prefix; };
-    if (space == kv::Space::kMeta) {
-      if (key == kArchiveKey) return Parses<record::v1::ArchiveRecord>(value);
-      if (key == kRetentionRulesKey) return Parses<record::v1::RetentionRulesRecord>(value);
-      if (key == kExpiredKey) return Parses<record::v1::ExpiredRecord>(value);
-      if (is(kLegalHoldKeyPrefix)) {
-        record::v1::LegalHoldRecord hold;
-        return hold.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
-               key == LegalHoldKey(hold.id());
-      }
-      if (is(kKeptKeyPrefix)) {
-        const absl::StatusOr<KeptDefinition> kept = ReadKeptRecord(value);
-        return kept.ok() && IsKeptKey(key) && IsReadable(space, DefinitionOfKeptKey(key), kept->record);
-      }
-      if (!is(kTagKeyPrefix)) return true;
-      record::v1::TagRecord tag;
-      return tag.ParseFromArray(value.data(), static_cast<int>(value.size())) &&
-             key.size() == kTagKeyPrefix.size() + 4 && tag.id() == IdOfKey(key, kTagKeyPrefix);
-    }
-    if (key == kCheckpointKey) return Parses<record::v1::CheckpointRecord>(value);
-    if (is(kVersionKeyPrefix)) return ReadVersionRecord(value).ok();
-    if (is(kProducerKeyPrefix)) return Parses<record::v1::ProducerRecord>(value);
-    return !is(kPartitionKeyPrefix) || Parses<record::v1::PartitionRecord>(value);
   }
 
   void VerifyTail(TagId tag, absl::string_view bytes) {
@@ -409,10 +329,9 @@ class Verifier {
     bool has_settled = false;
 
     ++counts_.tags;
-    const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kHeads);
-    Timestamp read_to = format::PartitionStart(id.partition);
-    for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
-         cursor->Next()) {
+    const std::unique_ptr<kv::Cursor> cursor =
+        store_.NewCursor(kv::Space::kHeads, format::BehindPrefix(prefix));
+    for (cursor->Seek(prefix); cursor->Valid(); cursor->Next()) {
       ++counts_.blocks;
       RETURN_IF_ERROR(Took(cursor->value().size()));
       const absl::StatusOr<format::BlockId> block = format::ParseHeadKey(cursor->key());
@@ -420,7 +339,6 @@ class Verifier {
         damages->push_back(OfWeek(StoredPart::kBlock, id, block.status().message()));
         continue;
       }
-      read_to = block->first_time;
       const bool is_settled = settled != 0 && block->seal == settled;
       has_settled |= is_settled;
       const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(cursor->value());
@@ -458,8 +376,8 @@ class Verifier {
       }
     }
     if (!cursor->status().ok()) {
-      damages->push_back({StoredPart::kBlock, id.tag, read_to, format::PartitionStart(id.partition + 1) - 1,
-                          absl::StrCat("heads cannot be read: ", cursor->status().message())});
+      damages->push_back(
+          OfWeek(StoredPart::kBlock, id, absl::StrCat("heads cannot be read: ", cursor->status().message())));
       recomputed.complete = false;
     }
     if (recomputed.stated != nullptr && has_settled && recomputed.complete) {
@@ -499,43 +417,58 @@ class Verifier {
                                 : format::RollupId{id.partition, id.tag + 1};
   }
 
+  // Blocks of the tags from `from` to before `to` (partition, tag) may be lost: which of them have any is not known.
+  absl::Status ReportGap(const format::RollupId& from, const format::RollupId& to, const absl::Status& why) {
+    const std::string what = absl::StrCat("blocks it may have cannot be read: ", why.message());
+    for (format::RollupId id = NextWanted(from);
+         std::tie(id.partition, id.tag) < std::tie(to.partition, to.tag); id = NextWanted(After(id))) {
+      if (id.tag > tags_.last_id()) {
+        id = {id.partition, UINT32_MAX};  // On to the next partition.
+      } else if (TypeOf(id.tag).has_value()) {
+        RETURN_IF_ERROR(Took(0));
+        Report(OfWeek(StoredPart::kBlock, id, what));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status VerifyBlocks() {
     const int32_t last = format::PartitionOf(options_.end - 1);
+    // Behind the last partition that anything is known of there is nothing, damaged or not.
+    const std::vector<PartitionTable::Partition> known = partitions_.All();
+    const format::RollupId end = {std::min(last, known.empty() ? last : known.back().first) + 1, 0};
     format::RollupId id = NextWanted({format::PartitionOf(options_.start), 0});
+    if (!known.empty() && known.front().first > id.partition) id = NextWanted({known.front().first, 0});
     while (id.partition <= last) {
       // A cursor each: one for all would keep what is replaced meanwhile from being deleted.
       const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kHeads);
       cursor->Seek(format::HeadPrefix(id.partition, id.tag));
-      if (!cursor->Valid() && cursor->status().ok()) break;
-      if (cursor->Valid()) {
-        const absl::StatusOr<format::BlockId> found = format::ParseHeadKey(cursor->key());
-        if (!found.ok()) {
-          Report({.part = StoredPart::kBlock, .what = std::string(found.status().message())});
-          // Whatever it is, it lies before the next tag's keys.
-          id = NextWanted(After(id));
-          continue;
-        }
-        const format::RollupId wanted = NextWanted({found->partition, found->tag});
-        if (wanted.partition != found->partition || wanted.tag != found->tag) {
-          id = wanted;
-          continue;
-        }
-        id = wanted;
-        if (id.partition > last) break;
-        RETURN_IF_ERROR(VerifyTag(id));
-      } else {
-        // The heads hereabouts cannot be read at all: whether this tag has any is not known.
-        if (absl::IsUnavailable(cursor->status())) return cursor->status();
-        RETURN_IF_ERROR(Took(0));
-        if (TypeOf(id.tag).has_value()) {
-          Report(OfWeek(StoredPart::kBlock, id,
-                        absl::StrCat("blocks it may have cannot be read: ", cursor->status().message())));
-        }
-        if (id.tag > tags_.last_id()) {
-          id = NextWanted({id.partition + 1, 0});
-          continue;
-        }
+      const absl::Status status = cursor->status();
+      if (absl::IsUnavailable(status)) return status;
+      if (!cursor->Valid() && status.ok()) break;
+      if (!cursor->Valid() && known.empty()) {
+        Report(
+            {.part = StoredPart::kBlock, .what = absl::StrCat("blocks cannot be read: ", status.message())});
+        break;
       }
+      if (!cursor->Valid()) return ReportGap(id, end, status);
+      const absl::StatusOr<format::BlockId> found = format::ParseHeadKey(cursor->key());
+      if (!found.ok()) {
+        Report({.part = StoredPart::kBlock, .what = std::string(found.status().message())});
+        // Whatever it is, it lies before the next tag's keys.
+        id = NextWanted(After(id));
+        continue;
+      }
+      const format::RollupId wanted = NextWanted({found->partition, found->tag});
+      if (!status.ok()) {
+        const bool is_last = found->partition > last;
+        RETURN_IF_ERROR(
+            ReportGap(id, is_last ? end : format::RollupId{found->partition, found->tag}, status));
+      }
+      id = wanted;
+      if (wanted.partition != found->partition || wanted.tag != found->tag) continue;
+      if (id.partition > last) break;
+      RETURN_IF_ERROR(VerifyTag(id));
       id = NextWanted(After(id));
     }
     return absl::OkStatus();
@@ -554,9 +487,10 @@ class Verifier {
       }
       if (!IsWanted(id->tag)) continue;
       const std::string prefix = format::HeadPrefix(id->partition, id->tag);
-      const std::unique_ptr<kv::Cursor> heads = store_.NewCursor(kv::Space::kHeads);
+      const std::unique_ptr<kv::Cursor> heads =
+          store_.NewCursor(kv::Space::kHeads, format::BehindPrefix(prefix));
       heads->Seek(prefix);
-      if (heads->Valid() && heads->key().substr(0, prefix.size()) == prefix) continue;
+      if (heads->Valid()) continue;
       ++counts_.rollups;
       RETURN_IF_ERROR(Took(cursor->value().size()));
       const absl::StatusOr<format::Rollup> rollup = format::DecodeRollup(cursor->value());
@@ -631,6 +565,33 @@ class Verifier {
 };
 
 }  // namespace
+
+std::string DescribeDamage(const Damage& damage) {
+  const auto where = [&]() -> absl::string_view {
+    switch (damage.part) {
+      case StoredPart::kJournal:
+        return "journal: ";
+      case StoredPart::kRecord:
+        return "records: ";
+      case StoredPart::kRollup:
+        return damage.tag == 0 ? "rollups: " : "";
+      case StoredPart::kSuperseded:
+        return damage.tag == 0 ? "superseded samples: " : "";
+      case StoredPart::kBlock:
+      case StoredPart::kPage:
+      case StoredPart::kTail:
+        return damage.tag == 0 ? "blocks: " : "";
+    }
+    return "";
+  };
+  std::string text(where());
+  if (damage.tag != 0) absl::StrAppend(&text, "tag ", damage.tag);
+  if (damage.tag != 0 && (damage.first_time != 0 || damage.last_time != 0)) {
+    absl::StrAppend(&text, ", from ", FormatTimestamp(damage.first_time), " to ",
+                    FormatTimestamp(damage.last_time));
+  }
+  return absl::StrCat(text, damage.tag == 0 ? "" : ": ", damage.what);
+}
 
 absl::StatusOr<VerifyCounts> Verify(const VerifySources& sources, const VerifyOptions& options,
                                     const VerifyObserver& observer) {

@@ -59,6 +59,9 @@ struct Damage {
   std::string what;
 };
 
+// In one line: where it is, of which tag and times as far as these are known, and what it is.
+std::string DescribeDamage(const Damage& damage);
+
 struct VerifyCounts {
   uint64_t tags = 0;  // With blocks, once for each partition.
   uint64_t blocks = 0;
