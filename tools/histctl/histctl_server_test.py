@@ -36,6 +36,11 @@ def read(path):
         return file.read()
 
 
+def read_bytes(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
 class Server:
     """historiand on a directory of its own; keeps its port over restarts."""
 
@@ -270,6 +275,49 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('retention', 'remove', 'never')
         self.run_ok('retention', 'remove', 'short')
         self.run_ok('retention', 'remove', 'short', code=3)
+
+    def test_a_directory_is_verified_and_salvaged_without_a_server(self):
+        directory = os.path.join(self.temporary.name, 'offline')
+        os.mkdir(directory)
+        server = Server(directory)
+        data = os.path.join(directory, 'data')
+        try:
+            path = self.file('offline.csv', 'time,off/a,off/b\n' + ''.join(
+                f'{1600000000 + i}s,{i * 7919 % 10007},{i % 13}\n' for i in range(5000)))
+            command = [HISTCTL, '--server', server.address]
+            for arguments in (['import', path], ['seal', '--settle']):
+                subprocess.run(command + arguments, check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+            self.assertIn('another Historian server holds it',
+                          self.run_any('verify', '--offline', '--data-dir', data).stderr)
+        finally:
+            server.process.terminate()
+            server.process.wait()
+        summary = self.rows('verify', '--offline', '--data-dir', data)[-1]
+        self.assertEqual((summary['where'], summary['damages'], summary['blocks']), ('summary', 0, 2))
+        self.assertGreaterEqual(summary['samples'], 10000)
+        self.rows('verify', '--offline', '--data-dir', data, '--tags', 'off/*')
+        self.run_ok('verify', '--offline', '--data-dir', data, '--tags', 'none', code=3)
+        self.run_ok('verify', '--offline', code=2)
+        self.run_ok('verify', '--offline', '--data-dir', os.path.join(directory, 'absent'), code=6)
+
+        whole = self.rows('salvage', '--data-dir', data, '--to', os.path.join(directory, 'whole'))
+        self.assertEqual([(row['where'], row['losses'], row['samples_kept']) for row in whole],
+                         [('summary', 0, 10000)])
+        self.run_ok('salvage', '--data-dir', data, '--to', os.path.join(directory, 'whole'), code=6)
+
+        # Without the largest file, which holds the samples.
+        tables = [os.path.join(data, 'rocksdb', name) for name in os.listdir(os.path.join(data, 'rocksdb'))
+                  if name.endswith('.sst')]
+        os.remove(max(tables, key=os.path.getsize))
+        before = {name: read_bytes(os.path.join(root, name)) for root, _, names in os.walk(data) for name in names}
+        rows = self.rows('verify', '--offline', '--data-dir', data, code=7)
+        self.assertLessEqual({'off/a', 'off/b'}, {row['tag'] for row in rows})
+        rows = self.rows('salvage', '--data-dir', data, '--to', os.path.join(directory, 'rest'), code=7)
+        self.assertEqual({row['tag']: row['samples'] for row in rows if row['where'] == 'block'},
+                         {'off/a': 5000, 'off/b': 5000})
+        self.assertEqual(rows[-1]['where'], 'summary')
+        after = {name: read_bytes(os.path.join(root, name)) for root, _, names in os.walk(data) for name in names}
+        self.assertEqual(before, after)
 
     def test_verify_reads_everything(self):
         self.run_ok('import', self.file('verify.csv', 'time,verify/a\n' + ''.join(
@@ -519,7 +567,7 @@ class HistctlTest(unittest.TestCase):
         self.assertIn('Exit codes', self.run_ok('--help'))
         self.assertIn('histctl ', self.run_ok('version'))
         words = ['tag', 'put', 'get', 'latest', 'at', 'aggregate', 'plot', 'import', 'export', 'status', 'storage',
-                 'seal', 'verify', 'block', 'completion', 'version']
+                 'seal', 'verify', 'salvage', 'block', 'completion', 'version']
         for word in words:
             self.assertIn('Example', self.run_ok(*([word, 'list'] if word in ('tag', 'block') else [word]), '--help'))
         for shell in ('bash', 'zsh', 'fish'):

@@ -79,6 +79,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddRetentionCommand(&app, context);
   AddHoldCommand(&app, context);
   AddVerifyCommand(&app, context);
+  AddSalvageCommand(&app, context);
   AddBlockCommand(&app, context);
   AddCompletionCommand(&app, context);
   AddVersionCommand(&app, context);
