@@ -90,5 +90,63 @@ TEST(FullDisk, RefusesWritesServesReadsAndResumesByItself) {
   EXPECT_EQ(after->samples.size(), written);
 }
 
+TEST(FullDisk, AStartWithoutAFreeByteServesReadsAndGoesOnByItself) {
+  kv::SmallDisk disk(kDiskBytes);
+  if (!disk.mounted()) GTEST_SKIP() << disk.reason();
+  const ServerProcess::Options options = {.data_dir = disk / "data"};
+  TagId tag = 0;
+  const auto samples_of = [](int from, int size) {
+    Samples samples;
+    for (int i = from; i < from + size; ++i) samples.Add(kStart + i * 1000, BitsOfFloat64(i));
+    return samples;
+  };
+  {
+    auto server = ServerProcess::Start(options);
+    ASSERT_TRUE(server.ok()) << server.status();
+    const auto connection = *client::Connection::Open({.target = (*server)->target()});
+    // Some in files, some in RocksDB's log and the journal.
+    for (int round = 0; round < 2; ++round) {
+      std::vector<Tag> tags;
+      for (int i = 0; i < 300; ++i) tags.push_back({.name = absl::StrCat("full/", round, "/", i)});
+      const auto ensured = client::Tags(connection).Ensure(tags);
+      ASSERT_TRUE(ensured.ok()) << ensured.status();
+      tag = (*ensured)[0].id;
+      auto writer = *client::Writer::Open(connection, {.producer = absl::StrCat("round ", round)});
+      ASSERT_TRUE(writer->AddColumn(tag, ValueType::kFloat64, samples_of(0, 1000).View()).ok());
+      ASSERT_TRUE(writer->Flush(absl::Seconds(20)).ok());
+      if (round == 0) {
+        ASSERT_TRUE(client::Admin(connection).Seal().ok());
+      }
+    }
+    (*server)->Kill();
+  }
+  disk.Fill();
+  auto server = ServerProcess::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto connection = *client::Connection::Open({.target = (*server)->target()});
+  const client::Reader reader(connection);
+  for (const TagId of : {TagId{1}, tag}) {
+    const auto read = reader.Raw(of, kTimestampMin, kTimestampMax).Collect();
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->samples.size(), 1000);
+  }
+  const auto status = client::Admin(connection).Status();
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(status->state(), v1::GetStatusResponse::STATE_READ_ONLY);
+  EXPECT_NE(status->message().find("disk is full"), std::string::npos) << status->message();
+  auto writer = *client::Writer::Open(
+      connection,
+      {.producer = "round 1", .backoff_min = absl::Milliseconds(20), .backoff_max = absl::Milliseconds(200)});
+  ASSERT_TRUE(writer->AddColumn(tag, ValueType::kFloat64, samples_of(1000, 1000).View()).ok());
+  disk.Empty();
+  const absl::Status flushed = writer->Flush(absl::Seconds(30));
+  EXPECT_TRUE(flushed.ok()) << flushed << "\n" << (*server)->LogTail();
+  EXPECT_TRUE(client::Tags(connection).Ensure({{.name = "full/after"}}).ok());
+  EXPECT_TRUE(client::Admin(connection).Seal().ok());
+  const auto after = reader.Raw(tag, kTimestampMin, kTimestampMax).Collect();
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->samples.size(), 2000);
+}
+
 }  // namespace
 }  // namespace historian

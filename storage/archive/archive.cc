@@ -410,11 +410,13 @@ absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going, Ver
     ASSIGN_OR_RETURN(sources.tail, sources.tail->AsOf(tag->type, as_of, versions_));
   }
   const bool has_lost_tail = lost_tails_.contains(id);
-  if (const std::vector<PartitionTable::Partition> partitions = partitions_.All();
-      has_lost_tail && !partitions.empty()) {
+  if (has_lost_tail) {
     // How far its samples reach is lost with it.
-    sources.oldest = format::PartitionStart(partitions.front().first);
-    sources.newest = std::max(sources.newest, format::PartitionStart(partitions.back().first + 1) - 1);
+    const std::vector<PartitionTable::Partition> partitions = partitions_.All();
+    if (!partitions.empty()) {
+      sources.oldest = format::PartitionStart(partitions.front().first);
+      sources.newest = std::max(sources.newest, format::PartitionStart(partitions.back().first + 1) - 1);
+    }
   }
   ReadView view(std::move(pin), as_of, std::move(sources), retention_->expired(), *store_,
                 {heads_, pages_, figures_}, partitions_, versions_);
