@@ -17,6 +17,8 @@ namespace {
 
 // An answer of one message that is not worth to be watched while the client takes it.
 constexpr size_t kSmallAnswer = 64 * 1024;
+// How long a client may take nothing of its answer while others have no place.
+constexpr absl::Duration kCrowdedPatience = absl::Seconds(1);
 // What a stream of answers works with, beside its frames.
 constexpr uint64_t kStreamBytes = 256 * 1024;
 
@@ -115,9 +117,15 @@ absl::Status CallRecord::Admit() {
   };
   const uint64_t limit = is_short ? limits.short_queries : limits.queries;
   std::atomic<int64_t>& running = Running();
-  if (running.fetch_add(1) >= static_cast<int64_t>(limit)) {
+  const auto take_place = [&] {
+    if (running.fetch_add(1) < static_cast<int64_t>(limit)) return true;
     running.fetch_sub(1);
-    return refuse(limit, "", is_short ? "limits.short_queries" : "limits.queries");
+    return false;
+  };
+  if (!take_place()) {
+    // Who takes nothing of an answer gives way.
+    env_.streams.EndIdle(MonotonicTime::Now(), std::min(kCrowdedPatience, limits.reader_idle));
+    if (!take_place()) return refuse(limit, "", is_short ? "limits.short_queries" : "limits.queries");
   }
   if (!PeersQueries().TryAdd(PeerAddress(peer_), limits.queries_per_peer)) {
     running.fetch_sub(1);
@@ -235,9 +243,9 @@ void UnaryCall::OnDone() {
   self = std::move(self_);
 }
 
-void UnaryCall::EndIfIdle(MonotonicTime now) {
+void UnaryCall::EndIfIdle(MonotonicTime now, absl::Duration patience) {
   absl::MutexLock lock(&mu_);
-  if (!done_ && now - ended_at_ >= env_.config.limits.reader_idle) context_->TryCancel();
+  if (!done_ && now - ended_at_ >= patience) context_->TryCancel();
 }
 
 namespace {
@@ -304,17 +312,18 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     self = std::move(self_);
   }
 
-  void EndIfIdle(MonotonicTime now) override {
-    const absl::Duration idle = env_.config.limits.reader_idle;
+  void EndIfIdle(MonotonicTime now, absl::Duration patience) override {
     absl::MutexLock lock(&mu_);
-    if (done_ || now - waiting_since_ < idle) return;
+    if (done_ || now - waiting_since_ < patience) return;
     if (finished_) {
       // Not even the status was taken.
       context_->TryCancel();
     } else if (writing_) {
-      Finish(absl::ResourceExhaustedError(absl::StrCat("the client took nothing for ",
-                                                       absl::FormatDuration(idle),
-                                                       " (limits.reader_idle): the query was ended")));
+      const bool crowded = patience < env_.config.limits.reader_idle;
+      Finish(absl::ResourceExhaustedError(
+          absl::StrCat("the client took nothing for ", absl::FormatDuration(patience),
+                       crowded ? ", and others had no place (limits.queries)" : " (limits.reader_idle)",
+                       ": the query was ended")));
     }
   }
 

@@ -128,7 +128,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
   void End(absl::Status status, const google::protobuf::Message* answer, grpc::ByteBuffer* out);
 
   void OnDone() override;
-  void EndIfIdle(MonotonicTime now) override;
+  void EndIfIdle(MonotonicTime now, absl::Duration patience) override;
 
  private:
   UnaryCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query);

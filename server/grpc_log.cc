@@ -14,6 +14,7 @@ std::atomic<Log*> here{nullptr};
 
 GrpcLog::GrpcLog(Log& log) {
   here.store(&log);
+  gpr_log_verbosity_init();  // Else nothing is logged before gRPC is used for the first time.
   gpr_set_log_function([](gpr_log_func_args* args) {
     Log* const to = here.load();
     if (to == nullptr) return;

@@ -347,7 +347,7 @@ class Server::Impl {
     tick_.async_wait([this](boost::system::error_code error) {
       if (error) return;
       const MonotonicTime now = MonotonicTime::Now();
-      streams_.EndIdle(now);
+      streams_.EndIdle(now, config_.limits.reader_idle);
       LookAtClock();
       if (now - looked_ >= kLookInterval) {
         looked_ = now;

@@ -19,8 +19,9 @@ namespace historian::server {
 class IdleStream {
  public:
   virtual ~IdleStream() = default;
-  // Ends the stream if its client has taken nothing for too long.
-  virtual void EndIfIdle(MonotonicTime now) = 0;
+  // Ends the stream if its client has taken nothing of its answer for longer than `patience`. A write stream goes by
+  // limits of its own.
+  virtual void EndIfIdle(MonotonicTime now, absl::Duration patience) = 0;
 };
 
 class StreamRegistry {
@@ -36,8 +37,8 @@ class StreamRegistry {
     absl::MutexLock lock(&mu_);
     streams_.erase(stream);
   }
-  // To be called once in a while.
-  void EndIdle(MonotonicTime now) {
+  // To be called once in a while, and, with less patience, when others have no place.
+  void EndIdle(MonotonicTime now, absl::Duration patience) {
     std::vector<std::shared_ptr<IdleStream>> streams;
     {
       absl::MutexLock lock(&mu_);
@@ -45,7 +46,7 @@ class StreamRegistry {
         if (auto alive = stream.lock()) streams.push_back(std::move(alive));
       }
     }
-    for (const auto& stream : streams) stream->EndIfIdle(now);
+    for (const auto& stream : streams) stream->EndIfIdle(now, patience);
   }
 
  private:

@@ -171,7 +171,7 @@ void WriteStream::OnDone() {
   self = std::move(self_);
 }
 
-void WriteStream::EndIfIdle(MonotonicTime now) {
+void WriteStream::EndIfIdle(MonotonicTime now, absl::Duration) {
   absl::MutexLock lock(&mu_);
   if (context_ == nullptr) return;
   const absl::Duration naming_time = env_.config.limits.naming_time;

@@ -89,7 +89,7 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  void EndIfIdle(MonotonicTime now) override;
+  void EndIfIdle(MonotonicTime now, absl::Duration patience) override;
 
  private:
   // Each hands on to the next, and at last to OnTaken: once for each message that was read. Admit waits for memory.
