@@ -518,7 +518,9 @@ TEST(IngestServiceTest, FencingAndEndsAreCountedAndLogged) {
   const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(10);
   do {
     metrics = server.Metrics();
-  } while (metrics.find("reason=\"finished\"") == std::string::npos && MonotonicTime::Now() < deadline);
+  } while ((!absl::StrContains(metrics, "reason=\"finished\"") ||
+            !absl::StrContains(metrics, "reason=\"fenced\"")) &&
+           MonotonicTime::Now() < deadline);
   for (const char* line :
        {"historian_producers_fenced_total 1\n",
         "historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"fenced\"} 1\n",
