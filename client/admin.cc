@@ -96,6 +96,30 @@ absl::StatusOr<v1::Version> Admin::MarkVersion(const std::string& comment, const
   return response.version();
 }
 
+absl::StatusOr<v1::ListProducersResponse> Admin::ListProducers(
+    const v1::ListProducersRequest& request) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ListProducersResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->ListProducers(&context, request, &response),
+               "listing the producers"));
+  return response;
+}
+
+absl::StatusOr<uint64_t> Admin::ResetProducer(const std::string& name, const std::string& author) const {
+  grpc::ClientContext context;
+  connection_.SetDeadline(&context);
+  v1::ResetProducerRequest request;
+  request.set_name(name);
+  request.set_author(author);
+  v1::ResetProducerResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Admin::NewStub(connection_.channel())->ResetProducer(&context, request, &response),
+               absl::StrCat("resetting producer '", name, "'")));
+  return response.sequence();
+}
+
 absl::StatusOr<v1::VerifyResponse> Admin::Verify(
     const v1::VerifyRequest& request, const std::function<bool(const v1::VerifyResponse&)>& on_answer) const {
   grpc::ClientContext context;

@@ -47,6 +47,10 @@ class Admin {
   // Closes the open version. Everything that was acknowledged before is in it or in an earlier one.
   // Errors: InvalidArgument, a text is too long.
   absl::StatusOr<v1::Version> MarkVersion(const std::string& comment, const std::string& author) const;
+  // The producers that have written, as the request names them (proto/historian/v1/admin.proto).
+  absl::StatusOr<v1::ListProducersResponse> ListProducers(const v1::ListProducersRequest& request) const;
+  // Lets a producer begin anew. Returns the number of its last frame until then. Errors: NotFound, it has not written.
+  absl::StatusOr<uint64_t> ResetProducer(const std::string& name, const std::string& author) const;
   // The stored bytes of one block. Errors: NotFound; DataLoss.
   absl::StatusOr<v1::ReadBlockResponse> ReadBlock(const v1::BlockKey& key) const;
 

@@ -14,9 +14,9 @@
 //                 Flush to know what need not be sent again.
 // Lost links      UNAVAILABLE, RESOURCE_EXHAUSTED (the server's disk or memory is full) and broken connections
 //                 are tried again for ever, with exponential backoff and jitter.
-// Final errors    ABORTED (a newer writer took the producer's name), INVALID_ARGUMENT, UNAUTHENTICATED,
-//                 PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the writer stops, and every call
-//                 returns that status from then on.
+// Final errors    ABORTED (a newer writer took the producer's name), ALREADY_EXISTS (another writer used our numbers),
+//                 INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED, FAILED_PRECONDITION: the
+//                 writer stops, and every call returns that status from then on.
 // Order           Samples of a tag are stored in the order they were added: of two with one time the later is
 //                 what readers see.
 // Bad samples     are refused one by one by the server and reported to on_ack; the rest of their frame is

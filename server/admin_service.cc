@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,9 @@ Run OnPool(const Request&) {
 
 constexpr size_t kVersionsDefault = 1000;
 constexpr size_t kVersionsMax = 10'000;
+constexpr size_t kProducersDefault = 1000;
+constexpr size_t kProducersMax = 10'000;
+constexpr size_t kAuthorBytesMax = 128;
 
 uint64_t BytesOnDisk(const ArchiveStats& stats) {
   uint64_t bytes = stats.store.log_bytes;
@@ -100,6 +104,10 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
           to->set_clock_stepped_from(step->from);
           to->set_clock_stepped_to(step->to);
         }
+        if (const AheadOfClock ahead = env_.archive.FindAheadOfClock(); ahead.tags > 0) {
+          to->set_tags_ahead(ahead.tags);
+          to->set_farthest_ahead(ahead.farthest);
+        }
         return absl::OkStatus();
       });
 }
@@ -110,8 +118,8 @@ grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* 
       env_, context, Method::kGetStorage, /*is_query=*/true, in, out, OnPool<v1::GetStorageRequest>,
       [this](const v1::GetStorageRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::GetStorageResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const SelectedTags selected,
-                         SelectTags(env_.archive.tags(), request.tags(), env_.config.limits.query_tags));
+        ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(env_.archive.tags(), request.tags(),
+                                                                 env_.config.limits.query_tags, keep_going));
         record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
         const ArchiveStats stats = env_.archive.Stats();
         to->set_samples_sealed(stats.samples_sealed);
@@ -124,7 +132,7 @@ grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* 
         for (const TagId tag : selected.ids) {
           RETURN_IF_ERROR(keep_going());
           RETURN_IF_ERROR(record.Grow(2 * sizeof(v1::TagStorage)));
-          ASSIGN_OR_RETURN(const TagStorage storage, env_.archive.StorageOf(tag));
+          ASSIGN_OR_RETURN(const TagStorage storage, env_.archive.StorageOf(tag, keep_going));
           TagStorageToWire(tag, storage, to->add_tags());
         }
         return absl::OkStatus();
@@ -135,9 +143,9 @@ grpc::ServerUnaryReactor* AdminService::Seal(grpc::CallbackServerContext* contex
                                              grpc::ByteBuffer* out) {
   return ServeUnary<v1::SealRequest, v1::SealResponse>(
       env_, context, Method::kSeal, /*is_query=*/false, in, out, OnPool<v1::SealRequest>,
-      [this](const v1::SealRequest& request, const KeepGoing&, CallRecord&,
+      [this](const v1::SealRequest& request, const KeepGoing& keep_going, CallRecord&,
              v1::SealResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.upkeep().Seal(request.settle()));
+        ASSIGN_OR_RETURN(const SealResult sealed, env_.archive.upkeep().Seal(request.settle(), keep_going));
         to->set_samples(sealed.samples);
         to->set_blocks(sealed.blocks);
         to->set_bytes(sealed.bytes);
@@ -150,7 +158,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::ListBlocks(grpc::Callb
                                                                      const grpc::ByteBuffer* bytes) {
   return ServeStream<v1::ListBlocksRequest>(
       env_, context, Method::kListBlocks, /*is_query=*/true, bytes, OnPool<v1::ListBlocksRequest>,
-      [this](const v1::ListBlocksRequest& request, const KeepGoing&,
+      [this](const v1::ListBlocksRequest& request, const KeepGoing& keep_going,
              CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
         ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env_.archive.tags(), request));
         record.Describe([tag] { return absl::StrCat("tag ", tag->id, " '", tag->name, "'"); });
@@ -161,7 +169,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::ListBlocks(grpc::Callb
         ASSIGN_OR_RETURN(
             std::vector<BlockInfo> blocks,
             env_.archive.ListBlocks(tag->id, std::clamp(request.start(), kTimestampMin, kTimestampMax + 1),
-                                    std::clamp(request.end(), kTimestampMin, kTimestampMax + 1)));
+                                    std::clamp(request.end(), kTimestampMin, kTimestampMax + 1), keep_going));
         return std::make_unique<BlockSource>(std::move(blocks));
       });
 }
@@ -185,12 +193,12 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::Verify(grpc::CallbackS
                                                                  const grpc::ByteBuffer* bytes) {
   return ServeStream<v1::VerifyRequest>(
       env_, context, Method::kVerify, /*is_query=*/false, bytes, OnPool<v1::VerifyRequest>,
-      [this](const v1::VerifyRequest& request, const KeepGoing&,
-             CallRecord&) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
+      [this, peer = context->peer()](const v1::VerifyRequest& request, const KeepGoing& keep_going,
+                                     CallRecord&) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
         VerifyOptions options{.bytes_per_second = request.bytes_per_second()};
         if (request.has_tags()) {
-          ASSIGN_OR_RETURN(SelectedTags selected,
-                           SelectTags(env_.archive.tags(), request.tags(), env_.config.limits.query_tags));
+          ASSIGN_OR_RETURN(SelectedTags selected, SelectTags(env_.archive.tags(), request.tags(),
+                                                             env_.config.limits.query_tags, keep_going));
           options.tags = std::move(selected.ids);
           if (options.tags.empty()) return absl::NotFoundError("no tag matches");
         }
@@ -203,10 +211,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::Verify(grpc::CallbackS
                                                          " is not before end ",
                                                          FormatTimestamp(request.end())));
         }
-        if (verifying_.exchange(true)) {
-          return absl::ResourceExhaustedError("a verification is running; there is one at a time");
-        }
-        return std::make_unique<VerifySource>(env_.archive, std::move(options), verifying_, stopping_);
+        return std::make_unique<VerifySource>(env_.archive, std::move(options), newest_verify_, peer,
+                                              stopping_);
       });
 }
 
@@ -246,6 +252,61 @@ grpc::ServerUnaryReactor* AdminService::MarkVersion(grpc::CallbackServerContext*
         ASSIGN_OR_RETURN(const ClosedVersion closed,
                          env_.archive.MarkVersion(request.author(), request.comment()));
         VersionToWire(closed, to->mutable_version());
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::ListProducers(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::ListProducersRequest, v1::ListProducersResponse>(
+      env_, context, Method::kListProducers, /*is_query=*/false, in, out, OnPool<v1::ListProducersRequest>,
+      [this](const v1::ListProducersRequest& request, const KeepGoing& keep_going, CallRecord&,
+             v1::ListProducersResponse* to) -> absl::Status {
+        RETURN_IF_ERROR(CheckLimit(request.limit(), kProducersMax, "producers (limit)", "fixed"));
+        const size_t limit = request.limit() == 0 ? kProducersDefault : request.limit();
+        std::vector<ProducerInfo> listed;
+        if (request.name().empty()) {
+          listed = env_.archive.ListProducers(request.after(), limit + 1);
+        } else if (std::optional<ProducerInfo> one = env_.archive.FindProducer(request.name());
+                   one.has_value()) {
+          listed.push_back(*std::move(one));
+        }
+        to->set_more(listed.size() > limit);
+        if (to->more()) listed.resize(limit);
+        for (const ProducerInfo& info : listed) {
+          RETURN_IF_ERROR(keep_going());
+          v1::ProducerInfo* const producer = to->add_producers();
+          producer->set_name(info.name);
+          producer->set_sequence(info.sequence);
+          producer->set_last_seen(info.last_seen);
+          producer->set_frames_stored(info.frames);
+          if (const std::optional<std::string> peer = streams_.PeerOf(info.name); peer.has_value()) {
+            producer->set_open_stream(true);
+            producer->set_peer(*peer);
+          }
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::ResetProducer(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return ServeUnary<v1::ResetProducerRequest, v1::ResetProducerResponse>(
+      env_, context, Method::kResetProducer, /*is_query=*/false, in, out, OnPool<v1::ResetProducerRequest>,
+      [this, peer = context->peer()](const v1::ResetProducerRequest& request, const KeepGoing& keep_going,
+                                     CallRecord&, v1::ResetProducerResponse* to) -> absl::Status {
+        if (request.author().size() > kAuthorBytesMax) {
+          return absl::InvalidArgumentError(absl::StrCat("the author has ", request.author().size(),
+                                                         " bytes; the limit is ", kAuthorBytesMax));
+        }
+        if (!env_.archive.FindProducer(request.name()).has_value()) {
+          return absl::NotFoundError(absl::StrCat("no producer '", request.name(), "' has written"));
+        }
+        ASSIGN_OR_RETURN(const uint64_t sequence, env_.archive.ResetProducer(request.name(), keep_going));
+        env_.log.Info(
+            "producer_reset",
+            {{"producer", request.name()}, {"sequence", sequence}, {"by", request.author()}, {"peer", peer}});
+        to->set_sequence(sequence);
         return absl::OkStatus();
       });
 }

@@ -8,7 +8,9 @@
 #include <atomic>
 
 #include "proto/historian/v1/admin.grpc.pb.h"
+#include "server/ingest_service.h"
 #include "server/service_env.h"
+#include "server/verify_source.h"
 
 namespace historian::server {
 
@@ -16,11 +18,14 @@ using RawAdmin = v1::Admin::WithRawCallbackMethod_GetStatus<
     v1::Admin::WithRawCallbackMethod_GetStorage<v1::Admin::WithRawCallbackMethod_Seal<
         v1::Admin::WithRawCallbackMethod_ListBlocks<v1::Admin::WithRawCallbackMethod_ReadBlock<
             v1::Admin::WithRawCallbackMethod_Verify<v1::Admin::WithRawCallbackMethod_ListVersions<
-                v1::Admin::WithRawCallbackMethod_MarkVersion<v1::Admin::Service>>>>>>>>;
+                v1::Admin::WithRawCallbackMethod_MarkVersion<v1::Admin::WithRawCallbackMethod_ListProducers<
+                    v1::Admin::WithRawCallbackMethod_ResetProducer<v1::Admin::Service>>>>>>>>>>;
 
 class AdminService final : public RawAdmin {
  public:
-  explicit AdminService(ServiceEnv& env) : env_(env), started_(env.clock.Now()) {}
+  // Both must outlive it.
+  AdminService(ServiceEnv& env, const OpenStreams& streams)
+      : env_(env), streams_(streams), started_(env.clock.Now()) {}
 
   // From now on GetStatus says that the server is stopping; a running verification ends.
   void Stop() { stopping_.store(true); }
@@ -37,16 +42,24 @@ class AdminService final : public RawAdmin {
                                       grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Verify(grpc::CallbackServerContext* context,
                                                      const grpc::ByteBuffer* request) override;
-  grpc::ServerUnaryReactor* ListVersions(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+  grpc::ServerUnaryReactor* ListVersions(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
                                          grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* MarkVersion(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                         grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListProducers(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ResetProducer(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
 
  private:
   ServiceEnv& env_;
+  const OpenStreams& streams_;
   const Timestamp started_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> verifying_{false};
+  NewestVerify newest_verify_;
 };
 
 }  // namespace historian::server

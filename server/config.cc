@@ -20,6 +20,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "server/units.h"
+#include "storage/model/tag_pattern.h"
 
 namespace historian::server {
 namespace {
@@ -47,7 +48,12 @@ struct Period {
   absl::Duration* to;
   absl::Duration min, max;
 };
-using Slot = std::variant<Text, HostPort, Choice, Count, Size, Period>;
+// PATTERN=DURATION; PATTERN=DURATION ...
+struct Patterns {
+  std::vector<FutureLimit>* to;
+  absl::Duration min, max;
+};
+using Slot = std::variant<Text, HostPort, Choice, Count, Size, Period, Patterns>;
 
 struct Setting {
   std::string name;
@@ -56,6 +62,7 @@ struct Setting {
 };
 
 constexpr uint64_t kKiB = 1 << 10, kMiB = 1 << 20, kGiB = 1 << 30;
+constexpr absl::Duration kFutureMax = absl::Hours(24 * 365 * 100);
 constexpr uint64_t kPiB = uint64_t{1} << 50;
 
 // The one list of all settings, bound to a configuration.
@@ -102,6 +109,12 @@ std::vector<Setting> Bind(Config* c) {
       {"limits.plot_columns", "Pixel columns of one Plot.", Count{&c->limits.plot_columns, 1, 10'000'000}},
       {"limits.tags_per_request", "Items of one request to the Tags service.",
        Count{&c->limits.tags_per_request, 1, 1'000'000}},
+      {"limits.producers",
+       "Names of writers that are known: their last number is kept. A new one beyond is refused.",
+       Count{&c->limits.producers, 1, 10'000'000}},
+      {"limits.producer_unused",
+       "A writer's name that was not used for this long makes room when a new one comes.",
+       Period{&c->limits.producer_unused, absl::Hours(1), absl::Hours(24 * 365 * 100)}},
       {"limits.query_timeout", "Longest a query runs, whatever its client allows.",
        Period{&c->limits.query_timeout, absl::Milliseconds(100), absl::Hours(24)}},
       {"limits.reader_idle", "A query whose client takes nothing for this long is ended.",
@@ -112,7 +125,12 @@ std::vector<Setting> Bind(Config* c) {
        "eighth for gRPC's buffers, the rest for answers and code.",
        Size{&c->limits.memory_budget, 64 * kMiB, 1024 * kGiB}},
       {"archive.future_limit", "Samples farther ahead of the server's clock are rejected.",
-       Period{&c->archive.future_limit, absl::ZeroDuration(), absl::Hours(24 * 365 * 100)}},
+       Period{&c->archive.future_limit, absl::ZeroDuration(), kFutureMax}},
+      {"archive.future_limits",
+       "The same for tags whose names match a pattern, such as \"*/forecast=240h; lab/*=5s\"; the first that "
+       "matches "
+       "decides.",
+       Patterns{&c->archive.future_limits, absl::ZeroDuration(), kFutureMax}},
       {"archive.disk_reserve",
        "Writes are refused while the disk has less free space (or less than a twentieth of its capacity, if "
        "that is smaller).",
@@ -166,6 +184,11 @@ std::string Expected(const Slot& slot) {
           return absl::StrCat("a duration such as \"10s\" from ", absl::FormatDuration(s.min), " to ",
                               absl::FormatDuration(s.max));
         }
+        if constexpr (std::is_same_v<S, Patterns>) {
+          return absl::StrCat("PATTERN=DURATION, with ; between several, patterns of at most ",
+                              kTagPatternBytesMax, " bytes, and durations such as 10s from ",
+                              absl::FormatDuration(s.min), " to ", absl::FormatDuration(s.max));
+        }
       },
       slot);
 }
@@ -197,6 +220,22 @@ bool Assign(const Slot& slot, const std::string& text) {
           const absl::StatusOr<absl::Duration> period = ParseDuration(text);
           if (!period.ok() || *period < s.min || *period > s.max) return false;
           *s.to = *period;
+        } else if constexpr (std::is_same_v<S, Patterns>) {
+          std::vector<FutureLimit> limits;
+          for (absl::string_view item : absl::StrSplit(text, ';')) {
+            item = absl::StripAsciiWhitespace(item);
+            if (item.empty()) continue;
+            // Names may have '=' in them, durations have not.
+            const size_t equals = item.rfind('=');
+            if (equals == absl::string_view::npos || equals == 0) return false;
+            const absl::string_view pattern = absl::StripAsciiWhitespace(item.substr(0, equals));
+            const absl::StatusOr<absl::Duration> limit =
+                ParseDuration(absl::StripAsciiWhitespace(item.substr(equals + 1)));
+            if (!limit.ok() || *limit < s.min || *limit > s.max || !TagPattern::Compile(pattern).ok())
+              return false;
+            limits.push_back({std::string(pattern), *limit});
+          }
+          *s.to = std::move(limits);
         }
         return true;
       },
@@ -212,6 +251,11 @@ std::string TomlValueOf(const Slot& slot) {
         if constexpr (std::is_same_v<S, Count>) return absl::StrCat(*s.to);
         if constexpr (std::is_same_v<S, Size>) return Quoted(FormatSize(*s.to));
         if constexpr (std::is_same_v<S, Period>) return Quoted(absl::FormatDuration(*s.to));
+        if constexpr (std::is_same_v<S, Patterns>) {
+          return Quoted(absl::StrJoin(*s.to, "; ", [](std::string* out, const FutureLimit& limit) {
+            absl::StrAppend(out, limit.pattern, "=", absl::FormatDuration(limit.limit));
+          }));
+        }
         if constexpr (std::is_same_v<S, Text> || std::is_same_v<S, HostPort> || std::is_same_v<S, Choice>) {
           return Quoted(*s.to);
         }

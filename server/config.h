@@ -23,6 +23,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "storage/model/future_limit.h"
 
 namespace historian::server {
 
@@ -57,6 +58,8 @@ struct LimitsConfig {
   uint64_t at_times = 1'000'000;  // Tags x times of one ReadAtTimes.
   uint64_t plot_columns = 100'000;
   uint64_t tags_per_request = 10'000;
+  uint64_t producers = 100'000;
+  absl::Duration producer_unused = absl::Hours(24 * 400);
   absl::Duration query_timeout = absl::Seconds(60);
   absl::Duration reader_idle = absl::Seconds(60);
   uint64_t memory_budget = uint64_t{1} << 30;
@@ -70,6 +73,7 @@ struct LimitsConfig {
 
 struct ArchiveConfig {
   absl::Duration future_limit = absl::Hours(1);
+  std::vector<FutureLimit> future_limits;  // For some tags; the first whose pattern matches decides.
   uint64_t disk_reserve = uint64_t{256} << 20;
   uint64_t journal_bytes_max = uint64_t{16} << 20;
   absl::Duration seal_interval = absl::Hours(6);

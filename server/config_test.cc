@@ -192,5 +192,21 @@ TEST(UnitsTest, Durations) {
     EXPECT_FALSE(ParseDuration(text).ok()) << text;
 }
 
+TEST(ConfigTest, LimitsOnFutureSamplesMayBeOfPatterns) {
+  const LoadedConfig loaded = LoadConfig("", {},
+                                         {{"data_dir", "/x"},
+                                          {"archive.future_limit", "5s"},
+                                          {"archive.future_limits", "a=b/*=240h; lab/*=0s;"}});
+  ASSERT_THAT(loaded.mistakes, ::testing::IsEmpty());
+  EXPECT_EQ(loaded.config.archive.future_limit, absl::Seconds(5));
+  const std::vector<FutureLimit> expected = {{"a=b/*", absl::Hours(240)}, {"lab/*", absl::ZeroDuration()}};
+  EXPECT_EQ(loaded.config.archive.future_limits, expected);
+  EXPECT_THAT(PrintConfig(loaded.config), ::testing::HasSubstr("future_limits = \"a=b/*=240h; lab/*=0\""));
+  for (const char* text : {"10h", "=10h", "a=soon", "a=-1s"}) {
+    EXPECT_EQ(LoadConfig("", {}, {{"data_dir", "/x"}, {"archive.future_limits", text}}).mistakes.size(), 1u)
+        << text;
+  }
+}
+
 }  // namespace
 }  // namespace historian::server

@@ -290,6 +290,13 @@ grpc::ServerUnaryReactor* IngestService::GetProducer(grpc::CallbackServerContext
       });
 }
 
+std::optional<std::string> IngestService::PeerOf(const std::string& producer) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = by_producer_.find(producer);
+  if (it == by_producer_.end() || it->second->over()) return std::nullopt;
+  return it->second->peer();
+}
+
 void IngestService::Stop() {
   std::vector<std::shared_ptr<WriteStream>> streams;
   {

@@ -22,6 +22,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -38,7 +39,15 @@ namespace historian::server {
 using RawIngest = v1::Ingest::WithRawCallbackMethod_Write<v1::Ingest::WithRawCallbackMethod_WriteOnce<
     v1::Ingest::WithRawCallbackMethod_GetProducer<v1::Ingest::Service>>>;
 
-class IngestService final : public RawIngest, private WriteStreamOwner {
+// Who has a write stream open. Threads: any number.
+class OpenStreams {
+ public:
+  virtual ~OpenStreams() = default;
+  // Nothing: nobody.
+  virtual std::optional<std::string> PeerOf(const std::string& producer) const = 0;
+};
+
+class IngestService final : public RawIngest, public OpenStreams, private WriteStreamOwner {
  public:
   // env must outlive it.
   explicit IngestService(ServiceEnv& env);
@@ -50,6 +59,8 @@ class IngestService final : public RawIngest, private WriteStreamOwner {
                                       grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* GetProducer(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                         grpc::ByteBuffer* response) override;
+
+  std::optional<std::string> PeerOf(const std::string& producer) const override;
 
   // Ends every stream with UNAVAILABLE, after acknowledging what is stored, and refuses new ones.
   void Stop();
@@ -104,7 +115,7 @@ class IngestService final : public RawIngest, private WriteStreamOwner {
 
   ServiceEnv& env_;
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   absl::flat_hash_set<std::shared_ptr<WriteStream>> streams_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, uint64_t> streams_by_address_ ABSL_GUARDED_BY(mu_);

@@ -597,6 +597,106 @@ TEST(IngestServiceTest, WriteOnceIsExactlyOnceToo) {
   }
 }
 
+// Two writers with one name, both of which count from 1: the second is told, and nothing of it is taken for stored.
+TEST(IngestServiceTest, AnotherFrameWithAStoredNumberIsNeverASilentOk) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const auto write = [&](uint64_t sequence, double value, v1::WriteAck* ack) {
+    v1::WriteOnceRequest request;
+    request.set_producer("shared");
+    request.mutable_frame()->set_sequence(sequence);
+    AddColumn(tag, {{kNow, value}}, request.mutable_frame());
+    grpc::ClientContext context;
+    return server.ingest().WriteOnce(&context, request, ack);
+  };
+  v1::WriteAck ack;
+  ASSERT_TRUE(write(1, 1, &ack).ok());
+  ASSERT_TRUE(write(1, 1, &ack).ok());
+  EXPECT_EQ(ack.frames_repeated(), 1u);
+  const grpc::Status other = write(1, 2, &ack);
+  EXPECT_EQ(other.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_THAT(other.error_message(), HasSubstr("another frame 1 is stored already"));
+  ASSERT_TRUE(write(2, 2, &ack).ok()) << "the producer goes on";
+  server.Restart();
+  EXPECT_EQ(write(2, 3, &ack).error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  // On a stream, too.
+  grpc::ClientContext context;
+  const auto stream = server.ingest().Write(&context);
+  v1::WriteRequest request = RequestOf("shared", 2);
+  AddColumn(tag, {{kNow, 9}}, request.mutable_frame());
+  ASSERT_TRUE(stream->Write(request));
+  while (stream->Read(&ack)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::ALREADY_EXISTS);
+}
+
+TEST(IngestServiceTest, NobodyCanPutAProducerOutOfAction) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const auto write = [&](uint64_t sequence) {
+    v1::WriteOnceRequest request;
+    request.set_producer("plantsim/1");
+    request.mutable_frame()->set_sequence(sequence);
+    if (sequence < 100) AddColumn(tag, {{kNow + static_cast<int64_t>(sequence), 1}}, request.mutable_frame());
+    grpc::ClientContext context;
+    v1::WriteAck ack;
+    return server.ingest().WriteOnce(&context, request, &ack);
+  };
+  ASSERT_TRUE(write(7).ok());
+  const grpc::Status refused = write(std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.error_message(), HasSubstr("frame 18446744073709551615 is too far above frame 7"));
+  EXPECT_THAT(refused.error_message(), HasSubstr("histctl producer reset"));
+  EXPECT_TRUE(write(8).ok());
+  // What is far, but may be, is undone by an administrator.
+  EXPECT_TRUE(write(uint64_t{1} << 40).ok());
+  v1::ListProducersResponse listed;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.admin().ListProducers(&context, v1::ListProducersRequest(), &listed).ok());
+  }
+  ASSERT_EQ(listed.producers_size(), 1);
+  EXPECT_EQ(listed.producers(0).name(), "plantsim/1");
+  EXPECT_EQ(listed.producers(0).sequence(), uint64_t{1} << 40);
+  EXPECT_EQ(listed.producers(0).last_seen(), kNow);
+  EXPECT_EQ(listed.producers(0).frames_stored(), 3u);
+  EXPECT_FALSE(listed.producers(0).open_stream());
+  v1::ResetProducerRequest reset;
+  reset.set_name("plantsim/1");
+  reset.set_author("ann");
+  v1::ResetProducerResponse done;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.admin().ResetProducer(&context, reset, &done).ok());
+  }
+  EXPECT_EQ(done.sequence(), uint64_t{1} << 40);
+  EXPECT_THAT(server.LogText(), HasSubstr("producer_reset"));
+  EXPECT_TRUE(write(1).ok());
+  reset.set_name("nobody");
+  grpc::ClientContext context;
+  EXPECT_EQ(server.admin().ResetProducer(&context, reset, &done).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST(IngestServiceTest, BeyondTheLimitOfProducersANewOneIsRefused) {
+  Config config;
+  config.limits.producers = 2;
+  TestServer server(config);
+  const auto write = [&](const std::string& name) {
+    v1::WriteOnceRequest request;
+    request.set_producer(name);
+    request.mutable_frame()->set_sequence(1);
+    grpc::ClientContext context;
+    v1::WriteAck ack;
+    return server.ingest().WriteOnce(&context, request, &ack);
+  };
+  EXPECT_TRUE(write("a").ok());
+  EXPECT_TRUE(write("b").ok());
+  const grpc::Status refused = write("c");
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("limits.producers"));
+  EXPECT_TRUE(write("a").ok()) << "those that are known go on";
+}
+
 TEST(IngestServiceTest, WriteOnceOfAProducerWithAStreamIsRefused) {
   TestServer server;
   grpc::ClientContext context, once_context;

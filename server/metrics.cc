@@ -67,6 +67,12 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
               n(stats.samples_repeated));
   to->Counter("historian_frames_stored_total", "Frames stored.", n(stats.frames_stored));
   to->Counter("historian_frames_repeated_total", "Frames that were stored before.", n(stats.frames_repeated));
+  to->Counter("historian_frames_conflicting_total",
+              "Frames refused because another one with their number is stored.", n(stats.frames_conflicting));
+  to->Counter("historian_frames_unchecked_total",
+              "Frames that were stored before, so long ago that it is not known what they said.",
+              n(stats.frames_unchecked));
+  to->Gauge("historian_producers", "Producers whose numbers are kept.", n(stats.producers));
   to->Counter("historian_journal_commits_total", "Group commits of the journal, an fdatasync each.",
               n(stats.journal_commits));
   to->Counter("historian_seals_total", "Seals.", n(stats.seals));
@@ -77,6 +83,9 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
   to->Gauge("historian_samples_sealed", "Samples in blocks.", n(stats.samples_sealed));
   to->Gauge("historian_samples_unsettled",
             "Samples in blocks that are still to be merged and encoded densely.", n(stats.samples_unsettled));
+  to->Counter("historian_expired_samples_total", "Samples that retention rules let go.", n(stats.expired_samples));
+  to->Counter("historian_expired_weeks_total", "Weeks of which retention rules let something go, once for each rule.",
+              n(stats.expired_weeks));
   to->Counter("historian_settles_total", "Partitions settled.", n(stats.settles));
   to->Counter("historian_settled_bytes_total", "Bytes of blocks and rollups written by settling.",
               n(stats.settled_bytes));
@@ -154,6 +163,10 @@ const char* MethodName(Method method) {
       return "ListVersions";
     case Method::kMarkVersion:
       return "MarkVersion";
+    case Method::kListProducers:
+      return "ListProducers";
+    case Method::kResetProducer:
+      return "ResetProducer";
     case Method::kListRules:
       return "ListRules";
     case Method::kSetRule:

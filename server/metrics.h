@@ -58,8 +58,10 @@ enum class Method {
   kVerify,
   kListVersions,
   kMarkVersion,
+  kListProducers,
+  kResetProducer,
 };
-inline constexpr int kMethods = static_cast<int>(Method::kMarkVersion) + 1;
+inline constexpr int kMethods = static_cast<int>(Method::kResetProducer) + 1;
 const char* MethodName(Method method);
 
 class Metrics {

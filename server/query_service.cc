@@ -163,7 +163,7 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::
 absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, const KeepGoing& keep_going,
                          CallRecord& record, v1::ReadLatestResponse* response) {
   ASSIGN_OR_RETURN(const SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags, keep_going));
   record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
 
   struct Group {
@@ -177,8 +177,9 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
   for (size_t begin = 0; begin < selected.ids.size(); begin += kLatestAtOnce) {
     if (begin > 0) RETURN_IF_ERROR(keep_going());
     const size_t count = std::min(kLatestAtOnce, selected.ids.size() - begin);
-    ASSIGN_OR_RETURN(const std::vector<std::optional<LatestSample>> latest,
-                     env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count), as_of));
+    ASSIGN_OR_RETURN(
+        const std::vector<std::optional<LatestSample>> latest,
+        env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count), as_of, keep_going));
     for (size_t i = 0; i < count; ++i) {
       const TagId tag = selected.ids[begin + i];
       if (!latest[i].has_value()) {
@@ -227,7 +228,7 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
     }
   }
   ASSIGN_OR_RETURN(const SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags));
+                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags, keep_going));
   const uint64_t times = request.times_size();
   record.Describe(
       [tags = selected.ids.size(), times] { return absl::StrCat(tags, " tags at ", times, " times"); });

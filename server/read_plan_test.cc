@@ -77,6 +77,15 @@ class CountingArchive : public Archive {
   uint64_t DurableSequence(absl::string_view producer) override {
     return archive_->DurableSequence(producer);
   }
+  std::vector<ProducerInfo> ListProducers(absl::string_view after, size_t limit) override {
+    return archive_->ListProducers(after, limit);
+  }
+  std::optional<ProducerInfo> FindProducer(absl::string_view name) override {
+    return archive_->FindProducer(name);
+  }
+  absl::StatusOr<uint64_t> ResetProducer(absl::string_view name, const KeepGoing& keep_going) override {
+    return archive_->ResetProducer(name, keep_going);
+  }
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
              WriteTaken taken = nullptr) override {
     archive_->Write(producer, std::move(frame), std::move(done), std::move(taken));
@@ -86,8 +95,9 @@ class CountingArchive : public Archive {
     return archive_->ReadRaw(request, std::move(keep_going));
   }
   absl::StatusOr<std::vector<std::optional<LatestSample>>> ReadLatest(absl::Span<const TagId> tags,
-                                                                      Version as_of) override {
-    return archive_->ReadLatest(tags, as_of);
+                                                                      Version as_of,
+                                                                      const KeepGoing& keep_going) override {
+    return archive_->ReadLatest(tags, as_of, keep_going);
   }
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
@@ -107,9 +117,13 @@ class CountingArchive : public Archive {
     return archive_->MarkVersion(author, comment);
   }
   ArchiveStats Stats() override { return archive_->Stats(); }
-  absl::StatusOr<TagStorage> StorageOf(TagId tag) override { return archive_->StorageOf(tag); }
-  absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override {
-    return archive_->ListBlocks(tag, start, end);
+  AheadOfClock FindAheadOfClock() override { return archive_->FindAheadOfClock(); }
+  absl::StatusOr<TagStorage> StorageOf(TagId tag, KeepGoing keep_going) override {
+    return archive_->StorageOf(tag, std::move(keep_going));
+  }
+  absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end,
+                                                    KeepGoing keep_going) override {
+    return archive_->ListBlocks(tag, start, end, std::move(keep_going));
   }
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override { return archive_->ReadBlock(id); }
 

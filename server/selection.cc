@@ -9,6 +9,9 @@
 namespace historian::server {
 namespace {
 
+// Looked up before it is asked whether to go on. A Tag is made of each.
+constexpr int kNamesAtOnce = 256;
+
 absl::Status TooMany(uint64_t limit) {
   return absl::ResourceExhaustedError(
       absl::StrCat("the selection has more than ", limit, " tags, which is the limit (limits.query_tags)"));
@@ -17,7 +20,7 @@ absl::Status TooMany(uint64_t limit) {
 }  // namespace
 
 absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSelection& selection,
-                                        uint64_t limit) {
+                                        uint64_t limit, const KeepGoing& keep_going) {
   // Before anything is allocated for them. Repeated ones count here: who sends so many gets what he asked
   // for.
   if (static_cast<uint64_t>(selection.ids_size()) + selection.names_size() > limit) return TooMany(limit);
@@ -36,12 +39,18 @@ absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSe
     for (const TagId id : selection.ids()) {
       if (seen.insert(id).second) selected.ids.push_back(id);
     }
-    for (const std::string& name : selection.names()) {
+    for (int i = 0; i < selection.names_size(); ++i) {
+      if (i % kNamesAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+      const std::string& name = selection.names(i);
       ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTag(tags, name));
       if (seen.insert(tag->id).second) selected.ids.push_back(tag->id);
     }
     if (!selection.pattern().empty()) {
-      for (const TagId id : tags.ListIds(selection.pattern(), "", "", limit + 1, /*include_retired=*/true)) {
+      ASSIGN_OR_RETURN(
+          const std::vector<TagId> matches,
+          tags.ListIds({.pattern = selection.pattern(), .limit = limit + 1, .include_retired = true},
+                       keep_going));
+      for (const TagId id : matches) {
         if (seen.insert(id).second) selected.ids.push_back(id);
       }
     }

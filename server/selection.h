@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
+#include "storage/model/keep_going.h"
 #include "storage/model/status_macros.h"
 #include "storage/tags/tag_registry.h"
 #include "storage/versions/version_table.h"
@@ -22,10 +23,10 @@ struct SelectedTags {
   std::vector<TagTraits> traits;  // Of ids[i].
 };
 
-// Errors: NotFound, no tag has an id or name; names it. ResourceExhausted, more than `limit` tags
-// (limits.query_tags).
+// Errors: NotFound, no tag has an id or name; names it. InvalidArgument, the pattern is none. ResourceExhausted, more than
+// `limit` tags (limits.query_tags). Those of keep_going, which is asked between the steps.
 absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSelection& selection,
-                                        uint64_t limit);
+                                        uint64_t limit, const KeepGoing& keep_going);
 
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, TagId id);
 absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, absl::string_view name);

@@ -52,6 +52,8 @@ constexpr int kLookaheadBytes = 256 * 1024;
 constexpr uint64_t kMoreThreadsMax = 256;
 
 constexpr absl::Duration kLookInterval = absl::Seconds(2);
+// Whoever calls Seal all the time makes no more files than this.
+constexpr absl::Duration kAskedSealInterval = absl::Seconds(1);
 
 std::string Address(const std::string& listen, int port) {
   return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
@@ -62,10 +64,14 @@ ArchiveOptions OptionsOf(const Config& config) {
   options.memory_budget_bytes = config.engine_bytes();
   options.journal_bytes_max = config.archive.journal_bytes_max;
   options.seal_interval = config.archive.seal_interval;
+  options.asked_seal_interval = kAskedSealInterval;
   options.settle_delay = config.archive.settle_delay;
   options.version_period = config.archive.version_period;
   options.future_limit = config.archive.future_limit;
+  options.future_limits = config.archive.future_limits;
   options.disk_reserve_bytes = config.archive.disk_reserve;
+  options.producers_max = config.limits.producers;
+  options.producer_unused = config.limits.producer_unused;
   return options;
 }
 
@@ -133,7 +139,7 @@ class Server::Impl {
     ingest_.emplace(*env_);
     tags_.emplace(*env_);
     query_.emplace(*env_);
-    admin_.emplace(*env_);
+    admin_.emplace(*env_, *ingest_);
     retention_.emplace(*env_);
     RETURN_IF_ERROR(StartGrpc(std::move(credentials)));
 
@@ -158,6 +164,16 @@ class Server::Impl {
                           {"tags", uint64_t{archive_->tags().size()}},
                           {"samples_open", archive_->Stats().samples_open},
                           {"took_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin)}});
+    if (const AheadOfClock ahead = archive_->FindAheadOfClock(); ahead.tags > 0) {
+      log_.Warning(
+          "samples_ahead_of_clock",
+          {{"tags", ahead.tags},
+           {"farthest", FormatTimestamp(ahead.farthest)},
+           {"now", FormatTimestamp(clock_.Now())},
+           {"meaning",
+            "they were taken while a clock was ahead, or this one is slow now; the newest sample of a tag is "
+            "the newest by now, but what lies ahead stays"}});
+    }
     return absl::OkStatus();
   }
 

@@ -229,6 +229,27 @@ TEST(AdminServiceTest, VerifyReadsEverythingAndNamesWhatIsDamaged) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
+TEST(AdminServiceTest, WhatLiesAheadOfTheClockIsToldAtTheStartAndInTheStatus) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  server.Store(tag, {{kNow - 10, 1}, {kNow + 1800 * kSecond, 2}});
+  server.Restart();
+  EXPECT_THAT(server.LogText(), HasSubstr("samples_ahead_of_clock tags=1 farthest=2026-01-01T00:30:00Z"));
+  v1::GetStatusResponse status;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.admin().GetStatus(&context, {}, &status).ok());
+  }
+  EXPECT_EQ(status.tags_ahead(), 1u);
+  EXPECT_EQ(status.farthest_ahead(), kNow + 1800 * kSecond);
+  grpc::ClientContext context;
+  v1::ReadLatestRequest request;
+  request.mutable_tags()->add_ids(tag);
+  v1::ReadLatestResponse latest;
+  ASSERT_TRUE(server.query().ReadLatest(&context, request, &latest).ok());
+  EXPECT_EQ(latest.samples(0).times(0), kNow - 10);
+}
+
 // ---- Health
 
 TEST(HealthTest, StandardServiceSaysServing) {

@@ -54,7 +54,7 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
   return ServeUnary<v1::CreateTagsRequest, v1::TagsResponse>(
       env_, context, Method::kCreateTags, /*is_query=*/false, request, response,
       OnPool<v1::CreateTagsRequest>,
-      [this](const v1::CreateTagsRequest& r, const KeepGoing&, CallRecord& record,
+      [this](const v1::CreateTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
              v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.tags_size()));
         // As tags, as records, and in the answer.
@@ -74,7 +74,7 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
             SetStatus(tag.status(), result);
           }
         }
-        const auto created = env_.archive.tags().Create(std::move(tags));
+        const auto created = env_.archive.tags().Create(std::move(tags), keep_going);
         for (size_t i = 0; i < created.size(); ++i) {
           v1::TagResult* result = to->mutable_results(items[i]);
           SetResult(created[i], result);
@@ -102,7 +102,7 @@ grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* c
                                 const Tag& tag) -> absl::StatusOr<std::shared_ptr<const Tag>> {
           const absl::StatusOr<TagChange> change = TagChangeFromWire(item);
           if (!change.ok()) return Annotate(change.status(), absl::StrCat("tag '", tag.name, "'"));
-          return env_.archive.tags().Update(tag.id, *change);
+          return env_.archive.tags().Update(tag.id, *change, keep_going);
         };
         for (const v1::TagUpdate& item : r.updates()) {
           RETURN_IF_ERROR(keep_going());
@@ -140,21 +140,28 @@ grpc::ServerUnaryReactor* TagsService::ListTags(grpc::CallbackServerContext* con
                                                 const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return ServeUnary<v1::ListTagsRequest, v1::ListTagsResponse>(
       env_, context, Method::kListTags, /*is_query=*/false, request, response, OnPool<v1::ListTagsRequest>,
-      [this](const v1::ListTagsRequest& r, const KeepGoing&, CallRecord& record,
+      [this](const v1::ListTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
              v1::ListTagsResponse* to) -> absl::Status {
         const size_t size = r.page_size() == 0 ? kPageDefault : std::min(r.page_size(), kPageMax);
         // One more than asked for tells whether there is another page. The token is the last name of the
         // page.
-        const auto tags =
-            env_.archive.tags().List(r.pattern(), r.prefix(), r.page_token(), size + 1, r.include_retired());
+        const TagRegistry& tags = env_.archive.tags();
+        ASSIGN_OR_RETURN(const std::vector<TagId> ids, tags.ListIds({.pattern = r.pattern(),
+                                                                     .prefix = r.prefix(),
+                                                                     .after = r.page_token(),
+                                                                     .limit = size + 1,
+                                                                     .include_retired = r.include_retired()},
+                                                                    keep_going));
         size_t bytes = 0;
-        for (size_t i = 0; i < tags.size(); ++i) {
+        for (size_t i = 0; i < ids.size(); ++i) {
+          RETURN_IF_ERROR(keep_going());
           if (i == size || bytes >= kPageBytes) {
-            to->set_next_page_token(tags[i - 1]->name);
+            to->set_next_page_token(std::string(tags.NameOf(ids[i - 1])));
             break;
           }
-          RETURN_IF_ERROR(record.Grow(tags[i]->MemoryBytes()));
-          TagToWire(*tags[i], to->add_tags());
+          const std::shared_ptr<const Tag> tag = tags.Find(ids[i]);
+          RETURN_IF_ERROR(record.Grow(tag->MemoryBytes()));
+          TagToWire(*tag, to->add_tags());
           bytes += to->tags(static_cast<int>(i)).ByteSizeLong();
         }
         return absl::OkStatus();
@@ -174,7 +181,7 @@ grpc::ServerUnaryReactor* TagsService::RetireTags(grpc::CallbackServerContext* c
           RETURN_IF_ERROR(keep_going());
           const auto tag = FindTag(env_.archive.tags(), key);
           RETURN_IF_ERROR(GrowFor(tag, record));
-          SetResult(tag.ok() ? env_.archive.tags().SetRetired((*tag)->id, !r.undo()) : tag,
+          SetResult(tag.ok() ? env_.archive.tags().SetRetired((*tag)->id, !r.undo(), keep_going) : tag,
                     to->add_results());
         }
         return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "proto/historian/v1/admin.pb.h"
 #include "server/wire.h"
 #include "storage/platform/background.h"
@@ -18,16 +19,32 @@ constexpr absl::Duration kLookPeriod = absl::Milliseconds(50);
 
 }  // namespace
 
-VerifySource::VerifySource(Archive& archive, VerifyOptions options, std::atomic<bool>& running,
+uint64_t NewestVerify::Begin(std::string peer) {
+  absl::MutexLock lock(&mu_);
+  peer_ = std::move(peer);
+  return ++newest_;
+}
+
+absl::Status NewestVerify::Check(uint64_t number) const {
+  absl::MutexLock lock(&mu_);
+  if (number == newest_) return absl::OkStatus();
+  return absl::AbortedError(
+      absl::StrCat("a newer verification, asked for from ", peer_, ", took the place of this one"));
+}
+
+VerifySource::VerifySource(Archive& archive, VerifyOptions options, NewestVerify& newest, std::string peer,
                            const std::atomic<bool>& stopping)
-    : archive_(archive), running_(running), stopping_(stopping), begin_(MonotonicTime::Now()) {
+    : archive_(archive),
+      newest_(newest),
+      number_(newest.Begin(std::move(peer))),
+      stopping_(stopping),
+      begin_(MonotonicTime::Now()) {
   thread_ = std::thread([this, options = std::move(options)] { Run(options); });
 }
 
 VerifySource::~VerifySource() {
   abandoned_.store(true);
   thread_.join();
-  running_.store(false);
 }
 
 void VerifySource::Run(const VerifyOptions& options) {
@@ -35,7 +52,7 @@ void VerifySource::Run(const VerifyOptions& options) {
   const auto keep_going = [this] {
     if (abandoned_.load()) return absl::CancelledError("the client is gone");
     if (stopping_.load()) return absl::UnavailableError("the server is stopping");
-    return absl::OkStatus();
+    return newest_.Check(number_);
   };
   const auto on_damage = [this, &keep_going](const Damage& damage) {
     absl::MutexLock lock(&mu_);

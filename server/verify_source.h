@@ -6,8 +6,10 @@
 #define HISTORIAN_SERVER_VERIFY_SOURCE_H_
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -21,10 +23,24 @@
 
 namespace historian::server {
 
+// Of several verifications the newest goes on. One that is slow, or whose client is, keeps nobody out. Threads: any number.
+class NewestVerify {
+ public:
+  // The number of a verification that begins, asked for from `peer`: those before it end.
+  uint64_t Begin(std::string peer) ABSL_LOCKS_EXCLUDED(mu_);
+  // Errors: Aborted, a newer one than that number has begun.
+  absl::Status Check(uint64_t number) const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  mutable absl::Mutex mu_;
+  uint64_t newest_ ABSL_GUARDED_BY(mu_) = 0;
+  std::string peer_ ABSL_GUARDED_BY(mu_);  // Of the newest.
+};
+
 class VerifySource final : public FrameSource {
  public:
-  // Clears `running` at the end, and ends early when `stopping` becomes true. All must outlive the source.
-  VerifySource(Archive& archive, VerifyOptions options, std::atomic<bool>& running,
+  // Ends early when `stopping` becomes true, or when a newer one begins. All must outlive the source.
+  VerifySource(Archive& archive, VerifyOptions options, NewestVerify& newest, std::string peer,
                const std::atomic<bool>& stopping);
   ~VerifySource() override;
 
@@ -35,7 +51,8 @@ class VerifySource final : public FrameSource {
   void Run(const VerifyOptions& options);
 
   Archive& archive_;
-  std::atomic<bool>& running_;
+  NewestVerify& newest_;
+  const uint64_t number_;
   const std::atomic<bool>& stopping_;
   const MonotonicTime begin_;
   std::atomic<bool> abandoned_{false};

@@ -12,6 +12,16 @@ void Watcher::Look(const ArchiveStats& stats) {
                          {"journal_bytes", stats.journal_bytes}});
     seals_ = stats.seals;
   }
+  for (const Expiry& expiry : stats.expiries) {
+    if (expiry.number <= expiries_) continue;
+    log_.Info("expired", {{"rule", expiry.rule},
+                          {"tags", expiry.tags},
+                          {"samples", expiry.samples},
+                          {"weeks", expiry.weeks},
+                          {"from", FormatTimestamp(expiry.first)},
+                          {"to", FormatTimestamp(expiry.end)}});
+    expiries_ = expiry.number;
+  }
   const bool failed_meanwhile = stats.write_failures != write_failures_;
   write_failures_ = stats.write_failures;
   if (accepting_ && (!stats.ingest.ok() || failed_meanwhile)) {

@@ -26,6 +26,8 @@ TEST(WatcherTest, LogsEachChangeOnce) {
   stats.ingest = absl::OkStatus();
   stats.seals = 1;
   stats.damage = {"tag 7: page at 5"};
+  stats.expiries.push_back(
+      {.number = 1, .rule = "short", .tags = 3, .samples = 5, .weeks = 2, .first = 0, .end = 1});
   watcher.Look(stats);
   watcher.Look(stats);
   ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
@@ -33,10 +35,11 @@ TEST(WatcherTest, LogsEachChangeOnce) {
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   int lines = 0;
   for (const char c : text) lines += c == '\n';
-  EXPECT_EQ(lines, 4) << text;
+  EXPECT_EQ(lines, 5) << text;
   EXPECT_THAT(text, HasSubstr("writes_refused reason=\"the disk has 5 bytes left\""));
   EXPECT_THAT(text, HasSubstr("writes_resumed"));
   EXPECT_THAT(text, HasSubstr("sealed seals=1"));
+  EXPECT_THAT(text, HasSubstr("expired rule=short tags=3 samples=5 weeks=2 from=1970-01-01T00:00:00Z"));
   EXPECT_THAT(text, HasSubstr("damage what=\"tag 7: page at 5\""));
 }
 

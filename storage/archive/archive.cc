@@ -34,6 +34,7 @@
 #include "storage/upkeep/believed_time.h"
 #include "storage/upkeep/errand.h"
 #include "storage/upkeep/housekeeping.h"
+#include "storage/write/time_limits.h"
 #include "storage/write/write_path.h"
 
 namespace historian {
@@ -82,6 +83,13 @@ class ArchiveImpl : public Archive, private Upkeep {
   uint64_t DurableSequence(absl::string_view producer) override {
     return write_path_->DurableSequence(producer);
   }
+  std::vector<ProducerInfo> ListProducers(absl::string_view after, size_t limit) override {
+    return write_path_->producers().List(after, limit);
+  }
+  std::optional<ProducerInfo> FindProducer(absl::string_view name) override {
+    return write_path_->producers().Find(name);
+  }
+  absl::StatusOr<uint64_t> ResetProducer(absl::string_view name, const KeepGoing& keep_going) override;
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
              WriteTaken taken) override {
     write_path_->Write(producer, std::move(frame), std::move(done), std::move(taken));
@@ -89,7 +97,8 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override;
   absl::StatusOr<std::vector<std::optional<LatestSample>>> ReadLatest(absl::Span<const TagId> tags,
-                                                                      Version as_of) override;
+                                                                      Version as_of,
+                                                                      const KeepGoing& keep_going) override;
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
                                       KeepGoing keep_going, Version as_of) override;
@@ -98,13 +107,16 @@ class ArchiveImpl : public Archive, private Upkeep {
   const VersionTable& versions() const override { return versions_; }
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override;
   ArchiveStats Stats() override;
-  absl::StatusOr<TagStorage> StorageOf(TagId tag) override;
-  absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) override;
+  AheadOfClock FindAheadOfClock() override;
+  absl::StatusOr<TagStorage> StorageOf(TagId tag, KeepGoing keep_going) override;
+  absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end,
+                                                    KeepGoing keep_going) override;
   absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) override;
 
  private:
-  absl::StatusOr<SealResult> Seal(bool settle) override;
-  absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order) override;
+  absl::StatusOr<SealResult> Seal(bool settle, const KeepGoing& keep_going) override;
+  absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order,
+                                                 const KeepGoing& keep_going) override;
   absl::StatusOr<VerifyCounts> Verify(const VerifyOptions& options, const VerifyObserver& observer) override;
 
   // That of the store; a new one in a new store. FailedPrecondition: a newer program wrote it. DataLoss: it is damaged or
@@ -116,8 +128,9 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::Status Recover();
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
 
-  // The newest sample of the tag that has not expired.
-  absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag, Version as_of);
+  // The newest sample of the tag that has not expired and is not after `until`.
+  absl::StatusOr<std::optional<LatestSample>> LatestKept(TagId tag, Version as_of, Timestamp until,
+                                                         const KeepGoing& keep_going);
   // NotFound: no such tag.
   absl::StatusOr<ReadView> ViewOf(TagId tag, KeepGoing keep_going = nullptr, Version as_of = kVersionNow);
   // Goes on without what is damaged: notes it, and lets nothing be changed any more. Hands other errors on.
@@ -153,6 +166,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<BelievedTime> believed_;
+  std::unique_ptr<TimeLimits> time_limits_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<WritePath> write_path_;
   std::thread maintenance_;
@@ -176,6 +190,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   // Of the maintenance thread.
   size_t store_damages_noted_ = 0;  // Of the store's.
   MonotonicTime last_seal_try_ = MonotonicTime::InfinitePast();
+  MonotonicTime last_asked_seal_ = MonotonicTime::InfinitePast();
   MonotonicTime arrived_since_ =
       MonotonicTime::Now();  // The open version has had something to close since then.
 
@@ -331,6 +346,9 @@ absl::Status ArchiveImpl::Init() {
                                                 retention_->rules_changed()}),
                                       &damage));
   RETURN_IF_ERROR(Tolerate(damage));
+  ASSIGN_OR_RETURN(TimeLimits time_limits,
+                   TimeLimits::Make(options_.future_limits, options_.future_limit, *tags_));
+  time_limits_ = std::make_unique<TimeLimits>(std::move(time_limits));
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::House{
       .store = *store_,
       .options = {.settle_delay = options_.settle_delay, .retention_period = options_.retention_period},
@@ -347,6 +365,12 @@ absl::Status ArchiveImpl::Init() {
             absl::MutexLock lock(&state_mu_);
             return reserve_bytes_;
           },
+      .open =
+          [this](TagId id) {
+            TagTraits traits;
+            tags_->GetTraits(&id, 1, &traits);
+            return ShardOf(id).Sources(id, traits.type, kVersionNow);
+          },
       .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
       .newest_received = [this] { return write_path_->newest_received(); },
       .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
@@ -357,11 +381,15 @@ absl::Status ArchiveImpl::Init() {
       WritePath::Parts{.store = *store_,
                        .options = {.memory = {.frame_bytes = shares_.frame_bytes,
                                               .budget_bytes = options_.memory_budget_bytes},
-                                   .future_limit = options_.future_limit},
+                                   .producers = {.producers = options_.producers_max,
+                                                 .unused = options_.producer_unused}},
                        .look_at_tails = [this] { return LookAtTails(); },
                        .clock = clock_,
                        .tags = *tags_,
                        .retention = *retention_,
+                       .time_limits = *time_limits_,
+                       // It falls with the clock at once, before anybody has looked.
+                       .retention_now = [this] { return std::min(believed_->Get().time, clock_.Now()); },
                        .versions = versions_,
                        .shards = shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
@@ -396,6 +424,29 @@ ArchiveImpl::~ArchiveImpl() {
   housekeeping_.reset();
   if (write_path_ != nullptr) write_path_->Close();
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();
+}
+
+// ---- Writing
+
+absl::StatusOr<uint64_t> ArchiveImpl::ResetProducer(absl::string_view name, const KeepGoing& keep_going) {
+  // Whoever gives up waiting is not there any more when the answer comes.
+  struct Answer {
+    absl::Mutex mu;
+    CondVar came;
+    std::optional<absl::StatusOr<uint64_t>> sequence ABSL_GUARDED_BY(mu);
+  };
+  const auto answer = std::make_shared<Answer>();
+  write_path_->ResetProducer(name, [answer](absl::StatusOr<uint64_t> sequence) {
+    absl::MutexLock lock(&answer->mu);
+    answer->sequence = std::move(sequence);
+    answer->came.SignalAll();
+  });
+  absl::MutexLock lock(&answer->mu);
+  while (!answer->sequence.has_value()) {
+    answer->came.WaitFor(&answer->mu, absl::Milliseconds(20));
+    if (!answer->sequence.has_value()) RETURN_IF_ERROR(GoOn(keep_going));
+  }
+  return *answer->sequence;
 }
 
 // ---- Reading
@@ -443,11 +494,12 @@ absl::StatusOr<std::unique_ptr<RawReader>> ArchiveImpl::ReadRaw(const RawRequest
   return NewRawReader(std::move(view), valid);
 }
 
-absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag, Version as_of) {
+absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag, Version as_of, Timestamp until,
+                                                                    const KeepGoing& keep_going) {
   ASSIGN_OR_RETURN(
       const std::unique_ptr<RawReader> reader,
-      ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1, .reverse = true, .as_of = as_of},
-              nullptr));
+      ReadRaw({.tag = tag, .start = kTimestampMin, .end = until + 1, .reverse = true, .as_of = as_of},
+              keep_going));
   Samples samples;
   ASSIGN_OR_RETURN(const bool any, reader->Next(&samples));
   if (!any) return std::optional<LatestSample>();
@@ -459,14 +511,15 @@ absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag, V
   return std::optional<LatestSample>(std::move(latest));
 }
 
-absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest(absl::Span<const TagId> tags,
-                                                                                 Version as_of) {
+absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest(
+    absl::Span<const TagId> tags, Version as_of, const KeepGoing& keep_going) {
   std::vector<std::optional<LatestSample>> latest(tags.size());
   ASSIGN_OR_RETURN(as_of, versions_.Resolve({.version = as_of}));
   if (as_of != kVersionNow) {
     for (size_t i = 0; i < tags.size(); ++i) {
+      RETURN_IF_ERROR(GoOn(keep_going));
       if (tags_->Find(tags[i]) == nullptr) continue;
-      ASSIGN_OR_RETURN(latest[i], LatestKept(tags[i], as_of));
+      ASSIGN_OR_RETURN(latest[i], LatestKept(tags[i], as_of, kTimestampMax, keep_going));
     }
     return latest;
   }
@@ -477,8 +530,17 @@ absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest
   }
   std::vector<std::vector<size_t>> positions(shards_.size());
   for (size_t i = 0; i < tags.size(); ++i) positions[tags[i] % shards_.size()].push_back(i);
+  // What lies ahead of the clock does not hide what is newest by now.
+  const Timestamp now = std::clamp(clock_.Now(), kTimestampMin, kTimestampMax);
+  std::vector<size_t> ahead;
   for (size_t s = 0; s < shards_.size(); ++s) {
-    if (!positions[s].empty()) shards_[s]->Latest(tags.data(), positions[s], &latest);
+    if (!positions[s].empty()) shards_[s]->Latest(tags.data(), positions[s], now, &latest, &ahead);
+  }
+  for (const size_t i : ahead) {
+    RETURN_IF_ERROR(GoOn(keep_going));
+    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i], kVersionNow, now, keep_going);
+    if (!kept.ok()) NoteDamage(kept.status());
+    latest[i] = kept.ok() ? *std::move(kept) : std::nullopt;
   }
   const std::shared_ptr<const ExpiredTable> expired = retention_->expired();
   if (expired->empty()) return latest;
@@ -488,8 +550,9 @@ absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest
         !of_tag->HasRaw(format::PartitionOf(latest[i]->sample.time))) {
       continue;
     }
+    RETURN_IF_ERROR(GoOn(keep_going));
     // A hold may keep something older.
-    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i], kVersionNow);
+    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i], kVersionNow, now, keep_going);
     if (!kept.ok()) NoteDamage(kept.status());
     latest[i] = kept.ok() ? *std::move(kept) : std::nullopt;
   }
@@ -602,7 +665,12 @@ absl::StatusOr<ClosedVersion> ArchiveImpl::MarkVersion(absl::string_view author,
 }
 
 void ArchiveImpl::Maintain() {
-  const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return closing_ || seal_all_.is_asked(); };
+  // With the mutex held.
+  const auto seal_is_wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return seal_all_.is_asked() &&
+           (closing_ || MonotonicTime::Now() - last_asked_seal_ >= options_.asked_seal_interval);
+  };
+  const auto wanted = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return closing_ || seal_is_wanted(); };
   while (true) {
     uint64_t begun;
     bool explicitly;
@@ -610,7 +678,7 @@ void ArchiveImpl::Maintain() {
       absl::MutexLock lock(&state_mu_);
       maintenance_wake_.AwaitFor(&state_mu_, kMaintenancePeriod, wanted);
       begun = seal_all_.Begin();
-      explicitly = seal_all_.is_asked();
+      explicitly = seal_is_wanted();
       if (closing_ && !explicitly) return;
     }
     CheckRoom();
@@ -620,6 +688,7 @@ void ArchiveImpl::Maintain() {
     absl::StatusOr<SealResult> result =
         SealNow(explicitly ? Why::kAsked : Why::kDue, explicitly || for_memory);
     last_seal_try_ = result.ok() ? MonotonicTime::InfinitePast() : MonotonicTime::Now();
+    if (explicitly) last_asked_seal_ = MonotonicTime::Now();
     if (!result.ok()) NoteDamage(result.status());
     if (explicitly) {
       absl::MutexLock lock(&state_mu_);
@@ -693,15 +762,15 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(Why why, bool everything) {
   return outcome->result;
 }
 
-absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
+absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle, const KeepGoing& keep_going) {
   SealResult result;
   {
     absl::MutexLock lock(&state_mu_);
     if (closing_) return ArchiveIsClosing();
-    ASSIGN_OR_RETURN(result, seal_all_.Ask(&state_mu_, &maintenance_wake_));
+    ASSIGN_OR_RETURN(result, seal_all_.Ask(&state_mu_, &maintenance_wake_, keep_going));
   }
   if (settle) {
-    ASSIGN_OR_RETURN(result.partitions_settled, housekeeping_->SettleAll());
+    ASSIGN_OR_RETURN(result.partitions_settled, housekeeping_->SettleAll(keep_going));
   }
   LookAtStore();
   return result;
@@ -709,9 +778,10 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle) {
 
 // ---- Administration
 
-absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder& order) {
+absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder& order,
+                                                            const KeepGoing& keep_going) {
   if (!order.dry_run) RETURN_IF_ERROR(store_->refusal());  // Nobody would do it.
-  absl::StatusOr<RetentionResult> result = housekeeping_->ApplyRetention(order);
+  absl::StatusOr<RetentionResult> result = housekeeping_->ApplyRetention(order, keep_going);
   LookAtStore();
   return result;
 }
@@ -724,6 +794,9 @@ ArchiveStats ArchiveImpl::Stats() {
   for (const std::unique_ptr<Shard>& shard : shards_) stats.samples_repeated += shard->duplicates();
   stats.frames_stored = written.frames_stored;
   stats.frames_repeated = written.frames_repeated;
+  stats.frames_conflicting = written.frames_conflicting;
+  stats.frames_unchecked = written.frames_unchecked;
+  stats.producers = written.producers;
   stats.in_flight_bytes = written.in_flight_bytes;
   stats.ingest = written.ingest;
   stats.write_failures = written.failures;
@@ -743,6 +816,9 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.settled_bytes = housekeeping.settled_bytes;
   stats.retention = housekeeping.retention;
   stats.believed_time = believed_->Get().time;
+  stats.expired_samples = housekeeping.expired_samples;
+  stats.expired_weeks = housekeeping.expired_weeks;
+  stats.expiries = housekeeping.expiries;
   {
     absl::MutexLock lock(&state_mu_);
     stats.seals = seals_;
@@ -764,8 +840,15 @@ ArchiveStats ArchiveImpl::Stats() {
   return stats;
 }
 
-absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
-  ASSIGN_OR_RETURN(ReadView view, ViewOf(id));
+AheadOfClock ArchiveImpl::FindAheadOfClock() {
+  AheadOfClock ahead;
+  const Timestamp now = clock_.Now();
+  for (const std::unique_ptr<Shard>& shard : shards_) shard->CountAhead(now, &ahead.tags, &ahead.farthest);
+  return ahead;
+}
+
+absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id, KeepGoing keep_going) {
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(id, std::move(keep_going)));
   TagStorage storage;
   storage.samples_open = ShardOf(id).OpenSamples(id);
   storage.samples = storage.samples_open;
@@ -783,8 +866,9 @@ absl::StatusOr<TagStorage> ArchiveImpl::StorageOf(TagId id) {
   return storage;
 }
 
-absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timestamp start, Timestamp end) {
-  ASSIGN_OR_RETURN(const ReadView view, ViewOf(id));
+absl::StatusOr<std::vector<BlockInfo>> ArchiveImpl::ListBlocks(TagId id, Timestamp start, Timestamp end,
+                                                               KeepGoing keep_going) {
+  ASSIGN_OR_RETURN(const ReadView view, ViewOf(id, std::move(keep_going)));
   return historian::ListBlocks(view, start, end);
 }
 

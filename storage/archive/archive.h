@@ -75,7 +75,8 @@ class Archive {
   // Makes a handle for a producer (1 to 128 bytes of UTF-8). Earlier handles of the name are fenced off at
   // once: their writes give Aborted. `done` is given the handle when the frames that they have under way are
   // settled. Returns at once, and never calls `done` itself.
-  // Errors: InvalidArgument, the name. Aborted, opened again meanwhile. Unavailable, closing.
+  // Errors: InvalidArgument, the name. Aborted, opened again meanwhile. Unavailable, closing. ResourceExhausted, the name is
+  // new and there are ArchiveOptions::producers_max.
   virtual void OpenProducer(absl::string_view name, OpenDone done) = 0;
   // The same, and waits for it. Not for a thread that calls back.
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) {
@@ -90,6 +91,14 @@ class Archive {
   }
   // The number of its last durable frame; 0 when it was never heard of.
   virtual uint64_t DurableSequence(absl::string_view producer) = 0;
+  // Those that have written, with names behind `after`, in order, at most `limit`; and one of them.
+  virtual std::vector<ProducerInfo> ListProducers(absl::string_view after, size_t limit) = 0;
+  virtual std::optional<ProducerInfo> FindProducer(absl::string_view name) = 0;
+  // The producer begins anew, as if its name had never been heard of: its handles are fenced off, and when what they have
+  // under way is settled its numbers are forgotten, durably. What it stored stays; frames that it sends again are stored
+  // again. Returns the number of its last frame until then. Waits for the disk; not for a thread that calls back.
+  // Errors: as OpenProducer and Write; those of keep_going, which takes nothing back.
+  virtual absl::StatusOr<uint64_t> ResetProducer(absl::string_view name, const KeepGoing& keep_going = nullptr) = 0;
 
   // Stores a frame. `done` is called once, from a thread of the archive's or the caller's own, in the order
   // of a producer's calls, when the frame is durable and visible (or refused). It must be quick.
@@ -99,7 +108,8 @@ class Archive {
   // waits no longer, after `done` if it was refused. The producer's next call must not come before that.
   //
   //   InvalidArgument    the sequence is not above the last of this handle (a frame that was stored before the
-  //                      handle was opened is no error: WriteResult::repeated)
+  //                      handle was opened is no error: WriteResult::repeated), or too far above it
+  //   AlreadyExists      the sequence was stored before, with another frame: nothing was stored
   //   Aborted            a newer handle of the producer exists
   //   ResourceExhausted  the disk is full, or too much is on its way: nothing was stored, repeat later
   //   Unavailable        the archive is closing
@@ -112,9 +122,10 @@ class Archive {
   // The samples of a range. InvalidArgument: it ends before it starts.
   virtual absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                              KeepGoing keep_going = nullptr) = 0;
-  // Newest visible sample of each tag; nothing where there is none (or no such tag).
+  // Newest visible sample of each tag, of those that do not lie ahead of the clock; nothing where there is none (or no
+  // such tag). As of a version: of all that were visible then.
   virtual absl::StatusOr<std::vector<std::optional<LatestSample>>> ReadLatest(
-      absl::Span<const TagId> tags, Version as_of = kVersionNow) = 0;
+      absl::Span<const TagId> tags, Version as_of = kVersionNow, const KeepGoing& keep_going = nullptr) = 0;
   // The values at `times` (any order), in the order of `times`. Where there is none the value is 0 or "", the
   // quality BadNoData. InvalidArgument: not a time that a sample may have.
   virtual absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
@@ -134,9 +145,12 @@ class Archive {
   virtual absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) = 0;
 
   virtual ArchiveStats Stats() = 0;
-  virtual absl::StatusOr<TagStorage> StorageOf(TagId tag) = 0;
+  // Tags whose newest sample lies ahead of the clock. Cost: nothing when there are none, else a look at each tag's tail.
+  virtual AheadOfClock FindAheadOfClock() = 0;
+  virtual absl::StatusOr<TagStorage> StorageOf(TagId tag, KeepGoing keep_going = nullptr) = 0;
   // Those with samples in start <= time < end, in order of time.
-  virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end) = 0;
+  virtual absl::StatusOr<std::vector<BlockInfo>> ListBlocks(TagId tag, Timestamp start, Timestamp end,
+                                                            KeepGoing keep_going = nullptr) = 0;
   // NotFound: no such block.
   virtual absl::StatusOr<BlockBytes> ReadBlock(const format::BlockId& id) = 0;
 };

@@ -190,5 +190,28 @@ TEST_F(SettleTest, AReaderGoesOnOverWhatItBeganWithWhileThatIsSettled) {
   EXPECT_EQ(held, needed);
 }
 
+// Each seal has files of its own: somebody who seals all the time must not pile them up until the week is over.
+TEST_F(SettleTest, ManySmallSealsAreSettledAlthoughTheyGoOn) {
+  options_.settle_delay = absl::Hours(1);
+  options_.retention_period = absl::Milliseconds(10);  // Housekeeping looks as often.
+  Reopen();
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  Samples all;
+  for (int i = 0; archive_->Stats().settles == 0; ++i) {
+    ASSERT_LT(i, 10'000);
+    Samples one;
+    one.Add(clock_.Now() + i, BitsOfInt64(i));
+    all.Add(clock_.Now() + i, BitsOfInt64(i));
+    ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, one).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  }
+  ExpectSame(ValueType::kInt64, ReadAll(tag), all, "settled");
+  EXPECT_LT(archive_->StorageOf(tag)->blocks, all.size());
+  const uint64_t seals = all.size();
+  Reopen();
+  EXPECT_GE(seals, 256u);
+  ExpectSame(ValueType::kInt64, ReadAll(tag), all, "opened again");
+}
+
 }  // namespace
 }  // namespace historian

@@ -192,12 +192,210 @@ TEST_F(ArchiveTest, ARepeatedFrameStoresNothing) {
     } else {
       producer_ = *archive_->OpenProducer("test");
     }
-    frame.columns[0].samples.values[0] = BitsOfFloat64(2);
     const absl::StatusOr<WriteResult> result = Write(frame);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_TRUE(result->repeated);
     EXPECT_THAT(ReadAll(tag).values, testing::ElementsAre(BitsOfFloat64(1)));
   }
+}
+
+TEST_F(ArchiveTest, AnotherFrameWithAStoredNumberIsToldSo) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  const auto frame = [&](uint64_t sequence, int64_t value) {
+    Frame made;
+    made.sequence = sequence;
+    FrameColumn& column = made.columns.emplace_back();
+    column.tag = tag;
+    column.type = ValueType::kInt64;
+    column.samples.Add(kStart + static_cast<Timestamp>(sequence) * kSecond, BitsOfInt64(value));
+    // Of a tag that there is not: refused, and yet a part of what the frame said.
+    FrameColumn& unknown = made.columns.emplace_back(column);
+    unknown.tag = tag + 100;
+    return made;
+  };
+  constexpr uint64_t kRecentFrames = 32;  // As proto/historian/v1/ingest.proto says.
+  constexpr uint64_t kFrames = 2 * kRecentFrames;
+  for (uint64_t i = 1; i <= kFrames; ++i) ASSERT_TRUE(Write(frame(i, 1)).ok());
+  // From memory, from the journal, from what a seal wrote down.
+  for (int round = 0; round < 3; ++round) {
+    if (round == 2) {
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    }
+    if (round > 0) Reopen();
+    const uint64_t unchecked = archive_->Stats().frames_unchecked,
+                   conflicting = archive_->Stats().frames_conflicting;
+    for (uint64_t i = 1; i <= kFrames; ++i) {
+      producer_ = *archive_->OpenProducer("test");
+      const absl::StatusOr<WriteResult> again = Write(frame(i, 1));
+      ASSERT_TRUE(again.ok()) << again.status();
+      EXPECT_TRUE(again->repeated);
+      producer_ = *archive_->OpenProducer("test");
+      const absl::StatusOr<WriteResult> other = Write(frame(i, 2));
+      if (i <= kFrames - kRecentFrames) {
+        EXPECT_TRUE(other.ok()) << "it is not known any more";
+      } else {
+        EXPECT_EQ(other.status().code(), absl::StatusCode::kAlreadyExists)
+            << "round " << round << " frame " << i;
+      }
+    }
+    EXPECT_EQ(archive_->Stats().frames_conflicting - conflicting, kRecentFrames);
+    EXPECT_EQ(archive_->Stats().frames_unchecked - unchecked, 2 * (kFrames - kRecentFrames));
+  }
+  EXPECT_EQ(ReadAll(tag).size(), kFrames);
+}
+
+TEST_F(ArchiveTest, ANumberThatJumpsAbsurdlyIsRefused) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  const auto write = [&](uint64_t sequence) {
+    Frame frame;
+    frame.sequence = sequence;
+    FrameColumn& column = frame.columns.emplace_back();
+    column.tag = tag;
+    column.type = ValueType::kInt64;
+    column.samples.Add(kStart, BitsOfInt64(1));
+    return Write(std::move(frame)).status();
+  };
+  constexpr uint64_t kJump = uint64_t{1} << 40;
+  for (const uint64_t sequence : {UINT64_MAX, uint64_t{1} << 63, kJump + 1}) {
+    const absl::Status refused = write(sequence);
+    EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(refused.message()), testing::HasSubstr(absl::StrCat("frame ", sequence)));
+    EXPECT_THAT(std::string(refused.message()), testing::HasSubstr("above frame 0"));
+    EXPECT_THAT(std::string(refused.message()), testing::HasSubstr("histctl producer reset 'test'"));
+  }
+  EXPECT_TRUE(write(kJump).ok());
+  EXPECT_EQ(write(2 * kJump + 1).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(write(2 * kJump).ok());
+  Reopen();
+  EXPECT_EQ(write(3 * kJump + 1).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(write(2 * kJump + 1).ok());
+}
+
+TEST_F(ArchiveTest, AProducerThatIsResetBeginsAnew) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  const auto write = [&](uint64_t sequence, Timestamp time) {
+    Frame frame;
+    frame.sequence = sequence;
+    FrameColumn& column = frame.columns.emplace_back();
+    column.tag = tag;
+    column.type = ValueType::kInt64;
+    column.samples.Add(time, BitsOfInt64(1));
+    return Write(std::move(frame)).status();
+  };
+  ASSERT_TRUE(write(1000, kStart).ok());
+  EXPECT_EQ(archive_->FindProducer("test")->sequence, 1000u);
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  EXPECT_EQ(*archive_->ResetProducer("test"), 1000u);
+  EXPECT_EQ(write(1001, kStart + 1).code(), absl::StatusCode::kAborted) << "its handle is fenced off";
+  // The journal knows it, and then what the next seal writes down.
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(archive_->DurableSequence("test"), 0u) << round;
+    EXPECT_EQ(archive_->FindProducer("test"), std::nullopt) << round;
+    EXPECT_TRUE(archive_->ListProducers("", 10).empty()) << round;
+    if (round == 1) {
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    }
+    Reopen();
+  }
+  ASSERT_TRUE(write(1, kStart + 2).ok());
+  EXPECT_EQ(archive_->DurableSequence("test"), 1u);
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  Reopen();
+  EXPECT_EQ(archive_->DurableSequence("test"), 1u);
+  EXPECT_EQ(ReadAll(tag).size(), 2u) << "what it stored stays";
+}
+
+// A server whose clock was ahead took samples of then: they do not hide what comes now.
+TEST_F(ArchiveTest, WhatLiesAheadOfTheClockDoesNotHideTheNewestOfNow) {
+  const Timestamp now = clock_.Now();
+  std::vector<TagId> tags;
+  for (int i = 0; i < 5; ++i) tags.push_back(MakeTag(absl::StrCat("t", i), ValueType::kInt64));
+  const TagId texts = MakeTag("texts", ValueType::kString);
+  tags.push_back(texts);
+  const auto write = [&](TagId tag, std::vector<Timestamp> times) {
+    Samples samples;
+    for (const Timestamp t : times) {
+      if (tag == texts) {
+        samples.AddString(t, absl::StrCat(t - now));
+      } else {
+        samples.Add(t, BitsOfInt64(t - now));
+      }
+    }
+    const ValueType type = tag == texts ? ValueType::kString : ValueType::kInt64;
+    ASSERT_EQ(WriteColumn(tag, type, samples)->stored, times.size());
+  };
+  constexpr Timestamp kDay = 86400 * kSecond;
+  clock_.Advance(30 * kDay);
+  write(tags[0], {now - 3, now + 29 * kDay, now + 30 * kDay});  // Waits.
+  write(tags[1], {now + 30 * kDay});
+  write(tags[3], {now + 29 * kDay});  // Nothing is of now or earlier.
+  write(texts, {now - 5, now + 30 * kDay});
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  clock_.Set(now);
+  write(tags[1], {now - 4});  // Late, behind a sealed one.
+  write(tags[2], {now - 2, now});
+  const std::vector<std::optional<Timestamp>> expected = {now - 3,      now - 4,      now,
+                                                          std::nullopt, std::nullopt, now - 5};
+  for (int round = 0; round < 4; ++round) {
+    const auto latest = archive_->ReadLatest(tags);
+    ASSERT_TRUE(latest.ok());
+    for (size_t i = 0; i < tags.size(); ++i) {
+      ASSERT_EQ((*latest)[i].has_value(), expected[i].has_value()) << "round " << round << " tag " << i;
+      if (!expected[i].has_value()) continue;
+      EXPECT_EQ((*latest)[i]->sample.time, *expected[i]) << "round " << round << " tag " << i;
+      if (tags[i] == texts) {
+        EXPECT_EQ((*latest)[i]->text, "-5");
+      } else {
+        EXPECT_EQ(Int64OfBits((*latest)[i]->sample.value), *expected[i] - now);
+      }
+    }
+    EXPECT_EQ(archive_->FindAheadOfClock().tags, 4u);
+    EXPECT_EQ(archive_->FindAheadOfClock().farthest, now + 30 * kDay);
+    if (round == 0) {
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    }
+    if (round == 1) Reopen();
+    if (round == 2) {
+      ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+    }
+  }
+  clock_.Advance(30 * kDay);
+  EXPECT_EQ((*archive_->ReadLatest(tags))[0]->sample.time, now + 30 * kDay) << "its time has come";
+  EXPECT_EQ(archive_->FindAheadOfClock().tags, 0u);
+}
+
+TEST_F(ArchiveTest, TheLimitOnFutureSamplesIsOfEachTagsPattern) {
+  options_.future_limit = absl::Seconds(5);
+  options_.future_limits = {{"lab/forecast*", absl::Hours(240)}, {"lab/*", absl::ZeroDuration()}};
+  Reopen();
+  const Timestamp now = clock_.Now();
+  const struct {
+    std::string name;
+    Timestamp limit;
+  } cases[] = {{"plant/a", 5 * kSecond}, {"lab/a", 0}, {"lab/forecast 1", 864'000 * kSecond}};
+  Frame snapshots;
+  for (const auto& c : cases) {
+    const TagId tag = MakeTag(c.name, ValueType::kInt64);
+    Samples samples;
+    for (const Timestamp ahead : {c.limit - kSecond, c.limit, c.limit + 1, c.limit + kSecond}) {
+      samples.Add(now + ahead, BitsOfInt64(1));
+    }
+    const absl::StatusOr<WriteResult> result = WriteColumn(tag, ValueType::kInt64, samples);
+    EXPECT_EQ(result->stored, 2u) << c.name;
+    ASSERT_EQ(result->rejections.size(), 1u) << c.name;
+    EXPECT_EQ(result->rejections[0].reason, RejectionReason::kTimeOutOfRange);
+    EXPECT_THAT(result->rejections[0].message, testing::HasSubstr("limit on future samples"));
+    for (FrameSnapshot& snapshot : snapshots.snapshots) snapshot.tags.push_back(tag);
+    if (snapshots.snapshots.empty()) {
+      for (const Timestamp ahead : {Timestamp{0}, 4 * kSecond, 6 * kSecond, 864'001 * kSecond}) {
+        snapshots.snapshots.push_back({.time = now + ahead, .type = ValueType::kInt64, .tags = {tag}});
+      }
+    }
+  }
+  for (FrameSnapshot& snapshot : snapshots.snapshots) snapshot.values.assign(3, 1);
+  const absl::StatusOr<WriteResult> result = Write(std::move(snapshots));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->stored, 3u + 2u + 1u + 0u);
 }
 
 TEST_F(ArchiveTest, AFrameThatIsTooLargeIsRefused) {

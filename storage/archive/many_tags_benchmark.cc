@@ -99,7 +99,7 @@ void BM_ManyTags(benchmark::State& state) {
     state.counters["seal s"] = SecondsSince(sealing);
     state.counters["B/tag idle"] = static_cast<double>(ResidentBytes() - before) / static_cast<double>(tags);
     const MonotonicTime listing = MonotonicTime::Now();
-    HISTORIAN_CHECK(archive->tags().ListIds("", "", "", 1000, false).size() == std::min<size_t>(tags, 1000));
+    HISTORIAN_CHECK(archive->tags().ListIds({.limit = 1000})->size() == std::min<size_t>(tags, 1000));
     state.counters["first list s"] = SecondsSince(listing);
     for (int scan = 1; scan <= 3; ++scan) WriteScan(*archive, producer, tags, scan, &sequence);
     state.counters["journal MiB"] = static_cast<double>(archive->Stats().journal_bytes) / (1 << 20);

@@ -5,8 +5,10 @@
 #define HISTORIAN_STORAGE_ARCHIVE_OPTIONS_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "storage/model/future_limit.h"
 
 namespace historian {
 
@@ -21,6 +23,9 @@ struct ArchiveOptions {
   uint64_t journal_bytes_max = uint64_t{16} << 20;
   // A seal begins when the oldest unsealed sample has waited so long.
   absl::Duration seal_interval = absl::Hours(6);
+  // Seals that somebody asks for come no closer together; who asks sooner waits, and shares one with all who ask meanwhile.
+  // Each has files of its own.
+  absl::Duration asked_seal_interval = absl::ZeroDuration();
   // A partition into which nothing was sealed for so long is settled in the background when its time is over
   // or late samples are a quarter of it: late blocks are merged, rollups built, the densest encodings used.
   absl::Duration settle_delay = absl::Minutes(10);
@@ -31,6 +36,11 @@ struct ArchiveOptions {
   absl::Duration version_period = absl::Minutes(10);
   // Samples farther ahead of the clock are rejected.
   absl::Duration future_limit = absl::Hours(1);
+  // Other limits, for tags with such names; the first that matches decides.
+  std::vector<FutureLimit> future_limits;
+  // Producers whose numbers are kept, and for how long one that does not write keeps its place when others want one.
+  uint64_t producers_max = 100'000;
+  absl::Duration producer_unused = absl::Hours(24 * 400);
   // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
   // at least) if that is smaller, so that sealing and reading go on.
   uint64_t disk_reserve_bytes = uint64_t{256} << 20;

@@ -11,21 +11,31 @@
 #include "absl/status/status.h"
 #include "storage/kv/store.h"
 #include "storage/model/timestamp.h"
+#include "storage/sealed/results.h"
 
 namespace historian {
+
+// What lies ahead of the clock.
+struct AheadOfClock {
+  uint64_t tags = 0;
+  Timestamp farthest = 0;  // The newest time of their samples. Meaningful when there are such tags.
+};
 
 struct ArchiveStats {
   uint64_t samples_stored = 0;  // Since Open, as all of the first group.
   uint64_t samples_rejected = 0;
   uint64_t samples_repeated = 0;  // Exact duplicates recognised on arrival.
   uint64_t frames_stored = 0;
-  uint64_t frames_repeated = 0;
+  uint64_t frames_repeated = 0;     // The next two are in it.
+  uint64_t frames_conflicting = 0;  // Refused: a frame with the number is stored, and says something else.
+  uint64_t frames_unchecked = 0;    // Too old to know what the stored frame with the number says.
   uint64_t seals = 0;
   Timestamp last_seal = 0;
   uint64_t settles = 0;          // Partitions.
   uint64_t settled_bytes = 0;    // Written by settling.
   uint64_t journal_commits = 0;  // fdatasyncs.
 
+  uint64_t producers = 0;
   uint64_t samples_open = 0;     // In tails.
   uint64_t tail_bytes = 0;       // Memory.
   uint64_t in_flight_bytes = 0;  // Frames being written.
@@ -42,6 +52,9 @@ struct ArchiveStats {
   absl::Status retention;           // OK, or why retention rules are not applied, or as of an earlier time.
   Timestamp believed_time = 0;      // What retention takes for now (storage/upkeep/believed_time.h).
   absl::Status read_only;           // OK, or why nothing can be changed until the archive is opened anew.
+  uint64_t expired_samples = 0;     // Let go by retention since Open, as the next one.
+  uint64_t expired_weeks = 0;       // Each once for each rule.
+  std::vector<Expiry> expiries;     // What each rule let expire, since Open. The newest kExpiriesMax.
   std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
   // What was cut off the journal's end when it was opened; 0 bytes: nothing.
   uint64_t journal_torn_bytes = 0;

@@ -13,6 +13,9 @@ namespace historian {
 // Returns the low 32 bits of XXH3 (64 bits, seed 0) of the bytes.
 uint32_t Checksum(absl::string_view bytes);
 
+// Returns XXH3 (64 bits) of the bytes, with the one of what comes before them as its seed.
+uint64_t ChainedChecksum(uint64_t before, absl::string_view bytes);
+
 }  // namespace historian
 
 #endif  // HISTORIAN_STORAGE_CHECKSUM_CHECKSUM_H_

@@ -50,6 +50,8 @@ struct Faults::State {
   bool full ABSL_GUARDED_BY(mutex) = false;
   bool syncs_held ABSL_GUARDED_BY(mutex) = false;
   bool hung ABSL_GUARDED_BY(mutex) = false;
+  bool writes_held ABSL_GUARDED_BY(mutex) = false;
+  int waiting ABSL_GUARDED_BY(mutex) = 0;
 };
 
 namespace {
@@ -277,7 +279,9 @@ class FaultyLog : public Log, public Part {
     const auto goes_on = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return !session_->state->syncs_held || session_->store == nullptr;
     };
+    ++session_->state->waiting;
     session_->mutex.Await(absl::Condition(&goes_on));
+    --session_->state->waiting;
     if (kept_.log != nullptr && kept_.needs_truncate) {
       return absl::FailedPreconditionError("the log must be truncated first, for a Sync failed");
     }
@@ -395,6 +399,12 @@ class FaultyStore : public Store {
     RETURN_IF_ERROR(refusal());
     absl::MutexLock lock(&session_->mutex);
     session_->AwaitDisk();
+    const auto goes_on = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return !session_->state->writes_held || session_->store == nullptr;
+    };
+    ++session_->state->waiting;
+    session_->mutex.Await(absl::Condition(&goes_on));
+    --session_->state->waiting;
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
     return session_->EndChange(fate, session_->store->Write(batch));
   }
@@ -487,6 +497,16 @@ void Faults::FailNth(uint64_t n, absl::Status status) {
 void Faults::SetFull(bool full) {
   absl::MutexLock lock(&state_->mutex);
   state_->full = full;
+}
+
+int Faults::waiting() const {
+  absl::MutexLock lock(&state_->mutex);
+  return state_->waiting;
+}
+
+void Faults::HoldWrites(bool held) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->writes_held = held;
 }
 
 void Faults::HoldSyncs(bool held) {

@@ -51,8 +51,11 @@ class Faults {
   // RunBuilder::Add, Append and Checkpoint. Deleting and trimming still work.
   void SetFull(bool full);
 
-  // While held, a Sync waits: as on a disk that answers nothing.
+  // While held, a Sync waits: as on a disk that answers nothing. And so does a Write; reads go on.
   void HoldSyncs(bool held);
+  void HoldWrites(bool held);
+  // How many of them wait.
+  int waiting() const;
 
   // While it hangs, every call that needs the disk waits: also those that only read, and Stats.
   void Hang(bool hung);

@@ -104,6 +104,18 @@ TEST_F(FaultyStoreTest, ASyncThatIsHeldWaitsAndNothingElseDoes) {
   EXPECT_TRUE(synced);
 }
 
+TEST_F(FaultyStoreTest, AHeldWriteWaitsAndReadsGoOn) {
+  Open();
+  ASSERT_TRUE(Put("a").ok());
+  faults_->HoldWrites(true);
+  std::thread writing([&] { EXPECT_TRUE(Put("b").ok()); });
+  EXPECT_TRUE(Has(Space::kMeta, "a"));
+  EXPECT_FALSE(Has(Space::kMeta, "b"));
+  faults_->HoldWrites(false);
+  writing.join();
+  EXPECT_TRUE(Has(Space::kMeta, "b"));
+}
+
 TEST_F(FaultyStoreTest, AFullDiskTakesNothingButGivesRoom) {
   Open();
   auto log = *store_->OpenLog("journal");

@@ -10,8 +10,13 @@
 
 namespace historian {
 
-// Called between the steps of a long read; anything but OK ends it with that status. Null: never.
+// Called between the steps of long work, at least every few hundredths of a second; anything but OK ends it with that
+// status. Null: nobody ends it.
 using KeepGoing = std::function<absl::Status()>;
+
+inline absl::Status GoOn(const KeepGoing& keep_going) {
+  return keep_going == nullptr ? absl::OkStatus() : keep_going();
+}
 
 }  // namespace historian
 

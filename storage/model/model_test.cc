@@ -147,32 +147,6 @@ TEST(Tag, SlopedIsForNumbers) {
   EXPECT_FALSE(ValidateTag(tag).ok());
 }
 
-TEST(Glob, Matches) {
-  const struct {
-    const char* pattern;
-    const char* name;
-    bool matches;
-  } cases[] = {
-      {"", "", true},
-      {"*", "", true},
-      {"*", "a/b", true},
-      {"a*", "ba", false},
-      {"*.PV", "FIC.PV", true},
-      {"a?c", "abc", true},
-      {"a?c", "ac", false},
-      {"[a-c]1", "b1", true},
-      {"[!a-c]1", "b1", false},
-      {"[!a-c]1", "d1", true},
-      {"a*b*c", "aXbYbZc", true},
-      {"a*b*c", "aXbYbZ", false},
-      {"[", "[", true},
-      {"**a", "bca", true},
-      {"a/*/c", "a/b/x/c", true},
-  };
-  for (const auto& c : cases)
-    EXPECT_EQ(MatchesGlob(c.pattern, c.name), c.matches) << c.pattern << " ~ " << c.name;
-}
-
 TEST(Aggregates, EachHasItsOwnNumberNamesAndNodeId) {
   std::set<int> numbers;
   std::set<absl::string_view> written, standard;

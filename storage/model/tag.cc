@@ -19,29 +19,6 @@ absl::Status CheckText(absl::string_view tag, absl::string_view field, absl::str
   return absl::OkStatus();
 }
 
-// Whether the set that opens at pattern[at] == '[' holds c; *after is the index behind its ']'.
-// A '[' without a ']' stands for itself.
-bool InSet(absl::string_view pattern, size_t at, char c, size_t* after) {
-  size_t i = at + 1;
-  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
-  if (negated) ++i;
-  bool found = false;
-  for (size_t first = i; i < pattern.size(); ++i) {
-    if (pattern[i] == ']' && i > first) {
-      *after = i + 1;
-      return found != negated;
-    }
-    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
-      found |= pattern[i] <= c && c <= pattern[i + 2];
-      i += 2;
-    } else {
-      found |= pattern[i] == c;
-    }
-  }
-  *after = at + 1;
-  return c == '[';
-}
-
 }  // namespace
 
 size_t Tag::MemoryBytes() const {
@@ -133,31 +110,6 @@ absl::Status ValidateTag(const Tag& tag) {
     RETURN_IF_ERROR(CheckText(tag.name, absl::StrCat("attribute ", key), value, kTagAttributeBytesMax));
   }
   return absl::OkStatus();
-}
-
-bool MatchesGlob(absl::string_view pattern, absl::string_view name) {
-  size_t p = 0, n = 0;
-  size_t star = absl::string_view::npos,
-         star_n = 0;  // Where to go back to: one character more for the last '*'.
-  while (n < name.size()) {
-    size_t after = p + 1;
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      star_n = n;
-    } else if (p < pattern.size() &&
-               (pattern[p] == '?' ||
-                (pattern[p] == '[' ? InSet(pattern, p, name[n], &after) : pattern[p] == name[n]))) {
-      p = after;
-      ++n;
-    } else if (star != absl::string_view::npos) {
-      p = star + 1;
-      n = ++star_n;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 }  // namespace historian

@@ -54,17 +54,13 @@ Interpolation DefaultInterpolation(ValueType type);
 
 // Checks that a name has 1 to kTagNameBytesMax bytes of UTF-8 without control characters, and does not begin
 // or end with a space. Spaces, dots, slashes, '%', '#' and the like are allowed, as plants use them; '*',
-// '?' and '[' are not, as they are for patterns.
+// '?' and '[' are not, as they are for patterns (tag_pattern.h).
 absl::Status ValidateTagName(absl::string_view name);
 
 // Checks the name and every other limit above. Errors name the tag, the field and the limit.
 absl::Status ValidateTag(const Tag& tag);
 
 bool IsValidUtf8(absl::string_view text);
-
-// True if the name matches a glob: '*' is any run of characters (with '/'), '?' any one byte, '[a-z]' one of
-// a set. Takes at worst time in proportion to the product of both lengths; never recursive.
-bool MatchesGlob(absl::string_view pattern, absl::string_view name);
 
 }  // namespace historian
 

@@ -19,6 +19,7 @@ absl::StatusOr<std::vector<BlockInfo>> ListBlocks(const ReadView& view, Timestam
   if (start >= end) return blocks;
   for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
     if (view.HasExpired(p)) continue;
+    RETURN_IF_ERROR(view.GoOn());
     ASSIGN_OR_RETURN(const std::shared_ptr<const TagHeads> of_tag, view.caches.heads.Get(p, view.tag));
     RETURN_IF_ERROR(of_tag->stored->damage);
     for (const StoredHead& stored : of_tag->stored->heads) {
@@ -43,6 +44,7 @@ absl::Status AddSealed(kv::Store& store, const ReadView& view, TagStorage* stora
     storage->payload_bytes += block.payload_bytes;
   }
   for (int32_t p = format::PartitionOf(view.oldest); p <= format::PartitionOf(view.newest); ++p) {
+    RETURN_IF_ERROR(view.GoOn());
     ASSIGN_OR_RETURN(const std::optional<std::string> rollup,
                      store.Get(kv::Space::kRollups, format::RollupKey({p, view.tag})));
     if (rollup.has_value()) storage->rollup_bytes += rollup->size();

@@ -15,7 +15,7 @@
 
 namespace historian {
 
-// Those with samples in [start, end), by their first times. DataLoss when a head is damaged.
+// Those with samples in [start, end), by their first times. DataLoss when a head is damaged; what ends the view.
 absl::StatusOr<std::vector<BlockInfo>> ListBlocks(const ReadView& view, Timestamp start, Timestamp end);
 
 // Adds what the tag has in blocks and rollups. Errors: those of ListBlocks.

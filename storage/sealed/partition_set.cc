@@ -11,6 +11,20 @@ bool PartitionSet::Contains(int32_t partition) const {
   return behind != stretches_.end() && behind->begin <= partition;
 }
 
+bool PartitionSet::Intersects(const PartitionSet& other) const {
+  auto a = stretches_.begin(), b = other.stretches_.begin();
+  while (a != stretches_.end() && b != other.stretches_.end()) {
+    if (a->end <= b->begin) {
+      ++a;
+    } else if (b->end <= a->begin) {
+      ++b;
+    } else {
+      return true;
+    }
+  }
+  return false;
+}
+
 void PartitionSet::Add(const PartitionSet& other) {
   std::vector<Stretch> all;
   std::merge(stretches_.begin(), stretches_.end(), other.stretches_.begin(), other.stretches_.end(),

@@ -27,6 +27,7 @@ class PartitionSet {
 
   bool empty() const { return stretches_.empty(); }
   bool Contains(int32_t partition) const;
+  bool Intersects(const PartitionSet& other) const;
   // One past the last. Requires !empty().
   int32_t end() const { return stretches_.back().end; }
   // Ascending, with a gap between any two.

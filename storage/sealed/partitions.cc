@@ -36,6 +36,7 @@ absl::StatusOr<PartitionState> ReadRecord(int32_t partition, absl::string_view b
   state.bytes = record.bytes();
   state.unsettled_samples = record.unsettled_samples();
   state.late_samples = record.late_samples();
+  state.seals = record.seals();
   return state;
 }
 
@@ -52,6 +53,7 @@ std::pair<std::string, std::string> PartitionTable::RecordOf(const Partition& pa
   record.set_bytes(state.bytes);
   record.set_unsettled_samples(state.unsettled_samples);
   record.set_late_samples(state.late_samples);
+  record.set_seals(state.seals);
   return {PartitionKey(partition.first), record.SerializeAsString()};
 }
 

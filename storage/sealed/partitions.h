@@ -34,6 +34,7 @@ struct PartitionState {
   // Of these, samples in blocks newer than the last settling; and of those, samples that came late.
   uint64_t unsettled_samples = 0;
   uint64_t late_samples = 0;
+  uint64_t seals = 0;  // That put blocks into it since the last settling: each has files of its own.
 
   // Newer blocks than the settled ones: its rollups do not tell all.
   bool dirty() const { return last_seal > settled; }

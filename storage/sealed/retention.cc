@@ -1,6 +1,7 @@
 #include "storage/sealed/retention.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -15,6 +16,8 @@
 namespace historian {
 namespace {
 
+// Tags that Apply judges before it asks whether to go on. A tag may have many patterns to match, and then it asks itself.
+constexpr TagId kTagsAtOnce = 1024;
 // Written down that often although nothing expires, so that it is known when rules were last looked at.
 constexpr absl::Duration kNoteAppliedEvery = absl::Hours(24);
 
@@ -37,6 +40,11 @@ absl::Status CheckText(absl::string_view what, absl::string_view text, size_t by
   return absl::OkStatus();
 }
 
+absl::Status CheckPattern(absl::string_view pattern) {
+  if (pattern.empty()) return absl::InvalidArgumentError("the pattern is missing");
+  return TagPattern::Compile(pattern).status();
+}
+
 absl::Status CheckKeep(absl::string_view what, absl::Duration keep) {
   if (keep == absl::InfiniteDuration()) return absl::OkStatus();
   if (keep < kKeepMin) {
@@ -53,7 +61,7 @@ absl::Status CheckKeep(absl::string_view what, absl::Duration keep) {
 absl::Status CheckRule(const RetentionRule& rule) {
   RETURN_IF_ERROR(CheckText("rule's name", rule.name, 1, kRetentionNameBytesMax));
   const absl::Status status = [&] {
-    RETURN_IF_ERROR(CheckText("pattern", rule.pattern, 1, kTagNameBytesMax));
+    RETURN_IF_ERROR(CheckPattern(rule.pattern));
     RETURN_IF_ERROR(CheckText("comment", rule.comment, 0, kRetentionTextBytesMax));
     RETURN_IF_ERROR(CheckText("name of who changes it", rule.changed_by, 0, kRetentionNameBytesMax));
     RETURN_IF_ERROR(CheckKeep("raw samples", rule.keep_raw));
@@ -69,7 +77,7 @@ absl::Status CheckRule(const RetentionRule& rule) {
 absl::Status CheckHold(const LegalHold& hold) {
   RETURN_IF_ERROR(CheckText("hold's name", hold.name, 1, kRetentionNameBytesMax));
   const absl::Status status = [&] {
-    RETURN_IF_ERROR(CheckText("pattern", hold.pattern, 1, kTagNameBytesMax));
+    RETURN_IF_ERROR(CheckPattern(hold.pattern));
     RETURN_IF_ERROR(CheckText("reason", hold.reason, 1, kRetentionTextBytesMax));
     RETURN_IF_ERROR(CheckText("name of who places it", hold.placed_by, 1, kRetentionNameBytesMax));
     if (IsValidTimestamp(hold.start) && hold.end <= kTimestampMax + 1 && hold.start < hold.end) {
@@ -144,19 +152,16 @@ absl::StatusOr<std::optional<record::v1::RetentionRulesRecord>> ReadRules(kv::St
 
 // The partitions that are over for longer than `keep`.
 PartitionSet OlderThan(absl::Duration keep, Timestamp now) {
-  if (keep == absl::InfiniteDuration()) return PartitionSet();
-  const auto keep_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(keep));
-  if (Elapsed(kTimestampMin, now) <= keep_ns) return PartitionSet();
-  return PartitionSet(kFirstPartition, format::PartitionOf(now - static_cast<int64_t>(keep_ns)));
+  return PartitionSet(kFirstPartition, ExpiryEnd(keep, now));
 }
 
-// What a rule and holds say of a tag.
-Expired Judge(const RetentionRule* rule, const std::vector<const LegalHold*>& holds, Timestamp now) {
+// What expires of a tag.
+Expired Judge(const RetentionPolicies::Decision& decision, Timestamp now) {
   Expired expired;
-  if (rule == nullptr) return expired;
-  expired.all = OlderThan(rule->keep_rollups, now);
-  expired.raw = OlderThan(rule->keep_raw, now);
-  for (const LegalHold* hold : holds) {
+  if (decision.rule == nullptr) return expired;
+  expired.all = OlderThan(decision.rule->keep_rollups, now);
+  expired.raw = OlderThan(decision.rule->keep_raw, now);
+  for (const LegalHold* hold : decision.holds) {
     const PartitionSet held(format::PartitionOf(hold->start), format::PartitionOf(hold->end - 1) + 1);
     expired.all.Remove(held);
     expired.raw.Remove(held);
@@ -221,17 +226,23 @@ absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, con
 absl::Status Retention::Load() {
   const absl::Status expired = LoadExpired();
   const auto rules = ReadRules(store_, kVersionNow);
-  const absl::StatusOr<std::vector<LegalHold>> holds = HoldsAsOf(kVersionNow);
-  absl::MutexLock lock(&mu_);
-  if (rules.ok() && rules->has_value()) {
-    rules_ = FromRecord(**rules);
-    rules_changed_ = (*rules)->changed();
-  }
+  const absl::StatusOr<std::vector<LegalHold>> holds = ReadHolds(kVersionNow, nullptr);
+  std::map<uint64_t, LegalHold> by_id;
   if (holds.ok()) {
-    for (const LegalHold& hold : *holds) holds_.emplace(hold.id, hold);
+    for (const LegalHold& hold : *holds) by_id.emplace(hold.id, hold);
   }
+  const bool has_rules = rules.ok() && rules->has_value();
+  absl::StatusOr<std::shared_ptr<const RetentionPolicies>> policies = RetentionPolicies::Make(
+      has_rules ? FromRecord(**rules) : std::vector<RetentionRule>(), std::move(by_id));
+  absl::Status compiled;
+  if (!policies.ok()) {
+    compiled = absl::DataLossError(absl::StrCat("a stored record is damaged: ", policies.status().message()));
+  }
+  absl::MutexLock lock(&mu_);
+  if (policies.ok()) policies_ = *std::move(policies);
+  if (has_rules) rules_changed_ = (*rules)->changed();
   absl::Status damage;
-  for (const absl::Status& status : {expired, rules.status(), holds.status()}) {
+  for (const absl::Status& status : {expired, rules.status(), holds.status(), compiled}) {
     if (!status.ok() && !absl::IsDataLoss(status)) return status;
     damage.Update(status);
   }
@@ -269,12 +280,13 @@ absl::Status Retention::LoadExpired() {
 
 // ---- Rules
 
-std::vector<RetentionRule> Retention::Rules() const {
+std::shared_ptr<const RetentionPolicies> Retention::policies() const {
   absl::MutexLock lock(&mu_);
-  return rules_;
+  return policies_;
 }
 
 absl::StatusOr<std::vector<RetentionRule>> Retention::RulesAsOf(Version version) const {
+  if (version == kVersionNow) return Rules();
   ASSIGN_OR_RETURN(const auto record, ReadRules(store_, version));
   return record.has_value() ? FromRecord(*record) : std::vector<RetentionRule>();
 }
@@ -291,6 +303,8 @@ Timestamp Retention::rules_changed() const {
 
 absl::Status Retention::WriteRules(std::vector<RetentionRule> rules, const std::string& author) {
   const Timestamp now = clock_.Now();
+  ASSIGN_OR_RETURN(std::shared_ptr<const RetentionPolicies> changed,
+                   RetentionPolicies::Make(rules, policies()->holds()));
   record::v1::RetentionRulesRecord record;
   record.set_changed(now);
   for (const RetentionRule& rule : rules) {
@@ -318,15 +332,16 @@ absl::Status Retention::WriteRules(std::vector<RetentionRule> rules, const std::
   }();
   RETURN_IF_ERROR(Annotate(written, "writing the retention rules"));
   absl::MutexLock lock(&mu_);
-  rules_ = std::move(rules);
+  policies_ = std::move(changed);
   rules_changed_ = now;
   rules_changed_here_ = clock_.Monotonic();
   return absl::OkStatus();
 }
 
-absl::StatusOr<RetentionRule> Retention::SetRule(RetentionRule rule, std::optional<size_t> position) {
+absl::StatusOr<RetentionRule> Retention::SetRule(RetentionRule rule, std::optional<size_t> position,
+                                                 const KeepGoing& keep_going) {
   RETURN_IF_ERROR(CheckRule(rule));
-  absl::MutexLock write_lock(&write_mu_);
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
   std::vector<RetentionRule> rules = Rules();
   const auto old = std::find_if(rules.begin(), rules.end(),
                                 [&](const RetentionRule& other) { return other.name == rule.name; });
@@ -347,8 +362,8 @@ absl::StatusOr<RetentionRule> Retention::SetRule(RetentionRule rule, std::option
   return rule;
 }
 
-absl::Status Retention::RemoveRule(absl::string_view name) {
-  absl::MutexLock write_lock(&write_mu_);
+absl::Status Retention::RemoveRule(absl::string_view name, const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
   std::vector<RetentionRule> rules = Rules();
   if (std::erase_if(rules, [&](const RetentionRule& rule) { return rule.name == name; }) == 0) {
     return absl::NotFoundError(absl::StrCat("there is no retention rule '", name, "'"));
@@ -359,19 +374,27 @@ absl::Status Retention::RemoveRule(absl::string_view name) {
 // ---- Legal holds
 
 std::vector<LegalHold> Retention::Holds(bool with_released) const {
+  const std::shared_ptr<const RetentionPolicies> now = policies();
   std::vector<LegalHold> holds;
-  absl::MutexLock lock(&mu_);
-  for (const auto& [id, hold] : holds_) {
+  for (const auto& [id, hold] : now->holds()) {
     if (with_released || !hold.released.has_value()) holds.push_back(hold);
   }
   return holds;
 }
 
-absl::StatusOr<std::vector<LegalHold>> Retention::HoldsAsOf(Version version) const {
+absl::StatusOr<std::vector<LegalHold>> Retention::HoldsAsOf(Version version,
+                                                            const KeepGoing& keep_going) const {
+  if (version == kVersionNow) return Holds(/*with_released=*/true);
+  return ReadHolds(version, keep_going);
+}
+
+absl::StatusOr<std::vector<LegalHold>> Retention::ReadHolds(Version version,
+                                                            const KeepGoing& keep_going) const {
   std::vector<LegalHold> holds;
   const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(kv::Space::kMeta);
   for (cursor->Seek(kLegalHoldKeyPrefix); cursor->Valid(); cursor->Next()) {
     if (cursor->key().substr(0, kLegalHoldKeyPrefix.size()) != kLegalHoldKeyPrefix) break;
+    RETURN_IF_ERROR(GoOn(keep_going));
     ASSIGN_OR_RETURN(const std::optional<std::string> bytes, ReadAsOf(store_, cursor->key(), version));
     record::v1::LegalHoldRecord record;
     if (!bytes.has_value() || !record.ParseFromString(*bytes) || LegalHoldKey(record.id()) != cursor->key()) {
@@ -386,6 +409,11 @@ absl::StatusOr<std::vector<LegalHold>> Retention::HoldsAsOf(Version version) con
 absl::StatusOr<LegalHold> Retention::WriteHold(const LegalHold* old, LegalHold hold) {
   absl::ReaderMutexLock stays_open(&versions_.closing_mu());
   if (old == nullptr) hold.placed_in = versions_.open();
+  const std::shared_ptr<const RetentionPolicies> before = policies();
+  std::map<uint64_t, LegalHold> holds = before->holds();
+  holds[hold.id] = hold;
+  ASSIGN_OR_RETURN(std::shared_ptr<const RetentionPolicies> changed,
+                   RetentionPolicies::Make(before->rules(), std::move(holds)));
   const absl::Status written = [&]() -> absl::Status {
     const std::string key = LegalHoldKey(hold.id);
     kv::Batch batch;
@@ -402,37 +430,33 @@ absl::StatusOr<LegalHold> Retention::WriteHold(const LegalHold* old, LegalHold h
   }();
   RETURN_IF_ERROR(Annotate(written, absl::StrCat("writing legal hold '", hold.name, "'")));
   absl::MutexLock lock(&mu_);
-  holds_[hold.id] = hold;
+  policies_ = std::move(changed);
   return hold;
 }
 
-absl::StatusOr<LegalHold> Retention::PlaceHold(LegalHold hold) {
+absl::StatusOr<LegalHold> Retention::PlaceHold(LegalHold hold, const KeepGoing& keep_going) {
   RETURN_IF_ERROR(CheckHold(hold));
-  absl::MutexLock write_lock(&write_mu_);
-  {
-    absl::MutexLock lock(&mu_);
-    if (holds_.size() >= kLegalHoldsMax) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "there are ", holds_.size(), " legal holds, those released too: the most there can be"));
-    }
-    hold.id = holds_.empty() ? 1 : holds_.rbegin()->first + 1;
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
+  const std::shared_ptr<const RetentionPolicies> before = policies();
+  if (before->holds().size() >= kLegalHoldsMax) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "there are ", before->holds().size(), " legal holds, those released too: the most there can be"));
   }
+  hold.id = before->holds().empty() ? 1 : before->holds().rbegin()->first + 1;
   hold.placed = clock_.Now();
   hold.released.reset();
   return WriteHold(nullptr, std::move(hold));
 }
 
-absl::StatusOr<LegalHold> Retention::ReleaseHold(uint64_t id, LegalHold::Release release) {
+absl::StatusOr<LegalHold> Retention::ReleaseHold(uint64_t id, LegalHold::Release release,
+                                                 const KeepGoing& keep_going) {
   RETURN_IF_ERROR(CheckText("reason", release.reason, 1, kRetentionTextBytesMax));
   RETURN_IF_ERROR(CheckText("name of who releases it", release.by, 1, kRetentionNameBytesMax));
-  absl::MutexLock write_lock(&write_mu_);
-  LegalHold old;
-  {
-    absl::MutexLock lock(&mu_);
-    const auto found = holds_.find(id);
-    if (found == holds_.end()) return absl::NotFoundError(absl::StrCat("there is no legal hold ", id));
-    old = found->second;
-  }
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
+  const std::shared_ptr<const RetentionPolicies> before = policies();
+  const auto found = before->holds().find(id);
+  if (found == before->holds().end()) return absl::NotFoundError(absl::StrCat("there is no legal hold ", id));
+  const LegalHold& old = found->second;
   if (old.released.has_value()) {
     return absl::FailedPreconditionError(absl::StrCat("legal hold ", id, " '", old.name, "' was released on ",
                                                       FormatTimestamp(old.released->at)));
@@ -443,20 +467,6 @@ absl::StatusOr<LegalHold> Retention::ReleaseHold(uint64_t id, LegalHold::Release
   return WriteHold(&old, std::move(hold));
 }
 
-Retention::Policy Retention::PolicyOf(absl::string_view tag_name) const {
-  Policy policy;
-  absl::MutexLock lock(&mu_);
-  for (const RetentionRule& rule : rules_) {
-    if (!MatchesGlob(rule.pattern, tag_name)) continue;
-    policy.rule = rule;
-    break;
-  }
-  for (const auto& [id, hold] : holds_) {
-    if (!hold.released.has_value() && MatchesGlob(hold.pattern, tag_name)) policy.holds.push_back(hold);
-  }
-  return policy;
-}
-
 // ---- What has expired
 
 std::shared_ptr<const ExpiredTable> Retention::expired() const {
@@ -464,24 +474,37 @@ std::shared_ptr<const ExpiredTable> Retention::expired() const {
   return expired_;
 }
 
+TooOld Retention::too_old(const TagRegistry& tags, Timestamp now) const {
+  absl::MutexLock lock(&mu_);
+  return TooOld(expired_, policies_, tags, std::clamp(now, kTimestampMin, kTimestampMax));
+}
+
+const RetentionRule* TooOld::RuleAgainst(TagId tag, int32_t partition) const {
+  if (partition >= rules_end_) return nullptr;
+  const RetentionPolicies::Decision& decision = policies_->KeptDecisionOf(tag, tags_.NameOf(tag));
+  return decision.ExpiresRaw(partition, now_) ? decision.rule : nullptr;
+}
+
 Timestamp Retention::applied() const {
   absl::MutexLock lock(&mu_);
   return applied_;
 }
 
-absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Timestamp now, bool commit) {
+absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Timestamp now, bool commit,
+                                                    const KeepGoing& keep_going,
+                                                    const std::function<absl::Status()>& before_commit) {
   now = std::clamp(now, kTimestampMin, kTimestampMax);
   // A hold placed meanwhile waits, and is then in force.
-  absl::MutexLock write_lock(&write_mu_);
-  const std::vector<RetentionRule> rules = Rules();
-  const std::vector<LegalHold> holds = Holds(/*with_released=*/false);
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
+  const std::shared_ptr<const RetentionPolicies> policies = this->policies();
   const std::shared_ptr<const ExpiredTable> before = expired();
   Outcome outcome;
-  outcome.expired = before;
-  if (rules.empty()) return outcome;
+  outcome.expired = outcome.before = before;
+  outcome.policies = policies;
+  if (policies->rules().empty()) return outcome;
 
   // Tags differ in few ways: by the rule and the holds that match, and by what has expired already.
-  std::map<std::pair<size_t, std::vector<size_t>>, Expired> verdicts;
+  std::map<RetentionPolicies::Decision, Expired> verdicts;
   std::map<std::pair<const Expired*, const Expired*>, uint32_t> group_of;
   std::map<Expired, uint32_t> groups;
   auto table = std::make_shared<ExpiredTable>();
@@ -489,20 +512,14 @@ absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Tim
   table->group_of_.resize(size_t{last} + 1);
   bool changed = false;
   for (TagId id = 1; id <= last; ++id) {
-    const std::shared_ptr<const Tag> tag = tags.Find(id);
-    if (tag == nullptr) continue;
-    std::pair<size_t, std::vector<size_t>> policy;
-    while (policy.first < rules.size() && !MatchesGlob(rules[policy.first].pattern, tag->name))
-      ++policy.first;
-    for (size_t h = 0; h < holds.size(); ++h) {
-      if (MatchesGlob(holds[h].pattern, tag->name)) policy.second.push_back(h);
-    }
-    auto verdict = verdicts.find(policy);
+    if (id % kTagsAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+    const absl::string_view name = tags.NameOf(id);
+    if (name.empty()) continue;
+    ASSIGN_OR_RETURN(RetentionPolicies::Decision decision, policies->DecisionOf(name, keep_going));
+    auto verdict = verdicts.find(decision);
     if (verdict == verdicts.end()) {
-      std::vector<const LegalHold*> held;
-      for (const size_t h : policy.second) held.push_back(&holds[h]);
-      const RetentionRule* const rule = policy.first < rules.size() ? &rules[policy.first] : nullptr;
-      verdict = verdicts.emplace(policy, Judge(rule, held, now)).first;
+      Expired judged = Judge(decision, now);
+      verdict = verdicts.emplace(std::move(decision), std::move(judged)).first;
     }
     const Expired* const old = before->Of(id);
     const auto [group, is_new] = group_of.emplace(std::pair(&verdict->second, old), 0);
@@ -529,6 +546,7 @@ absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Tim
     outcome.expired = table;
   }
   if (!commit) return outcome;
+  if (changed && before_commit != nullptr) RETURN_IF_ERROR(before_commit());
   if (!changed && applied() != INT64_MIN && now >= applied() &&
       Elapsed(applied(), now) < static_cast<uint64_t>(absl::ToInt64Nanoseconds(kNoteAppliedEvery))) {
     return outcome;

@@ -1,8 +1,10 @@
 // How long what is kept: which rule decides, what holds keep, and that expired stays expired.
 #include "storage/sealed/retention.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -98,6 +100,10 @@ class RetentionTest : public testing::Test {
     EXPECT_TRUE(outcome.ok()) << outcome.status();
     return outcome.ok() ? outcome->tags : 0;
   }
+  RetentionPolicies::Decision DecisionOf(const std::string& name) {
+    policies_ = retention_->policies();
+    return *policies_->DecisionOf(name);
+  }
   // Whether "kept", "rollups" or "gone".
   std::string StateOf(TagId tag, int32_t partition) {
     const std::shared_ptr<const ExpiredTable> table = retention_->expired();
@@ -114,7 +120,43 @@ class RetentionTest : public testing::Test {
   std::unique_ptr<VersionTable> versions_;
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
+  std::shared_ptr<const RetentionPolicies> policies_;  // Of the last DecisionOf.
 };
+
+TEST_F(RetentionTest, WhatManyPatternsSayCanBeEnded) {
+  std::string stars;
+  while (stars.size() + 8 < kTagPatternBytesMax) stars += "*a";
+  for (int i = 0; i < 200; ++i) {
+    Hold(absl::StrCat(stars, i), kNow - kDay, kNow);
+  }
+  const TagId tag = MakeTag(std::string(kTagNameBytesMax, 'a'));
+  Set("all", "*", absl::Hours(24 * 7));
+  int calls = 0;
+  const auto impatient = [&] { return ++calls > 1 ? absl::CancelledError("gone") : absl::OkStatus(); };
+  EXPECT_EQ(retention_->policies()->DecisionOf(tags_->NameOf(tag), impatient).status(),
+            absl::CancelledError("gone"));
+  calls = 0;
+  EXPECT_EQ(retention_->Apply(*tags_, clock_.Now(), /*commit=*/true, impatient).status(),
+            absl::CancelledError("gone"));
+  EXPECT_EQ(StateOf(tag, kThisWeek - 10), "kept");
+}
+
+TEST_F(RetentionTest, ReadersDoNotWaitForAChangeThatWaitsForTheDisk) {
+  Set("all", "*", absl::Hours(24 * 7));
+  faults_->HoldWrites(true);
+  std::thread changes([&] { Set("second", "*", absl::Hours(24 * 14)); });
+  while (faults_->waiting() == 0) std::this_thread::yield();
+  EXPECT_THAT(retention_->Rules(), SizeIs(1));
+  EXPECT_THAT(*retention_->RulesAsOf(kVersionNow), SizeIs(1));
+  EXPECT_THAT(*retention_->HoldsAsOf(kVersionNow), IsEmpty());
+  EXPECT_EQ(DecisionOf("a").rule->name, "all");
+  int calls = 0;
+  const auto impatient = [&] { return ++calls > 2 ? absl::CancelledError("gone") : absl::OkStatus(); };
+  EXPECT_EQ(retention_->RemoveRule("all", impatient), absl::CancelledError("gone"));
+  faults_->HoldWrites(false);
+  changes.join();
+  EXPECT_THAT(retention_->Rules(), SizeIs(2));
+}
 
 TEST_F(RetentionTest, WithoutRulesEverythingIsKept) {
   const TagId tag = MakeTag("a");
@@ -145,9 +187,9 @@ TEST_F(RetentionTest, TheFirstRuleThatMatchesDecides) {
   EXPECT_EQ(StateOf(a, kThisWeek - 10), "gone");
   EXPECT_EQ(StateOf(b, kThisWeek - 10), "kept");
   EXPECT_EQ(StateOf(c, kThisWeek - 10), "kept");
-  EXPECT_EQ(retention_->PolicyOf("site/b").rule->name, "b");
-  EXPECT_EQ(retention_->PolicyOf("site/a").rule->name, "short");
-  EXPECT_FALSE(retention_->PolicyOf("other").rule.has_value());
+  EXPECT_EQ(DecisionOf("site/b").rule->name, "b");
+  EXPECT_EQ(DecisionOf("site/a").rule->name, "short");
+  EXPECT_EQ(DecisionOf("other").rule, nullptr);
 }
 
 TEST_F(RetentionTest, RollupsMayOutliveRawSamples) {
@@ -372,7 +414,7 @@ TEST_F(RetentionTest, RefusesRulesAndHoldsThatAreNone) {
       {{.name = "r", .pattern = "*", .keep_raw = absl::Hours(24) + absl::Milliseconds(1)}, "whole seconds"},
       {{.name = "r", .pattern = "*", .keep_rollups = absl::Hours(48)}, "less time"},
       {{.name = std::string(129, 'x'), .pattern = "*"}, "the limit is 128"},
-      {{.name = "r", .pattern = "\xff"}, "no UTF-8"},
+      {{.name = "r", .pattern = "\xff"}, "not UTF-8"},
   };
   for (const auto& [rule, says] : rules) {
     const absl::Status status = retention_->SetRule(rule).status();
@@ -439,19 +481,19 @@ TEST_F(RetentionTest, EqualsTheObviousWayOverRandomHistories) {
     Apply();
     if (random() % 5 == 0) Reopen();
     for (int i = 0; i < kTags; ++i) {
-      const Retention::Policy policy = retention_->PolicyOf(names[i]);
+      const RetentionPolicies::Decision decision = DecisionOf(names[i]);
       for (int p = kThisWeek - kWeeks - 20; p < kThisWeek + 60; ++p) {
         std::string& state = states.emplace(std::pair(i, p), "kept").first->second;
-        bool held = !policy.rule.has_value();
-        for (const LegalHold& hold : policy.holds) {
-          held |= hold.start < PartitionStart(p + 1) && hold.end > PartitionStart(p);
+        bool held = decision.rule == nullptr;
+        for (const LegalHold* hold : decision.holds) {
+          held |= hold->start < PartitionStart(p + 1) && hold->end > PartitionStart(p);
         }
         const auto older = [&](absl::Duration keep) {
           return absl::Nanoseconds(clock_.Now()) - absl::Nanoseconds(PartitionStart(p + 1)) >= keep;
         };
-        if (!held && older(policy.rule->keep_rollups)) {
+        if (!held && older(decision.rule->keep_rollups)) {
           state = "gone";
-        } else if (!held && older(policy.rule->keep_raw) && state == "kept") {
+        } else if (!held && older(decision.rule->keep_raw) && state == "kept") {
           state = "rollups";
         }
         ASSERT_EQ(StateOf(ids[i], p), state) << names[i] << " week " << p - kThisWeek << " step " << step;
@@ -488,6 +530,8 @@ TEST(PartitionSetTest, EqualsASetOfNumbers) {
         ASSERT_LT(partitions.stretches()[i - 1].end, partitions.stretches()[i].begin);
       }
       ASSERT_EQ(partitions.empty(), expected.empty());
+      ASSERT_EQ(partitions.Intersects(other),
+                std::any_of(numbers.begin(), numbers.end(), [&](int p) { return expected.count(p) == 1; }));
     }
   }
 }

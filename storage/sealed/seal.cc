@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "proto/record/v1/records.pb.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/page.h"
@@ -100,11 +99,7 @@ absl::StatusOr<SealOutcome> Seal(kv::Store& store, Steps& steps, const SealInput
     outcome.result.bytes += added.bytes;
   }
   step.records = input.versions;
-  for (const auto& [name, sequence] : input.producers) {
-    record::v1::ProducerRecord producer;
-    producer.set_sequence(sequence);
-    step.records.emplace_back(ProducerKey(name), producer.SerializeAsString());
-  }
+  for (const auto& [name, record] : input.producers) step.records.emplace_back(ProducerKey(name), record);
   for (size_t i = 0; i < input.frozen.size(); ++i) {
     step.records.emplace_back(TailKey(input.frozen[i].tag), TailRecordOf(input.frozen[i], outcome.left[i]));
   }

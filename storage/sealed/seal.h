@@ -33,8 +33,8 @@ namespace historian {
 // What a seal is made of: all as of one cut through everything at one position of the journal.
 struct SealInput {
   uint64_t journal_position = 0;
-  // Producers whose last frame in the journal changed, and its number.
-  std::vector<std::pair<std::string, uint64_t>> producers;
+  // Names and records of the producers that changed.
+  std::vector<std::pair<std::string, std::string>> producers;
   // Records of the versions that closed since the last seal (VersionTable::Unwritten).
   std::vector<std::pair<std::string, std::string>> versions;
   std::vector<FrozenTag> frozen;

@@ -14,6 +14,7 @@
 #include "storage/format/record_keys.h"
 #include "storage/model/check.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/tag_pattern.h"
 #include "storage/tags/id_ranges.h"
 #include "storage/versions/kept_definitions.h"
 
@@ -116,6 +117,12 @@ void GrowTo(size_t size, std::vector<T>* v) {
 constexpr size_t kCreateBatch = 1000;
 // Tags loaded are made known so many at a time.
 constexpr size_t kLoadedAtOnce = 256;
+// Names that a list looks at, or a sort moves, before it is asked whether to go on: some hundredths of a second at most.
+// Names may have a costly pattern to match.
+constexpr size_t kListedAtOnce = 64;
+constexpr size_t kSortedAtOnce = 8192;
+// A run so much shorter than another looks for the places of its names in that one.
+constexpr size_t kFewNames = 16;
 
 bool IsTagKey(absl::string_view key) {
   return key.size() == kTagKeyPrefix.size() + sizeof(TagId) && absl::StartsWith(key, kTagKeyPrefix);
@@ -286,17 +293,20 @@ std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
   const absl::string_view details = ByteShelf::At(details_[id - 1]);
   HISTORIAN_CHECK(record.ParseFromArray(details.data(), details.size()));
   record.set_id(id);
-  record.set_name(std::string(NameOf(names_[id - 1])));
+  record.set_name(std::string(NameAt(names_[id - 1])));
   auto tag = std::make_shared<const Tag>(FromRecord(record));
   absl::MutexLock recent_lock(&recent_mu_);
   recent_[id % kRecent] = tag;
   return tag;
 }
 
-std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std::vector<Tag> tags) {
-  absl::MutexLock write_lock(&write_mu_);
+std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std::vector<Tag> tags,
+                                                                            const KeepGoing& keep_going) {
+  const absl::StatusOr<Turns::Turn> turn = changes_.Take(keep_going);
   std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> results(
-      tags.size(), absl::StatusOr<std::shared_ptr<const Tag>>(absl::UnknownError("")));
+      tags.size(),
+      absl::StatusOr<std::shared_ptr<const Tag>>(turn.ok() ? absl::UnknownError("") : turn.status()));
+  if (!turn.ok()) return results;
   TagId next_id = last_id() + 1;
   std::vector<size_t> pending;                    // Items not written yet.
   std::map<std::string, size_t> pending_by_name;  // Their names.
@@ -309,7 +319,8 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
       record.set_created_in(created_in);
       batch.Put(TagKey(record.id()), record.SerializeAsString());
     }
-    const absl::Status status = store_.Write(batch);
+    absl::Status status = GoOn(keep_going);
+    if (status.ok()) status = store_.Write(batch);
     for (size_t i : pending) {
       if (status.ok()) {
         const Tag& tag = **results[i];
@@ -378,8 +389,9 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(std::shared_ptr<
   return std::make_shared<const Tag>(std::move(tag));
 }
 
-absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const TagChange& change) {
-  absl::MutexLock write_lock(&write_mu_);
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const TagChange& change,
+                                                               const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
   const std::shared_ptr<const Tag> old = Find(id);
   if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   Tag tag = *old;
@@ -393,8 +405,9 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const T
   return Replace(old, std::move(tag));
 }
 
-absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::SetRetired(TagId id, bool retired) {
-  absl::MutexLock write_lock(&write_mu_);
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::SetRetired(TagId id, bool retired,
+                                                                   const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
   const std::shared_ptr<const Tag> old = Find(id);
   if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   Tag tag = *old;
@@ -413,6 +426,12 @@ std::shared_ptr<const Tag> TagRegistry::Find(absl::string_view name) const {
   return found == by_name_.end() ? nullptr : Make(*found);
 }
 
+absl::string_view TagRegistry::NameOf(TagId id) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return id == 0 || id > names_.size() || names_[id - 1] == nullptr ? absl::string_view()
+                                                                    : NameAt(names_[id - 1]);
+}
+
 absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::FindAsOf(TagId id, Version version) const {
   if (version == kVersionNow) return Find(id);
   ASSIGN_OR_RETURN(const std::optional<std::string> stored, ReadAsOf(store_, TagKey(id), version));
@@ -426,62 +445,98 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::FindAsOf(TagId id, Versi
   return std::make_shared<const Tag>(FromRecord(record));
 }
 
-// Sorting a million names takes a second: nobody who writes waits for it.
-void TagRegistry::SortNames() const {
-  std::vector<const char*> fresh;
-  {
-    absl::ReaderMutexLock lock(&mu_);
-    for (TagId id = sorted_through_ + 1; id <= names_.size(); ++id) {
-      if (names_[id - 1] != nullptr) fresh.push_back(names_[id - 1]);
-    }
-    sorted_through_ = static_cast<TagId>(names_.size());
-  }
-  if (fresh.empty()) return;
-  const auto by_name = [](const char* a, const char* b) { return NameOf(a) < NameOf(b); };
-  std::sort(fresh.begin(), fresh.end(), by_name);
-  // Names lie all over memory: a few new ones look for their places, and the others are not looked at.
-  std::vector<const char*> merged;
-  merged.reserve(sorted_.size() + fresh.size());
-  auto rest = sorted_.begin();
-  for (const char* name : fresh) {
-    const auto place = std::upper_bound(rest, sorted_.end(), name, by_name);
-    merged.insert(merged.end(), rest, place);
-    merged.push_back(name);
-    rest = place;
-  }
-  merged.insert(merged.end(), rest, sorted_.end());
-  sorted_ = std::move(merged);
+// Sorting a million names takes a second: nobody who writes waits for it, and who waits for it can give up.
+absl::StatusOr<std::shared_ptr<const TagRegistry::Names>> TagRegistry::SortedNames(
+    const KeepGoing& keep_going) const {
+  const TagId last = last_id();
+  ASSIGN_OR_RETURN(const Turns::Turn turn, sorts_.Take(keep_going));
+  RETURN_IF_ERROR(SortThrough(last, keep_going));
+  return runs_.empty() ? std::make_shared<const Names>() : runs_.front();
 }
 
-std::vector<TagId> TagRegistry::ListIds(absl::string_view pattern, absl::string_view prefix,
-                                        absl::string_view after, size_t limit, bool include_retired) const {
+absl::Status TagRegistry::SortThrough(TagId last, const KeepGoing& keep_going) const {
+  const auto by_name = [](const char* a, const char* b) { return NameAt(a) < NameAt(b); };
+  while (sorted_through_ < last) {
+    RETURN_IF_ERROR(GoOn(keep_going));
+    const TagId end =
+        sorted_through_ + static_cast<TagId>(std::min<size_t>(last - sorted_through_, kSortedAtOnce));
+    Names fresh;
+    {
+      absl::ReaderMutexLock lock(&mu_);
+      for (TagId id = sorted_through_ + 1; id <= end; ++id) {
+        if (names_[id - 1] != nullptr) fresh.push_back(names_[id - 1]);
+      }
+    }
+    std::sort(fresh.begin(), fresh.end(), by_name);
+    sorted_through_ = end;
+    if (fresh.empty()) continue;
+    runs_.push_back(std::make_shared<const Names>(std::move(fresh)));
+    while (runs_.size() > 1 && runs_[runs_.size() - 2]->size() <= 2 * runs_.back()->size()) {
+      RETURN_IF_ERROR(MergeLastRuns(keep_going));
+    }
+  }
+  while (runs_.size() > 1) RETURN_IF_ERROR(MergeLastRuns(keep_going));
+  return absl::OkStatus();
+}
+
+absl::Status TagRegistry::MergeLastRuns(const KeepGoing& keep_going) const {
+  const Names& a = *runs_[runs_.size() - 2];
+  const Names& b = *runs_.back();
+  const auto by_name = [](const char* x, const char* y) { return NameAt(x) < NameAt(y); };
+  auto merged = std::make_shared<Names>();
+  merged->reserve(a.size() + b.size());
+  // Names lie all over memory: a few new ones look for their places, and the others are not looked at.
+  const bool few = b.size() < a.size() / kFewNames;
+  size_t rest = 0, moved = 0;
+  for (const char* name : b) {
+    if (few) {
+      const size_t place =
+          static_cast<size_t>(std::upper_bound(a.begin() + rest, a.end(), name, by_name) - a.begin());
+      merged->insert(merged->end(), a.begin() + rest, a.begin() + place);
+      rest = place;
+    } else {
+      while (rest < a.size() && by_name(a[rest], name)) {
+        merged->push_back(a[rest++]);
+        if (++moved % kSortedAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+      }
+    }
+    merged->push_back(name);
+    if (++moved % kSortedAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+  }
+  merged->insert(merged->end(), a.begin() + rest, a.end());
+  runs_.pop_back();
+  runs_.back() = std::move(merged);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<TagId>> TagRegistry::ListIds(const TagQuery& query,
+                                                        const KeepGoing& keep_going) const {
+  ASSIGN_OR_RETURN(const TagPattern pattern, TagPattern::Compile(query.pattern));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Names> names, SortedNames(keep_going));
+  auto it = query.after.empty() || query.after < query.prefix
+                ? std::lower_bound(names->begin(), names->end(), query.prefix,
+                                   [](const char* a, absl::string_view b) { return NameAt(a) < b; })
+                : std::upper_bound(names->begin(), names->end(), query.after,
+                                   [](absl::string_view a, const char* b) { return a < NameAt(b); });
   std::vector<TagId> ids;
-  absl::MutexLock sort_lock(&sort_mu_);
-  SortNames();
-  auto it = after.empty() || after < prefix
-                ? std::lower_bound(sorted_.begin(), sorted_.end(), prefix,
-                                   [](const char* a, absl::string_view b) { return NameOf(a) < b; })
-                : std::upper_bound(sorted_.begin(), sorted_.end(), after,
-                                   [](absl::string_view a, const char* b) { return a < NameOf(b); });
-  absl::ReaderMutexLock lock(&mu_);
-  for (; it != sorted_.end() && ids.size() < limit; ++it) {
-    const absl::string_view name = NameOf(*it);
-    if (name.substr(0, prefix.size()) != prefix) break;
-    const TagId id = IdOf(*it);
-    if (traits_[id - 1].retired && !include_retired) continue;
-    if (pattern.empty() || MatchesGlob(pattern, name)) ids.push_back(id);
+  std::vector<TagId> found;
+  std::vector<TagTraits> traits(kListedAtOnce);
+  bool at_end = false;
+  while (!at_end && ids.size() < query.limit) {
+    RETURN_IF_ERROR(GoOn(keep_going));
+    found.clear();
+    for (size_t looked = 0; looked < kListedAtOnce && !at_end; ++looked) {
+      at_end = it == names->end() || NameAt(*it).substr(0, query.prefix.size()) != query.prefix;
+      if (at_end) break;
+      if (query.pattern.empty() || pattern.Matches(NameAt(*it))) found.push_back(IdOf(*it));
+      ++it;
+    }
+    if (!query.include_retired) GetTraits(found.data(), found.size(), traits.data());
+    for (size_t i = 0; i < found.size() && ids.size() < query.limit; ++i) {
+      if (query.include_retired || !traits[i].retired) ids.push_back(found[i]);
+    }
   }
   return ids;
-}
-
-std::vector<std::shared_ptr<const Tag>> TagRegistry::List(absl::string_view pattern, absl::string_view prefix,
-                                                          absl::string_view after, size_t limit,
-                                                          bool include_retired) const {
-  const std::vector<TagId> ids = ListIds(pattern, prefix, after, limit, include_retired);
-  std::vector<std::shared_ptr<const Tag>> tags;
-  tags.reserve(ids.size());
-  for (const TagId id : ids) tags.push_back(Find(id));
-  return tags;
 }
 
 size_t TagRegistry::size() const {

@@ -8,7 +8,10 @@
 //
 // A million tags that nobody asks for take about a hundred bytes each. A Tag is made of them when it is asked
 // for, and the last few thousand asked for are kept. Names are sorted when a list is first asked for, and new
-// ones merged into what is sorted.
+// ones merged into what is sorted. A list walks over a snapshot of the sorted names, and holds up nobody.
+//
+// Changes come one at a time, and each waits for the store; readers see it when it is durable. They never wait for a
+// change: what they lock is locked by it for as long as it takes to enter one tag.
 #ifndef HISTORIAN_STORAGE_TAGS_TAG_REGISTRY_H_
 #define HISTORIAN_STORAGE_TAGS_TAG_REGISTRY_H_
 
@@ -27,7 +30,9 @@
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
 #include "storage/model/data_version.h"
+#include "storage/model/keep_going.h"
 #include "storage/model/tag.h"
+#include "storage/model/turn.h"
 #include "storage/versions/version_table.h"
 
 namespace historian {
@@ -51,6 +56,15 @@ struct TagChange {
   std::vector<std::string> remove_attributes;
 };
 
+// Which tags a list has: those that all of it is true of.
+struct TagQuery {
+  absl::string_view pattern = "";  // Empty: any name.
+  absl::string_view prefix = "";
+  absl::string_view after = "";  // Names behind this one.
+  size_t limit = SIZE_MAX;
+  bool include_retired = false;
+};
+
 // Byte strings one behind the other, each after its length. Nothing that was put moves or goes while the
 // shelf lives. Threads: one that puts.
 class ByteShelf {
@@ -68,6 +82,9 @@ class ByteShelf {
 
 // Threads: any number, but nobody creates or changes tags on the threads of the journal and the shards. A tag is
 // immutable once handed out; a change makes a new one.
+//
+// Calls with `keep_going` ask it while they wait for others and between their steps, and end with what it says. A change
+// that the store has been given is not taken back by that.
 class TagRegistry {
  public:
   // Reads every tag from the store, which must outlive the registry, as must the versions and the clock. DataLoss, a record
@@ -79,28 +96,29 @@ class TagRegistry {
   // Creates tags durably, each on its own; results in the order given. A name that exists with an equal
   // definition gives the existing tag; with another one AlreadyExists, and the caller may Find() it.
   // InvalidArgument from ValidateTag; ResourceExhausted when the store is full.
-  std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> Create(std::vector<Tag> tags);
+  std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> Create(std::vector<Tag> tags,
+                                                                 const KeepGoing& keep_going = nullptr);
 
   // Give the tag as it is then. A change to what it already is changes nothing. NotFound; InvalidArgument when the
   // changed tag would not be valid.
-  absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change);
-  absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired);
+  absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change,
+                                                    const KeepGoing& keep_going = nullptr);
+  absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired,
+                                                        const KeepGoing& keep_going = nullptr);
 
   // Null when there is none.
   std::shared_ptr<const Tag> Find(TagId id) const;
   std::shared_ptr<const Tag> Find(absl::string_view name) const;
+  // Empty when there is none. Good as long as the registry; no Tag is made.
+  absl::string_view NameOf(TagId id) const;
   // The tag as of a version that has closed, from the store; null when it was created later. Changes from before they
   // were kept are not known: it is then as it was before the first that is. DataLoss: a record of it is damaged.
   absl::StatusOr<std::shared_ptr<const Tag>> FindAsOf(TagId id, Version version) const;
 
-  // Tags in order of name, names after `after`, beginning with `prefix` and matching the glob `pattern`
-  // (empty: all), at most `limit`.
-  std::vector<std::shared_ptr<const Tag>> List(absl::string_view pattern, absl::string_view prefix,
-                                               absl::string_view after, size_t limit,
-                                               bool include_retired) const;
-  // The same, but only their ids: no Tag is made.
-  std::vector<TagId> ListIds(absl::string_view pattern, absl::string_view prefix, absl::string_view after,
-                             size_t limit, bool include_retired) const;
+  // The ids of the tags that the query asks for, in order of their names. No Tag is made.
+  // Errors: InvalidArgument, the pattern is none (tag_pattern.h).
+  absl::StatusOr<std::vector<TagId>> ListIds(const TagQuery& query,
+                                             const KeepGoing& keep_going = nullptr) const;
 
   size_t size() const;
   // Ids are 1 to last_id().
@@ -116,43 +134,51 @@ class TagRegistry {
     using is_transparent = void;
     const std::vector<const char*>* names;
     size_t operator()(absl::string_view name) const { return absl::Hash<absl::string_view>()(name); }
-    size_t operator()(TagId id) const { return (*this)(NameOf((*names)[id - 1])); }
+    size_t operator()(TagId id) const { return (*this)(NameAt((*names)[id - 1])); }
   };
   struct NameEq {
     using is_transparent = void;
     const std::vector<const char*>* names;
     bool operator()(TagId a, TagId b) const { return a == b; }
-    bool operator()(TagId a, absl::string_view b) const { return NameOf((*names)[a - 1]) == b; }
+    bool operator()(TagId a, absl::string_view b) const { return NameAt((*names)[a - 1]) == b; }
     bool operator()(absl::string_view a, TagId b) const { return (*this)(b, a); }
   };
 
   TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock);
   absl::Status Load();
   absl::Status LoadRange(uint64_t begin, uint64_t end);
-  // The tag takes the place of `old`, which is kept, unless they are the same.
-  absl::StatusOr<std::shared_ptr<const Tag>> Replace(std::shared_ptr<const Tag> old, Tag tag)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
+  // The tag takes the place of `old`, which is kept, unless they are the same. Requires the turn.
+  absl::StatusOr<std::shared_ptr<const Tag>> Replace(std::shared_ptr<const Tag> old, Tag tag);
   // A new tag, or the new details of one that is there.
   void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<const Tag> Make(TagId id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void SortNames() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(sort_mu_) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // What stands in names_shelf_, sorted by name. It lives as long as the registry, so a list needs no lock.
+  using Names = std::vector<const char*>;
+  // All names that there are when it is called.
+  absl::StatusOr<std::shared_ptr<const Names>> SortedNames(const KeepGoing& keep_going) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Both of whoever has the sort's turn. Given up half way, they keep what they have done for the next one.
+  absl::Status SortThrough(TagId last, const KeepGoing& keep_going) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status MergeLastRuns(const KeepGoing& keep_going) const;
 
   // What stands in names_shelf_: an id of four bytes, then the name.
   static TagId IdOf(const char* put);
-  static absl::string_view NameOf(const char* put) { return ByteShelf::At(put).substr(sizeof(TagId)); }
+  static absl::string_view NameAt(const char* put) { return ByteShelf::At(put).substr(sizeof(TagId)); }
 
   kv::Store& store_;
   const VersionTable& versions_;
   const Clock& clock_;
 
-  absl::Mutex write_mu_;  // One change at a time, held across the store's write.
+  Turns changes_;  // One change at a time, over the store's write too.
 
-  mutable absl::Mutex sort_mu_ ABSL_ACQUIRED_AFTER(write_mu_);
-  mutable std::vector<const char*> sorted_ ABSL_GUARDED_BY(sort_mu_);  // Names of 1 to sorted_through_.
-  mutable TagId sorted_through_ ABSL_GUARDED_BY(sort_mu_) = 0;
+  mutable Turns sorts_;  // Guards the next two.
+  // Sorted runs, each less than half as long as the one before; one run once a sort is complete.
+  mutable std::vector<std::shared_ptr<const Names>> runs_;
+  mutable TagId sorted_through_ = 0;  // The runs have the names of 1 to this.
 
-  mutable absl::Mutex mu_ ABSL_ACQUIRED_AFTER(sort_mu_);
+  mutable absl::Mutex mu_;
   ByteShelf names_shelf_ ABSL_GUARDED_BY(mu_);           // Put under mu_; what is put may be read without it.
   ByteShelf details_shelf_ ABSL_GUARDED_BY(mu_);         // TagRecords without id, name and created_in.
   size_t details_bytes_ ABSL_GUARDED_BY(mu_) = 0;        // Of details_shelf_, those of today.

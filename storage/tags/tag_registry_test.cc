@@ -1,16 +1,20 @@
 #include "storage/tags/tag_registry.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/format/record_keys.h"
 #include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
+#include "storage/model/tag_pattern.h"
 #include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_table.h"
 
@@ -63,9 +67,11 @@ class TagRegistryTest : public testing::Test {
     return tag.ok() ? *tag : nullptr;
   }
 
-  std::vector<std::string> NamesOf(const std::vector<std::shared_ptr<const Tag>>& tags) {
+  std::vector<std::string> NamesOf(const TagQuery& query) {
+    const absl::StatusOr<std::vector<TagId>> ids = tags_->ListIds(query);
+    EXPECT_TRUE(ids.ok()) << ids.status();
     std::vector<std::string> names;
-    for (const auto& tag : tags) names.push_back(tag->name);
+    for (const TagId id : *ids) names.emplace_back(tags_->NameOf(id));
     return names;
   }
 
@@ -80,10 +86,87 @@ class TagRegistryTest : public testing::Test {
 
 TEST_F(TagRegistryTest, NewTagsTakeTheirPlaceInTheList) {
   tags_->Create({Tag{.name = "b"}, Tag{.name = "d"}});
-  EXPECT_THAT(NamesOf(tags_->List("", "", "", 10, false)), ElementsAre("b", "d"));
+  EXPECT_THAT(NamesOf({}), ElementsAre("b", "d"));
   tags_->Create({Tag{.name = "e"}, Tag{.name = "a"}, Tag{.name = "c"}});
-  EXPECT_THAT(NamesOf(tags_->List("", "", "", 10, false)), ElementsAre("a", "b", "c", "d", "e"));
-  EXPECT_THAT(NamesOf(tags_->List("", "", "b", 2, false)), ElementsAre("c", "d"));
+  EXPECT_THAT(NamesOf({}), ElementsAre("a", "b", "c", "d", "e"));
+  EXPECT_THAT(NamesOf({.after = "b", .limit = 2}), ElementsAre("c", "d"));
+}
+
+TEST_F(TagRegistryTest, AListRefusesAPatternThatIsTooLong) {
+  tags_->Create({Tag{.name = "b"}});
+  const std::string pattern = absl::StrCat("*[", std::string(300'000, 'a'), "]");
+  EXPECT_EQ(tags_->ListIds({.pattern = pattern}).status(),
+            absl::InvalidArgumentError("the pattern has 300003 bytes; the limit is 512"));
+}
+
+// Many tags, created in an order that is not that of their names.
+std::vector<Tag> ManyTags(size_t count) {
+  std::vector<Tag> tags;
+  for (size_t i = 0; i < count; ++i) {
+    tags.push_back({.name = absl::StrCat("site/", (i * 7919) % count, "/", std::string(40, 'a'))});
+  }
+  return tags;
+}
+
+TEST_F(TagRegistryTest, AListThatIsEndedEndsAtOnceAndLosesNoWork) {
+  constexpr size_t kTags = 40'000;
+  tags_->Create(ManyTags(kTags));
+  // Lists that are ended before the names are sorted get there together: what each has sorted is kept.
+  int calls = 0;
+  size_t ended = 0;
+  for (int patience = 1;; ++patience) {
+    calls = 0;
+    const auto ids = tags_->ListIds(
+        {.limit = 1}, [&] { return ++calls > 7 ? absl::CancelledError("enough") : absl::OkStatus(); });
+    if (ids.ok()) break;
+    ASSERT_EQ(ids.status(), absl::CancelledError("enough"));
+    ASSERT_EQ(calls, 8) << "it went on";
+    ++ended;
+    ASSERT_LT(patience, 1000);
+  }
+  EXPECT_GT(ended, 1u);
+  const std::vector<std::string> names = NamesOf({});
+  EXPECT_EQ(names.size(), kTags);
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+  // A costly pattern is asked between names.
+  std::string stars;
+  while (stars.size() + 3 < kTagPatternBytesMax) stars += "*a";
+  calls = 0;
+  EXPECT_EQ(tags_
+                ->ListIds({.pattern = stars + "b"},
+                          [&] { return ++calls > 3 ? absl::CancelledError("enough") : absl::OkStatus(); })
+                .status(),
+            absl::CancelledError("enough"));
+  EXPECT_EQ(calls, 4);
+}
+
+// A disk that answers nothing holds up the change that waits for it, and nobody else.
+TEST_F(TagRegistryTest, ReadersDoNotWaitForAChangeThatWaitsForTheDisk) {
+  const TagId id = (*tags_->Create({Tag{.name = "a"}})[0])->id;
+  faults_->HoldWrites(true);
+  absl::Notification has_turn;
+  std::thread creates([&] {
+    const auto created = tags_->Create({Tag{.name = "b"}}, [&] {
+      if (!has_turn.HasBeenNotified()) has_turn.Notify();
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(created[0].ok());
+  });
+  has_turn.WaitForNotification();
+  // Other changes wait for their turn until they are told to give up.
+  int asked = 0;
+  const auto patience = [&] { return ++asked > 3 ? absl::DeadlineExceededError("late") : absl::OkStatus(); };
+  EXPECT_EQ(tags_->SetRetired(id, true, patience).status(), absl::DeadlineExceededError("late"));
+  EXPECT_EQ(tags_->Create({Tag{.name = "c"}}, patience)[0].status(), absl::DeadlineExceededError("late"));
+  EXPECT_EQ(tags_->Find("a")->id, id);
+  EXPECT_EQ(tags_->Find("b"), nullptr);
+  EXPECT_THAT(NamesOf({.pattern = "?"}), ElementsAre("a"));
+  TagTraits traits;
+  tags_->GetTraits(&id, 1, &traits);
+  EXPECT_TRUE(traits.exists);
+  faults_->HoldWrites(false);
+  creates.join();
+  EXPECT_THAT(NamesOf({.pattern = "?"}), ElementsAre("a", "b"));
 }
 
 TEST_F(TagRegistryTest, AsOfAVersionATagIsAsItWasThen) {
@@ -259,11 +342,16 @@ TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
         std::vector<std::string> want;
         for (const auto& [name, tag] : expected) {
           if (want.size() < limit && name.substr(0, prefix.size()) == prefix && name > after &&
-              (retired || !tag.retired) && (pattern.empty() || MatchesGlob(pattern, name))) {
+              (retired || !tag.retired) && (pattern.empty() || TagPattern::Compile(pattern)->Matches(name))) {
             want.push_back(name);
           }
         }
-        EXPECT_EQ(NamesOf(tags_->List(pattern, prefix, after, limit, retired)), want);
+        EXPECT_EQ(NamesOf({.pattern = pattern,
+                           .prefix = prefix,
+                           .after = after,
+                           .limit = limit,
+                           .include_retired = retired}),
+                  want);
         break;
       }
       default: {

@@ -60,6 +60,7 @@ void Shard::Append(Tail& tail, TagId tag, SamplesView samples, Tail::Change* cha
   const Tail::Change one = tail.Append(samples, superseded);
   change->samples += one.samples;
   change->memory_bytes += one.memory_bytes;
+  newest_ = std::max(newest_, samples.times[samples.size - 1]);
 }
 
 void Shard::ApplySnapshot(const FrameSnapshot& snapshot, Tail::Change* change, Superseded* superseded) {
@@ -107,6 +108,9 @@ void Shard::Restore(std::vector<std::pair<TagId, Tail>> tails) {
   for (auto& [tag, tail] : tails) {
     change.samples += static_cast<int64_t>(tail.samples());
     change.memory_bytes += static_cast<int64_t>(tail.MemoryBytes());
+    if (const std::optional<LatestSample> latest = tail.latest(); latest.has_value()) {
+      newest_ = std::max(newest_, latest->sample.time);
+    }
     Slot(tag) = std::move(tail);
   }
   Count(change);
@@ -179,11 +183,35 @@ TagSources Shard::Sources(TagId tag, ValueType type, Version as_of) {
   return sources;
 }
 
-void Shard::Latest(const TagId* tags, const std::vector<size_t>& positions,
-                   std::vector<std::optional<LatestSample>>* latest) {
+void Shard::Latest(const TagId* tags, const std::vector<size_t>& positions, Timestamp now,
+                   std::vector<std::optional<LatestSample>>* latest, std::vector<size_t>* ahead) {
   absl::MutexLock lock(&mu_);
   for (const size_t i : positions) {
-    if (const Tail* tail = Find(tags[i]); tail != nullptr) (*latest)[i] = tail->latest();
+    const Tail* const tail = Find(tags[i]);
+    if (tail == nullptr) continue;
+    (*latest)[i] = tail->latest();
+    if (!(*latest)[i].has_value() || (*latest)[i]->sample.time <= now) continue;
+    (*latest)[i] = tail->WaitingUntil(now);
+    if (!(*latest)[i].has_value()) ahead->push_back(i);
+  }
+}
+
+void Shard::CountAhead(Timestamp now, uint64_t* tags, Timestamp* farthest) {
+  size_t chunks;
+  {
+    absl::MutexLock lock(&mu_);
+    if (newest_ <= now) return;
+    chunks = chunks_.size();
+  }
+  // Writers get in between.
+  for (size_t chunk = 0; chunk < chunks; ++chunk) {
+    absl::MutexLock lock(&mu_);
+    if (chunks_[chunk] == nullptr) continue;
+    for (const Tail& tail : *chunks_[chunk]) {
+      if (!tail.exists() || !tail.is_ahead_of(now)) continue;
+      ++*tags;
+      *farthest = std::max(*farthest, tail.latest()->sample.time);
+    }
   }
 }
 

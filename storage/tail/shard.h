@@ -53,9 +53,13 @@ class Shard {
 
   // The tail's share of what a reader reads of the tag; as_of as in Tail::View.
   TagSources Sources(TagId tag, ValueType type, Version as_of) ABSL_LOCKS_EXCLUDED(mu_);
-  // Newest samples of the tags at [positions] that are this shard's, into the same places of *latest.
-  void Latest(const TagId* tags, const std::vector<size_t>& positions,
-              std::vector<std::optional<LatestSample>>* latest) ABSL_LOCKS_EXCLUDED(mu_);
+  // Newest samples of the tags at [positions] that are this shard's, of those that are not after `now`, into the same
+  // places of *latest. Positions of which the tail alone does not tell are added to *ahead.
+  void Latest(const TagId* tags, const std::vector<size_t>& positions, Timestamp now,
+              std::vector<std::optional<LatestSample>>* latest, std::vector<size_t>* ahead)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Adds the tags with a sample after `now`, and raises *farthest to the newest of them.
+  void CountAhead(Timestamp now, uint64_t* tags, Timestamp* farthest) ABSL_LOCKS_EXCLUDED(mu_);
   size_t OpenSamples(TagId tag) ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
@@ -101,7 +105,8 @@ class Shard {
   absl::Mutex mu_;
   std::vector<std::unique_ptr<Chunk>> chunks_ ABSL_GUARDED_BY(mu_);  // [PlaceOf(tag) / kChunk]; may be null.
   std::vector<TagId> dirty_ ABSL_GUARDED_BY(mu_);
-  uint32_t version_ ABSL_GUARDED_BY(mu_) = 1;  // The open one.
+  uint32_t version_ ABSL_GUARDED_BY(mu_) = 1;              // The open one.
+  Timestamp newest_ ABSL_GUARDED_BY(mu_) = kTimestampMin;  // Of all samples that were ever added.
 };
 
 // Of all together.

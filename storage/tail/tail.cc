@@ -61,6 +61,16 @@ std::optional<LatestSample> Tail::latest() const {
                       type_ == ValueType::kString ? extra_->latest_text : std::string()};
 }
 
+std::optional<LatestSample> Tail::WaitingUntil(Timestamp time) const {
+  // With an Extra, what is late may be newer than what waits.
+  if (extra_ != nullptr) return std::nullopt;
+  for (size_t i = waiting_size_; i > 0; --i) {
+    const Waiting& waiting = waiting_[i - 1];
+    if (waiting.time <= time) return LatestSample{{waiting.time, waiting.value, kGood}, ""};
+  }
+  return std::nullopt;
+}
+
 Tail::Extra& Tail::MakeExtra() {
   if (extra_ == nullptr) {
     extra_ = std::make_unique<Extra>();

@@ -70,6 +70,10 @@ class alignas(64) Tail {
   TailView View(Timestamp start, Timestamp end, Version as_of = kVersionNow) const;
 
   std::optional<LatestSample> latest() const;
+  // The newest sample that is not after the time. Nothing: it is not among those that wait in the array, and has to be
+  // looked for in all that there is.
+  std::optional<LatestSample> WaitingUntil(Timestamp time) const;
+  bool is_ahead_of(Timestamp now) const { return has_latest_ && latest_time_ > now; }
   // Oldest time ever stored, blocks included. Meaningful when latest() is.
   Timestamp oldest_time() const { return oldest_; }
   std::optional<Timestamp> frontier() const {

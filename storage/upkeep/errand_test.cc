@@ -20,7 +20,7 @@ TEST(Errand, WhoAsksWhileItIsDoneWaitsForTheNextTime) {
     callers.emplace_back([&, k] {
       absl::MutexLock lock(&mu);
       ++asked;
-      answers[k] = errand.Ask(&mu, &wake);
+      answers[k] = errand.Ask(&mu, &wake, nullptr);
     });
     absl::MutexLock lock(&mu);
     const auto all_asked = [&] { return asked == k + 1; };
@@ -52,6 +52,16 @@ TEST(Errand, WhoAsksWhileItIsDoneWaitsForTheNextTime) {
   }
   callers[2].join();
   EXPECT_EQ(answers[2].status(), absl::AbortedError("not this time"));
+}
+
+TEST(Errand, WhoGivesUpWaitingTakesNothingBack) {
+  absl::Mutex mu;
+  CondVar wake;
+  Errand<int> errand;
+  absl::MutexLock lock(&mu);
+  EXPECT_EQ(errand.Ask(&mu, &wake, [] { return absl::CancelledError("gone"); }).status(),
+            absl::CancelledError("gone"));
+  EXPECT_TRUE(errand.is_asked());
 }
 
 }  // namespace

@@ -23,6 +23,18 @@ constexpr absl::Duration kPeriodMin = absl::Milliseconds(10);
 // The clock is said to be ahead of the believed time when it is by more than this. Weeks expire, so less is no matter.
 constexpr absl::Duration kBehindMax = absl::Hours(24);
 
+// So many seals of less than this are settled although new ones come all the time: a seal has files of its own in each
+// partition, however little it has to say.
+constexpr uint64_t kSmallSealsMax = 256;
+constexpr uint64_t kSmallSealSamples = 4096;
+
+bool HasManySmallSeals(const PartitionState& state) {
+  return state.seals >= kSmallSealsMax && state.unsettled_samples / state.seals < kSmallSealSamples;
+}
+
+// Tags whose open samples are counted before it is asked whether to go on.
+constexpr TagId kTagsAtOnce = 1024;
+
 std::string WeekFrom(int32_t partition) {
   return absl::StrCat("the week from ", FormatTimestamp(format::PartitionStart(partition)));
 }
@@ -58,13 +70,14 @@ void Housekeeping::NoteSealed(const std::vector<PartitionTable::Partition>& part
   for (const auto& [partition, state] : partitions) unsettled_since_[partition] = MonotonicTime::Now();
 }
 
-absl::StatusOr<uint64_t> Housekeeping::SettleAll() {
+absl::StatusOr<uint64_t> Housekeeping::SettleAll(const KeepGoing& keep_going) {
   absl::MutexLock lock(&mu_);
   if (closing_) return ArchiveIsClosing();
-  return settle_all_.Ask(&mu_, &wake_);
+  return settle_all_.Ask(&mu_, &wake_, keep_going);
 }
 
-absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(const RetentionOrder& order) {
+absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(const RetentionOrder& order,
+                                                             const KeepGoing& keep_going) {
   if (order.dry_run) {
     Timestamp now = house_.believed.Look(house_.newest_received()).time;
     if (order.witness.has_value()) {
@@ -72,15 +85,21 @@ absl::StatusOr<RetentionResult> Housekeeping::ApplyRetention(const RetentionOrde
       now = house_.clock.Now();
     }
     ASSIGN_OR_RETURN(const Retention::Outcome outcome,
-                     house_.retention.Apply(house_.tags, now, /*commit=*/false));
-    ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome));
+                     house_.retention.Apply(house_.tags, now, /*commit=*/false, keep_going));
+    // What is open would be sealed first.
+    ExpiringSamples open;
+    for (TagId tag = 1; outcome.tags > 0 && tag <= house_.tags.last_id(); ++tag) {
+      if (tag % kTagsAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+      if (outcome.expired->Of(tag) != nullptr) AddExpiring(house_.open(tag), outcome, house_.tags, &open);
+    }
+    ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome, std::move(open), keep_going));
     result.as_of = now;
     return result;
   }
   if (order.witness.has_value()) RETURN_IF_ERROR(house_.believed.Vouch(*order.witness));
   absl::MutexLock lock(&mu_);
   if (closing_) return ArchiveIsClosing();
-  return retain_.Ask(&mu_, &wake_);
+  return retain_.Ask(&mu_, &wake_, keep_going);
 }
 
 Housekeeping::Stats Housekeeping::GetStats() const {
@@ -140,6 +159,9 @@ bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
   if (!state.dirty()) return false;
   {
     absl::MutexLock lock(&mu_);
+    if (HasManySmallSeals(state)) {
+      return MonotonicTime::Now() - settle_tried_[number] >= house_.options.settle_delay;
+    }
     if (MonotonicTime::Now() - unsettled_since_[number] < house_.options.settle_delay) return false;
   }
   const bool over = format::PartitionStart(number + 1) <= house_.clock.Now();
@@ -164,7 +186,8 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   }
   {
     absl::MutexLock lock(&mu_);
-    unsettled_since_[partition] = MonotonicTime::Now();  // Not at once again, if this fails.
+    // Not at once again, if this fails.
+    unsettled_since_[partition] = settle_tried_[partition] = MonotonicTime::Now();
   }
   const auto annotated = [partition](const absl::Status& status) {
     return Annotate(status, absl::StrCat("settling ", WeekFrom(partition)));
@@ -246,32 +269,69 @@ absl::Status Housekeeping::CheckClock() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& outcome) {
-  RetentionResult result{.tags = outcome.tags};
+absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& outcome, ExpiringSamples open,
+                                                   const KeepGoing& keep_going) {
+  RetentionResult result;
+  ExpiringSamples expiring = open;
   for (const auto& [partition, state] : house_.partitions.All()) {
     if (partition >= outcome.expired->end()) break;
     if (closing_) return ArchiveIsClosing();
-    ASSIGN_OR_RETURN(const std::optional<RetentionResult::Partition> judged,
-                     JudgePartition(house_.store, partition, state, *outcome.expired, house_.tags.last_id()));
+    RETURN_IF_ERROR(AddExpiring(house_.store, partition, outcome, house_.tags, keep_going, &expiring));
+    ASSIGN_OR_RETURN(
+        const std::optional<RetentionResult::Partition> judged,
+        JudgePartition(house_.store, partition, state, *outcome.expired, house_.tags.last_id(), keep_going));
     if (!judged.has_value()) continue;
     result.partitions.push_back(*judged);
     if (judged->action == RetentionResult::Action::kWait) continue;
     result.samples += judged->samples;
     result.bytes += judged->bytes;
   }
+  for (const int32_t partition : open.Partitions()) {
+    const uint64_t samples = open.SamplesOf(partition);
+    auto place =
+        std::lower_bound(result.partitions.begin(), result.partitions.end(), partition,
+                         [](const RetentionResult::Partition& a, int32_t b) { return a.partition < b; });
+    if (place == result.partitions.end() || place->partition != partition) {
+      place =
+          result.partitions.insert(place, {.partition = partition, .action = RetentionResult::Action::kDrop});
+    }
+    place->samples += samples;
+    if (place->action != RetentionResult::Action::kWait) result.samples += samples;
+  }
+  expiring.Sum(&result);
   return result;
+}
+
+void Housekeeping::NoteExpired(const std::vector<RetentionResult::ByRule>& rules) {
+  absl::MutexLock lock(&mu_);
+  for (const RetentionResult::ByRule& rule : rules) {
+    stats_.expired_samples += rule.samples;
+    stats_.expired_weeks += rule.partitions.size();
+    stats_.expiries.push_back({.number = ++expiries_,
+                               .rule = rule.rule,
+                               .tags = rule.tags,
+                               .samples = rule.samples,
+                               .weeks = rule.partitions.size(),
+                               .first = format::PartitionStart(rule.partitions.front()),
+                               .end = format::PartitionStart(rule.partitions.back() + 1)});
+  }
+  if (stats_.expiries.size() > kExpiriesMax) {
+    stats_.expiries.erase(stats_.expiries.begin(), stats_.expiries.end() - kExpiriesMax);
+  }
 }
 
 absl::StatusOr<RetentionResult> Housekeeping::Retain() {
   const Timestamp now = house_.believed.Get().time;
-  ASSIGN_OR_RETURN(const Retention::Outcome outcome,
-                   house_.retention.Apply(house_.tags, now, /*commit=*/true));
-  // What is open of it goes too, or into blocks from which rollups are made.
-  if (outcome.tags > 0) RETURN_IF_ERROR(house_.seal());
+  ASSIGN_OR_RETURN(
+      const Retention::Outcome outcome,
+      house_.retention.Apply(house_.tags, now, /*commit=*/true, nullptr,
+                             // What is open of it goes too, or into blocks from which rollups are made.
+                             house_.seal));
   std::map<int32_t, PartitionState> states;
   for (const auto& [partition, state] : house_.partitions.All()) states[partition] = state;
-  ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome));
+  ASSIGN_OR_RETURN(RetentionResult result, Plan(outcome, ExpiringSamples(), nullptr));
   result.as_of = now;
+  NoteExpired(result.rules);
   // Whole partitions first: they need no room. One that cannot be rewritten (no room, damage) leaves the
   // others to be done.
   absl::Status failure;

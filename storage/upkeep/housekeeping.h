@@ -28,8 +28,10 @@
 #include "storage/sealed/retention.h"
 #include "storage/sealed/steps.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/tail/tag_sources.h"
 #include "storage/upkeep/believed_time.h"
 #include "storage/upkeep/errand.h"
+#include "storage/upkeep/expiry.h"
 #include "storage/upkeep/settle.h"
 #include "storage/upkeep/upkeep.h"
 #include "storage/versions/version_table.h"
@@ -38,7 +40,7 @@ namespace historian {
 
 struct HousekeepingOptions {
   // A partition is settled when nothing was sealed into it for this long, and its time is over or late samples
-  // are a quarter of it.
+  // are a quarter of it. One with very many small seals does not wait for their end, but is settled no more often.
   absl::Duration settle_delay = absl::Minutes(10);
   // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
   absl::Duration retention_period = absl::Minutes(10);
@@ -60,6 +62,8 @@ class Housekeeping {
     Steps& steps;
     // Settling leaves this much of the disk free: the reserve in force.
     std::function<uint64_t()> disk_reserve_bytes;
+    // What is open of a tag.
+    std::function<TagSources(TagId)> open;
     // Seals everything that is open.
     std::function<absl::Status()> seal;
     // The newest time of the samples received since the start; the lowest Timestamp when there are none.
@@ -70,7 +74,10 @@ class Housekeeping {
   struct Stats {
     uint64_t settles = 0;
     uint64_t settled_bytes = 0;
-    absl::Status retention;  // Not OK: why rules are not applied.
+    absl::Status retention;        // Not OK: why rules are not applied.
+    uint64_t expired_samples = 0;  // Since the start, with the next one.
+    uint64_t expired_weeks = 0;    // Each once for each rule.
+    std::vector<Expiry> expiries;  // The newest kExpiriesMax.
   };
 
   explicit Housekeeping(House house) : house_(std::move(house)) {}
@@ -87,9 +94,10 @@ class Housekeeping {
   void NoteSealed(const std::vector<PartitionTable::Partition>& partitions) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Settles every partition that has something to gain, which may take minutes; how many.
-  absl::StatusOr<uint64_t> SettleAll() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<uint64_t> SettleAll(const KeepGoing& keep_going) ABSL_LOCKS_EXCLUDED(mu_);
   // See Upkeep.
-  absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<RetentionResult> ApplyRetention(const RetentionOrder& order, const KeepGoing& keep_going)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   Stats GetStats() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -106,9 +114,12 @@ class Housekeeping {
   bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(mu_);
   // OK, or why the rules are applied as of an earlier time than the clock's, or not at all.
   absl::Status CheckClock() const;
-  // What is to be done on the disk when this has expired.
-  absl::StatusOr<RetentionResult> Plan(const Retention::Outcome& outcome);
+  // What is to be done on the disk when this has expired, and when what is `open` of it has been sealed.
+  absl::StatusOr<RetentionResult> Plan(const Retention::Outcome& outcome, ExpiringSamples open,
+                                       const KeepGoing& keep_going);
   absl::StatusOr<RetentionResult> Retain();
+  // Counts what has expired, for the log.
+  void NoteExpired(const std::vector<RetentionResult::ByRule>& rules) ABSL_LOCKS_EXCLUDED(mu_);
   // Unless something was sealed into it since it was `judged`.
   absl::Status Drop(int32_t partition, const PartitionState& judged);
 
@@ -133,9 +144,12 @@ class Housekeeping {
   CondVar wake_;  // When the thread is asked for something or shall end.
   // When something was last sealed into a partition, or settling it failed.
   absl::flat_hash_map<int32_t, MonotonicTime> unsettled_since_ ABSL_GUARDED_BY(mu_);
+  // When settling it was last tried; the infinite past when it was not.
+  absl::flat_hash_map<int32_t, MonotonicTime> settle_tried_ ABSL_GUARDED_BY(mu_);
   Errand<uint64_t> settle_all_ ABSL_GUARDED_BY(mu_);
   Errand<RetentionResult> retain_ ABSL_GUARDED_BY(mu_);
   Stats stats_ ABSL_GUARDED_BY(mu_);
+  uint64_t expiries_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace historian

@@ -25,6 +25,7 @@
 #include "storage/upkeep/stored_checks.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
+#include "storage/write/producer_reset.h"
 
 namespace historian {
 namespace {
@@ -468,7 +469,7 @@ class Salvager {
     };
     const auto copy = [&](uint64_t position, absl::string_view record) -> absl::Status {
       RETURN_IF_ERROR(GoOn());
-      if (!IsVersionMark(record)) {
+      if (!IsVersionMark(record) && !IsProducerReset(record)) {
         const absl::StatusOr<FrameRecord> frame = DecodeFrameRecord(record);
         if (!frame.ok()) {
           Lose({.part = StoredPart::kJournal,

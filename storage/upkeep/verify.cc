@@ -28,6 +28,7 @@
 #include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_mark.h"
 #include "storage/write/frame_record.h"
+#include "storage/write/producer_reset.h"
 
 namespace historian {
 namespace {
@@ -116,8 +117,9 @@ class Verifier {
     const auto record = [this](uint64_t position, absl::string_view bytes) -> absl::Status {
       ++counts_.records;
       RETURN_IF_ERROR(Took(bytes.size()));
-      const absl::Status status =
-          IsVersionMark(bytes) ? DecodeVersionMark(bytes).status() : DecodeFrameRecord(bytes).status();
+      const absl::Status status = IsVersionMark(bytes)     ? DecodeVersionMark(bytes).status()
+                                  : IsProducerReset(bytes) ? DecodeProducerReset(bytes).status()
+                                                           : DecodeFrameRecord(bytes).status();
       if (!status.ok()) {
         Report({.part = StoredPart::kJournal, .what = absl::StrCat("at ", position, ": ", status.message())});
       }

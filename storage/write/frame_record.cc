@@ -14,7 +14,8 @@ namespace {
 // What a record may be. DO NOT CHANGE: stored.
 constexpr uint8_t kKindPages = 1;  // Written up to version 0.1: without an origin, so without short pages.
 constexpr uint8_t kKindEven = 2;   // Written up to version 0.1: short pages have no gaps.
-constexpr uint8_t kKindFrame = 3;
+constexpr uint8_t kKindBare = 3;   // Written up to version 0.1: without a checksum.
+constexpr uint8_t kKindFrame = 4;
 // Added to a column's type: its page is a short one.
 constexpr uint8_t kShort = 0x40;
 
@@ -51,7 +52,7 @@ absl::Status ReadPage(format::ByteReader& reader, Timestamp origin, ValueType* t
 absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp* origin) {
   uint8_t kind = 0;
   if (!reader.Byte(&kind)) return Damaged("empty");
-  if (kind != kKindPages && kind != kKindEven && kind != kKindFrame) {
+  if (kind < kKindPages || kind > kKindFrame) {
     return absl::FailedPreconditionError(
         absl::StrCat("journal record of kind ", kind, ": written by a newer version of Historian"));
   }
@@ -60,7 +61,11 @@ absl::Status ReadHead(format::ByteReader& reader, FrameRecord* record, Timestamp
   if (!reader.Varint(&record->frame.sequence) || !reader.Varint(&size) || !reader.Bytes(size, &producer)) {
     return Damaged("cut short");
   }
-  uint64_t time = 0;
+  uint64_t time = 0, checksum = 0;
+  if (kind == kKindFrame) {
+    if (!reader.LittleEndian(4, &checksum)) return Damaged("cut short");
+    record->checksum = static_cast<uint32_t>(checksum);
+  }
   if (kind != kKindPages && !reader.LittleEndian(8, &time)) return Damaged("cut short");
   *origin = static_cast<Timestamp>(time);
   record->producer = std::string(producer);
@@ -90,7 +95,7 @@ size_t EndOfPage(size_t begin, size_t late, size_t size) {
 
 }  // namespace
 
-std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
+std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame, uint32_t checksum,
                               std::vector<format::EncodeHint>* hints) {
   HISTORIAN_CHECK(hints->size() == frame.columns.size() + frame.snapshots.size());
   std::string out;
@@ -125,6 +130,9 @@ std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
   out.push_back(static_cast<char>(kKindFrame));
   AppendVarint(frame.sequence, &out);
   AppendBytes(producer, &out);
+  uint8_t checksum_bytes[4];
+  format::PutLittleEndian(checksum_bytes, checksum, 4);
+  out.append(reinterpret_cast<char*>(checksum_bytes), 4);
   append_time(origin);
   uint64_t columns = 0;
   for (size_t i = 0; i < late.size(); ++i) {

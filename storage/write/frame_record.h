@@ -6,8 +6,9 @@
 #ifndef HISTORIAN_STORAGE_WRITE_FRAME_RECORD_H_
 #define HISTORIAN_STORAGE_WRITE_FRAME_RECORD_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
-
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -18,14 +19,15 @@
 
 namespace historian {
 
-// Requires a validated frame (validate.h). *hints has one for each column, then one for each snapshot
+// Requires a validated frame (validate.h). `checksum` is of the frame as it came (frame_checksum.h). *hints has one for each column, then one for each snapshot
 // (encode_hints.h).
-std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame,
+std::string EncodeFrameRecord(absl::string_view producer, const Frame& frame, uint32_t checksum,
                               std::vector<format::EncodeHint>* hints);
 
 struct FrameRecord {
   std::string producer;
   Frame frame;
+  std::optional<uint32_t> checksum;  // Absent in records of kinds 1 to 3.
 };
 
 // Decodes the columns of the tags that are `wanted` (null: all) and passes over the others; snapshots come
@@ -33,7 +35,7 @@ struct FrameRecord {
 absl::StatusOr<FrameRecord> DecodeFrameRecord(
     absl::string_view bytes, absl::FunctionRef<bool(TagId)> wanted = [](TagId) { return true; });
 
-// Producer and sequence alone.
+// Producer, sequence and checksum alone.
 absl::StatusOr<FrameRecord> DecodeFrameRecordHead(absl::string_view bytes);
 
 }  // namespace historian

@@ -49,7 +49,7 @@ std::string Example() {
 TEST(FrameRecordPage, TheExampleIsWhatIsWritten) {
   std::vector<format::EncodeHint> hints(3);
   hints[0].decimals = 1;  // An earlier frame of the tag taught it.
-  EXPECT_EQ(absl::BytesToHexString(EncodeFrameRecord("gw", ExampleFrame(), &hints)),
+  EXPECT_EQ(absl::BytesToHexString(EncodeFrameRecord("gw", ExampleFrame(), 0x87654321, &hints)),
             absl::BytesToHexString(Example()));
 }
 
@@ -59,6 +59,7 @@ TEST(FrameRecordPage, TheExampleIsRead) {
   const Frame frame = ExampleFrame();
   EXPECT_EQ(record->producer, "gw");
   EXPECT_EQ(record->frame.sequence, frame.sequence);
+  EXPECT_EQ(record->checksum, 0x87654321);
   ASSERT_EQ(record->frame.columns.size(), 2u);
   for (size_t i = 0; i < 2; ++i) {
     const FrameColumn& column = record->frame.columns[i];

@@ -1,6 +1,7 @@
 #include "storage/write/frame_record.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace historian {
 namespace {
 
 constexpr Timestamp kStart = 1'796'007'600'000'000'000;
+constexpr uint32_t kChecksum = 0x12345678;
 
 Frame SomeFrame() {
   Frame frame;
@@ -60,7 +62,7 @@ TEST(FrameRecord, ComesBackWhateverIsKnownOfItsTags) {
   // The first round knows nothing of the tags, the others what the one before taught.
   size_t sizes[3];
   for (size_t& size : sizes) {
-    const std::string bytes = EncodeFrameRecord("gateway", frame, &hints);
+    const std::string bytes = EncodeFrameRecord("gateway", frame, kChecksum, &hints);
     size = bytes.size();
     const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(bytes);
     ASSERT_TRUE(back.ok()) << back.status();
@@ -90,8 +92,8 @@ TEST(FrameRecord, LateSamplesDoNotWidenTheOthers) {
   size_t sizes[2];
   for (Frame* frame : {&punctual, &mixed}) {
     std::vector<format::EncodeHint> hints(frame->columns.size());
-    EncodeFrameRecord("gateway", *frame, &hints);
-    const std::string bytes = EncodeFrameRecord("gateway", *frame, &hints);
+    EncodeFrameRecord("gateway", *frame, kChecksum, &hints);
+    const std::string bytes = EncodeFrameRecord("gateway", *frame, kChecksum, &hints);
     sizes[frame == &mixed] = bytes.size();
     const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(bytes);
     ASSERT_TRUE(back.ok()) << back.status();
@@ -111,8 +113,8 @@ TEST(FrameRecord, LateSamplesDoNotWidenTheOthers) {
 TEST(FrameRecord, UnwantedColumnsArePassedOver) {
   Frame frame = SomeFrame();
   std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
-  const absl::StatusOr<FrameRecord> back =
-      DecodeFrameRecord(EncodeFrameRecord("gateway", frame, &hints), [](TagId tag) { return tag % 2 == 0; });
+  const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(
+      EncodeFrameRecord("gateway", frame, kChecksum, &hints), [](TagId tag) { return tag % 2 == 0; });
   ASSERT_TRUE(back.ok());
   frame.columns.erase(frame.columns.begin(), frame.columns.begin() + 2);
   ExpectSame(frame, back->frame);
@@ -139,8 +141,8 @@ TEST(FrameRecord, RecordsOfKindOneAreRead) {
   EXPECT_EQ(back->frame.columns[0].samples.values, samples.values);
 }
 
-// It had the same bytes as long as no times have gaps.
-TEST(FrameRecord, RecordsOfKindTwoAreRead) {
+// They were as records are now, but without a checksum; and of kind 2, too, as long as no times have gaps.
+TEST(FrameRecord, RecordsOfKindsTwoAndThreeAreRead) {
   Frame frame;
   frame.sequence = 5;
   FrameColumn& column = frame.columns.emplace_back();
@@ -148,24 +150,29 @@ TEST(FrameRecord, RecordsOfKindTwoAreRead) {
   column.type = ValueType::kInt64;
   for (int i = 0; i < 20; ++i) column.samples.Add(kStart + i * kNanosPerSecond, 40 + i);
   std::vector<format::EncodeHint> hints(1);
-  std::string bytes = EncodeFrameRecord("p", frame, &hints);
-  ASSERT_EQ(bytes[0], 3);
-  bytes[0] = 2;
-  const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(bytes);
-  ASSERT_TRUE(back.ok()) << back.status();
-  ExpectSame(frame, back->frame);
+  std::string bytes = EncodeFrameRecord("p", frame, kChecksum, &hints);
+  ASSERT_EQ(bytes[0], 4);
+  EXPECT_EQ(DecodeFrameRecordHead(bytes)->checksum, kChecksum);
+  bytes.erase(4, 4);  // Behind kind, sequence and name.
+  for (const char kind : {2, 3}) {
+    bytes[0] = kind;
+    const absl::StatusOr<FrameRecord> back = DecodeFrameRecord(bytes);
+    ASSERT_TRUE(back.ok()) << back.status();
+    ExpectSame(frame, back->frame);
+    EXPECT_EQ(back->checksum, std::nullopt);
+  }
 }
 
 TEST(FrameRecord, DamageIsDataLossAndANewerKindIsRefused) {
   const Frame frame = SomeFrame();
   std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
-  EncodeFrameRecord("gateway", frame, &hints);
-  std::string bytes = EncodeFrameRecord("gateway", frame, &hints);
+  EncodeFrameRecord("gateway", frame, kChecksum, &hints);
+  std::string bytes = EncodeFrameRecord("gateway", frame, kChecksum, &hints);
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_EQ(DecodeFrameRecord(absl::string_view(bytes).substr(0, size)).status().code(),
               absl::StatusCode::kDataLoss);
   }
-  bytes[0] = 4;
+  bytes[0] = 5;
   EXPECT_EQ(DecodeFrameRecord(bytes).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -1,18 +1,43 @@
 #include "storage/write/producers.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "boost/asio/post.hpp"
 #include "proto/record/v1/records.pb.h"
 #include "storage/format/record_keys.h"
 #include "storage/model/closing.h"
 #include "storage/model/tag.h"
+#include "storage/model/timestamp.h"
 
 namespace historian {
 namespace {
 
 constexpr size_t kNameBytesMax = 128;
+// Names without a frame that nobody uses are looked for when so many new ones have come.
+constexpr size_t kNamedBetweenSweeps = 1024;
+// With as many names as may be, each new one looks for room, but all of them together no more often than this.
+constexpr absl::Duration kSweepInterval = absl::Seconds(1);
 
 }  // namespace
+
+void RecentFrames::Add(uint64_t sequence, uint32_t checksum) {
+  const Frame frame{static_cast<uint32_t>(sequence), static_cast<uint32_t>(sequence >> 32), checksum};
+  if (frames_.size() < kRecentFrames) {
+    frames_.push_back(frame);
+  } else {
+    frames_[next_] = frame;
+    next_ = (next_ + 1) % kRecentFrames;
+  }
+}
+
+RecentFrames::Repeat RecentFrames::Check(uint64_t sequence, uint32_t checksum) const {
+  Repeat found = Repeat::kUnknown;
+  ForEach([&](uint64_t kept, uint32_t its_checksum) {
+    if (kept == sequence) found = its_checksum == checksum ? Repeat::kSame : Repeat::kOther;
+  });
+  return found;
+}
 
 absl::Status Producers::Load(kv::Store& store) {
   absl::Status damage;
@@ -22,13 +47,19 @@ absl::Status Producers::Load(kv::Store& store) {
     if (key.substr(0, 1) != kProducerKeyPrefix) break;
     const absl::string_view name = key.substr(1);
     record::v1::ProducerRecord record;
-    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
+    if (!record.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size())) ||
+        record.recent_checksums_size() != record.recent_below_size()) {
       damage.Update(absl::DataLossError(absl::StrCat("the record of producer '", name, "' is damaged")));
       continue;
     }
+    if (record.gone() || record.sequence() == 0) continue;
     absl::MutexLock lock(&mu_);
     State& state = states_[name];
     state.journaled = state.durable = record.sequence();
+    state.last_seen = record.last_seen() != 0 ? record.last_seen() : clock_.Now();
+    for (int i = 0; i < record.recent_below_size(); ++i) {
+      state.recent.Add(record.sequence() - record.recent_below(i), record.recent_checksums(i));
+    }
   }
   const absl::Status status = cursor->status();
   return status.ok() ? damage : status;
@@ -45,6 +76,7 @@ void Producers::AnswerOpening(absl::string_view name, State& state) {
   producer->generation = state.generation;
   producer->durable_at_open = state.durable;
   producer->journal_epoch = journal_epoch_();
+  state.handle = producer;
   Answer(std::exchange(state.opening, nullptr), std::move(producer));
 }
 
@@ -60,12 +92,18 @@ void Producers::Open(absl::string_view name, OpenDone done) {
     Answer(std::move(done), ArchiveIsClosing());
     return;
   }
+  if (!states_.contains(name)) {
+    if (absl::Status room = MakeRoomForOne(); !room.ok()) {
+      Answer(std::move(done), std::move(room));
+      return;
+    }
+  }
   State& state = states_[name];
   if (state.opening != nullptr) {
     Answer(std::exchange(state.opening, nullptr),
            absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time")));
   }
-  ++state.generation;
+  state.generation = ++generations_;
   state.opening = std::move(done);
   if (state.in_flight == 0) AnswerOpening(name, state);
 }
@@ -84,52 +122,179 @@ uint64_t Producers::Durable(absl::string_view name) const {
   return found == states_.end() ? 0 : found->second.durable;
 }
 
+absl::Status Producers::MakeRoomForOne() {
+  const bool full = states_.size() >= limits_.producers;
+  if (full ? MonotonicTime::Now() - last_sweep_ >= kSweepInterval
+           : ++named_since_sweep_ >= kNamedBetweenSweeps) {
+    Sweep(/*expired=*/full);
+  }
+  if (states_.size() < limits_.producers) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "there are ", states_.size(),
+      " producers, and that is the limit (limits.producers): a new one is taken when one has not "
+      "written for ",
+      absl::FormatDuration(limits_.unused),
+      " (limits.producer_unused), or when somebody says 'histctl producer reset NAME' of one that is not "
+      "needed"));
+}
+
+void Producers::Sweep(bool expired) {
+  named_since_sweep_ = 0;
+  last_sweep_ = MonotonicTime::Now();
+  const Timestamp now = clock_.Now();
+  for (auto it = states_.begin(); it != states_.end();) {
+    const auto here = it++;
+    const State& state = here->second;
+    if (state.is_used()) continue;
+    if (state.journaled > 0) {
+      if (!expired || TimeFromTimestamp(now) - TimeFromTimestamp(state.last_seen) <= limits_.unused) continue;
+      gone_.push_back(here->first);
+    }
+    states_.erase(here);
+  }
+}
+
+ProducerInfo Producers::InfoOf(absl::string_view name, const State& state) const {
+  return {.name = std::string(name),
+          .sequence = state.durable,
+          .last_seen = state.last_seen,
+          .frames = state.stored};
+}
+
+std::vector<ProducerInfo> Producers::List(absl::string_view after, size_t limit) const {
+  std::vector<std::string> names;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [name, state] : states_) {
+      if (state.durable > 0 && name > after) names.push_back(name);
+    }
+  }
+  limit = std::min(limit, names.size());
+  std::partial_sort(names.begin(), names.begin() + static_cast<ptrdiff_t>(limit), names.end());
+  std::vector<ProducerInfo> listed;
+  absl::MutexLock lock(&mu_);
+  for (size_t i = 0; i < limit; ++i) {
+    if (const auto found = states_.find(names[i]); found != states_.end()) {
+      listed.push_back(InfoOf(found->first, found->second));
+    }
+  }
+  return listed;
+}
+
+std::optional<ProducerInfo> Producers::Find(absl::string_view name) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = states_.find(name);
+  if (found == states_.end() || found->second.durable == 0) return std::nullopt;
+  return InfoOf(found->first, found->second);
+}
+
+size_t Producers::size() const {
+  absl::MutexLock lock(&mu_);
+  return states_.size();
+}
+
+RecentFrames::Repeat Producers::CheckRepeat(absl::string_view name, uint64_t sequence,
+                                            uint32_t checksum) const {
+  absl::MutexLock lock(&mu_);
+  const auto found = states_.find(name);
+  return found == states_.end() ? RecentFrames::Repeat::kUnknown
+                                : found->second.recent.Check(sequence, checksum);
+}
+
 bool Producers::Begin(const Producer& producer) {
   absl::MutexLock lock(&mu_);
-  State& state = states_[producer.name];
-  if (state.generation != producer.generation) return false;
-  ++state.in_flight;
+  const auto found = states_.find(producer.name);
+  if (found == states_.end() || found->second.generation != producer.generation) return false;
+  ++found->second.in_flight;
   return true;
 }
 
-void Producers::Journaled(absl::string_view name, uint64_t sequence) {
+void Producers::Journaled(absl::string_view name, uint64_t sequence, uint32_t checksum) {
+  const Timestamp now = clock_.Now();
   absl::MutexLock lock(&mu_);
   State& state = states_[name];
   state.journaled = sequence;
+  state.last_seen = now;
+  state.recent.Add(sequence, checksum);
   state.changed = true;
 }
 
 void Producers::End(absl::string_view name, uint64_t sequence, bool durable) {
   absl::MutexLock lock(&mu_);
   State& state = states_[name];
-  if (durable) state.durable = sequence;
+  if (durable) {
+    state.durable = sequence;
+    ++state.stored;
+  }
   if (--state.in_flight == 0 && state.opening != nullptr) AnswerOpening(name, state);
 }
 
-bool Producers::Replayed(absl::string_view name, uint64_t sequence, uint64_t* first) {
+bool Producers::Replayed(absl::string_view name, uint64_t sequence, std::optional<uint32_t> checksum,
+                         uint64_t* first) {
   absl::MutexLock lock(&mu_);
   State& state = states_[name];
   *first = state.journaled + 1;
   const bool jumps = sequence > *first;
   state.journaled = state.durable = sequence;
+  state.last_seen = clock_.Now();
+  if (checksum.has_value()) state.recent.Add(sequence, *checksum);
   state.changed = true;
   return jumps;
 }
 
-std::vector<Producers::Position> Producers::TakeChanged() {
-  std::vector<Position> changed;
+void Producers::Reset(absl::string_view name) {
   absl::MutexLock lock(&mu_);
+  gone_.emplace_back(name);
+  const auto found = states_.find(name);
+  if (found == states_.end()) return;
+  State& state = found->second;
+  // Whoever has it open goes on: an opening that waits, and the reset itself.
+  state.journaled = state.durable = state.stored = 0;
+  state.recent = RecentFrames();
+  state.changed = false;
+}
+
+std::vector<Producers::Record> Producers::TakeChanged() {
+  std::vector<Record> changed;
+  absl::MutexLock lock(&mu_);
+  record::v1::ProducerRecord record;
   for (auto& [name, state] : states_) {
     if (!state.changed) continue;
-    changed.emplace_back(name, state.journaled);
+    record.Clear();
+    record.set_sequence(state.journaled);
+    record.set_last_seen(state.last_seen);
+    state.recent.ForEach([&, sequence = state.journaled](uint64_t kept, uint32_t checksum) {
+      record.add_recent_checksums(checksum);
+      record.add_recent_below(sequence - kept);
+    });
+    changed.emplace_back(name, record.SerializeAsString());
     state.changed = false;
   }
+  record.Clear();
+  record.set_gone(true);
+  // A name may have gone more than once, and may be back.
+  std::sort(gone_.begin(), gone_.end());
+  gone_.erase(std::unique(gone_.begin(), gone_.end()), gone_.end());
+  for (std::string& name : gone_) {
+    const auto found = states_.find(name);
+    if (found == states_.end() || found->second.journaled == 0) {
+      changed.emplace_back(std::move(name), record.SerializeAsString());
+    }
+  }
+  gone_.clear();
   return changed;
 }
 
-void Producers::PutBack(const std::vector<Position>& changed) {
+void Producers::PutBack(const std::vector<Record>& changed) {
   absl::MutexLock lock(&mu_);
-  for (const auto& [name, sequence] : changed) states_[name].changed = true;
+  for (const auto& [name, record] : changed) {
+    const auto found = states_.find(name);
+    if (found != states_.end() && found->second.journaled > 0) {
+      found->second.changed = true;
+    } else {
+      gone_.push_back(name);
+    }
+  }
 }
 
 }  // namespace historian

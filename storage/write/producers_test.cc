@@ -2,10 +2,15 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "boost/asio/io_context.hpp"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/model/clock.h"
 
 namespace historian {
 namespace {
@@ -33,7 +38,9 @@ class ProducersTest : public testing::Test {
 
   boost::asio::io_context io_{1};
   uint64_t epoch_ = 1;
-  Producers producers_{io_, [this] { return epoch_; }};
+  SimulatedClock clock_{1'796'007'600'000'000'000};
+  ProducerLimits limits_;
+  Producers producers_{io_, [this] { return epoch_; }, clock_, limits_};
 };
 
 TEST_F(ProducersTest, OpeningNeverCallsBackWithinTheCall) {
@@ -50,7 +57,7 @@ TEST_F(ProducersTest, AnOpeningWaitsForWhatAnEarlierHandleHasUnderWay) {
   ASSERT_TRUE(producers_.Begin(*first));
   const auto answer = Open("a");
   EXPECT_FALSE(producers_.Begin(*first)) << "it is fenced off at once";
-  producers_.Journaled("a", 1);
+  producers_.Journaled("a", 1, 0);
   producers_.End("a", 1, /*durable=*/true);
   Run();
   EXPECT_FALSE(answer->has_value());
@@ -108,6 +115,113 @@ TEST_F(ProducersTest, ANameHasOneTo128Bytes) {
     ASSERT_TRUE(answer->has_value());
     EXPECT_EQ((*answer)->status().code(), absl::StatusCode::kInvalidArgument) << name;
   }
+}
+
+TEST(RecentFramesTest, TellsARepeatFromAnotherFrameWithItsNumber) {
+  using Repeat = RecentFrames::Repeat;
+  RecentFrames frames;
+  constexpr uint64_t kFirst = uint64_t{1} << 40;
+  for (uint64_t i = 0; i < 100; ++i) {
+    frames.Add(kFirst + 3 * i, static_cast<uint32_t>(i));
+    for (uint64_t k = 0; k <= i; ++k) {
+      const bool kept = i - k < kRecentFrames;
+      EXPECT_EQ(frames.Check(kFirst + 3 * k, static_cast<uint32_t>(k)),
+                kept ? Repeat::kSame : Repeat::kUnknown);
+      EXPECT_EQ(frames.Check(kFirst + 3 * k, 1000), kept ? Repeat::kOther : Repeat::kUnknown);
+    }
+  }
+  EXPECT_EQ(frames.Check(kFirst + 1, 0), Repeat::kUnknown) << "there was no such frame";
+  uint64_t expected = 100 - kRecentFrames;
+  frames.ForEach([&](uint64_t sequence, uint32_t checksum) {
+    EXPECT_EQ(sequence, kFirst + 3 * expected);
+    EXPECT_EQ(checksum, expected++);
+  });
+  EXPECT_EQ(expected, 100u);
+}
+
+class LimitedProducersTest : public ProducersTest {
+ protected:
+  LimitedProducersTest()
+      : limited_(io_, [] { return 1; }, clock_, {.producers = 3, .unused = absl::Hours(24 * 400)}) {}
+
+  Opened OpenNow(const std::string& name) {
+    Opened opened;
+    limited_.Open(name, [&](Opened result) { opened = std::move(result); });
+    Run();
+    return opened;
+  }
+  void WriteOne(const std::string& name) {
+    const Opened producer = OpenNow(name);
+    ASSERT_TRUE(producer.ok()) << producer.status();
+    ASSERT_TRUE(limited_.Begin(**producer));
+    limited_.Journaled(name, (*producer)->durable_at_open + 1, 7);
+    limited_.End(name, (*producer)->durable_at_open + 1, true);
+  }
+  // Waits until room is looked for again.
+  Opened OpenSoon(const std::string& name) {
+    Opened opened = OpenNow(name);
+    for (int i = 0; i < 100 && !opened.ok(); ++i) {
+      absl::SleepFor(absl::Milliseconds(50));
+      opened = OpenNow(name);
+    }
+    return opened;
+  }
+
+  Producers limited_;
+};
+
+TEST_F(LimitedProducersTest, BeyondTheLimitANewNameIsRefusedAndThoseThereWereGoOn) {
+  for (const char* name : {"a", "b", "c"}) WriteOne(name);
+  const absl::Status refused = OpenNow("d").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), testing::HasSubstr("limits.producers"));
+  WriteOne("a");
+  EXPECT_EQ(limited_.Durable("a"), 2u);
+  // One that somebody gives up makes room.
+  limited_.Reset("b");
+  EXPECT_EQ(limited_.Durable("b"), 0u);
+  EXPECT_TRUE(OpenSoon("d").ok());
+}
+
+TEST_F(LimitedProducersTest, ANameWithoutAFrameIsKeptAsLongAsItsHandle) {
+  const Opened held = OpenNow("held");
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(OpenNow(absl::StrCat("let go ", i)).ok());
+  const Opened opened = OpenSoon("new");
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(limited_.size(), 2u);
+  EXPECT_TRUE(limited_.Begin(**held));
+  EXPECT_THAT(limited_.List("", 10), testing::IsEmpty());
+  EXPECT_TRUE(limited_.TakeChanged().empty());
+}
+
+TEST_F(LimitedProducersTest, ANameThatWasNotUsedForLongMakesRoom) {
+  WriteOne("a");
+  clock_.Advance(absl::ToInt64Nanoseconds(absl::Hours(24 * 399)));
+  WriteOne("b");
+  WriteOne("c");
+  EXPECT_EQ(limited_.TakeChanged().size(), 3u);
+  EXPECT_FALSE(OpenNow("d").ok());
+  clock_.Advance(absl::ToInt64Nanoseconds(absl::Hours(24 * 2)));
+  ASSERT_TRUE(OpenSoon("d").ok());
+  EXPECT_EQ(limited_.Durable("a"), 0u);
+  EXPECT_EQ(limited_.Durable("b"), 1u);
+  const std::vector<Producers::Record> changed = limited_.TakeChanged();
+  ASSERT_EQ(changed.size(), 1u);
+  EXPECT_EQ(changed[0].first, "a");
+  record::v1::ProducerRecord record;
+  ASSERT_TRUE(record.ParseFromString(changed[0].second));
+  EXPECT_TRUE(record.gone());
+}
+
+TEST_F(LimitedProducersTest, TheyAreListedInOrder) {
+  for (const char* name : {"c", "a", "b"}) WriteOne(name);
+  std::vector<std::string> names;
+  for (const ProducerInfo& info : limited_.List("a", 10)) names.push_back(info.name);
+  EXPECT_THAT(names, testing::ElementsAre("b", "c"));
+  EXPECT_EQ(limited_.List("", 1).size(), 1u);
+  EXPECT_EQ(limited_.Find("b")->sequence, 1u);
+  EXPECT_EQ(limited_.Find("b")->last_seen, clock_.Now());
+  EXPECT_EQ(limited_.Find("d"), std::nullopt);
 }
 
 }  // namespace

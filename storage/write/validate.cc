@@ -83,18 +83,26 @@ std::string ValueMessage(RejectionReason reason, ValueType type, ValueBits value
   return absl::StrCat("value ", value, " is not one of type ", ValueTypeName(type));
 }
 
-std::string ExpiredMessage(TagId tag, Timestamp time) {
+std::string TooOldMessage(const TooOld& too_old, TagId tag, Timestamp time) {
   const int32_t partition = format::PartitionOf(time);
-  return absl::StrCat("what tag ", tag, " had from ", FormatTimestamp(format::PartitionStart(partition)),
-                      " to ", FormatTimestamp(format::PartitionStart(partition + 1)),
-                      " has expired: it is older than the retention of the tag");
+  const std::string week = absl::StrCat("from ", FormatTimestamp(format::PartitionStart(partition)), " to ",
+                                        FormatTimestamp(format::PartitionStart(partition + 1)));
+  const RetentionRule* const rule =
+      too_old.HasExpired(tag, partition) ? nullptr : too_old.RuleAgainst(tag, partition);
+  if (rule == nullptr) {
+    return absl::StrCat("what tag ", tag, " had ", week,
+                        " has expired: it is older than the retention of the tag");
+  }
+  return absl::StrCat("nothing is kept of tag ", tag, " ", week,
+                      ": it is older than the retention of the tag (rule '", rule->name, "')");
 }
 
 // True when nothing needs a closer look: the common case, in a few vector loops.
-bool IsClean(const FrameColumn& column, const Expired* expired, Timestamp time_max) {
+bool IsClean(const FrameColumn& column, const TooOld& too_old, const TimeLimits& limits, Timestamp now) {
   const Samples& s = column.samples;
-  if (expired != nullptr && !s.empty() && format::PartitionOf(s.times.front()) < expired->end()) return false;
-  if (s.empty() || s.times.front() < kTimestampMin || s.times.back() > time_max) return false;
+  if (!s.empty() && format::PartitionOf(s.times.front()) < too_old.end()) return false;
+  if (s.empty() || s.times.front() < kTimestampMin) return false;
+  if (s.times.back() > limits.MaxOfAll(now) && s.times.back() > limits.MaxOf(column.tag, now)) return false;
   if (!IsStrictlyAscending(s.times.data(), s.size())) return false;
   bool clean = true;
   for (Quality q : s.qualities) clean &= IsKnownQuality(q);
@@ -113,7 +121,17 @@ bool IsClean(const FrameColumn& column, const Expired* expired, Timestamp time_m
   return clean;
 }
 
-void FilterColumn(const Expired* expired, Timestamp time_max, FrameColumn* column, Rejections* rejections) {
+void FilterColumn(const TooOld& too_old, Timestamp time_max, FrameColumn* column, Rejections* rejections) {
+  // Most samples are of the partition of the one before.
+  std::optional<int32_t> partition;
+  bool is_too_old = false;
+  const auto too_old_at = [&](Timestamp time) {
+    if (const int32_t its = format::PartitionOf(time); its != partition) {
+      partition = its;
+      is_too_old = too_old.Is(column->tag, its);
+    }
+    return is_too_old;
+  };
   const SamplesView from = column->samples.View();
   Samples kept;
   std::optional<Timestamp> last;
@@ -129,8 +147,8 @@ void FilterColumn(const Expired* expired, Timestamp time_max, FrameColumn* colum
         return absl::StrCat("time ", FormatTimestamp(time), " is not after ", FormatTimestamp(*last),
                             ", the time before it in the column");
       });
-    } else if (expired != nullptr && expired->HasRaw(format::PartitionOf(time))) {
-      reject(RejectionReason::kExpired, [&] { return ExpiredMessage(column->tag, time); });
+    } else if (too_old_at(time)) {
+      reject(RejectionReason::kExpired, [&] { return TooOldMessage(too_old, column->tag, time); });
     } else if (const auto reason =
                    RefuseValue(column->type, from.values[i], *from.strings, from.QualityAt(i))) {
       reject(*reason, [&] {
@@ -144,7 +162,7 @@ void FilterColumn(const Expired* expired, Timestamp time_max, FrameColumn* colum
   column->samples = std::move(kept);
 }
 
-void FilterSnapshot(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max,
+void FilterSnapshot(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits, Timestamp now,
                     FrameSnapshot* snapshot, Rejections* rejections) {
   const size_t size = snapshot->tags.size();
   const auto quality_at = [&](size_t i) {
@@ -160,23 +178,24 @@ void FilterSnapshot(const TagRegistry& tags, const ExpiredTable& expired, Timest
     refused[i] = true;
     any_refused = true;
   };
-  if (const auto reason = RefuseTime(snapshot->time, time_max)) {
+  const Timestamp max_of_any = limits.MaxOfAny(now);
+  if (const auto reason = RefuseTime(snapshot->time, max_of_any)) {
     rejections->Add(snapshot->index, true, 0, size, 0, snapshot->time, *reason,
-                    [&] { return TimeMessage(snapshot->time, time_max); });
+                    [&] { return TimeMessage(snapshot->time, max_of_any); });
     *snapshot = FrameSnapshot{.index = snapshot->index};
     return;
   }
   const int32_t partition = format::PartitionOf(snapshot->time);
-  const bool perhaps_expired = partition < expired.end();
-  const auto has_expired = [&](TagId tag) {
-    const Expired* const of_tag = expired.Of(tag);
-    return of_tag != nullptr && of_tag->HasRaw(partition);
-  };
+  const bool far = snapshot->time > limits.MaxOfAll(now);
   for (size_t i = 0; i < size; ++i) {
     if (auto refusal = RefuseTag(snapshot->tags[i], traits[i], snapshot->type)) {
       reject(i, refusal->reason, [&] { return refusal->message; });
-    } else if (perhaps_expired && has_expired(snapshot->tags[i])) {
-      reject(i, RejectionReason::kExpired, [&] { return ExpiredMessage(snapshot->tags[i], snapshot->time); });
+    } else if (const Timestamp max = far ? limits.MaxOf(snapshot->tags[i], now) : kTimestampMax;
+               snapshot->time > max) {
+      reject(i, RejectionReason::kTimeOutOfRange, [&] { return TimeMessage(snapshot->time, max); });
+    } else if (too_old.Is(snapshot->tags[i], partition)) {
+      reject(i, RejectionReason::kExpired,
+             [&] { return TooOldMessage(too_old, snapshot->tags[i], snapshot->time); });
     } else if (const auto reason =
                    RefuseValue(snapshot->type, snapshot->values[i], snapshot->strings, quality_at(i))) {
       reject(i, *reason, [&] {
@@ -226,8 +245,8 @@ absl::Status CheckFrameSize(const Frame& frame) {
                                                  kFrameSamplesMax, " and ", kFrameTextBytesMax));
 }
 
-void ValidateFrame(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max, Frame* frame,
-                   WriteResult* result) {
+void ValidateFrame(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits, Timestamp now,
+                   Frame* frame, WriteResult* result) {
   Rejections rejections(frame->sequence, result);
   std::vector<TagId> ids;
   ids.reserve(frame->columns.size());
@@ -241,14 +260,14 @@ void ValidateFrame(const TagRegistry& tags, const ExpiredTable& expired, Timesta
       rejections.Add(column.index, false, 0, column.samples.size(), column.tag, column.samples.times.front(),
                      refusal->reason, [&] { return refusal->message; });
       column.samples.Clear();
-    } else if (const Expired* const of_tag = expired.Of(column.tag); !IsClean(column, of_tag, time_max)) {
-      FilterColumn(of_tag, time_max, &column, &rejections);
+    } else if (!IsClean(column, too_old, limits, now)) {
+      FilterColumn(too_old, limits.MaxOf(column.tag, now), &column, &rejections);
     }
     result->stored += column.samples.size();
   }
   std::erase_if(frame->columns, [](const FrameColumn& column) { return column.samples.empty(); });
   for (FrameSnapshot& snapshot : frame->snapshots) {
-    FilterSnapshot(tags, expired, time_max, &snapshot, &rejections);
+    FilterSnapshot(tags, too_old, limits, now, &snapshot, &rejections);
     result->stored += snapshot.tags.size();
   }
   std::erase_if(frame->snapshots, [](const FrameSnapshot& snapshot) { return snapshot.tags.empty(); });

@@ -8,6 +8,7 @@
 #include "storage/model/frame.h"
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
+#include "storage/write/time_limits.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
@@ -17,10 +18,10 @@ absl::Status CheckFrameSize(const Frame& frame);
 
 // Takes out of the frame what cannot be stored, and says so in *result (stored, rejected, rejections).
 // Afterwards every column is of an existing tag, of its type, with strictly ascending times from
-// kTimestampMin to time_max that have not expired, known qualities and canonical values, and every snapshot
+// kTimestampMin to what the limits say of it `now`, that are not too old, known qualities and canonical values, and every snapshot
 // likewise with strictly ascending tags.
-void ValidateFrame(const TagRegistry& tags, const ExpiredTable& expired, Timestamp time_max, Frame* frame,
-                   WriteResult* result);
+void ValidateFrame(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits, Timestamp now,
+                   Frame* frame, WriteResult* result);
 
 }  // namespace historian
 

@@ -10,7 +10,9 @@
 #include "storage/platform/monotonic.h"
 #include "storage/tail/shard_work.h"
 #include "storage/versions/version_mark.h"
+#include "storage/write/frame_checksum.h"
 #include "storage/write/frame_record.h"
+#include "storage/write/producer_reset.h"
 #include "storage/write/validate.h"
 
 namespace historian {
@@ -41,13 +43,28 @@ absl::Status NotWritten(const absl::Status& status) {
   }
 }
 
+absl::Status OpenedElsewhere(absl::string_view producer) {
+  return absl::AbortedError(absl::StrCat("producer '", producer, "' was opened again elsewhere"));
+}
+
+// A number far away would be the producer's last one: all that its owner sends from then on would be taken for repeated.
+absl::Status CheckJump(const Producer& producer, uint64_t sequence) {
+  const uint64_t last = std::max(producer.durable_at_open, producer.last_sequence);
+  if (sequence <= kSequenceMax && sequence - last <= kSequenceJumpMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "producer '", producer.name, "': frame ", sequence, " is too far above frame ", last,
+      ", its last one: numbers count from 1, rise by ", kSequenceJumpMax, " at most and end at ",
+      kSequenceMax, ". To let the producer begin anew: histctl producer reset '", producer.name, "'"));
+}
+
 }  // namespace
 
 WritePath::WritePath(const Parts& parts)
     : parts_(parts),
       work_(io_.get_executor()),
       gate_(io_, parts.options.memory, parts.look_at_tails),
-      producers_(io_, [this] { return journal_->epoch(); }) {
+      producers_(
+          io_, [this] { return journal_->epoch(); }, parts.clock, parts.options.producers) {
   thread_ = std::thread([this] { io_.run(); });
 }
 
@@ -75,11 +92,18 @@ absl::Status WritePath::Open(std::optional<uint64_t> position, Recovered* recove
       }
       return absl::OkStatus();
     }
+    if (IsProducerReset(bytes)) {
+      const absl::StatusOr<std::string> name = DecodeProducerReset(bytes);
+      if (!name.ok()) return Annotate(name.status(), absl::StrCat("journal at ", at));
+      producers_.Reset(*name);
+      return absl::OkStatus();
+    }
     has_arrived_ = true;
     absl::StatusOr<FrameRecord> head = DecodeFrameRecordHead(bytes);
     if (!head.ok()) return Annotate(head.status(), absl::StrCat("journal at ", at));
-    if (uint64_t first = 0; producers_.Replayed(head->producer, head->frame.sequence, &first) &&
-                            !report->damage.empty() && recovered->missing.size() < kMissingListedMax) {
+    if (uint64_t first = 0;
+        producers_.Replayed(head->producer, head->frame.sequence, head->checksum, &first) &&
+        !report->damage.empty() && recovered->missing.size() < kMissingListedMax) {
       recovered->missing.push_back({std::string(head->producer), first, head->frame.sequence - 1});
     }
     const auto record = std::make_shared<const std::string>(bytes);
@@ -123,8 +147,11 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
   }
   if (frame.sequence <= producer->durable_at_open) {
     producer->last_sequence = frame.sequence;
-    frames_repeated_.fetch_add(1, std::memory_order_relaxed);
-    end(WriteResult{.repeated = true, .spent = std::move(frame)});
+    end(Repeat(*producer, std::move(frame)));
+    return;
+  }
+  if (absl::Status status = CheckJump(*producer, frame.sequence); !status.ok()) {
+    end(std::move(status));
     return;
   }
   if (absl::Status size = CheckFrameSize(frame); !size.ok()) {
@@ -136,8 +163,9 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
     return;
   }
   auto applying = std::make_unique<Applying>();
-  ValidateFrame(parts_.tags, *parts_.retention.expired(),
-                parts_.clock.Now() + absl::ToInt64Nanoseconds(parts_.options.future_limit), &frame,
+  applying->checksum = FrameChecksum(frame);
+  const Timestamp now = parts_.clock.Now();
+  ValidateFrame(parts_.tags, parts_.retention.too_old(parts_.tags, parts_.retention_now()), parts_.time_limits, now, &frame,
                 &applying->result);
   NoteReceived(frame);
   applying->bytes = frame.MemoryBytes();
@@ -149,7 +177,7 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
   }
   producer->last_sequence = frame.sequence;
   std::vector<format::EncodeHint> hints = hints_.Of(frame);
-  std::string record = EncodeFrameRecord(producer->name, frame, &hints);
+  std::string record = EncodeFrameRecord(producer->name, frame, applying->checksum, &hints);
   if (!hints.empty()) hints_.Keep(frame, hints);
   applying->frame = std::move(frame);
   applying->producer = producer;
@@ -181,6 +209,52 @@ void WritePath::NoteReceived(const Frame& frame) {
   }
 }
 
+absl::StatusOr<WriteResult> WritePath::Repeat(const Producer& producer, Frame frame) {
+  frames_repeated_.fetch_add(1, std::memory_order_relaxed);
+  switch (producers_.CheckRepeat(producer.name, frame.sequence, FrameChecksum(frame))) {
+    case RecentFrames::Repeat::kSame:
+      break;
+    case RecentFrames::Repeat::kUnknown:
+      frames_unchecked_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case RecentFrames::Repeat::kOther:
+      frames_conflicting_.fetch_add(1, std::memory_order_relaxed);
+      return absl::AlreadyExistsError(absl::StrCat(
+          "producer '", producer.name, "': another frame ", frame.sequence,
+          " is stored already, and this one is not; the last one stored is ", producer.durable_at_open,
+          ". Do two writers share the name, or has one begun to count anew?"));
+  }
+  return WriteResult{.repeated = true, .spent = std::move(frame)};
+}
+
+// Fences off all handles, waits for what they have under way, and says in the journal that the producer begins anew. That
+// record is the new handle's one frame.
+void WritePath::ResetProducer(absl::string_view name, ResetDone done) {
+  producers_.Open(
+      name, [this, done = std::move(done)](absl::StatusOr<std::shared_ptr<Producer>> opened) mutable {
+        if (!opened.ok()) {
+          done(opened.status());
+          return;
+        }
+        const std::shared_ptr<Producer> producer = *std::move(opened);
+        if (!producers_.Begin(*producer)) {
+          done(OpenedElsewhere(producer->name));
+          return;
+        }
+        journal_->Append(
+            EncodeProducerReset(producer->name), producer->journal_epoch,
+            [this, producer, done = std::move(done)](absl::StatusOr<uint64_t> position) mutable {
+              if (position.ok()) producers_.Reset(producer->name);
+              producers_.End(producer->name, 0, /*durable=*/false);
+              if (position.ok()) {
+                done(producer->durable_at_open);
+              } else {
+                done(Annotate(position.status(), absl::StrCat("resetting producer '", producer->name, "'")));
+              }
+            });
+      });
+}
+
 void WritePath::SendOff(std::unique_ptr<Applying> applying, std::string record) {
   {
     absl::MutexLock lock(&mu_);
@@ -189,8 +263,7 @@ void WritePath::SendOff(std::unique_ptr<Applying> applying, std::string record) 
   const Producer& producer = *applying->producer;
   if (!producers_.Begin(producer)) {
     gate_.Release(applying->bytes);
-    applying->done(
-        absl::AbortedError(absl::StrCat("producer '", producer.name, "' was opened again elsewhere")));
+    applying->done(OpenedElsewhere(producer.name));
     return;
   }
   journal_->Append(std::move(record), producer.journal_epoch,
@@ -294,7 +367,7 @@ void WritePath::ApplyJournaled() {
 
 void WritePath::Apply(std::shared_ptr<Together> together) {
   for (const std::unique_ptr<Applying>& applying : together->frames) {
-    producers_.Journaled(applying->producer->name, applying->frame.sequence);
+    producers_.Journaled(applying->producer->name, applying->frame.sequence, applying->checksum);
   }
   // Every shard takes part, also one without samples here, so that frames are finished in order.
   together->shards_left.store(static_cast<int>(parts_.shards.size()), std::memory_order_relaxed);
@@ -384,6 +457,9 @@ WritePath::Stats WritePath::GetStats() const {
   stats.samples_rejected = samples_rejected_.load(std::memory_order_relaxed);
   stats.frames_stored = frames_stored_.load(std::memory_order_relaxed);
   stats.frames_repeated = frames_repeated_.load(std::memory_order_relaxed);
+  stats.frames_conflicting = frames_conflicting_.load(std::memory_order_relaxed);
+  stats.frames_unchecked = frames_unchecked_.load(std::memory_order_relaxed);
+  stats.producers = producers_.size();
   stats.in_flight_bytes = gate_.frame_bytes();
   absl::Status hangs;
   if (const absl::Duration since = journal_->CommittingFor(); since > kHangs) {

@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,13 +47,14 @@
 #include "storage/write/encode_hints.h"
 #include "storage/write/memory_gate.h"
 #include "storage/write/producers.h"
+#include "storage/write/time_limits.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
 
 struct WriteOptions {
   MemoryGate::Limits memory;
-  absl::Duration future_limit = absl::Hours(1);  // Samples farther ahead of the clock are rejected.
+  ProducerLimits producers;
 };
 
 class WritePath {
@@ -65,6 +67,8 @@ class WritePath {
     const Clock& clock;
     const TagRegistry& tags;
     const Retention& retention;
+    const TimeLimits& time_limits;
+    std::function<Timestamp()> retention_now;  // What retention takes for now.
     VersionTable& versions;
     const std::vector<std::unique_ptr<Shard>>& shards;
   };
@@ -72,7 +76,11 @@ class WritePath {
     uint64_t samples_stored = 0;
     uint64_t samples_rejected = 0;
     uint64_t frames_stored = 0;
-    uint64_t frames_repeated = 0;
+    uint64_t frames_repeated = 0;     // Those of the next two are in it.
+    uint64_t frames_conflicting = 0;  // That said something else than the stored frame of their number.
+    uint64_t frames_unchecked =
+        0;  // Of which it is not known: they are older than the checksums that are kept.
+    uint64_t producers = 0;
     uint64_t in_flight_bytes = 0;
     absl::Status ingest;        // Not OK: why writes are refused, or wait for a disk that hangs.
     uint64_t failures = 0;      // How often the journal became one that cannot be written,
@@ -107,6 +115,7 @@ class WritePath {
   // See Archive.
   void OpenProducer(absl::string_view name, OpenDone done) { producers_.Open(name, std::move(done)); }
   uint64_t DurableSequence(absl::string_view producer) { return producers_.Durable(producer); }
+  void ResetProducer(absl::string_view name, ResetDone done);
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
              WriteTaken taken = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -144,6 +153,7 @@ class WritePath {
     Frame frame;
     WriteResult result;
     std::shared_ptr<const Producer> producer;
+    uint32_t checksum = 0;
     size_t bytes = 0;
     WriteDone done;
   };
@@ -158,6 +168,8 @@ class WritePath {
   };
 
   void NoteReceived(const Frame& frame);
+  // The answer to a frame whose number is stored already.
+  absl::StatusOr<WriteResult> Repeat(const Producer& producer, Frame frame);
   // OK unless nothing is taken at present.
   absl::Status CheckOpen() const ABSL_LOCKS_EXCLUDED(mu_);
   // It has its memory: gives it to the journal.
@@ -187,6 +199,7 @@ class WritePath {
   Completions completions_;
   EncodeHints hints_;
   std::atomic<uint64_t> samples_stored_{0}, samples_rejected_{0}, frames_stored_{0}, frames_repeated_{0};
+  std::atomic<uint64_t> frames_conflicting_{0}, frames_unchecked_{0};
 
   std::atomic<Timestamp> newest_received_{INT64_MIN};
   std::atomic<bool> has_arrived_{false};  // Set and cleared in the journal's order.

@@ -29,6 +29,7 @@ void AddSalvageCommand(CLI::App* app, Context* context);
 void AddBlockCommand(CLI::App* app, Context* context);
 void AddCompletionCommand(CLI::App* app, Context* context);
 void AddVersionCommand(CLI::App* app, Context* context);
+void AddProducerCommand(CLI::App* app, Context* context);
 
 // Parses and runs a command line (argv[0] is the program). Help goes to context->out. The exit code.
 int RunHistctl(int argc, const char* const* argv, Context* context);

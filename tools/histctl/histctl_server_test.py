@@ -151,6 +151,31 @@ class HistctlTest(unittest.TestCase):
 
     # Samples.
 
+    def test_producers_are_listed_and_begin_anew(self):
+        self.run_ok('tag', 'create', 'producers/flow')
+        self.run_ok('put', 'producers/flow', '1', '--time', '2026-01-01')
+        name = [row['producer'] for row in self.rows('producer', 'list') if row['producer'].startswith('histctl-put/')][0]
+        before = int(self.rows('producer', 'show', name)[0]['sequence'])
+        self.run_ok('put', 'producers/flow', '2', '--time', '2026-01-02')
+        self.assertEqual(int(self.rows('producer', 'show', name)[0]['sequence']), before + 1)
+        self.run_ok('producer', 'show', 'nobody', code=3)
+        self.run_ok('producer', 'reset', 'nobody', code=3)
+        self.run_ok('producer', 'reset', code=2)
+        self.run_ok('producer', 'reset', name)
+        self.run_ok('producer', 'show', name, code=3)
+        self.run_ok('put', 'producers/flow', '3', '--time', '2026-01-03')
+        self.assertEqual(int(self.rows('producer', 'show', name)[0]['sequence']), 1)
+        self.assertEqual(len(self.rows('get', 'producers/flow', '--from', '2026-01-01', '--to', '2026-01-04')), 3)
+
+    def test_puts_at_once_are_all_stored(self):
+        self.run_ok('tag', 'create', 'at-once/flow')
+        puts = [subprocess.Popen(self.command('put', 'at-once/flow', str(i), '--time', '2026-01-01T00:00:%02dZ' % i),
+                                 env=ENVIRONMENT, stderr=subprocess.PIPE) for i in range(8)]
+        for put in puts:
+            _, stderr = put.communicate(timeout=DEADLINE_S)
+            self.assertEqual(put.returncode, 0, stderr)
+        self.assertEqual(len(self.rows('get', 'at-once/flow', '--from', '2026-01-01', '--to', '2026-01-02')), 8)
+
     def test_what_is_put_is_read(self):
         self.run_ok('tag', 'create', 'put/flow', '--unit', 'm3/h')
         self.run_ok('put', 'put/flow', '0.1', '--time', '2026-01-01T00:00:00Z')

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "client/admin.h"
 #include "client/wire.h"
 #include "grpcpp/client_context.h"
 #include "proto/historian/v1/ingest.grpc.pb.h"
@@ -34,12 +34,26 @@ std::string Producer() {
   return absl::StrCat("histctl-put/", absl::string_view(host).substr(0, 100));
 }
 
-absl::Status Put(const PutOptions& options, Context* context) {
+// What --time means. "now" and what counts from it go by the server's clock: this machine's may be wrong.
+absl::StatusOr<Timestamp> TimeOf(const PutOptions& options, const client::Connection& connection,
+                                 Context* context) {
   ASSIGN_OR_RETURN(const Timestamp time, context->Time("--time", options.time));
+  context->now += kNanosPerSecond;
+  ASSIGN_OR_RETURN(const Timestamp later, context->Time("--time", options.time));
+  if (time == later) return time;
+  ASSIGN_OR_RETURN(const v1::GetStatusResponse status, client::Admin(connection).Status());
+  context->now = status.now();
+  return context->Time("--time", options.time);
+}
+
+absl::Status Put(const PutOptions& options, Context* context) {
+  RETURN_IF_ERROR(
+      context->Time("--time", options.time).status());  // A slip is told before anything is asked.
   const absl::StatusOr<Quality> quality = ParseQuality(options.quality);
   if (!quality.ok()) return UsageError(absl::StrCat("--quality: ", quality.status().message()));
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const Tag tag, FindTag(connection, options.tag));
+  ASSIGN_OR_RETURN(const Timestamp time, TimeOf(options, connection, context));
 
   Samples samples;
   if (tag.type == ValueType::kString) {
@@ -57,26 +71,35 @@ absl::Status Put(const PutOptions& options, Context* context) {
   request.set_producer(Producer());
   client::ColumnToWire(tag.id, tag.type, samples.View(), request.mutable_frame()->add_columns());
   const auto stub = v1::Ingest::NewStub(connection.channel());
-  // One producer for all puts of this machine, so that they leave no trail of producers; the clock numbers
-  // them. Two at once may come in the wrong order: the later then looks like a repetition, and gets a new
-  // number.
+  const std::string doing = absl::StrCat("writing tag '", tag.name, "'");
+  // One producer for all puts of machines of this name, so that they leave no trail of producers. Each goes on with the
+  // number behind the last one. Of two at once one finds its number taken by the other's frame, and tries the next.
+  absl::Status status;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    request.mutable_frame()->set_sequence(static_cast<uint64_t>(absl::GetCurrentTimeNanos()));
+    {
+      grpc::ClientContext call;
+      connection.SetDeadline(&call);
+      v1::GetProducerRequest ask;
+      ask.set_producer(request.producer());
+      v1::GetProducerResponse producer;
+      RETURN_IF_ERROR(client::FromGrpc(stub->GetProducer(&call, ask, &producer), doing));
+      request.mutable_frame()->set_sequence(producer.acknowledged() + 1);
+    }
     grpc::ClientContext call;
     connection.SetDeadline(&call);
     v1::WriteAck ack;
-    RETURN_IF_ERROR(client::FromGrpc(stub->WriteOnce(&call, request, &ack),
-                                     absl::StrCat("writing tag '", tag.name, "'")));
+    status = client::FromGrpc(stub->WriteOnce(&call, request, &ack), doing);
+    if (absl::IsAlreadyExists(status)) continue;
+    RETURN_IF_ERROR(status);
     if (ack.samples_rejected() > 0) {
       const std::string reason = ack.rejections_size() > 0 ? ack.rejections(0).message() : "no reason given";
       return absl::FailedPreconditionError(
           absl::StrCat("tag '", tag.name, "': the sample was refused: ", reason));
     }
-    if (ack.frames_repeated() == 0) return absl::OkStatus();
+    // Repeated: somebody said exactly this at the same moment.
+    return absl::OkStatus();
   }
-  return absl::AbortedError(absl::StrCat("tag '", tag.name, "': other writes of producer ",
-                                         request.producer(),
-                                         " were always newer: is this machine's clock slow?"));
+  return status;
 }
 
 }  // namespace
@@ -86,7 +109,8 @@ void AddPutCommand(CLI::App* app, Context* context) {
   CLI::App* const put = app->add_subcommand("put", "write one sample");
   put->add_option("TAG", options->tag, "the tag's name")->required();
   put->add_option("VALUE", options->value, "the value; a state's name or code for a digital tag")->required();
-  put->add_option("--time", options->time, "when")->capture_default_str();
+  put->add_option("--time", options->time, "when; now, and what counts from it, by the server's clock")
+      ->capture_default_str();
   put->add_option("--quality", options->quality,
                   "Good, Uncertain, Bad, BadSensorFailure, ..., or a code such as 0x80310000")
       ->capture_default_str();

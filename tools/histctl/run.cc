@@ -83,6 +83,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddBlockCommand(&app, context);
   AddCompletionCommand(&app, context);
   AddVersionCommand(&app, context);
+  AddProducerCommand(&app, context);
 
   try {
     app.parse(argc, argv);

@@ -64,6 +64,9 @@ absl::Status Status(Context* context) {
   record.Add("write_streams", Cell::Unsigned(status.write_streams()));
   record.Add("queries_running", Cell::Unsigned(status.queries_running()));
   record.Add("version_open", Cell::Unsigned(status.version_open()));
+  record.Add("tags_ahead_of_clock", Cell::Unsigned(status.tags_ahead()));
+  record.Add("farthest_ahead",
+             status.tags_ahead() == 0 ? Cell::Absent() : TimeCell(*context, status.farthest_ahead()));
   record.Add("seals", Cell::Unsigned(status.seals()));
   record.Add("last_seal", status.last_seal() == 0 ? Cell::Absent() : TimeCell(*context, status.last_seal()));
   record.Finish();
