@@ -338,15 +338,29 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     const MonotonicTime begin = MonotonicTime::Now();
     grpc::ByteBuffer frame;
     absl::StatusOr<FrameSource::Step> step = FrameSource::Step::kEnd;
-    if (absl::Status opened = Open(); !opened.ok()) {
-      step = std::move(opened);
-    } else if (where == Run::kHere && !source_->IsQuick()) {
+    bool elsewhere = false;
+    if (where == Run::kHere) {
+      // gRPC has few threads: they wait for no disk.
+      const kv::InMemoryOnly here;
+      step = Open();
+      if (step.ok() && !source_->IsQuick()) {
+        elsewhere = true;
+      } else if (step.ok()) {
+        step = source_->Next(&frame);
+      }
+      if (kv::IsNotInMemory(step.status())) {
+        source_.reset();
+        elsewhere = true;
+      }
+    } else if (step = Open(); step.ok()) {
+      step = source_->Next(&frame);
+    }
+    if (elsewhere) {
       work_here_ = MonotonicTime::Now() - begin;
       ProduceOnPool();
       return;
-    } else {
-      step = source_->Next(&frame);
     }
+    open_ = nullptr;
     std::unique_ptr<FrameSource> dropped;  // Destroyed after the lock.
     absl::MutexLock lock(&mu_);
     producing_ = false;
@@ -367,8 +381,8 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     Advance();
   }
 
-  // Opens the source, if it is not open. An error ends the call.
-  absl::Status Open() {
+  // Opens the source, if it is not open.
+  absl::StatusOr<FrameSource::Step> Open() {
     // Not the context's own flag: that must not be asked once the call is done, and another thread may end
     // it.
     const auto keep_going = [this]() -> absl::Status {
@@ -379,11 +393,10 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     RETURN_IF_ERROR(keep_going());
     if (source_ == nullptr) {
       auto opened = open_(keep_going, record_);
-      open_ = nullptr;
       if (!opened.ok()) return opened.status();
       source_ = *std::move(opened);
     }
-    return absl::OkStatus();
+    return FrameSource::Step::kFrame;
   }
 
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {

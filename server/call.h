@@ -30,6 +30,7 @@
 #include "server/status.h"
 #include "server/stream_registry.h"
 #include "storage/archive/archive.h"
+#include "storage/kv/in_memory_only.h"
 #include "storage/platform/monotonic.h"
 
 namespace historian::server {
@@ -143,7 +144,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
   MonotonicTime ended_at_ ABSL_GUARDED_BY(mu_) = MonotonicTime::InfiniteFuture();
 };
 
-// Where the work of a call runs.
+// Where the work of a call runs. Here it reads only what is in memory (storage/kv/in_memory_only.h): when it needs the disk
+// it is done anew on the pool.
 enum class Run { kHere, kOnPool };
 
 // Serves a call with one answer.
@@ -163,7 +165,7 @@ grpc::ServerUnaryReactor* ServeUnary(ServiceEnv& env, grpc::CallbackServerContex
     call->End(status, nullptr, nullptr);
     return reactor;
   }
-  const bool here = where(*request) == Run::kHere;
+  const bool is_quick = where(*request) == Run::kHere;
   auto work = [call, out, request = std::move(request), serve = std::move(serve)]() {
     const MonotonicTime begin = MonotonicTime::Now();
     const KeepGoing keep_going = [call = call.get()] { return call->KeepGoing(); };
@@ -171,13 +173,16 @@ grpc::ServerUnaryReactor* ServeUnary(ServiceEnv& env, grpc::CallbackServerContex
     absl::Status status = keep_going();
     if (status.ok()) status = serve(*request, keep_going, call->record(), &response);
     call->record().AddWork(MonotonicTime::Now() - begin);
+    if (kv::IsNotInMemory(status)) return false;
     call->End(std::move(status), &response, out);
+    return true;
   };
-  if (here) {
-    work();
-  } else {
-    env.pool.Post(std::move(work));
+  if (is_quick) {
+    // gRPC has few threads: they wait for no disk.
+    const kv::InMemoryOnly here;
+    if (work()) return reactor;
   }
+  env.pool.Post([work = std::move(work)]() mutable { work(); });
   return reactor;
 }
 

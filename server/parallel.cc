@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/work_pool.h"
+#include "storage/kv/in_memory_only.h"
 #include "storage/platform/monotonic.h"
 
 namespace historian::server {
@@ -18,6 +19,9 @@ namespace {
 class SharedWork {
  public:
   SharedWork(size_t n, absl::FunctionRef<absl::Status(size_t)> work) : n_(n), work_(work) {}
+
+  // May the caller not wait for the disk, then no helper may, for it waits for them.
+  bool in_memory_only() const { return in_memory_only_; }
 
   // Until nothing is left to begin, or for so long, plus the call then running; whether something is left.
   bool Help(absl::Duration turn) {
@@ -46,6 +50,7 @@ class SharedWork {
 
  private:
   const size_t n_;
+  const bool in_memory_only_ = kv::InMemoryOnly::here();
   const absl::FunctionRef<absl::Status(size_t)> work_;  // Not called after Wait has returned.
   absl::Mutex mu_;
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
@@ -58,7 +63,14 @@ constexpr absl::Duration kTurn = absl::Milliseconds(2);
 
 void PostHelper(WorkPool& pool, std::shared_ptr<SharedWork> shared) {
   pool.Post([&pool, shared = std::move(shared)]() mutable {
-    if (shared->Help(kTurn)) PostHelper(pool, std::move(shared));
+    bool more;
+    if (shared->in_memory_only()) {
+      const kv::InMemoryOnly here;
+      more = shared->Help(kTurn);
+    } else {
+      more = shared->Help(kTurn);
+    }
+    if (more) PostHelper(pool, std::move(shared));
   });
 }
 

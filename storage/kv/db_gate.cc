@@ -1,7 +1,9 @@
 #include "storage/kv/db_gate.h"
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "storage/kv/in_memory_only.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::kv {
@@ -21,7 +23,12 @@ OpenDb::~OpenDb() {
 }
 
 absl::StatusOr<DbGate::Use> DbGate::Enter() {
-  absl::MutexLock lock(&mutex_);
+  if (!InMemoryOnly::here()) {
+    mutex_.Lock();
+  } else if (!mutex_.TryLock()) {
+    return NotInMemory();  // It may be held while RocksDB is opened.
+  }
+  const absl::Cleanup unlock = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.Unlock(); };
   if (open_ == nullptr) return closed_because_;
   ++users_;
   return Use(this, open_);

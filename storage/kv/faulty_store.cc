@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "storage/kv/in_memory_only.h"
 #include "storage/model/check.h"
 #include "storage/model/status_macros.h"
 
@@ -361,8 +362,9 @@ class FaultyLog : public Log, public Part {
   LogState kept_;
 };
 
-class CrashedCursor : public Cursor {
+class FailedCursor : public Cursor {
  public:
+  explicit FailedCursor(absl::Status status) : status_(std::move(status)) {}
   void SeekToFirst() override {}
   void Seek(absl::string_view) override {}
   void SeekForPrev(absl::string_view) override {}
@@ -371,7 +373,10 @@ class CrashedCursor : public Cursor {
   bool Valid() const override { return false; }
   absl::string_view key() const override { return {}; }
   absl::string_view value() const override { return {}; }
-  absl::Status status() const override { return Crashed(); }
+  absl::Status status() const override { return status_; }
+
+ private:
+  const absl::Status status_;
 };
 
 class FaultyStore : public Store {
@@ -385,6 +390,7 @@ class FaultyStore : public Store {
 
   absl::StatusOr<std::optional<std::string>> Get(Space space, absl::string_view key) override {
     absl::MutexLock lock(&session_->mutex);
+    if (session_->state->hung && InMemoryOnly::here()) return NotInMemory();
     session_->AwaitDisk();
     if (session_->store == nullptr) return Crashed();
     return session_->store->Get(space, key);
@@ -392,7 +398,8 @@ class FaultyStore : public Store {
   using Store::NewCursor;
   std::unique_ptr<Cursor> NewCursor(Space space, absl::string_view end) override {
     absl::MutexLock lock(&session_->mutex);
-    if (session_->store == nullptr) return std::make_unique<CrashedCursor>();
+    if (session_->store == nullptr) return std::make_unique<FailedCursor>(Crashed());
+    if (session_->state->hung && InMemoryOnly::here()) return std::make_unique<FailedCursor>(NotInMemory());
     return std::make_unique<FaultyCursor>(session_, session_->store->NewCursor(space, end));
   }
   absl::Status Write(const Batch& batch) override {

@@ -323,19 +323,36 @@ TEST(RocksDbStore, AWalkGoesOnBehindADamagedBlockAndSaysSo) {
   EXPECT_TRUE(cursor->status().ok()) << cursor->status();
 }
 
-TEST(RocksDbStore, AFlippedBitInAPayloadCostsNoMoreThanThePayload) {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "store";
-  MakeStore(path);
-  Flip(FileOf(path, Space::kPages), fs::file_size(FileOf(path, Space::kPages)) / 2);
-  auto store = OpenRocksDbStore(SmallOptions(path));
-  ASSERT_TRUE(store.ok()) << store.status();
-  int changed = 0;
-  for (int i = 0; i < 2000; ++i) {
-    const auto value = (*store)->Get(Space::kPages, KeyOf(i));
-    changed += !value.ok() || *value != std::string(100, 'v');
+TEST(RocksDbStore, AFlippedBitInAPayloadCostsThePayloadOrSmallOnesInFourKiB) {
+  for (const size_t bytes : {100, 5000, 20'000}) {
+    const TemporaryDirectory directory;
+    const std::string path = directory / "store";
+    {
+      auto store = OpenRocksDbStore(SmallOptions(path));
+      ASSERT_TRUE(store.ok()) << store.status();
+      std::vector<std::unique_ptr<RunBuilder>> runs;
+      runs.push_back(*(*store)->NewRun(Space::kPages));
+      for (int i = 0; i < 200; ++i) ASSERT_TRUE(runs[0]->Add(KeyOf(i), std::string(bytes, 'v')).ok());
+      ASSERT_TRUE((*store)->Ingest(std::move(runs)).ok());
+    }
+    for (const auto& file : fs::directory_iterator(path + "/rocksdb")) {
+      if (file.path().extension() == ".sst") Flip(file.path(), file.file_size() / 2);
+    }
+    auto store = OpenRocksDbStore(SmallOptions(path));
+    ASSERT_TRUE(store.ok()) << store.status();
+    size_t lost = 0;
+    for (int i = 0; i < 200; ++i) {
+      const auto value = (*store)->Get(Space::kPages, KeyOf(i));
+      if (value.ok()) {
+        EXPECT_EQ(*value, std::string(bytes, 'v'));
+      } else {
+        EXPECT_TRUE(absl::IsDataLoss(value.status())) << value.status();
+        ++lost;
+      }
+    }
+    EXPECT_GE(lost, 1) << bytes;
+    EXPECT_LE(lost, std::max<size_t>(1, 4096 / bytes + 1)) << bytes;
   }
-  EXPECT_LE(changed, 1);
 }
 
 TEST(RocksDbStore, WithoutOneOfItsFilesItServesTheRest) {

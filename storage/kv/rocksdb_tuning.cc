@@ -11,6 +11,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/table.h"
+#include "storage/kv/in_memory_only.h"
 #include "storage/kv/limits.h"
 #include "storage/model/check.h"
 
@@ -87,9 +88,11 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_b
       family.level_compaction_dynamic_level_bytes = true;
       break;
     case Space::kPages:
-      // One file can hold a key, so a filter would tell nothing. Blocks hold several pages: neighbours are
-      // read together, and the index stays small.
-      table.block_size = size_t{64} << 10;
+      // One file can hold a key, so a filter would tell nothing. A payload is mostly larger than this and then has a
+      // block, and so a checksum, of its own: what is damaged costs nobody else. (Without RocksDB's checksum the
+      // pages' own would tell damage still more narrowly, but RocksDB ends the process when it meets a block whose
+      // lengths make no sense.) Smaller ones share a block, so the index stays below a hundredth of the payloads.
+      table.block_size = size_t{4} << 10;
       family.ttl = 0;
       family.periodic_compaction_seconds = 0;
       break;
@@ -107,7 +110,7 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_b
 
 rocksdb::ReadOptions ReadOptionsOf(Space space, bool cursor) {
   rocksdb::ReadOptions options;
-  options.verify_checksums = space != Space::kPages;
+  if (InMemoryOnly::here()) options.read_tier = rocksdb::kBlockCacheTier;
   // Who walks payloads or records wants many of them, and once; heads are walked again and again.
   if (cursor && space != Space::kHeads) {
     options.readahead_size = kReadAheadBytes;
@@ -129,6 +132,7 @@ Space SpaceOfFamily(const std::string& name) {
 
 absl::Status StatusOf(const rocksdb::Status& status, absl::string_view doing, absl::string_view path) {
   if (status.ok()) return absl::OkStatus();
+  if (status.IsIncomplete() && InMemoryOnly::here()) return NotInMemory();
   const std::string text = status.ToString();
   const std::string message = absl::StrCat(doing, " in ", path, ": ", text);
   // RocksDB knows ENOSPC, but not where it quotes an earlier error; quotas it passes on as text.

@@ -213,8 +213,10 @@ absl::Status VerifyOffline(const VerifyCommand& options, Context* context) {
   if (!opened.ok()) return LocalError(opened.status());
   Archive& archive = **opened;
   for (const std::string& pattern : options.tags) {
-    const std::vector<TagId> tags =
-        archive.tags().ListIds(pattern, "", "", SIZE_MAX, /*include_retired=*/true);
+    const absl::StatusOr<std::vector<TagId>> listed =
+        archive.tags().ListIds({.pattern = pattern, .include_retired = true});
+    if (!listed.ok()) return UsageError(listed.status().message());
+    const std::vector<TagId>& tags = *listed;
     if (tags.empty()) return absl::NotFoundError(absl::StrCat("no tag matches '", pattern, "'"));
     verify.tags.insert(verify.tags.end(), tags.begin(), tags.end());
   }
