@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "server/test_server.h"
+#include "storage/kv/in_memory_only.h"
 
 namespace historian::server {
 namespace {
@@ -63,10 +64,13 @@ class GatedStore : public kv::Store {
   GatedStore(std::unique_ptr<kv::Store> store, Gate& gate) : store_(std::move(store)), gate_(gate) {}
 
   absl::StatusOr<std::optional<std::string>> Get(kv::Space space, absl::string_view key) override {
+    if (space == kv::Space::kPages && kv::InMemoryOnly::here()) return kv::NotInMemory();
     if (space == kv::Space::kPages) gate_.Pass();
     return store_->Get(space, key);
   }
-  std::unique_ptr<kv::Cursor> NewCursor(kv::Space space) override { return store_->NewCursor(space); }
+  std::unique_ptr<kv::Cursor> NewCursor(kv::Space space, absl::string_view end) override {
+    return store_->NewCursor(space, end);
+  }
   absl::Status Write(const kv::Batch& batch) override { return store_->Write(batch); }
   absl::StatusOr<std::unique_ptr<kv::RunBuilder>> NewRun(kv::Space space) override {
     return store_->NewRun(space);
