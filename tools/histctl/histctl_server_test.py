@@ -308,7 +308,7 @@ class HistctlTest(unittest.TestCase):
         data = os.path.join(directory, 'data')
         try:
             path = self.file('offline.csv', 'time,off/a,off/b\n' + ''.join(
-                f'{1600000000 + i}s,{i * 7919 % 10007},{i % 13}\n' for i in range(5000)))
+                f'{1600000000 + i},{i * 7919 % 10007},{i % 13}\n' for i in range(5000)))
             command = [HISTCTL, '--server', server.address]
             for arguments in (['import', path], ['seal', '--settle']):
                 subprocess.run(command + arguments, check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)

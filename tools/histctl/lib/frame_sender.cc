@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/wire.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
@@ -37,7 +38,9 @@ absl::Status Interruption() { return InterruptedError("interrupted"); }
 }  // namespace
 
 FrameSender::FrameSender(const client::Connection& connection, FrameSenderOptions options)
-    : options_(std::move(options)), stub_(v1::Ingest::NewStub(connection.channel())) {
+    : options_(std::move(options)),
+      connection_(connection),
+      stub_(v1::Ingest::NewStub(connection.channel())) {
   watcher_ = std::thread([this] { Watch(); });
 }
 
@@ -74,9 +77,12 @@ void FrameSender::TellLost(const absl::Status& status) {
 }
 
 void FrameSender::Pause(absl::Duration* pause) {
-  absl::MutexLock lock(&mutex_);
+  // gRPC's blocking client does nothing between two calls, and a call fails at once while there is no connection: so
+  // the connection is made here, or it never would be.
   const MonotonicTime until = MonotonicTime::Now() + *pause;
-  while (!Interrupted() && MonotonicTime::Now() < until) changed_.WaitFor(&mutex_, kWatchInterval);
+  while (!Interrupted() && MonotonicTime::Now() < until) {
+    if (connection_.WaitUntilConnected(kWatchInterval).ok()) absl::SleepFor(kWatchInterval);
+  }
   *pause = std::min(*pause * 2, kBackoffMax);
 }
 

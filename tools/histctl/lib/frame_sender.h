@@ -99,6 +99,7 @@ class FrameSender {
   bool Interrupted() const { return options_.interrupted != nullptr && options_.interrupted->load(); }
 
   const FrameSenderOptions options_;
+  const client::Connection connection_;
   const std::unique_ptr<v1::Ingest::Stub> stub_;
   std::unique_ptr<Stream> stream_;
   std::thread reader_;
