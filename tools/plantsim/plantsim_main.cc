@@ -194,7 +194,8 @@ absl::Status Run(const Options& options) {
       std::fprintf(stderr, "waiting for %s: %s\n", options.connection.target.c_str(),
                    std::string(ensured.status().message()).c_str());
     said = true;
-    absl::SleepFor(absl::Milliseconds(500));
+    // gRPC's blocking client connects only while somebody waits for it.
+    if (connection.WaitUntilConnected(absl::Milliseconds(500)).ok()) absl::SleepFor(absl::Milliseconds(100));
   }
   if (interrupted) return absl::OkStatus();
 
