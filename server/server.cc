@@ -46,7 +46,12 @@ namespace {
 // Queries mostly compute, a few wait for the disk or for a seal.
 int PoolThreads() { return std::max(6u, 2 * std::thread::hardware_concurrency()); }
 
-constexpr int kLookaheadBytes = 256 * 1024;
+// What a stream may send before it is read: less than the quota of gRPC's buffers even with many streams.
+int LookaheadBytes(const Config& config) {
+  constexpr uint64_t kLeast = 64 * 1024, kMost = 1024 * 1024;
+  return static_cast<int>(
+      std::clamp(config.grpc_quota_bytes() / (2 * config.limits.write_streams), kLeast, kMost));
+}
 
 // When the disk hangs each query may hold one of them.
 constexpr uint64_t kMoreThreadsMax = 256;
@@ -256,7 +261,7 @@ class Server::Impl {
     // What a stream may send before it is read. gRPC would widen it by measuring the network, until all together are above
     // the quota below: then it ends streams at random, also those of readers.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, LookaheadBytes(config_));
     grpc::ResourceQuota quota("historiand");
     quota.Resize(config_.grpc_quota_bytes());
     builder.SetResourceQuota(quota);

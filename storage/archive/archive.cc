@@ -682,6 +682,7 @@ void ArchiveImpl::Maintain() {
       if (closing_ && !explicitly) return;
     }
     CheckRoom();
+    LookAtTails();  // So that caches take something again when no frame comes that would look.
     CloseVersionWhenDue();
     if (!explicitly && (!store_->refusal().ok() || !SealIsDue())) continue;
     const bool for_memory = OpenBytesOf(shards_) > shares_.seal_tail_bytes;
