@@ -257,6 +257,13 @@ double CpuSeconds() {
 TEST(DescriptorsTest, WithoutAnyBothPortsWaitAndThenServeAgain) {
   TestServer server;
   ASSERT_TRUE(GetStatus(server.NewChannel()).ok());
+  {
+    // Its connection is to be an old one below.
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    v1::GetStatusResponse response;
+    ASSERT_TRUE(server.admin().GetStatus(&context, {}, &response).ok());
+  }
   // Sockets of the clients, as they are of this process too.
   std::vector<Connection> clients(60);
   {
