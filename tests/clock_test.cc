@@ -61,7 +61,8 @@ class ClockTest : public ::testing::Test {
     connection_ = client::Connection::Open({.target = server_->target()}).value();
   }
   void Restart() {
-    connection_.reset();  // A client that does nothing hears of the end late, and the server would wait for it.
+    connection_
+        .reset();  // A client that does nothing hears of the end late, and the server would wait for it.
     ASSERT_TRUE(server_->Terminate()) << server_->LogTail();
     Start();
   }
@@ -154,6 +155,9 @@ TEST_F(ClockTest, AClockThatIsSetBackStopsNoUpkeep) {
   grpc::ClientContext context;
   auto reader = stub->ReadRaw(&context, request);
   const MonotonicTime begin = MonotonicTime::Now();
+  while (Status().queries_running() == 0 && MonotonicTime::Now() - begin < absl::Seconds(5)) {
+    absl::SleepFor(absl::Milliseconds(5));
+  }
   while (Status().queries_running() > 0 && MonotonicTime::Now() - begin < absl::Seconds(20)) {
     absl::SleepFor(absl::Milliseconds(50));
   }
