@@ -1,7 +1,9 @@
 #include "server/watcher.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -13,29 +15,35 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(WatcherTest, LogsEachChangeOnce) {
-  const std::string file = absl::StrCat(::testing::TempDir(), "watcher.log");
-  auto log = Log::Open(file, "info", "text");
-  ASSERT_TRUE(log.ok());
-  Watcher watcher(**log);
-  ArchiveStats stats;
-  watcher.Look(stats);
-  stats.ingest = absl::ResourceExhaustedError("the disk has 5 bytes left");
-  watcher.Look(stats);
-  watcher.Look(stats);
-  stats.ingest = absl::OkStatus();
-  stats.seals = 1;
-  stats.damage = {"tag 7: page at 5"};
-  stats.expiries.push_back(
+class WatcherTest : public ::testing::Test {
+ protected:
+  std::string LogText() {
+    EXPECT_TRUE(log_->Flush(absl::Seconds(10)));
+    std::ifstream in(file_);
+    return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  }
+
+  const std::string file_ = absl::StrCat(::testing::TempDir(), "watcher.",
+                                         ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  const std::unique_ptr<Log> log_ = *Log::Open(file_, "info", "text");
+  Watcher watcher_{*log_};
+  ArchiveStats stats_;
+};
+
+TEST_F(WatcherTest, LogsEachChangeOnce) {
+  watcher_.Look(stats_);
+  stats_.ingest = absl::ResourceExhaustedError("the disk has 5 bytes left");
+  watcher_.Look(stats_);
+  watcher_.Look(stats_);
+  stats_.ingest = absl::OkStatus();
+  stats_.seals = 1;
+  stats_.damage = {"tag 7: page at 5"};
+  stats_.expiries.push_back(
       {.number = 1, .rule = "short", .tags = 3, .samples = 5, .weeks = 2, .first = 0, .end = 1});
-  watcher.Look(stats);
-  watcher.Look(stats);
-  ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
-  std::ifstream in(file);
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  int lines = 0;
-  for (const char c : text) lines += c == '\n';
-  EXPECT_EQ(lines, 5) << text;
+  watcher_.Look(stats_);
+  watcher_.Look(stats_);
+  const std::string text = LogText();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5) << text;
   EXPECT_THAT(text, HasSubstr("writes_refused reason=\"the disk has 5 bytes left\""));
   EXPECT_THAT(text, HasSubstr("writes_resumed"));
   EXPECT_THAT(text, HasSubstr("sealed seals=1"));
@@ -43,23 +51,14 @@ TEST(WatcherTest, LogsEachChangeOnce) {
   EXPECT_THAT(text, HasSubstr("damage what=\"tag 7: page at 5\""));
 }
 
-TEST(WatcherTest, LogsAFailureThatWasOverBeforeItLooked) {
-  const std::string file = absl::StrCat(::testing::TempDir(), "watcher_short.log");
-  auto log = Log::Open(file, "info", "text");
-  ASSERT_TRUE(log.ok());
-  Watcher watcher(**log);
-  ArchiveStats stats;
-  watcher.Look(stats);
-  stats.write_failures = 1;
-  stats.last_write_failure = absl::UnavailableError("the journal cannot be written");
-  watcher.Look(stats);
-  watcher.Look(stats);
-  ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
-  std::ifstream in(file);
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  int lines = 0;
-  for (const char c : text) lines += c == '\n';
-  EXPECT_EQ(lines, 2) << text;
+TEST_F(WatcherTest, LogsAFailureThatWasOverBeforeItLooked) {
+  watcher_.Look(stats_);
+  stats_.write_failures = 1;
+  stats_.last_write_failure = absl::UnavailableError("the journal cannot be written");
+  watcher_.Look(stats_);
+  watcher_.Look(stats_);
+  const std::string text = LogText();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
   EXPECT_THAT(text, HasSubstr("writes_refused reason=\"the journal cannot be written\""));
   EXPECT_THAT(text, HasSubstr("writes_resumed"));
 }

@@ -62,11 +62,15 @@ struct Session {
   Session(std::shared_ptr<Faults::State> state, std::unique_ptr<Store> store)
       : state(std::move(state)), store(std::move(store)) {}
 
-  // Lets go of the mutex until the disk answers, or is gone.
-  void AwaitDisk() {
-    const auto answers = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !state->hung || store == nullptr; };
-    mutex.Await(absl::Condition(&answers));
+  // Lets go of the mutex until this is over, or the store is gone.
+  void AwaitWhile(bool Faults::State::*held) {
+    const auto over = [this, held]()
+                          ABSL_NO_THREAD_SAFETY_ANALYSIS { return !((*state).*held) || store == nullptr; };
+    ++state->waiting;
+    mutex.Await(absl::Condition(&over));
+    --state->waiting;
   }
+  void AwaitDisk() { AwaitWhile(&Faults::State::hung); }
 
   // Where a change stands before it is made.
   enum class Fate { kGoOn, kCrashAfter };
@@ -277,12 +281,7 @@ class FaultyLog : public Log, public Part {
   absl::Status Sync() override {
     absl::MutexLock lock(&session_->mutex);
     session_->AwaitDisk();
-    const auto goes_on = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return !session_->state->syncs_held || session_->store == nullptr;
-    };
-    ++session_->state->waiting;
-    session_->mutex.Await(absl::Condition(&goes_on));
-    --session_->state->waiting;
+    session_->AwaitWhile(&Faults::State::syncs_held);
     if (kept_.log != nullptr && kept_.needs_truncate) {
       return absl::FailedPreconditionError("the log must be truncated first, for a Sync failed");
     }
@@ -406,12 +405,7 @@ class FaultyStore : public Store {
     RETURN_IF_ERROR(refusal());
     absl::MutexLock lock(&session_->mutex);
     session_->AwaitDisk();
-    const auto goes_on = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return !session_->state->writes_held || session_->store == nullptr;
-    };
-    ++session_->state->waiting;
-    session_->mutex.Await(absl::Condition(&goes_on));
-    --session_->state->waiting;
+    session_->AwaitWhile(&Faults::State::writes_held);
     ASSIGN_OR_RETURN(const Session::Fate fate, session_->BeginChange(/*needs_room=*/true));
     return session_->EndChange(fate, session_->store->Write(batch));
   }

@@ -51,14 +51,13 @@ class Faults {
   // RunBuilder::Add, Append and Checkpoint. Deleting and trimming still work.
   void SetFull(bool full);
 
-  // While held, a Sync waits: as on a disk that answers nothing. And so does a Write; reads go on.
+  // While held, a Sync waits, or a Write; reads go on.
   void HoldSyncs(bool held);
   void HoldWrites(bool held);
-  // How many of them wait.
-  int waiting() const;
-
   // While it hangs, every call that needs the disk waits: also those that only read, and Stats.
   void Hang(bool hung);
+  // How many calls wait.
+  int waiting() const;
 
   // The power fails now, or in the nth change from now. From then on every call returns Unavailable, cursors
   // are not Valid(), and the store behind is closed, so that its disk can be opened again.
