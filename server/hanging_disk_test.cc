@@ -74,45 +74,41 @@ class HangingDiskTest : public ::testing::Test {
     }
     return reader->Finish();
   }
+  template <class Stub, class Request, class Response>
+  static grpc::Status Call(Stub& stub,
+                           grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                           const Request& request, Response* response) {
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    return (stub.*method)(&context, request, response);
+  }
   grpc::Status ReadNewest() {
     v1::ReadLatestRequest request;
     request.mutable_tags()->add_ids(warm_);
     v1::ReadLatestResponse response;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    return server_.query().ReadLatest(&context, request, &response);
+    return Call(server_.query(), &v1::Query::Stub::ReadLatest, request, &response);
   }
   grpc::Status GetTags() {
     v1::GetTagsRequest request;
     request.add_keys()->set_id(warm_);
     v1::TagsResponse response;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    return server_.tags().GetTags(&context, request, &response);
+    return Call(server_.tags(), &v1::Tags::Stub::GetTags, request, &response);
   }
   grpc::Status ListTags() {
-    v1::ListTagsRequest request;
     v1::ListTagsResponse response;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    return server_.tags().ListTags(&context, request, &response);
+    return Call(server_.tags(), &v1::Tags::Stub::ListTags, v1::ListTagsRequest(), &response);
   }
   v1::GetStatusResponse Status() {
-    v1::GetStatusRequest request;
     v1::GetStatusResponse response;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    const grpc::Status status = server_.admin().GetStatus(&context, request, &response);
+    const grpc::Status status =
+        Call(server_.admin(), &v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response;
   }
   grpc::Status Connect() {
     const auto stub = v1::Admin::NewStub(server_.NewChannel());
-    v1::GetStatusRequest request;
     v1::GetStatusResponse response;
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    return stub->GetStatus(&context, request, &response);
+    return Call(*stub, &v1::Admin::Stub::GetStatus, v1::GetStatusRequest(), &response);
   }
   std::string Get(const std::string& path) {
     namespace asio = boost::asio;
