@@ -30,6 +30,14 @@ absl::Status CallMemory::Hold::Grow(uint64_t bytes, absl::string_view what) {
   return absl::OkStatus();
 }
 
+bool CallMemory::Hold::GrowIfPlenty(uint64_t bytes) {
+  absl::MutexLock lock(&memory_->mu_);
+  if (memory_->used_bytes_ + bytes > memory_->limit_bytes_ / 2) return false;
+  memory_->used_bytes_ += bytes;
+  bytes_ += bytes;
+  return true;
+}
+
 void CallMemory::Hold::Note(uint64_t bytes) {
   absl::MutexLock lock(&memory_->mu_);
   memory_->used_bytes_ += bytes;

@@ -46,6 +46,8 @@ class CallMemory {
 
     // Takes more. Errors: ResourceExhausted, calls have no more; says for what, how much, and what to do.
     absl::Status Grow(uint64_t bytes, absl::string_view what);
+    // The same, if at least half of all memory stays free. For a bound that is far too high, or for what is not needed.
+    bool GrowIfPlenty(uint64_t bytes);
     // Gives back all but so much.
     void ShrinkTo(uint64_t bytes);
     // Takes what is there already, so that others are refused sooner.

@@ -196,9 +196,14 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
     auto connection = std::make_shared<Waiting>(std::move(socket), AddressOf(peer), MonotonicTime::Now());
     connection->own = own;
     connection->wanted = options_.tls ? kTlsHeaderBytes : kPreface.size();
-    WakeAt(fd, connection->wanted);
     waiting_.push_back(connection);
-    AwaitHello(std::prev(waiting_.end()));
+    const Place place = std::prev(waiting_.end());
+    if (HasPlenty(*connection)) {
+      TryHandOn(place);
+      return;
+    }
+    WakeAt(fd, connection->wanted);
+    AwaitHello(place);
   }
 
   void AwaitHello(Place place) {
@@ -241,11 +246,18 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
     }
   }
 
-  bool HasPlace(const Waiting& connection) const {
+  bool HasPlace(const Waiting& connection, uint64_t connections, uint64_t per_peer) const {
     if (connection.own) return true;
     const auto it = handed_by_address_.find(connection.address);
-    return handed_.size() < options_.connections &&
-           (it == handed_by_address_.end() || it->second < options_.per_peer);
+    const uint64_t of_address = it == handed_by_address_.end() ? 0 : it->second;
+    return handed_.size() < connections && of_address < per_peer;
+  }
+  bool HasPlace(const Waiting& connection) const {
+    return HasPlace(connection, options_.connections, options_.per_peer);
+  }
+  // Less than half of the places are taken.
+  bool HasPlenty(const Waiting& connection) const {
+    return HasPlace(connection, options_.connections / 2, options_.per_peer / 2);
   }
 
   bool TryHandOn(Place place) {

@@ -1,12 +1,17 @@
 // File: server/grpc_door.h
 //
-// The door before gRPC: takes its connections, and hands each on once its client has begun to speak.
+// The door before gRPC: takes its connections and hands them on. When places become few, it hands on only those whose
+// client has begun to speak.
 //
-//   taken -> waiting for the client's first words -> handed to gRPC -> gone
+//   taken -> (half of the places are taken: waiting for the client's first words) -> handed to gRPC -> gone
 //
 // Why not gRPC's own listener: that of 1.51 ends for good when accept fails once (CVE-2023-4785), bounds nothing, and
 // keeps connections that say nothing for two minutes.
 //
+//   Plenty        While less than half of the places, and of those of the client's address, are taken, a connection is
+//                 handed on at once. gRPC's blocking clients connect only while a call polls, and find the server's first
+//                 words sooner that way: a program whose calls fail at once, with pauses between, would else never
+//                 connect. gRPC itself ends silent clients after kHelloTime.
 //   First words   Plain text: the 24 bytes with which HTTP/2 begins (RFC 9113, 3.4). TLS: the whole first record.
 //                 A client that has not sent them within kHelloTime, or sends something else, is closed. What follows
 //                 them has gRPC's own limit of kHelloTime (TLS handshake and HTTP/2 settings).

@@ -235,9 +235,10 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   v1::WriteOnceRequest request;
   absl::Status status = CheckLimit(in->Length(), env_.config.limits.message_bytes, "bytes in one message",
                                    "limits.message_bytes");
+  CallMemory::Hold memory(env_.call_memory);
   if (status.ok()) {
-    status = call->record().Grow(MemoryOfFrame(*in, v1::WriteOnceRequest::descriptor(), env_.call_memory),
-                                 "the message");
+    uint64_t needed = 0;
+    status = GrowForFrame(*in, v1::WriteOnceRequest::descriptor(), env_.call_memory, &memory, &needed);
   }
   if (status.ok()) status = ParseMessage(*in, &request);
   if (status.ok()) status = CheckProducerName(request.producer());
@@ -257,6 +258,8 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   Frame frame;
   FrameNotes notes;
   FrameFromWire(request.frame(), &frame, &notes);
+  memory.ShrinkTo(frame.MemoryBytes());
+  call->record().Take(std::move(memory));
   const uint64_t sequence = frame.sequence;
   auto done = [this, finish, handle = *handle, received, sequence, name = request.producer(),
                notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {

@@ -26,8 +26,6 @@ constexpr uint64_t kGrowth = 4;
 constexpr uint64_t kTextGrowth = 2;
 // The allocator's own, for each thing.
 constexpr uint64_t kOverhead = 16;
-// Of a message that has unknown fields: where they are kept.
-constexpr uint64_t kUnknownSetBytes = 48;
 constexpr uint64_t kStringBytes = sizeof(std::string) + kOverhead + kGrowth * sizeof(void*);
 // A field that the type does not have, or has otherwise, is kept too; so is all that is in a group of them.
 constexpr uint64_t kUnknownBytes = 64;
@@ -43,8 +41,25 @@ struct Shape {
     const Shape* message = nullptr;
   };
   uint64_t object_bytes = 0;
+  // The most that a byte on the wire takes in a message of this type, at whatever depth.
+  uint64_t bytes_per_byte = 0;
   absl::flat_hash_map<int, Field> fields;
 };
+
+// The most that a byte on the wire takes in such a field, whose tag has one byte at least, and its length another.
+uint64_t BytesPerByte(const Shape::Field& field) {
+  switch (field.kind) {
+    case Shape::Field::Kind::kText:
+      return kStringBytes / 2 + kTextGrowth;
+    case Shape::Field::Kind::kMessage:
+      return std::max(field.message->object_bytes / 2, field.message->bytes_per_byte);
+    case Shape::Field::Kind::kNumber:
+      break;
+  }
+  // Packed: a varint may have one byte.
+  const uint64_t on_wire = field.wire == WireFormatLite::WIRETYPE_VARINT ? 1 : field.element_bytes;
+  return field.repeated ? kGrowth * field.element_bytes / on_wire : 0;
+}
 
 class Shapes {
  public:
@@ -86,7 +101,9 @@ class Shapes {
       }
       field.wire = WireFormatLite::WireTypeForFieldType(static_cast<WireFormatLite::FieldType>(from->type()));
       shape->fields[from->number()] = field;
+      shape->bytes_per_byte = std::max(shape->bytes_per_byte, BytesPerByte(field));
     }
+    shape->bytes_per_byte = std::max(shape->bytes_per_byte, kUnknownBytes / 2 + kUnknownOfGroupByte);
     return shape;
   }
 
@@ -183,17 +200,28 @@ class Counter {
   bool failed_ = false;
 };
 
+const Shape& ShapeOf(const Descriptor* type) {
+  static Shapes& shapes = *new Shapes;
+  return shapes.Of(type);
+}
+
 }  // namespace
 
+ParsedSize MostWhenParsed(uint64_t length, const Descriptor* type) {
+  const Shape& shape = ShapeOf(type);
+  return {.bytes = shape.object_bytes + length * shape.bytes_per_byte,
+          .messages = 1 + length / 2,
+          .elements = length};
+}
+
 ParsedSize SizeWhenParsed(const grpc::ByteBuffer& bytes, const Descriptor* type, uint64_t enough) {
-  static Shapes& shapes = *new Shapes;
   // The reader counts its buffer as used up, so it works on a copy that shares the bytes.
   grpc::ByteBuffer copy = bytes;
   grpc::ProtoBufferReader reader(&copy);
   if (!reader.status().ok()) return {};
   CodedInputStream in(&reader);
   Counter counter(&in, enough);
-  counter.Count(shapes.Of(type));
+  counter.Count(ShapeOf(type));
   return counter.size();
 }
 

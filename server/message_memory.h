@@ -27,6 +27,10 @@ struct ParsedSize {
 ParsedSize SizeWhenParsed(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
                           uint64_t enough = UINT64_MAX);
 
+// The most that any message of this type takes that has `length` bytes on the wire. Told at once, and mostly many times
+// as much as SizeWhenParsed says: good enough to decide where memory is plenty.
+ParsedSize MostWhenParsed(uint64_t length, const google::protobuf::Descriptor* type);
+
 }  // namespace historian::server
 
 #endif  // HISTORIAN_SERVER_MESSAGE_MEMORY_H_

@@ -52,9 +52,12 @@ void TestServer::Open() {
   retention_ = v1::Retention::NewStub(channel);
 }
 
-void TestServer::Restart() {
+void TestServer::Restart(const std::string& listen, const std::function<void()>& between) {
+  // The server that goes may be whose address this is.
+  if (!listen.empty()) config_.grpc.listen = listen;
   EXPECT_TRUE(server_->Stop().ok());
   server_.reset();
+  if (between != nullptr) between();
   Open();
 }
 

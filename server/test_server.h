@@ -37,8 +37,9 @@ class TestServer {
   explicit TestServer(Config config = Config(), WrapStore wrap = nullptr);
   ~TestServer();
 
-  // Ends the server and starts a new one on the same disk.
-  void Restart();
+  // Ends the server and starts a new one on the same disk, on the given address instead of a free port if there is one.
+  // `between` is called while there is none.
+  void Restart(const std::string& listen = "", const std::function<void()>& between = nullptr);
   void Stop() { ASSERT_TRUE(server_->Stop().ok()); }
   Server& server() { return *server_; }
   SimulatedClock& clock() { return clock_; }

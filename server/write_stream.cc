@@ -26,11 +26,15 @@ constexpr uint64_t kSampleBytes = sizeof(Timestamp) + sizeof(ValueBits) + sizeof
 
 }  // namespace
 
-uint64_t MemoryOfFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
-                       const CallMemory& memory) {
-  const ParsedSize size = SizeWhenParsed(bytes, type, memory.limit_bytes() + 1);
+absl::Status GrowForFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
+                          const CallMemory& memory, CallMemory::Hold* hold, uint64_t* needed) {
   // A sample has one element at least, a column or snapshot is a message.
-  return size.bytes + size.elements * kSampleBytes + size.messages * sizeof(FrameColumn);
+  const auto with_frame = [](const ParsedSize& size) {
+    return size.bytes + size.elements * kSampleBytes + size.messages * sizeof(FrameColumn);
+  };
+  if (hold->GrowIfPlenty(with_frame(MostWhenParsed(bytes.Length(), type)))) return absl::OkStatus();
+  *needed = with_frame(SizeWhenParsed(bytes, type, memory.limit_bytes() + 1));
+  return hold->Grow(*needed, "the message");
 }
 
 absl::Status CheckProducerName(absl::string_view name) {
@@ -112,13 +116,13 @@ void WriteStream::Admit() {
   absl::Status status = CheckLimit(incoming_bytes_, env_.config.limits.message_bytes, "bytes in one message",
                                    "limits.message_bytes");
   if (status.ok()) {
-    const uint64_t bytes = MemoryOfFrame(incoming_, v1::WriteRequest::descriptor(), env_.call_memory);
-    if (memory_.Grow(bytes, "the message").ok()) {
+    uint64_t needed = 0;
+    if (GrowForFrame(incoming_, v1::WriteRequest::descriptor(), env_.call_memory, &memory_, &needed).ok()) {
       Take();
       return;
     }
     status =
-        env_.call_memory.Wait(&memory_, bytes, "the message", [self = shared_from_this()] { self->Take(); });
+        env_.call_memory.Wait(&memory_, needed, "the message", [self = shared_from_this()] { self->Take(); });
     if (status.ok()) return;
   }
   incoming_.Clear();
@@ -361,8 +365,7 @@ void WriteStream::KeepSpent(Frame frame) {
   if (spent_.size() >= kSpentMax || bytes > kSpentBytesMax) return;
   CallMemory::Hold memory(env_.call_memory);
   // Only while there is plenty.
-  if (env_.call_memory.used_bytes() > env_.call_memory.limit_bytes() / 2 || !memory.Grow(bytes, "").ok())
-    return;
+  if (!memory.GrowIfPlenty(bytes)) return;
   spent_.push_back({std::move(frame), std::move(memory)});
 }
 

@@ -59,9 +59,11 @@ class WriteStreamOwner {
   virtual void NoteRejections(const std::string& producer, uint64_t sequence, const WriteResult& result) = 0;
 };
 
-// What a message of this type, which holds one frame, takes at most while it is parsed and becomes a frame.
-uint64_t MemoryOfFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
-                       const CallMemory& memory);
+// Takes the memory of a message of this type, which holds one frame, while it is parsed and becomes a frame. Where memory is
+// plenty nobody looks into the message.
+// Errors: ResourceExhausted; *needed is what it takes.
+absl::Status GrowForFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
+                          const CallMemory& memory, CallMemory::Hold* hold, uint64_t* needed);
 
 // Errors: InvalidArgument, the name is not 1 to 128 bytes. (The parser has checked that it is UTF-8.)
 absl::Status CheckProducerName(absl::string_view name);
