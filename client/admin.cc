@@ -11,7 +11,7 @@ namespace historian::client {
 
 absl::StatusOr<v1::GetStatusResponse> Admin::Status() const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::GetStatusResponse response;
   RETURN_IF_ERROR(FromGrpc(v1::Admin::NewStub(connection_.channel())->GetStatus(&context, {}, &response),
                            "asking for the status"));
@@ -20,7 +20,7 @@ absl::StatusOr<v1::GetStatusResponse> Admin::Status() const {
 
 absl::StatusOr<v1::GetStorageResponse> Admin::Storage(const TagSelection& tags) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::GetStorageRequest request;
   ToWire(tags, request.mutable_tags());
   v1::GetStorageResponse response;
@@ -32,7 +32,7 @@ absl::StatusOr<v1::GetStorageResponse> Admin::Storage(const TagSelection& tags) 
 
 absl::StatusOr<v1::SealResponse> Admin::Seal(bool settle, absl::Duration deadline) const {
   grpc::ClientContext context;
-  context.set_deadline(DeadlineIn(deadline));
+  connection_.Prepare(&context, deadline);
   v1::SealRequest request;
   request.set_settle(settle);
   v1::SealResponse response;
@@ -44,7 +44,7 @@ absl::StatusOr<v1::SealResponse> Admin::Seal(bool settle, absl::Duration deadlin
 absl::StatusOr<std::vector<v1::BlockInfo>> Admin::ListBlocks(const TagKey& tag, Timestamp start,
                                                              Timestamp end) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ListBlocksRequest request;
   if (const TagId* id = std::get_if<TagId>(&tag)) {
     request.set_tag_id(*id);
@@ -63,7 +63,7 @@ absl::StatusOr<std::vector<v1::BlockInfo>> Admin::ListBlocks(const TagKey& tag, 
 
 absl::StatusOr<v1::ReadBlockResponse> Admin::ReadBlock(const v1::BlockKey& key) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ReadBlockRequest request;
   *request.mutable_key() = key;
   v1::ReadBlockResponse response;
@@ -75,7 +75,7 @@ absl::StatusOr<v1::ReadBlockResponse> Admin::ReadBlock(const v1::BlockKey& key) 
 
 absl::StatusOr<v1::ListVersionsResponse> Admin::ListVersions(const v1::ListVersionsRequest& request) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ListVersionsResponse response;
   RETURN_IF_ERROR(
       FromGrpc(v1::Admin::NewStub(connection_.channel())->ListVersions(&context, request, &response),
@@ -85,7 +85,7 @@ absl::StatusOr<v1::ListVersionsResponse> Admin::ListVersions(const v1::ListVersi
 
 absl::StatusOr<v1::Version> Admin::MarkVersion(const std::string& comment, const std::string& author) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::MarkVersionRequest request;
   request.set_comment(comment);
   request.set_author(author);
@@ -99,7 +99,7 @@ absl::StatusOr<v1::Version> Admin::MarkVersion(const std::string& comment, const
 absl::StatusOr<v1::ListProducersResponse> Admin::ListProducers(
     const v1::ListProducersRequest& request) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ListProducersResponse response;
   RETURN_IF_ERROR(
       FromGrpc(v1::Admin::NewStub(connection_.channel())->ListProducers(&context, request, &response),
@@ -109,7 +109,7 @@ absl::StatusOr<v1::ListProducersResponse> Admin::ListProducers(
 
 absl::StatusOr<uint64_t> Admin::ResetProducer(const std::string& name, const std::string& author) const {
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ResetProducerRequest request;
   request.set_name(name);
   request.set_author(author);
@@ -123,6 +123,7 @@ absl::StatusOr<uint64_t> Admin::ResetProducer(const std::string& name, const std
 absl::StatusOr<v1::VerifyResponse> Admin::Verify(
     const v1::VerifyRequest& request, const std::function<bool(const v1::VerifyResponse&)>& on_answer) const {
   grpc::ClientContext context;
+  connection_.Prepare(&context, absl::InfiniteDuration());
   const auto stub = v1::Admin::NewStub(connection_.channel());
   const auto stream = stub->Verify(&context, request);
   v1::VerifyResponse answer;

@@ -1,10 +1,13 @@
 #include "client/connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -31,6 +34,18 @@ absl::StatusOr<std::string> ReadPem(const std::string& path) {
         absl::StrCat("TLS file ", path, failed ? " cannot be read" : " is empty"));
   }
   return text;
+}
+
+bool IsHeaderValue(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c < 127; });
+}
+
+// Whether a target surely stays on this machine.
+bool IsThisMachine(absl::string_view target) {
+  for (const absl::string_view scheme : {"dns:///", "ipv4:", "ipv6:"}) absl::ConsumePrefix(&target, scheme);
+  return absl::StartsWith(target, "unix:") || absl::StartsWith(target, "127.") ||
+         absl::StartsWith(target, "localhost:") || absl::StartsWith(target, "[::1]:") ||
+         target == "localhost";
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const ConnectionOptions& options) {
@@ -60,6 +75,16 @@ absl::StatusOr<Connection> Connection::Open(ConnectionOptions options) {
   if (options.message_bytes_max <= 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("message_bytes_max is ", options.message_bytes_max, "; it must be above zero"));
+  }
+  if (!options.token.empty()) {
+    if (!IsHeaderValue(options.token)) {
+      return absl::InvalidArgumentError("the token has characters that no token has");
+    }
+    if (!options.tls && !IsThisMachine(options.target)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the token would go to ", options.target,
+                       " in plain text, where it can be read on the way: use TLS"));
+    }
   }
   ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> credentials, Credentials(options));
   grpc::ChannelArguments arguments;
@@ -91,8 +116,11 @@ absl::Status Connection::WaitUntilConnected(absl::Duration timeout) const {
       absl::StrCat("no connection to ", options_->target, " within ", absl::FormatDuration(timeout)));
 }
 
-void Connection::SetDeadline(grpc::ClientContext* context) const {
-  context->set_deadline(DeadlineIn(options_->deadline));
+void Connection::Prepare(grpc::ClientContext* context, absl::Duration deadline) const {
+  context->set_deadline(DeadlineIn(deadline));
+  if (!options_->token.empty()) {
+    context->AddMetadata("authorization", absl::StrCat("Bearer ", options_->token));
+  }
 }
 
 }  // namespace historian::client

@@ -31,8 +31,9 @@ struct TlsFiles {
 gpr_timespec DeadlineIn(absl::Duration time);
 
 struct ConnectionOptions {
-  std::string target = "127.0.0.1:7720";        // HOST:PORT, or any other gRPC target.
-  std::optional<TlsFiles> tls;                  // Unset: plain text.
+  std::string target = "127.0.0.1:7720";  // HOST:PORT, or any other gRPC target.
+  std::optional<TlsFiles> tls;            // Unset: plain text.
+  std::string token;  // Shown with every call (proto/historian/v1/access.proto). Empty: none is.
   absl::Duration deadline = absl::Seconds(30);  // Of every call with one answer. Calls are not retried.
   std::string client_name = "historian-cpp";    // What the server's log calls us.
   int message_bytes_max = 16 * 1024 * 1024;     // A larger reply is ResourceExhausted.
@@ -41,7 +42,8 @@ struct ConnectionOptions {
 class Connection {
  public:
   // Does not wait for the server: if it is not there, calls fail with Unavailable.
-  // Errors: InvalidArgument, an option is out of range. NotFound and the like: a TLS file cannot be read.
+  // Errors: InvalidArgument, an option is out of range, or a token would go to another machine in plain text, where it can be
+  // read. NotFound and the like: a TLS file cannot be read.
   static absl::StatusOr<Connection> Open(ConnectionOptions options);
 
   // Waits until the server answers at all. Errors: Unavailable, it did not within that time.
@@ -51,8 +53,10 @@ class Connection {
 
   // For calls that this package does not wrap, and for the other headers of this package.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-  // Sets the context's deadline to options().deadline from now.
-  void SetDeadline(grpc::ClientContext* context) const;
+  // To be called for every call: shows the token. The deadline is options().deadline from now, or as given;
+  // InfiniteDuration for none.
+  void Prepare(grpc::ClientContext* context) const { Prepare(context, options_->deadline); }
+  void Prepare(grpc::ClientContext* context, absl::Duration deadline) const;
 
  private:
   Connection(std::shared_ptr<const ConnectionOptions> options, std::shared_ptr<grpc::Channel> channel)

@@ -143,7 +143,7 @@ RawSamples Reader::Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOpt
   request.set_limit(options.limit);
   request.set_continuation(std::move(options.continuation));
   SetAsOf(as_of_, &request);
-  stream->context.set_deadline(DeadlineIn(options.deadline));
+  connection_.Prepare(&stream->context, options.deadline);
   stream->stub = v1::Query::NewStub(connection_.channel());
   stream->reader = stream->stub->ReadRaw(&stream->context, request);
   return RawSamples(std::move(stream));
@@ -155,7 +155,7 @@ absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags) const {
   ToWire(tags, request.mutable_tags());
   SetAsOf(as_of_, &request);
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ReadLatestResponse response;
   RETURN_IF_ERROR(
       FromGrpc(v1::Query::NewStub(connection_.channel())->ReadLatest(&context, request, &response), asked));
@@ -177,7 +177,7 @@ absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tag
   request.set_uncertain_as_bad(uncertain_as_bad);
   SetAsOf(as_of_, &request);
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   v1::ReadAtTimesResponse response;
   RETURN_IF_ERROR(
       FromGrpc(v1::Query::NewStub(connection_.channel())->ReadAtTimes(&context, request, &response), asked));
@@ -211,7 +211,7 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   wire.set_interpolation(ToWire(request.interpolation));
   SetAsOf(as_of_, &wire);
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   const auto stub = v1::Query::NewStub(connection_.channel());
   const auto stream = stub->ReadProcessed(&context, wire);
   return CollectSeries<ProcessedSeries, v1::ProcessedFrame>(*stream, &context, asked);
@@ -226,7 +226,7 @@ absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, T
   request.set_columns(columns);
   SetAsOf(as_of_, &request);
   grpc::ClientContext context;
-  connection_.SetDeadline(&context);
+  connection_.Prepare(&context);
   const auto stub = v1::Query::NewStub(connection_.channel());
   const auto stream = stub->Plot(&context, request);
   return CollectSeries<PlotSeries, v1::PlotFrame>(*stream, &context,

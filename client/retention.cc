@@ -19,9 +19,9 @@ absl::StatusOr<Response> Call(const Connection& connection,
                               std::optional<absl::Duration> deadline = std::nullopt) {
   grpc::ClientContext context;
   if (deadline.has_value()) {
-    context.set_deadline(DeadlineIn(*deadline));
+    connection.Prepare(&context, *deadline);
   } else {
-    connection.SetDeadline(&context);
+    connection.Prepare(&context);
   }
   Response response;
   const auto stub = v1::Retention::NewStub(connection.channel());

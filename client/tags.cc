@@ -32,7 +32,7 @@ absl::StatusOr<std::vector<TagOutcome>> InBulk(const Connection& connection, abs
     }
     const std::string doing = absl::StrCat(asked, " ", count, count == 1 ? " tag" : " tags");
     grpc::ClientContext context;
-    connection.SetDeadline(&context);
+    connection.Prepare(&context);
     v1::TagsResponse response;
     RETURN_IF_ERROR(FromGrpc(call(&context, request, &response), doing));
     if (response.results_size() != count) {
@@ -164,7 +164,7 @@ bool TagList::FetchPage() {
     request.set_page_size(options_.page_size);
     request.set_page_token(token_);
     grpc::ClientContext context;
-    connection_.SetDeadline(&context);
+    connection_.Prepare(&context);
     v1::ListTagsResponse response;
     status_ = FromGrpc(stub->ListTags(&context, request, &response), "listing tags");
     for (const v1::Tag& wire : response.tags()) {

@@ -486,8 +486,7 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
       case v1::ProcessedColumn::KIND_NOT_SET:
         return Malformed(absl::StrCat("tag ", wire.tag_id(), " has an aggregate without values"));
     }
-    RETURN_IF_ERROR(
-        QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
+    RETURN_IF_ERROR(QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
     series.columns.push_back(std::move(column));
   }
   return series;

@@ -289,6 +289,7 @@ class Writer::Core {
 
     void Open(grpc::ByteBuffer opening) {
       out_ = std::move(opening);
+      core_->connection_.Prepare(&context_, absl::InfiniteDuration());
       core_->stub_.PrepareBidiStreamingCall(&context_, kWriteMethod, grpc::StubOptions(), this);
       AddHold();  // For the writes that Pump starts from elsewhere; dropped with the last read.
       StartWrite(&out_);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/access_service.h"
 #include "server/call.h"
 #include "server/selection.h"
 #include "server/verify_source.h"
@@ -39,6 +40,12 @@ uint64_t BytesOnDisk(const ArchiveStats& stats) {
   return bytes;
 }
 
+v1::GetStatusResponse::Access AccessOf(const ServiceEnv& env) {
+  const bool everyone = env.authority.is_open();
+  if (!InsecureBecause(env.config, everyone).empty()) return v1::GetStatusResponse::ACCESS_INSECURE;
+  return everyone ? v1::GetStatusResponse::ACCESS_OPEN : v1::GetStatusResponse::ACCESS_CLOSED;
+}
+
 class BlockSource final : public FrameSource {
  public:
   explicit BlockSource(std::vector<BlockInfo> blocks) : blocks_(std::move(blocks)) {}
@@ -62,7 +69,9 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
                                                   const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
   return ServeUnary<v1::GetStatusRequest, v1::GetStatusResponse>(
       env_, context, Method::kGetStatus, /*is_query=*/false, in, out, Here<v1::GetStatusRequest>,
-      [this](const v1::GetStatusRequest&, const KeepGoing&, CallRecord&, v1::GetStatusResponse* to) {
+      [this](const v1::GetStatusRequest&, const KeepGoing&, CallRecord& record, v1::GetStatusResponse* to) {
+        // Who may not administer learns how the server is, not where it is and what is in it.
+        const bool all = record.caller().HasOnAll(Right::kAdminister);
         const ArchiveStats stats = env_.archive.Stats();
         if (stopping_.load()) {
           to->set_state(v1::GetStatusResponse::STATE_STOPPING);
@@ -72,13 +81,16 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         } else {
           to->set_state(v1::GetStatusResponse::STATE_SERVING);
         }
-        if (to->message().empty()) to->set_message(std::string(stats.retention.message()));
-        if (to->message().empty() && !stats.damage.empty()) {
+        if (all && to->message().empty()) to->set_message(std::string(stats.retention.message()));
+        if (all && to->message().empty() && !stats.damage.empty()) {
           to->set_message(absl::StrCat("damage found: ", stats.damage.back()));
         }
         to->set_version(kVersion);
         to->set_started(started_);
         to->set_now(env_.clock.Now());
+        to->set_version_open(env_.archive.versions().open());
+        to->set_access(AccessOf(env_));
+        if (!all) return absl::OkStatus();
         to->set_data_directory(env_.config.data_dir);
         to->set_tags(env_.archive.tags().size());
         to->set_samples_stored(stats.samples_stored);
@@ -97,7 +109,6 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
                                 env_.metrics.short_queries_running.load());
         to->set_seals(stats.seals);
         to->set_last_seal(stats.last_seal);
-        to->set_version_open(env_.archive.versions().open());
         to->set_believed_time(stats.believed_time);
         to->set_clock_steps(env_.clock_watch.steps());
         if (const auto step = env_.clock_watch.last(); step.has_value()) {
@@ -118,8 +129,9 @@ grpc::ServerUnaryReactor* AdminService::GetStorage(grpc::CallbackServerContext* 
       env_, context, Method::kGetStorage, /*is_query=*/true, in, out, OnPool<v1::GetStorageRequest>,
       [this](const v1::GetStorageRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::GetStorageResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(env_.archive.tags(), request.tags(),
-                                                                 env_.config.limits.query_tags, keep_going));
+        ASSIGN_OR_RETURN(const SelectedTags selected,
+                         SelectTags(record.tags(), Right::kAdminister, request.tags(),
+                                    env_.config.limits.query_tags, keep_going));
         record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
         const ArchiveStats stats = env_.archive.Stats();
         to->set_samples_sealed(stats.samples_sealed);
@@ -160,7 +172,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::ListBlocks(grpc::Callb
       env_, context, Method::kListBlocks, /*is_query=*/true, bytes, OnPool<v1::ListBlocksRequest>,
       [this](const v1::ListBlocksRequest& request, const KeepGoing& keep_going,
              CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
-        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env_.archive.tags(), request));
+        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag,
+                         FindTagOf(record.tags(), Right::kAdminister, request));
         record.Describe([tag] { return absl::StrCat("tag ", tag->id, " '", tag->name, "'"); });
         if (request.start() > request.end()) {
           return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request.start()),
@@ -178,9 +191,12 @@ grpc::ServerUnaryReactor* AdminService::ReadBlock(grpc::CallbackServerContext* c
                                                   const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
   return ServeUnary<v1::ReadBlockRequest, v1::ReadBlockResponse>(
       env_, context, Method::kReadBlock, /*is_query=*/true, in, out, OnPool<v1::ReadBlockRequest>,
-      [this](const v1::ReadBlockRequest& request, const KeepGoing&, CallRecord&,
+      [this](const v1::ReadBlockRequest& request, const KeepGoing&, CallRecord& record,
              v1::ReadBlockResponse* to) -> absl::Status {
         if (!request.has_key()) return absl::InvalidArgumentError("the request names no block");
+        if (!record.caller().HasOnAll(Right::kAdminister)) {
+          RETURN_IF_ERROR(FindTag<TagId>(record.tags(), Right::kAdminister, request.key().tag_id()).status());
+        }
         ASSIGN_OR_RETURN(BlockBytes block, env_.archive.ReadBlock(BlockIdFromWire(request.key())));
         to->set_head(std::move(block.head));
         to->set_payload(std::move(block.payload));
@@ -194,13 +210,16 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::Verify(grpc::CallbackS
   return ServeStream<v1::VerifyRequest>(
       env_, context, Method::kVerify, /*is_query=*/false, bytes, OnPool<v1::VerifyRequest>,
       [this, peer = context->peer()](const v1::VerifyRequest& request, const KeepGoing& keep_going,
-                                     CallRecord&) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
+                                     CallRecord& record) -> absl::StatusOr<std::unique_ptr<FrameSource>> {
         VerifyOptions options{.bytes_per_second = request.bytes_per_second()};
         if (request.has_tags()) {
-          ASSIGN_OR_RETURN(SelectedTags selected, SelectTags(env_.archive.tags(), request.tags(),
-                                                             env_.config.limits.query_tags, keep_going));
+          ASSIGN_OR_RETURN(SelectedTags selected,
+                           SelectTags(record.tags(), Right::kAdminister, request.tags(),
+                                      env_.config.limits.query_tags, keep_going));
           options.tags = std::move(selected.ids);
           if (options.tags.empty()) return absl::NotFoundError("no tag matches");
+        } else {
+          RETURN_IF_ERROR(record.caller().CheckOnAll(Right::kAdminister, "verifying everything"));
         }
         if (request.start() != 0 || request.end() != 0) {
           options.start = std::clamp(request.start(), kTimestampMin, kTimestampMax + 1);
@@ -247,10 +266,10 @@ grpc::ServerUnaryReactor* AdminService::MarkVersion(grpc::CallbackServerContext*
                                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
   return ServeUnary<v1::MarkVersionRequest, v1::MarkVersionResponse>(
       env_, context, Method::kMarkVersion, /*is_query=*/false, in, out, OnPool<v1::MarkVersionRequest>,
-      [this](const v1::MarkVersionRequest& request, const KeepGoing&, CallRecord&,
+      [this](const v1::MarkVersionRequest& request, const KeepGoing&, CallRecord& record,
              v1::MarkVersionResponse* to) -> absl::Status {
         ASSIGN_OR_RETURN(const ClosedVersion closed,
-                         env_.archive.MarkVersion(request.author(), request.comment()));
+                         env_.archive.MarkVersion(record.Author(request.author()), request.comment()));
         VersionToWire(closed, to->mutable_version());
         return absl::OkStatus();
       });
@@ -294,7 +313,7 @@ grpc::ServerUnaryReactor* AdminService::ResetProducer(grpc::CallbackServerContex
   return ServeUnary<v1::ResetProducerRequest, v1::ResetProducerResponse>(
       env_, context, Method::kResetProducer, /*is_query=*/false, in, out, OnPool<v1::ResetProducerRequest>,
       [this, peer = context->peer()](const v1::ResetProducerRequest& request, const KeepGoing& keep_going,
-                                     CallRecord&, v1::ResetProducerResponse* to) -> absl::Status {
+                                     CallRecord& record, v1::ResetProducerResponse* to) -> absl::Status {
         if (request.author().size() > kAuthorBytesMax) {
           return absl::InvalidArgumentError(absl::StrCat("the author has ", request.author().size(),
                                                          " bytes; the limit is ", kAuthorBytesMax));
@@ -303,9 +322,10 @@ grpc::ServerUnaryReactor* AdminService::ResetProducer(grpc::CallbackServerContex
           return absl::NotFoundError(absl::StrCat("no producer '", request.name(), "' has written"));
         }
         ASSIGN_OR_RETURN(const uint64_t sequence, env_.archive.ResetProducer(request.name(), keep_going));
-        env_.log.Info(
-            "producer_reset",
-            {{"producer", request.name()}, {"sequence", sequence}, {"by", request.author()}, {"peer", peer}});
+        env_.log.Info("producer_reset", {{"producer", request.name()},
+                                         {"sequence", sequence},
+                                         {"by", record.Author(request.author())},
+                                         {"peer", peer}});
         to->set_sequence(sequence);
         return absl::OkStatus();
       });

@@ -78,11 +78,12 @@ absl::Duration TimeLeft(const grpc::CallbackServerContext& context) {
 }  // namespace
 
 CallRecord::CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
-                       CallMemory::Hold memory)
+                       absl::StatusOr<std::shared_ptr<const Caller>> caller, CallMemory::Hold memory)
     : env_(env),
       method_(method),
       is_query_(is_query),
       peer_(context->peer()),
+      caller_(std::move(caller)),
       started_(MonotonicTime::Now()),
       client_deadline_(started_ + TimeLeft(*context)),
       server_deadline_(is_query ? started_ + env.config.limits.query_timeout
@@ -91,6 +92,107 @@ CallRecord::CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Me
 
 CallRecord::~CallRecord() {
   if (!ended_) End(absl::CancelledError("abandoned"));
+}
+
+namespace {
+
+// What a call needs of whoever makes it.
+struct Needs {
+  enum class On { kNothing, kSomeTags, kEveryTag } on = On::kNothing;
+  Right right = Right::kRead;
+};
+
+Needs NeedsOf(Method method) {
+  switch (method) {
+    case Method::kWhoAmI:
+    case Method::kGetStatus:
+    case Method::kListVersions:
+    case Method::kGetTags:
+    case Method::kListTags:
+      return {};
+    case Method::kReadRaw:
+    case Method::kReadLatest:
+    case Method::kReadAtTimes:
+    case Method::kReadProcessed:
+    case Method::kPlot:
+    case Method::kWhatIsKept:
+      return {Needs::On::kSomeTags, Right::kRead};
+    case Method::kWrite:
+    case Method::kWriteOnce:
+    case Method::kGetProducer:
+      return {Needs::On::kSomeTags, Right::kWrite};
+    case Method::kCreateTags:
+    case Method::kUpdateTags:
+    case Method::kRetireTags:
+      return {Needs::On::kSomeTags, Right::kConfigure};
+    case Method::kGetStorage:
+    case Method::kListBlocks:
+    case Method::kReadBlock:
+    case Method::kVerify:
+      return {Needs::On::kSomeTags, Right::kAdminister};
+    case Method::kSeal:
+    case Method::kListRules:
+    case Method::kSetRule:
+    case Method::kRemoveRule:
+    case Method::kListHolds:
+    case Method::kPlaceHold:
+    case Method::kReleaseHold:
+    case Method::kApplyRetention:
+    case Method::kMarkVersion:
+    case Method::kListProducers:
+    case Method::kResetProducer:
+    case Method::kCreateToken:
+    case Method::kListAccess:
+    case Method::kRevokeToken:
+      break;
+  }
+  return {Needs::On::kEveryTag, Right::kAdminister};
+}
+
+// The names of a certificate that gRPC has verified: those of the first kind that it has.
+std::vector<std::string> NamesOfCertificate(const grpc::AuthContext& context) {
+  if (!context.IsPeerAuthenticated()) return {};
+  for (const char* const kind : {"peer_uri", "peer_email", "peer_dns", "x509_common_name", "x509_subject"}) {
+    std::vector<std::string> names;
+    for (const grpc::string_ref& name : context.FindPropertyValues(kind)) {
+      if (!name.empty()) names.emplace_back(name.data(), name.size());
+    }
+    if (!names.empty()) return names;
+  }
+  return {};
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Caller>> Authorize(ServiceEnv& env,
+                                                        const grpc::CallbackServerContext& context,
+                                                        Method method) {
+  if (env.authority.is_open()) return env.authority.Everyone();
+  Credentials credentials;
+  const auto& metadata = context.client_metadata();
+  if (const auto header = metadata.find("authorization"); header != metadata.end()) {
+    credentials.token = TokenOfHeader({header->second.data(), header->second.size()});
+  } else {
+    credentials.certificate_names = NamesOfCertificate(*context.auth_context());
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<const Caller> caller, env.authority.Resolve(credentials));
+  const Needs needs = NeedsOf(method);
+  if (needs.on == Needs::On::kEveryTag) {
+    RETURN_IF_ERROR(caller->CheckOnAll(needs.right, MethodName(method)));
+  } else if (needs.on == Needs::On::kSomeTags && !caller->HasOnSome(needs.right)) {
+    return caller->NoRight(needs.right, "any tag");
+  }
+  return caller;
+}
+
+void NoteRefusal(ServiceEnv& env, Method method, absl::string_view peer, absl::string_view caller,
+                 const absl::Status& status) {
+  if (!absl::IsUnauthenticated(status) && !absl::IsPermissionDenied(status)) return;
+  env.metrics.CountAccessRefused(absl::IsUnauthenticated(status) ? "unauthenticated" : "permission_denied");
+  env.log.WriteLimited(
+      LogLevel::kWarning, "access_refused",
+      absl::StrCat(MethodName(method), " ", caller, " ", PeerAddress(peer)),
+      {{"method", MethodName(method)}, {"caller", caller}, {"peer", peer}, {"message", status.message()}});
 }
 
 bool IsShortQuery(Method method) {
@@ -135,6 +237,10 @@ absl::Status CallRecord::Admit() {
   return absl::OkStatus();
 }
 
+void CallRecord::NotePart(const absl::Status& status) const {
+  NoteRefusal(env_, method_, peer_, caller_.ok() ? (*caller_)->Label() : "", status);
+}
+
 absl::Status CallRecord::Grow(uint64_t bytes, absl::string_view what) {
   absl::MutexLock lock(&mu_);
   return memory_.Grow(bytes, what);
@@ -155,6 +261,10 @@ PeerCounts& CallRecord::PeersQueries() {
 }
 
 absl::Status CallRecord::CheckDeadline() const {
+  if (caller_.ok() && !env_.authority.IsCurrent(**caller_)) {
+    RETURN_IF_ERROR(env_.authority.Renew(*caller_).status());
+    return absl::AbortedError("the caller's permissions were changed while the call ran: repeat it");
+  }
   const MonotonicTime now = MonotonicTime::Now();
   if (now > client_deadline_) return absl::DeadlineExceededError("the client's deadline passed");
   if (now > server_deadline_) {
@@ -170,6 +280,7 @@ void CallRecord::End(const absl::Status& status) {
   ended_ = true;
   Leave();
   env_.metrics.CountCall(method_, status, work_);
+  NotePart(status);
   absl::MutexLock lock(&mu_);
   if (is_query_ && work_ >= env_.config.log.slow_query) {
     env_.log.WriteLimited(LogLevel::kWarning, "slow_query",
@@ -195,7 +306,8 @@ void CallRecord::End(const absl::Status& status) {
 UnaryCall::UnaryCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query)
     : env_(env),
       context_(context),
-      record_(env, context, method, is_query, CallMemory::Hold(env.call_memory)) {}
+      record_(env, context, method, is_query, Authorize(env, *context, method),
+              CallMemory::Hold(env.call_memory)) {}
 
 std::shared_ptr<UnaryCall> UnaryCall::Begin(ServiceEnv& env, grpc::CallbackServerContext* context,
                                             Method method, bool is_query) {
@@ -205,6 +317,7 @@ std::shared_ptr<UnaryCall> UnaryCall::Begin(ServiceEnv& env, grpc::CallbackServe
 }
 
 absl::Status UnaryCall::Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message* request) {
+  RETURN_IF_ERROR(record_.authorized());
   CallMemory::Hold memory(env_.call_memory);
   RETURN_IF_ERROR(ParseRequest(env_, bytes, request, &memory));
   record_.Take(std::move(memory));
@@ -257,10 +370,10 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                          public std::enable_shared_from_this<StreamCall> {
  public:
   StreamCall(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
-             CallMemory::Hold memory, OpenSource open)
+             absl::StatusOr<std::shared_ptr<const Caller>> caller, CallMemory::Hold memory, OpenSource open)
       : env_(env),
         context_(context),
-        record_(env, context, method, is_query, std::move(memory)),
+        record_(env, context, method, is_query, std::move(caller), std::move(memory)),
         open_(std::move(open)),
         ready_memory_(env.call_memory),
         sending_memory_(env.call_memory) {}
@@ -468,12 +581,11 @@ class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
 }  // namespace
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStreamOf(ServiceEnv& env,
-                                                          grpc::CallbackServerContext* context, Method method,
-                                                          bool is_query, Run where, CallMemory::Hold memory,
-                                                          OpenSource open) {
-  auto call =
-      std::make_shared<StreamCall>(env, context, method, is_query, std::move(memory), std::move(open));
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStreamOf(
+    ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query, Run where,
+    absl::StatusOr<std::shared_ptr<const Caller>> caller, CallMemory::Hold memory, OpenSource open) {
+  auto call = std::make_shared<StreamCall>(env, context, method, is_query, std::move(caller),
+                                           std::move(memory), std::move(open));
   StreamCall* const reactor = call.get();
   call->Start(where);
   return reactor;

@@ -1,7 +1,7 @@
 // File: server/call.h
 //
-// What all calls have in common: bytes to message and back, deadline and cancellation, a slot among the
-// running queries, counting and logging at the end.
+// What all calls have in common: who makes them and whether they may, bytes to message and back, deadline and
+// cancellation, a slot among the running queries, counting and logging at the end.
 //
 // Services take raw bytes, so that bytes that are not a message get the answer the contract promises
 // (INVALID_ARGUMENT; gRPC itself would say UNIMPLEMENTED), and so that work can be moved to another thread
@@ -24,6 +24,7 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "server/call_memory.h"
+#include "server/caller/caller.h"
 #include "server/metrics.h"
 #include "server/peer.h"
 #include "server/service_env.h"
@@ -46,18 +47,41 @@ grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message);
 // Errors: ResourceExhausted, `count` is above `limit`; names what is counted and the setting.
 absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, absl::string_view setting);
 
+// Who makes a call, if they may make it at all: what it asks of single tags is asked later. What a call needs is said in
+// access.proto.
+// Errors: those of Authority::Resolve. PermissionDenied: says which right is missing.
+absl::StatusOr<std::shared_ptr<const Caller>> Authorize(ServiceEnv& env,
+                                                        const grpc::CallbackServerContext& context,
+                                                        Method method);
+// Counts and logs what was refused because of who asked; nothing else. `caller` is its Label, or empty.
+void NoteRefusal(ServiceEnv& env, Method method, absl::string_view peer, absl::string_view caller,
+                 const absl::Status& status);
+
 // Whether a query is answered in one piece and usually soon, so that a client that takes its time holds up nothing.
 bool IsShortQuery(Method method);
 
 // One call from its arrival to its end.
 class CallRecord {
  public:
-  // `memory` is what the call has taken so far. It is given back with the record.
+  // `caller` is what Authorize says. `memory` is what the call has taken so far. It is given back with the record.
   CallRecord(ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query,
-             CallMemory::Hold memory);
+             absl::StatusOr<std::shared_ptr<const Caller>> caller, CallMemory::Hold memory);
   ~CallRecord();
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
+
+  // Whether the call may be made. What comes below may be called only then.
+  const absl::Status& authorized() const { return caller_.status(); }
+  const Caller& caller() const { return **caller_; }
+  const std::shared_ptr<const Caller>& shared_caller() const { return *caller_; }
+  SeenTags tags() const { return {env_.archive.tags(), caller()}; }
+  // Who is to be named as the author of what the call does: the caller; where nobody is asked who they are, whom the
+  // request names.
+  std::string Author(absl::string_view given) const {
+    return caller().is_everyone() ? std::string(given) : caller().name();
+  }
+  // A part of the call was refused, such as one tag of many: counts and logs that, if it was because of who asked.
+  void NotePart(const absl::Status& status) const;
 
   // Takes one of the places for running queries: for short ones there are places that long ones never take. Always OK
   // for calls that are not queries.
@@ -65,7 +89,8 @@ class CallRecord {
   // the client's address.
   absl::Status Admit();
 
-  // Returns OK until the client's deadline or the server's limits.query_timeout has passed.
+  // Returns OK until the client's deadline or the server's limits.query_timeout has passed, or the caller's permissions were
+  // changed.
   absl::Status CheckDeadline() const;
 
   // Takes memory for a part of the answer, or of `what`, when it is known how large it is. Any number of threads.
@@ -100,6 +125,7 @@ class CallRecord {
   const Method method_;
   const bool is_query_;
   const std::string peer_;
+  const absl::StatusOr<std::shared_ptr<const Caller>> caller_;
   const MonotonicTime started_;
   const MonotonicTime client_deadline_;
   const MonotonicTime server_deadline_;
@@ -121,7 +147,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
                                           Method method, bool is_query);
 
   CallRecord& record() { return record_; }
-  // See ParseRequest.
+  // See ParseRequest. Errors: also those of Authorize; then nothing is looked at.
   absl::Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message* request);
   // OK until the client has cancelled the call or its time is over.
   absl::Status KeepGoing() const;
@@ -209,10 +235,9 @@ using OpenSource =
 // takes nothing for limits.reader_idle gets RESOURCE_EXHAUSTED, and is cut off if it does not take that
 // either. `where` says where the source is opened. Its first frame is made there too, unless that is here and
 // the source is not quick; all others are made on the pool. `memory` is what the request takes.
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStreamOf(ServiceEnv& env,
-                                                          grpc::CallbackServerContext* context, Method method,
-                                                          bool is_query, Run where, CallMemory::Hold memory,
-                                                          OpenSource open);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStreamOf(
+    ServiceEnv& env, grpc::CallbackServerContext* context, Method method, bool is_query, Run where,
+    absl::StatusOr<std::shared_ptr<const Caller>> caller, CallMemory::Hold memory, OpenSource open);
 
 //   where(request)                        as for ServeUnary
 //   open(request, keep_going, record)     as OpenSource
@@ -222,12 +247,15 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(ServiceEnv& env, grpc::C
                                                         const grpc::ByteBuffer* in, Where where, Open open) {
   CallMemory::Hold memory(env.call_memory);
   auto request = std::make_shared<Request>();
-  if (absl::Status status = ParseRequest(env, *in, request.get(), &memory); !status.ok()) {
-    return ServeStreamOf(env, context, method, /*is_query=*/false, Run::kHere, std::move(memory),
-                         [status](KeepGoing, CallRecord&) { return status; });
+  absl::StatusOr<std::shared_ptr<const Caller>> caller = Authorize(env, *context, method);
+  absl::Status status = caller.status();
+  if (status.ok()) status = ParseRequest(env, *in, request.get(), &memory);
+  if (!status.ok()) {
+    return ServeStreamOf(env, context, method, /*is_query=*/false, Run::kHere, std::move(caller),
+                         std::move(memory), [status](KeepGoing, CallRecord&) { return status; });
   }
   const Run run = where(*request);
-  return ServeStreamOf(env, context, method, is_query, run, std::move(memory),
+  return ServeStreamOf(env, context, method, is_query, run, std::move(caller), std::move(memory),
                        [request, open = std::move(open)](const KeepGoing& keep_going, CallRecord& record) {
                          return open(*request, keep_going, record);
                        });

@@ -32,6 +32,9 @@ struct Text {
 struct HostPort {
   std::string* to;
 };
+struct Switch {
+  bool* to;
+};
 struct Choice {
   std::string* to;
   std::vector<std::string> allowed;
@@ -53,7 +56,7 @@ struct Patterns {
   std::vector<FutureLimit>* to;
   absl::Duration min, max;
 };
-using Slot = std::variant<Text, HostPort, Choice, Count, Size, Period, Patterns>;
+using Slot = std::variant<Text, HostPort, Switch, Choice, Count, Size, Period, Patterns>;
 
 struct Setting {
   std::string name;
@@ -73,11 +76,24 @@ std::vector<Setting> Bind(Config* c) {
        HostPort{&c->grpc.listen}},
       {"http.listen", "Where /healthz, /readyz and /metrics are served, in plain text, HOST:PORT.",
        HostPort{&c->http.listen}},
+      {"http.metrics_open",
+       "Whether /metrics is for everybody who reaches http.listen; else from other machines it is for "
+       "nobody, and "
+       "from this one, once tokens or principals are configured, for who shows a token.",
+       Switch{&c->http.metrics_open}},
       {"tls.cert", "PEM file of the server's certificate chain, for gRPC. Empty: no encryption.",
        Text{&c->tls.cert}},
       {"tls.key", "PEM file of its private key.", Text{&c->tls.key}},
       {"tls.client_ca", "PEM file of authorities; when set, clients must show a certificate signed by one.",
        Text{&c->tls.client_ca}},
+      {"access.file",
+       "TOML file of principals: whose certificates may do what (docs/operations.md). Reread when it "
+       "changes. "
+       "Tokens need no file: histctl token create.",
+       Text{&c->access.file}},
+      {"access.insecure",
+       "Serve other machines although the server asks nobody who they are, or has no TLS (--insecure).",
+       Switch{&c->access.insecure}},
       {"limits.message_bytes", "Largest message a client may send.",
        Size{&c->limits.message_bytes, 64 * kKiB, 32 * kMiB}},
       {"limits.connections",
@@ -172,6 +188,7 @@ std::string Expected(const Slot& slot) {
         using S = std::decay_t<decltype(s)>;
         if constexpr (std::is_same_v<S, Text>) return "text in quotes";
         if constexpr (std::is_same_v<S, HostPort>) return "HOST:PORT with a port from 0 to 65535";
+        if constexpr (std::is_same_v<S, Switch>) return "true or false";
         if constexpr (std::is_same_v<S, Choice>)
           return absl::StrCat("one of ", absl::StrJoin(s.allowed, ", "));
         if constexpr (std::is_same_v<S, Count>)
@@ -205,6 +222,9 @@ bool Assign(const Slot& slot, const std::string& text) {
           int port = 0;
           if (!SplitHostPort(text, &host, &port)) return false;
           *s.to = text;
+        } else if constexpr (std::is_same_v<S, Switch>) {
+          if (text != "true" && text != "false") return false;
+          *s.to = text == "true";
         } else if constexpr (std::is_same_v<S, Choice>) {
           if (std::find(s.allowed.begin(), s.allowed.end(), text) == s.allowed.end()) return false;
           *s.to = text;
@@ -249,6 +269,7 @@ std::string TomlValueOf(const Slot& slot) {
       [](const auto& s) -> std::string {
         using S = std::decay_t<decltype(s)>;
         if constexpr (std::is_same_v<S, Count>) return absl::StrCat(*s.to);
+        if constexpr (std::is_same_v<S, Switch>) return *s.to ? "true" : "false";
         if constexpr (std::is_same_v<S, Size>) return Quoted(FormatSize(*s.to));
         if constexpr (std::is_same_v<S, Period>) return Quoted(absl::FormatDuration(*s.to));
         if constexpr (std::is_same_v<S, Patterns>) {
@@ -407,7 +428,9 @@ class Loader {
   void SetFromToml(const Setting& setting, const toml::value& value, const std::string& where) {
     const bool is_number =
         std::holds_alternative<Count>(setting.slot) || std::holds_alternative<Size>(setting.slot);
-    if (value.is_string() && !std::holds_alternative<Count>(setting.slot)) {
+    if (value.is_boolean() && std::holds_alternative<Switch>(setting.slot)) {
+      Set(setting, value.as_boolean() ? "true" : "false", where);
+    } else if (value.is_string() && !std::holds_alternative<Count>(setting.slot)) {
       Set(setting, value.as_string().str, where);
     } else if (value.is_integer() && is_number) {
       Set(setting, absl::StrCat(value.as_integer()), where);

@@ -33,6 +33,7 @@ struct GrpcConfig {
 
 struct HttpConfig {
   std::string listen = "127.0.0.1:7721";
+  bool metrics_open = false;  // /metrics is for everybody who reaches it.
 };
 
 // PEM files for gRPC. Without a certificate gRPC is plain text.
@@ -40,6 +41,11 @@ struct TlsConfig {
   std::string cert;       // The server's certificate, and those between it and the root.
   std::string key;        // The certificate's private key.
   std::string client_ca;  // When set, clients must show a certificate signed by one of these.
+};
+
+struct AccessConfig {
+  std::string file;       // Principals: server/caller/access_list.h. Empty: there is none.
+  bool insecure = false;  // Serve everybody beyond this machine without asking who they are.
 };
 
 struct LimitsConfig {
@@ -93,6 +99,7 @@ struct Config {
   GrpcConfig grpc;
   HttpConfig http;
   TlsConfig tls;
+  AccessConfig access;
   LimitsConfig limits;
   ArchiveConfig archive;
   LogConfig log;

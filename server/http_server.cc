@@ -96,8 +96,11 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
 
     void AnswerPath() {
       const auto& request = parser_->get();
-      Answer(acceptor_->handler_.answer(Path()), request.version(), request.keep_alive(),
-             request.method() == http::verb::head);
+      const auto authorization = request[http::field::authorization];
+      Answer(acceptor_->handler_.answer({.path = Path(),
+                                         .authorization = {authorization.data(), authorization.size()},
+                                         .from_this_machine = IsFromThisMachine()}),
+             request.version(), request.keep_alive(), request.method() == http::verb::head);
     }
 
     bool is_open() const { return stream_.socket().is_open(); }
@@ -123,6 +126,16 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
         since_ = MonotonicTime::Now();
         acceptor_->Queue(shared_from_this());
       }
+    }
+
+    bool IsFromThisMachine() const {
+      boost::system::error_code error;
+      const asio::ip::address address = stream_.socket().remote_endpoint(error).address();
+      if (error) return false;
+      if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+      }
+      return address.is_loopback();
     }
 
     absl::string_view Path() const {

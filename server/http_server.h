@@ -27,11 +27,17 @@ struct HttpAnswer {
   std::string body;
 };
 
-// Returns the answer to a path (without its query). Health checks must be quick; of the other paths one answer is made
+struct HttpRequest {
+  absl::string_view path;           // Without its query.
+  absl::string_view authorization;  // The header; empty if there is none.
+  bool from_this_machine = false;   // By a loopback address.
+};
+
+// Returns the answer to a request. Health checks must be quick; of the other paths one answer is made
 // at a time, and what has come meanwhile is looked at in between: clients that ask for many do not hold up a health
 // check.
 struct HttpHandler {
-  std::function<HttpAnswer(absl::string_view path)> answer;
+  std::function<HttpAnswer(const HttpRequest& request)> answer;
   std::function<bool(absl::string_view path)> is_quick;
 };
 

@@ -37,13 +37,15 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Writ
   const std::string peer = context->peer();
   const absl::string_view address = PeerAddress(peer);
   std::shared_ptr<WriteStream> stream, gives_way;
-  absl::Status status;
-  {
+  absl::StatusOr<std::shared_ptr<const Caller>> caller = Authorize(env_, *context, Method::kWrite);
+  absl::Status status = caller.status();
+  NoteRefusal(env_, Method::kWrite, peer, "", status);
+  if (status.ok()) {
     absl::MutexLock lock(&mu_);
     status = stopping_ ? Stopping() : MakePlace(address, &gives_way);
     if (status.ok()) {
       stream = std::make_shared<WriteStream>(static_cast<WriteStreamOwner&>(*this), env_, context,
-                                             ++streams_opened_);
+                                             *std::move(caller), ++streams_opened_);
       streams_.insert(stream);
       unnamed_[stream->number()] = stream.get();
       ++streams_by_address_[address];
@@ -187,7 +189,8 @@ void IngestService::WriteFirst(Handle& handle) {
   Once once = std::move(handle.waiting.front());
   handle.waiting.pop_front();
   handle.last_sequence = once.frame.sequence;
-  env_.archive.Write(handle.producer, std::move(once.frame), std::move(once.done));
+  env_.archive.Write(handle.producer, std::move(once.frame), std::move(once.done), nullptr,
+                     once.caller.get());
 }
 
 void IngestService::RefuseFirst(Handle& handle, const absl::Status& why) {
@@ -233,8 +236,10 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   };
   env_.metrics.CountIngestBytes(in->Length());
   v1::WriteOnceRequest request;
-  absl::Status status = CheckLimit(in->Length(), env_.config.limits.message_bytes, "bytes in one message",
-                                   "limits.message_bytes");
+  absl::Status status = call->record().authorized();
+  if (status.ok())
+    status = CheckLimit(in->Length(), env_.config.limits.message_bytes, "bytes in one message",
+                        "limits.message_bytes");
   CallMemory::Hold memory(env_.call_memory);
   if (status.ok()) {
     uint64_t needed = 0;
@@ -242,6 +247,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   }
   if (status.ok()) status = ParseMessage(*in, &request);
   if (status.ok()) status = CheckProducerName(request.producer());
+  if (status.ok()) status = call->record().caller().CheckProducer(request.producer());
   if (status.ok() && request.frame().sequence() == 0) {
     status = absl::InvalidArgumentError("the frame has no sequence; sequences count from 1");
   }
@@ -276,7 +282,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
     AddResult(*result, &ack);
     finish(absl::OkStatus(), ack);
   };
-  WriteInOrder(*handle, {std::move(frame), std::move(done)});
+  WriteInOrder(*handle, {std::move(frame), std::move(done), call->record().shared_caller()});
   return reactor;
 }
 
@@ -285,9 +291,10 @@ grpc::ServerUnaryReactor* IngestService::GetProducer(grpc::CallbackServerContext
   return ServeUnary<v1::GetProducerRequest, v1::GetProducerResponse>(
       env_, context, Method::kGetProducer, /*is_query=*/false, in, out,
       [](const v1::GetProducerRequest&) { return Run::kHere; },
-      [this](const v1::GetProducerRequest& request, const KeepGoing&, CallRecord&,
+      [this](const v1::GetProducerRequest& request, const KeepGoing&, CallRecord& record,
              v1::GetProducerResponse* response) -> absl::Status {
         RETURN_IF_ERROR(CheckProducerName(request.producer()));
+        RETURN_IF_ERROR(record.caller().CheckProducer(request.producer()));
         response->set_acknowledged(env_.archive.DurableSequence(request.producer()));
         return absl::OkStatus();
       });

@@ -70,6 +70,7 @@ class IngestService final : public RawIngest, public OpenStreams, private WriteS
   struct Once {
     Frame frame;
     WriteDone done;
+    std::shared_ptr<const Caller> caller;
   };
   // A producer that writes frame by frame. Its mutex is taken before the service's.
   struct Handle {

@@ -21,8 +21,9 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {
     0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10};
 
 constexpr const char* kReasonNames[] = {
-    "unspecified",       "unknown_tag",        "retired_tag",     "wrong_type",      "length_mismatch",
-    "time_out_of_range", "time_not_ascending", "unknown_quality", "value_too_large", "expired"};
+    "unspecified",     "unknown_tag",       "retired_tag",        "wrong_type",
+    "length_mismatch", "time_out_of_range", "time_not_ascending", "unknown_quality",
+    "value_too_large", "expired",           "not_permitted"};
 
 constexpr const char* kSpaceNames[kv::kSpaces] = {"meta",       "heads",   "pages",
                                                   "checkpoint", "rollups", "superseded"};
@@ -83,9 +84,10 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
   to->Gauge("historian_samples_sealed", "Samples in blocks.", n(stats.samples_sealed));
   to->Gauge("historian_samples_unsettled",
             "Samples in blocks that are still to be merged and encoded densely.", n(stats.samples_unsettled));
-  to->Counter("historian_expired_samples_total", "Samples that retention rules let go.", n(stats.expired_samples));
-  to->Counter("historian_expired_weeks_total", "Weeks of which retention rules let something go, once for each rule.",
-              n(stats.expired_weeks));
+  to->Counter("historian_expired_samples_total", "Samples that retention rules let go.",
+              n(stats.expired_samples));
+  to->Counter("historian_expired_weeks_total",
+              "Weeks of which retention rules let something go, once for each rule.", n(stats.expired_weeks));
   to->Counter("historian_settles_total", "Partitions settled.", n(stats.settles));
   to->Counter("historian_settled_bytes_total", "Bytes of blocks and rollups written by settling.",
               n(stats.settled_bytes));
@@ -167,6 +169,14 @@ const char* MethodName(Method method) {
       return "ListProducers";
     case Method::kResetProducer:
       return "ResetProducer";
+    case Method::kWhoAmI:
+      return "WhoAmI";
+    case Method::kCreateToken:
+      return "CreateToken";
+    case Method::kListAccess:
+      return "ListAccess";
+    case Method::kRevokeToken:
+      return "RevokeToken";
     case Method::kListRules:
       return "ListRules";
     case Method::kSetRule:
@@ -225,6 +235,8 @@ Metrics::Metrics() {
   refusals_ = family("historian_refusals_total", "Calls refused because a limit was reached, by limit.");
   connections_refused_ =
       family("historian_connections_refused_total", "Connections closed before gRPC had them, by reason.");
+  access_refused_ = family("historian_access_refused_total",
+                           "Calls, tags and scrapes refused because of who asked, by reason.");
   fenced_ = &family("historian_producers_fenced_total",
                     "Write streams that ended because another one of their producer was opened.")
                  ->Add({});
@@ -255,6 +267,10 @@ void Metrics::CountStreamEnd(absl::string_view reason, absl::string_view address
 
 void Metrics::CountRefusal(absl::string_view setting) {
   refusals_->Add({{"limit", std::string(setting)}}).Increment();
+}
+
+void Metrics::CountAccessRefused(absl::string_view reason) {
+  access_refused_->Add({{"reason", std::string(reason)}}).Increment();
 }
 
 void Metrics::CountConnectionRefused(absl::string_view reason) {

@@ -60,8 +60,12 @@ enum class Method {
   kMarkVersion,
   kListProducers,
   kResetProducer,
+  kWhoAmI,
+  kCreateToken,
+  kListAccess,
+  kRevokeToken,
 };
-inline constexpr int kMethods = static_cast<int>(Method::kResetProducer) + 1;
+inline constexpr int kMethods = static_cast<int>(Method::kRevokeToken) + 1;
 const char* MethodName(Method method);
 
 class Metrics {
@@ -82,6 +86,8 @@ class Metrics {
   void CountConnection() { connections_taken_->Increment(); }
   void CountConnectionRefused(absl::string_view reason);
   void CountAcceptFailure() { accept_failures_->Increment(); }
+  // Counts what was refused because of who asked: "unauthenticated" or "permission_denied".
+  void CountAccessRefused(absl::string_view reason);
   void CountHttpShed() { http_shed_->Increment(); }
   // Counts an acknowledged frame; `took` is the time since it was received.
   void CountAck(absl::Duration took) { ack_seconds_->Observe(absl::ToDoubleSeconds(took)); }
@@ -109,7 +115,7 @@ class Metrics {
   // Clients choose their addresses: so many are told apart, the others are "other".
   static constexpr size_t kAddressesMax = 64;
   static constexpr int kCodes = 17;  // gRPC's.
-  static constexpr int kReasons = 10;
+  static constexpr int kReasons = 11;
 
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>* calls_;
@@ -121,6 +127,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>* stream_ends_;
   prometheus::Family<prometheus::Counter>* refusals_;
   prometheus::Family<prometheus::Counter>* connections_refused_;
+  prometheus::Family<prometheus::Counter>* access_refused_;
   prometheus::Counter* fenced_;
   prometheus::Counter* connections_taken_;
   prometheus::Counter* accept_failures_;

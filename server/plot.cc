@@ -51,10 +51,10 @@ absl::Status CheckPlottable(const TagRegistry& tags, const SelectedTags& selecte
 
 }  // namespace
 
-absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& request,
+absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v1::PlotRequest& request,
                                   const KeepGoing& keep_going) {
   ASSIGN_OR_RETURN(SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags, keep_going));
+                   SelectTags(tags, Right::kRead, request.tags(), env.config.limits.query_tags, keep_going));
   RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
   if (request.columns() == 0) return absl::InvalidArgumentError("columns is 0: a picture has at least one");
   RETURN_IF_ERROR(

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/query.pb.h"
+#include "server/caller/caller.h"
 #include "server/read_plan.h"
 #include "server/service_env.h"
 
@@ -28,7 +29,7 @@ struct PlotPlan {
 
 // Errors: InvalidArgument, the range or the number of columns is not valid, or a string tag is among the
 // tags. ResourceExhausted, above limits.query_tags or limits.plot_columns. NotFound, no such tag.
-absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const v1::PlotRequest& request,
+absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v1::PlotRequest& request,
                                   const KeepGoing& keep_going);
 
 // Up to this many samples are drawn of a column.

@@ -102,10 +102,11 @@ absl::Status CheckAggregates(const std::vector<Aggregate>& aggregates, const Tag
 
 }  // namespace
 
-absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const v1::ReadProcessedRequest& request,
+absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tags,
+                                            const v1::ReadProcessedRequest& request,
                                             const KeepGoing& keep_going) {
   ASSIGN_OR_RETURN(SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags, keep_going));
+                   SelectTags(tags, Right::kRead, request.tags(), env.config.limits.query_tags, keep_going));
   ASSIGN_OR_RETURN(Asked asked, AskedOf(request, selected.ids.size(), env.config.limits));
   RETURN_IF_ERROR(CheckAggregates(asked.aggregates, env.archive.tags(), selected));
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/query.pb.h"
+#include "server/caller/caller.h"
 #include "server/read_plan.h"
 #include "server/service_env.h"
 #include "storage/model/aggregate.h"
@@ -30,7 +31,8 @@ struct ProcessedPlan {
 // Errors: InvalidArgument, the request is wrong, or asks for an aggregate that strings do not have.
 // ResourceExhausted, above limits.query_tags, limits.intervals or limits.query_values; names the limit.
 // NotFound, no such tag.
-absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const v1::ReadProcessedRequest& request,
+absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tags,
+                                            const v1::ReadProcessedRequest& request,
                                             const KeepGoing& keep_going);
 
 // Errors: those of FoldReader.

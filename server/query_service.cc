@@ -120,7 +120,7 @@ class RawSource final : public FrameSource {
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::ReadRawRequest& request,
                                                      const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(env.archive.tags(), request));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(record.tags(), Right::kRead, request));
   record.Describe([tag, start = request.start(), end = request.end()] {
     return absl::StrCat("tag ", tag->id, " '", tag->name, "' ", DescribeRange(start, end));
   });
@@ -162,8 +162,8 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::
 
 absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, const KeepGoing& keep_going,
                          CallRecord& record, v1::ReadLatestResponse* response) {
-  ASSIGN_OR_RETURN(const SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags, keep_going));
+  ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(record.tags(), Right::kRead, request.tags(),
+                                                           env.config.limits.query_tags, keep_going));
   record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
 
   struct Group {
@@ -227,8 +227,8 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
                        " is outside the times samples may have, 1900-01-01 to 2200-01-01"));
     }
   }
-  ASSIGN_OR_RETURN(const SelectedTags selected,
-                   SelectTags(env.archive.tags(), request.tags(), env.config.limits.query_tags, keep_going));
+  ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(record.tags(), Right::kRead, request.tags(),
+                                                           env.config.limits.query_tags, keep_going));
   const uint64_t times = request.times_size();
   record.Describe(
       [tags = selected.ids.size(), times] { return absl::StrCat(tags, " tags at ", times, " times"); });
@@ -317,7 +317,7 @@ std::unique_ptr<FrameSource> MakeSeriesSource(ServiceEnv& env, Plan plan, size_t
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
                                                            const v1::ReadProcessedRequest& request,
                                                            const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(env, request, keep_going));
+  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(env, record.tags(), request, keep_going));
   const size_t tags = plan.read.tags(), intervals = plan.read.intervals();
   record.Describe([tags, intervals, start = request.start(), end = request.end()] {
     return absl::StrCat(tags, " tags, ", intervals, " intervals, ", DescribeRange(start, end));
@@ -328,7 +328,7 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1::PlotRequest& request,
                                                       const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(PlotPlan plan, PlanPlot(env, request, keep_going));
+  ASSIGN_OR_RETURN(PlotPlan plan, PlanPlot(env, record.tags(), request, keep_going));
   record.Describe(
       [tags = plan.read.tags(), columns = request.columns(), start = request.start(), end = request.end()] {
         return absl::StrCat(tags, " tags, ", columns, " columns, ", DescribeRange(start, end));

@@ -67,16 +67,17 @@ grpc::ServerUnaryReactor* RetentionService::ListRules(Context* context, const By
 grpc::ServerUnaryReactor* RetentionService::SetRule(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::SetRuleRequest, v1::RetentionRule>(
       env_, context, Method::kSetRule, /*is_query=*/false, in, out, OnPool<v1::SetRuleRequest>,
-      [this](const v1::SetRuleRequest& request, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::SetRuleRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::RetentionRule* to) -> absl::Status {
         std::optional<size_t> position;
         if (request.has_position()) {
           if (request.position() == 0) return absl::InvalidArgumentError("positions count from 1");
           position = request.position() - 1;
         }
-        ASSIGN_OR_RETURN(
-            const RetentionRule rule,
-            env_.archive.retention().SetRule(RetentionRuleFromWire(request.rule()), position, keep_going));
+        RetentionRule asked = RetentionRuleFromWire(request.rule());
+        asked.changed_by = record.Author(asked.changed_by);
+        ASSIGN_OR_RETURN(const RetentionRule rule,
+                         env_.archive.retention().SetRule(std::move(asked), position, keep_going));
         env_.log.Info("retention_rule_set", {{"rule", rule.name},
                                              {"pattern", rule.pattern},
                                              {"keep_raw", absl::FormatDuration(rule.keep_raw)},
@@ -90,10 +91,10 @@ grpc::ServerUnaryReactor* RetentionService::SetRule(Context* context, const Byte
 grpc::ServerUnaryReactor* RetentionService::RemoveRule(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::RemoveRuleRequest, v1::RemoveRuleResponse>(
       env_, context, Method::kRemoveRule, /*is_query=*/false, in, out, OnPool<v1::RemoveRuleRequest>,
-      [this](const v1::RemoveRuleRequest& request, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::RemoveRuleRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::RemoveRuleResponse*) -> absl::Status {
         RETURN_IF_ERROR(env_.archive.retention().RemoveRule(request.name(), keep_going));
-        env_.log.Info("retention_rule_removed", {{"rule", request.name()}});
+        env_.log.Info("retention_rule_removed", {{"rule", request.name()}, {"by", record.Author("")}});
         return absl::OkStatus();
       });
 }
@@ -117,7 +118,7 @@ grpc::ServerUnaryReactor* RetentionService::ListHolds(Context* context, const By
 grpc::ServerUnaryReactor* RetentionService::PlaceHold(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::PlaceHoldRequest, v1::PlaceHoldResponse>(
       env_, context, Method::kPlaceHold, /*is_query=*/false, in, out, OnPool<v1::PlaceHoldRequest>,
-      [this](const v1::PlaceHoldRequest& request, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::PlaceHoldRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::PlaceHoldResponse* to) -> absl::Status {
         const v1::LegalHold& asked = request.hold();
         ASSIGN_OR_RETURN(const LegalHold hold,
@@ -126,7 +127,7 @@ grpc::ServerUnaryReactor* RetentionService::PlaceHold(Context* context, const By
                                                              .start = asked.start(),
                                                              .end = asked.end(),
                                                              .reason = asked.reason(),
-                                                             .placed_by = asked.placed_by()},
+                                                             .placed_by = record.Author(asked.placed_by())},
                                                             keep_going));
         env_.log.Info(
             "legal_hold_placed",
@@ -150,12 +151,13 @@ grpc::ServerUnaryReactor* RetentionService::PlaceHold(Context* context, const By
 grpc::ServerUnaryReactor* RetentionService::ReleaseHold(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::ReleaseHoldRequest, v1::LegalHold>(
       env_, context, Method::kReleaseHold, /*is_query=*/false, in, out, OnPool<v1::ReleaseHoldRequest>,
-      [this](const v1::ReleaseHoldRequest& request, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::ReleaseHoldRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::LegalHold* to) -> absl::Status {
+        const std::string by = record.Author(request.by());
         ASSIGN_OR_RETURN(const LegalHold hold,
                          env_.archive.retention().ReleaseHold(
-                             request.id(), {.reason = request.reason(), .by = request.by()}, keep_going));
-        env_.log.Info("legal_hold_released", {{"id", hold.id}, {"hold", hold.name}, {"by", request.by()}});
+                             request.id(), {.reason = request.reason(), .by = by}, keep_going));
+        env_.log.Info("legal_hold_released", {{"id", hold.id}, {"hold", hold.name}, {"by", by}});
         LegalHoldToWire(hold, to);
         return absl::OkStatus();
       });
@@ -164,7 +166,7 @@ grpc::ServerUnaryReactor* RetentionService::ReleaseHold(Context* context, const 
 grpc::ServerUnaryReactor* RetentionService::Apply(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::ApplyRetentionRequest, v1::ApplyRetentionResponse>(
       env_, context, Method::kApplyRetention, /*is_query=*/false, in, out, OnPool<v1::ApplyRetentionRequest>,
-      [this](const v1::ApplyRetentionRequest& request, const KeepGoing& keep_going, CallRecord&,
+      [this](const v1::ApplyRetentionRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::ApplyRetentionResponse* to) -> absl::Status {
         RetentionOrder order{.dry_run = request.dry_run()};
         if (request.has_witness()) order.witness = request.witness();
@@ -174,7 +176,8 @@ grpc::ServerUnaryReactor* RetentionService::Apply(Context* context, const Bytes*
           env_.log.Info("retention_applied", {{"as_of", FormatTimestamp(result.as_of)},
                                               {"tags", result.tags},
                                               {"samples", result.samples},
-                                              {"bytes", result.bytes}});
+                                              {"bytes", result.bytes},
+                                              {"by", record.Author("")}});
         }
         RetentionResultToWire(result, to);
         return absl::OkStatus();
@@ -186,7 +189,7 @@ grpc::ServerUnaryReactor* RetentionService::WhatIsKept(Context* context, const B
       env_, context, Method::kWhatIsKept, /*is_query=*/true, in, out, OnPool<v1::WhatIsKeptRequest>,
       [this](const v1::WhatIsKeptRequest& request, const KeepGoing& keep_going, CallRecord& record,
              v1::WhatIsKeptResponse* to) -> absl::Status {
-        ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(env_.archive.tags(), request.tags(),
+        ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(record.tags(), Right::kRead, request.tags(),
                                                                  env_.config.limits.query_tags, keep_going));
         record.Describe([tags = selected.ids.size()] { return absl::StrCat(tags, " tags"); });
         const std::shared_ptr<const RetentionPolicies> policies = env_.archive.retention().policies();

@@ -1,6 +1,8 @@
 // File: server/selection.h
 //
-// Which tags a request speaks of, and as of when.
+// Which tags a request speaks of, and as of when; and whether its caller may do with them what it asks for.
+//
+// A tag on which the caller has no right is answered as one that does not exist.
 #ifndef HISTORIAN_SERVER_SELECTION_H_
 #define HISTORIAN_SERVER_SELECTION_H_
 
@@ -10,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/samples.pb.h"
 #include "proto/historian/v1/tags.pb.h"
+#include "server/caller/caller.h"
 #include "storage/model/keep_going.h"
 #include "storage/model/status_macros.h"
 #include "storage/tags/tag_registry.h"
@@ -23,28 +26,40 @@ struct SelectedTags {
   std::vector<TagTraits> traits;  // Of ids[i].
 };
 
-// Errors: NotFound, no tag has an id or name; names it. InvalidArgument, the pattern is none. ResourceExhausted, more than
-// `limit` tags (limits.query_tags). Those of keep_going, which is asked between the steps.
-absl::StatusOr<SelectedTags> SelectTags(const TagRegistry& tags, const v1::TagSelection& selection,
+// Of the pattern's matches those on which the caller has the right.
+// Errors: NotFound, no tag has an id or name; names it. PermissionDenied, the caller has not the right on a tag that is named.
+// InvalidArgument, the pattern is none. ResourceExhausted, more than `limit` tags (limits.query_tags). Those of keep_going,
+// which is asked between the steps.
+absl::StatusOr<SelectedTags> SelectTags(const SeenTags& tags, Right right, const v1::TagSelection& selection,
                                         uint64_t limit, const KeepGoing& keep_going);
 
-absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, TagId id);
-absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, absl::string_view name);
+// Tags on which the caller has any right.
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const SeenTags& tags, TagId id);
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const SeenTags& tags, absl::string_view name);
 // Errors: NotFound; InvalidArgument, the key has neither an id nor a name.
-absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const TagRegistry& tags, const v1::TagKey& key);
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const SeenTags& tags, const v1::TagKey& key);
+// Errors: also PermissionDenied, the caller has not the right on it.
+template <class Key>
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const SeenTags& tags, Right right, const Key& key);
+
+// The ids of the tags that the query asks for and on which the caller has any right, in order of their names.
+// Errors: those of TagRegistry::ListIds.
+absl::StatusOr<std::vector<TagId>> ListSeen(const SeenTags& tags, TagQuery query,
+                                            const KeepGoing& keep_going);
 
 // The tag as it was then. Errors: also NotFound, it was created later; those of TagRegistry::FindAsOf.
-absl::StatusOr<std::shared_ptr<const Tag>> FindTagAsOf(const TagRegistry& tags, const v1::TagKey& key,
+absl::StatusOr<std::shared_ptr<const Tag>> FindTagAsOf(const SeenTags& tags, const v1::TagKey& key,
                                                        Version as_of);
 
 // For requests with `oneof tag { tag_id, tag_name }`.
 template <class Request>
-absl::StatusOr<std::shared_ptr<const Tag>> FindTagOf(const TagRegistry& tags, const Request& request) {
+absl::StatusOr<std::shared_ptr<const Tag>> FindTagOf(const SeenTags& tags, Right right,
+                                                     const Request& request) {
   switch (request.tag_case()) {
     case Request::kTagId:
-      return FindTag(tags, request.tag_id());
+      return FindTag<TagId>(tags, right, request.tag_id());
     case Request::kTagName:
-      return FindTag(tags, request.tag_name());
+      return FindTag<absl::string_view>(tags, right, request.tag_name());
     default:
       return absl::InvalidArgumentError("the request names no tag");
   }
@@ -65,6 +80,18 @@ inline uint64_t AnsweredVersion(const VersionTable& versions, Version as_of) {
 
 // Returns "tag 7 'site/flow'", for messages.
 std::string TagLabel(const TagRegistry& tags, TagId id);
+std::string TagLabel(const Tag& tag);
+
+// ---- Definitions
+
+template <class Key>
+absl::StatusOr<std::shared_ptr<const Tag>> FindTag(const SeenTags& tags, Right right, const Key& key) {
+  ASSIGN_OR_RETURN(std::shared_ptr<const Tag> tag, FindTag(tags, key));
+  if ((tags.caller.On(tags.registry, tag->id) & BitOf(right)) == 0) {
+    return tags.caller.NoRight(right, TagLabel(*tag));
+  }
+  return tag;
+}
 
 }  // namespace historian::server
 

@@ -19,7 +19,9 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
+#include "server/access_service.h"
 #include "server/admin_service.h"
+#include "server/caller/authority.h"
 #include "server/clock_watch.h"
 #include "server/grpc_door.h"
 #include "server/http_server.h"
@@ -116,7 +118,7 @@ class Server::Impl {
         http_,
         HttpServer::Listen(
             context_, config_.http.listen,
-            {.answer = [this](absl::string_view path) { return AnswerHttp(path); },
+            {.answer = [this](const HttpRequest& request) { return AnswerHttp(request); },
              .is_quick = [](absl::string_view path) { return path == "/healthz" || path == "/readyz"; }},
             {.shed = [this] { metrics_.CountHttpShed(); },
              .failed =
@@ -129,7 +131,7 @@ class Server::Impl {
     http_address_ = Address(config_.http.listen, http_->port());
     http_thread_ = std::thread([this] { context_.run(); });
     log_.Info("starting", {{"version", kVersion}, {"data_dir", config_.data_dir}, {"http", http_address_}});
-    WarnOfOpenDoors();
+    RETURN_IF_ERROR(OpenAuthority());
 
     ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, MakeCredentials(config_.tls));
     ASSIGN_OR_RETURN(std::unique_ptr<kv::Store> store, open_store());
@@ -140,7 +142,8 @@ class Server::Impl {
     archive_open_.store(archive_.get());
     LogWhatWasFound(archive_->Stats());
     env_.emplace(ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_, clock_watch_,
-                            call_memory_, queries_of_peers_, short_queries_of_peers_});
+                            call_memory_, *authority_, queries_of_peers_, short_queries_of_peers_});
+    access_.emplace(*env_);
     ingest_.emplace(*env_);
     tags_.emplace(*env_);
     query_.emplace(*env_);
@@ -276,6 +279,7 @@ class Server::Impl {
     builder.RegisterService(&*query_);
     builder.RegisterService(&*admin_);
     builder.RegisterService(&*retention_);
+    builder.RegisterService(&*access_);
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) return absl::InternalError("gRPC did not start");
     grpc_->GetHealthCheckService()->SetServingStatus(false);
@@ -332,26 +336,60 @@ class Server::Impl {
     done.WaitForNotification();
   }
 
-  void WarnOfOpenDoors() {
-    if (config_.tls.cert.empty() && !IsLoopback(config_.grpc.listen)) {
-      log_.Warning(
-          "listening_without_tls",
-          {{"grpc", config_.grpc.listen},
-           {"danger",
-            "anyone who reaches this address can read and write everything, and listen in; set tls.cert "
-            "and tls.key, or listen on 127.0.0.1"}});
-    } else if (!config_.tls.cert.empty() && config_.tls.client_ca.empty() &&
-               !IsLoopback(config_.grpc.listen)) {
-      log_.Warning(
-          "listening_without_client_certificates",
-          {{"grpc", config_.grpc.listen},
-           {"danger", "anyone who reaches this address can read and write everything; set tls.client_ca"}});
+  // Who may do what. Errors: what is listed cannot be read; FailedPrecondition, other machines would be served without a
+  // question.
+  absl::Status OpenAuthority() {
+    ASSIGN_OR_RETURN(
+        authority_,
+        Authority::Open({.access_file = config_.access.file, .tokens_file = TokensFileOf(config_.data_dir)},
+                        clock_, [this](const std::string& file, const absl::Status& status, size_t entries) {
+                          if (status.ok()) {
+                            log_.Info("access_reread", {{"file", file}, {"entries", uint64_t{entries}}});
+                          } else {
+                            log_.Error("access_refused_to_reread", {{"file", file},
+                                                                    {"message", status.message()},
+                                                                    {"in_force", "what was read before"}});
+                          }
+                        }));
+    if (const std::string why = InsecureBecause(config_, authority_->is_open()); !why.empty()) {
+      if (!config_.access.insecure) {
+        return absl::FailedPreconditionError(
+            absl::StrCat(why,
+                         ". Listen on 127.0.0.1; or set tls.cert and tls.key, and make a token (histctl "
+                         "token create, while the "
+                         "server listens on 127.0.0.1; histctl token create --data-dir, while it does not "
+                         "run) or set tls.client_ca; "
+                         "or say --insecure"));
+      }
+      SayThatItIsInsecure();
     }
-    if (!IsLoopback(config_.http.listen)) {
-      log_.Warning(
-          "http_beyond_loopback",
-          {{"http", config_.http.listen}, {"danger", "metrics are open to anyone who reaches this address"}});
+    if (authority_->is_open() && !config_.tls.client_ca.empty()) {
+      log_.Warning("certificates_may_do_everything", {{"danger",
+                                                       "whoever has a certificate of tls.client_ca may read "
+                                                       "and write everything; say in access.file what "
+                                                       "each may do"}});
     }
+    authority_open_.store(authority_.get());
+    return absl::OkStatus();
+  }
+
+  // Again and again: nobody is to forget it.
+  void SayThatItIsInsecure() {
+    constexpr absl::Duration kInterval = absl::Hours(1);
+    const std::string why = InsecureBecause(config_, authority_->is_open());
+    const MonotonicTime now = MonotonicTime::Now();
+    if (why.empty() || now - said_insecure_ < kInterval) return;
+    said_insecure_ = now;
+    log_.Warning("insecure", {{"grpc", config_.grpc.listen}, {"danger", why}});
+  }
+
+  // On the pool, as the disk may hang.
+  void LookAtAccess(bool asked) {
+    if (looking_at_access_.exchange(true)) return;
+    pool_.Post([this, asked] {
+      authority_->Look(asked);
+      looking_at_access_.store(false);
+    });
   }
 
   // The damage itself is logged by the watcher.
@@ -375,6 +413,8 @@ class Server::Impl {
       if (now - looked_ >= kLookInterval) {
         looked_ = now;
         watcher_.Look(archive_->Stats());
+        LookAtAccess(/*asked=*/false);
+        SayThatItIsInsecure();
         idle_memory_.Look();
       }
       Tick();
@@ -391,7 +431,33 @@ class Server::Impl {
                                    {"retention_goes_by", FormatTimestamp(archive_->Stats().believed_time)}});
   }
 
-  HttpAnswer AnswerHttp(absl::string_view path) {
+  // Errors: as an answer, if /metrics is not for whoever asks.
+  std::optional<HttpAnswer> RefuseMetrics(const HttpRequest& request) {
+    if (config_.http.metrics_open) return std::nullopt;
+    const Authority* const authority = authority_open_.load();
+    absl::Status why;
+    if (!request.from_this_machine) {
+      why = absl::PermissionDeniedError(
+          "metrics are for this machine alone, as a token could be read on its way here: set "
+          "http.metrics_open, or "
+          "scrape them through a proxy");
+    } else if (authority == nullptr || authority->is_open()) {
+      return std::nullopt;
+    } else {
+      Credentials credentials;
+      if (!request.authorization.empty()) credentials.token = TokenOfHeader(request.authorization);
+      why = authority->Resolve(credentials).status();
+      if (why.ok()) return std::nullopt;
+    }
+    const bool unknown = absl::IsUnauthenticated(why);
+    metrics_.CountAccessRefused(unknown ? "unauthenticated" : "permission_denied");
+    log_.WriteLimited(LogLevel::kWarning, "access_refused", "/metrics",
+                      {{"method", "/metrics"}, {"message", why.message()}});
+    return HttpAnswer{.status = unknown ? 401 : 403, .body = absl::StrCat(why.message(), "\n")};
+  }
+
+  HttpAnswer AnswerHttp(const HttpRequest& request) {
+    const absl::string_view path = request.path;
     const bool ready = ready_.load();
     if (path == "/healthz" && failed_.load()) return {.status = 503, .body = "unreachable\n"};
     if (path == "/healthz") return {.body = "ok\n"};
@@ -400,6 +466,7 @@ class Server::Impl {
       return {.status = 503, .body = failed_ ? "unreachable\n" : stopped_ ? "stopping\n" : "starting\n"};
     }
     if (path == "/metrics") {
+      if (std::optional<HttpAnswer> refusal = RefuseMetrics(request)) return *std::move(refusal);
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
               .body = metrics_.Render(
                   archive_open_.load(), ready,
@@ -432,6 +499,9 @@ class Server::Impl {
 
   WorkPool pool_;
   CallMemory call_memory_;
+  std::unique_ptr<Authority> authority_;
+  std::atomic<Authority*> authority_open_{nullptr};  // For HTTP, which is there before it.
+  std::atomic<bool> looking_at_access_{false};
   std::unique_ptr<Archive> archive_;
   std::atomic<Archive*> archive_open_{nullptr};  // For HTTP, which is there before it.
   std::optional<ServiceEnv> env_;
@@ -440,6 +510,7 @@ class Server::Impl {
   std::optional<QueryService> query_;
   std::optional<AdminService> admin_;
   std::optional<RetentionService> retention_;
+  std::optional<AccessService> access_;
   std::unique_ptr<GrpcDoor> door_;
   std::unique_ptr<grpc::Server> grpc_;
   std::string grpc_address_;
@@ -449,6 +520,7 @@ class Server::Impl {
   IdleMemory idle_memory_;
   Watcher watcher_;
   MonotonicTime looked_ = MonotonicTime::InfinitePast();
+  MonotonicTime said_insecure_ = MonotonicTime::InfinitePast();  // From Start on.
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config, OpenStore open_store,

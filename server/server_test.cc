@@ -347,23 +347,5 @@ TEST(ServerTest, HeldStoreAndTakenPortAreToldPlainly) {
   EXPECT_THAT(std::string(held.status().message()), HasSubstr("another server holds /data"));
 }
 
-TEST(ServerTest, ListeningBeyondLoopbackInPlainTextIsWarnedOf) {
-  const std::string file = absl::StrCat(::testing::TempDir(), "open.log");
-  auto log = Log::Open(file, "info", "json");
-  ASSERT_TRUE(log.ok());
-  Config config;
-  config.data_dir = "memory";
-  config.grpc.listen = "0.0.0.0:0";
-  config.http.listen = "127.0.0.1:0";
-  SimulatedClock clock(kNow);
-  auto server = Server::Start(
-      config, [] { return kv::NewMemoryStore(); }, clock, **log);
-  ASSERT_TRUE(server.ok()) << server.status();
-  ASSERT_TRUE((*log)->Flush(absl::Seconds(10)));
-  std::ifstream in(file);
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  EXPECT_THAT(text, HasSubstr("\"event\":\"listening_without_tls\",\"grpc\":\"0.0.0.0:0\""));
-}
-
 }  // namespace
 }  // namespace historian::server

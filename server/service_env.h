@@ -5,6 +5,7 @@
 #define HISTORIAN_SERVER_SERVICE_ENV_H_
 
 #include "server/call_memory.h"
+#include "server/caller/authority.h"
 #include "server/clock_watch.h"
 #include "server/config.h"
 #include "server/log.h"
@@ -29,6 +30,7 @@ struct ServiceEnv {
   StreamRegistry& streams;
   ClockWatch& clock_watch;
   CallMemory& call_memory;
+  Authority& authority;
   // Queries of each peer that are running.
   PeerCounts& queries_of_peers;
   PeerCounts& short_queries_of_peers;

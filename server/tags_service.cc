@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
 #include "server/selection.h"
@@ -67,6 +68,11 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
         for (int i = 0; i < r.tags_size(); ++i) {
           v1::TagResult* result = to->add_results();
           absl::StatusOr<Tag> tag = TagFromWire(r.tags(i));
+          if (tag.ok() && (record.caller().On(tag->name) & BitOf(Right::kConfigure)) == 0) {
+            tag = record.caller().NoRight(Right::kConfigure,
+                                          absl::StrCat("tag '", absl::Utf8SafeCHexEscape(tag->name), "'"));
+            record.NotePart(tag.status());
+          }
           if (tag.ok()) {
             tags.push_back(*std::move(tag));
             items.push_back(i);
@@ -79,6 +85,7 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
           v1::TagResult* result = to->mutable_results(items[i]);
           SetResult(created[i], result);
           if (created[i].status().code() == absl::StatusCode::kAlreadyExists) {
+            // The caller may configure it, so it sees it.
             if (const auto existing = env_.archive.tags().Find(r.tags(items[i]).name());
                 existing != nullptr && record.Grow(existing->MemoryBytes()).ok()) {
               TagToWire(*existing, result->mutable_tag());
@@ -106,7 +113,8 @@ grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* c
         };
         for (const v1::TagUpdate& item : r.updates()) {
           RETURN_IF_ERROR(keep_going());
-          const auto tag = FindTag(env_.archive.tags(), item.key());
+          const auto tag = FindTag(record.tags(), Right::kConfigure, item.key());
+          record.NotePart(tag.status());
           // Before it is changed: what was changed can be told. The change itself is in the request.
           RETURN_IF_ERROR(GrowFor(tag, record));
           SetResult(tag.ok() ? update(item, **tag) : tag, to->add_results());
@@ -128,7 +136,7 @@ grpc::ServerUnaryReactor* TagsService::GetTags(grpc::CallbackServerContext* cont
         ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env_.archive.versions(), r));
         for (const v1::TagKey& key : r.keys()) {
           RETURN_IF_ERROR(keep_going());
-          const auto tag = FindTagAsOf(env_.archive.tags(), key, as_of);
+          const auto tag = FindTagAsOf(record.tags(), key, as_of);
           RETURN_IF_ERROR(GrowFor(tag, record));
           SetResult(tag, to->add_results());
         }
@@ -146,12 +154,13 @@ grpc::ServerUnaryReactor* TagsService::ListTags(grpc::CallbackServerContext* con
         // One more than asked for tells whether there is another page. The token is the last name of the
         // page.
         const TagRegistry& tags = env_.archive.tags();
-        ASSIGN_OR_RETURN(const std::vector<TagId> ids, tags.ListIds({.pattern = r.pattern(),
-                                                                     .prefix = r.prefix(),
-                                                                     .after = r.page_token(),
-                                                                     .limit = size + 1,
-                                                                     .include_retired = r.include_retired()},
-                                                                    keep_going));
+        ASSIGN_OR_RETURN(const std::vector<TagId> ids, ListSeen(record.tags(),
+                                                                {.pattern = r.pattern(),
+                                                                 .prefix = r.prefix(),
+                                                                 .after = r.page_token(),
+                                                                 .limit = size + 1,
+                                                                 .include_retired = r.include_retired()},
+                                                                keep_going));
         size_t bytes = 0;
         for (size_t i = 0; i < ids.size(); ++i) {
           RETURN_IF_ERROR(keep_going());
@@ -179,7 +188,8 @@ grpc::ServerUnaryReactor* TagsService::RetireTags(grpc::CallbackServerContext* c
         RETURN_IF_ERROR(CheckItems(r.keys_size()));
         for (const v1::TagKey& key : r.keys()) {
           RETURN_IF_ERROR(keep_going());
-          const auto tag = FindTag(env_.archive.tags(), key);
+          const auto tag = FindTag(record.tags(), Right::kConfigure, key);
+          record.NotePart(tag.status());
           RETURN_IF_ERROR(GrowFor(tag, record));
           SetResult(tag.ok() ? env_.archive.tags().SetRetired((*tag)->id, !r.undo(), keep_going) : tag,
                     to->add_results());

@@ -22,7 +22,7 @@ TestServer::TestServer(Config config, WrapStore wrap) : config_(std::move(config
   static int servers = 0;
   log_file_ = absl::StrCat(::testing::TempDir(), "server", ++servers, ".log");
   std::remove(log_file_.c_str());
-  config_.data_dir = "memory";
+  if (config_.data_dir.empty()) config_.data_dir = "memory";
   config_.grpc.listen = "127.0.0.1:0";
   config_.http.listen = "127.0.0.1:0";
   Open();
@@ -177,9 +177,10 @@ std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size) {
 }
 
 grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                           const std::string& bytes) {
+                           const std::string& bytes, const std::string& token) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
+  if (!token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
   grpc::CompletionQueue queue;
   const grpc::Slice slice(bytes);
   const grpc::ByteBuffer request(&slice, 1);

@@ -31,7 +31,8 @@ using WriteClient = grpc::ClientReaderWriter<v1::WriteRequest, v1::WriteAck>;
 
 class TestServer {
  public:
-  // Listens on free ports; the log goes to a file of the test. `wrap` may put another store between the
+  // Listens on free ports; the log goes to a file of the test, and tokens to config.data_dir, which must exist if they are made.
+  // `wrap` may put another store between the
   // archive and the store in memory.
   using WrapStore = std::function<std::unique_ptr<kv::Store>(std::unique_ptr<kv::Store>)>;
   explicit TestServer(Config config = Config(), WrapStore wrap = nullptr);
@@ -91,9 +92,9 @@ void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& sa
 // Returns the times of a column, whichever form they have.
 std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size);
 
-// Calls a method with any bytes, which need not be a message.
+// Calls a method with any bytes, which need not be a message; with a token unless it is empty.
 grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                           const std::string& bytes);
+                           const std::string& bytes, const std::string& token = "");
 
 }  // namespace historian::server
 

@@ -461,7 +461,8 @@ static_assert(v1::REJECTION_REASON_UNKNOWN_TAG == static_cast<int>(RejectionReas
                   static_cast<int>(RejectionReason::kTimeNotAscending) &&
               v1::REJECTION_REASON_UNKNOWN_QUALITY == static_cast<int>(RejectionReason::kUnknownQuality) &&
               v1::REJECTION_REASON_VALUE_TOO_LARGE == static_cast<int>(RejectionReason::kValueTooLarge) &&
-              v1::REJECTION_REASON_EXPIRED == static_cast<int>(RejectionReason::kExpired));
+              v1::REJECTION_REASON_EXPIRED == static_cast<int>(RejectionReason::kExpired) &&
+              v1::REJECTION_REASON_NOT_PERMITTED == static_cast<int>(RejectionReason::kNotPermitted));
 
 v1::ValueType ValueTypeToWire(ValueType type) { return static_cast<v1::ValueType>(type); }
 

@@ -60,6 +60,8 @@ const char* StreamEndName(StreamEnd end) {
       return "invalid";
     case StreamEnd::kFailed:
       return "failed";
+    case StreamEnd::kRefused:
+      return "refused";
     case StreamEnd::kIdle:
       return "idle";
     case StreamEnd::kStopping:
@@ -69,12 +71,13 @@ const char* StreamEndName(StreamEnd end) {
 }
 
 WriteStream::WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context,
-                         uint64_t number)
+                         std::shared_ptr<const Caller> caller, uint64_t number)
     : owner_(owner),
       env_(env),
       peer_(context->peer()),
       number_(number),
       memory_(env.call_memory),
+      caller_(std::move(caller)),
       context_(context) {}
 
 void WriteStream::Start() {
@@ -140,7 +143,10 @@ void WriteStream::OnTaken(const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   reading_ = false;
   if (!status.ok()) {
-    EndLocked(status, absl::IsInvalidArgument(status) ? StreamEnd::kInvalid : StreamEnd::kFailed);
+    const bool refused = absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
+    EndLocked(status, refused                           ? StreamEnd::kRefused
+                      : absl::IsInvalidArgument(status) ? StreamEnd::kInvalid
+                                                        : StreamEnd::kFailed);
   }
   Advance();
 }
@@ -205,6 +211,7 @@ void WriteStream::NoteEnd() {
   const absl::string_view address = PeerAddress(peer_);
   const char* reason = StreamEndName(why);
   env_.metrics.CountStreamEnd(reason, address, status);
+  NoteRefusal(env_, Method::kWrite, peer_, caller_->Label(), status);
   if (why == StreamEnd::kFenced) return;  // Whoever fenced it off has logged it.
   const bool ordinary =
       why == StreamEnd::kFinished || why == StreamEnd::kCancelled || why == StreamEnd::kStopping;
@@ -246,6 +253,7 @@ void WriteStream::Take() {
   incoming_.Clear();
   if (status.ok() && name_.empty()) {
     status = CheckProducerName(request_->producer());
+    if (status.ok()) status = caller_->CheckProducer(request_->producer());
     if (status.ok()) {
       name_ = request_->producer();
       {
@@ -297,6 +305,12 @@ absl::Status WriteStream::CheckSequence(uint64_t sequence) const {
   return absl::OkStatus();
 }
 
+absl::Status WriteStream::CheckCaller() {
+  if (env_.authority.IsCurrent(*caller_)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(caller_, env_.authority.Renew(caller_));
+  return caller_->CheckProducer(name_);
+}
+
 void WriteStream::TakeFrame() {
   if (!request_->has_frame()) {
     OnTaken(absl::OkStatus());
@@ -304,7 +318,9 @@ void WriteStream::TakeFrame() {
   }
   const v1::Frame& from = request_->frame();
   const uint64_t sequence = from.sequence();
-  if (absl::Status status = CheckSequence(sequence); !status.ok()) {
+  absl::Status status = CheckSequence(sequence);
+  if (status.ok()) status = CheckCaller();
+  if (!status.ok()) {
     OnTaken(status);
     return;
   }
@@ -335,7 +351,7 @@ void WriteStream::TakeFrame() {
        notes = std::move(notes)](absl::StatusOr<WriteResult> result) mutable {
         self->OnStored(sequence, bytes, received, std::move(notes), std::move(result));
       },
-      [self = shared_from_this()] { self->OnTaken(absl::OkStatus()); });
+      [self = shared_from_this()] { self->OnTaken(absl::OkStatus()); }, caller_.get());
 }
 
 void WriteStream::OnStored(uint64_t sequence, uint64_t bytes, MonotonicTime received, FrameNotes notes,

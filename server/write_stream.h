@@ -41,6 +41,7 @@ enum class StreamEnd {
   kUnnamed,    // It named no producer in time, or gave way to another stream before it did.
   kInvalid,    // A message was not what the contract says.
   kFailed,     // A frame could not be stored.
+  kRefused,    // Whoever opened it may not write as this producer, or not any more.
   kIdle,       // It was over, and the writer did not take the status.
   kStopping,   // The server stops.
 };
@@ -74,7 +75,7 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
  public:
   // Streams are numbered as they are opened.
   WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::CallbackServerContext* context,
-              uint64_t number);
+              std::shared_ptr<const Caller> caller, uint64_t number);
 
   void Start();
   // Ends the stream with this status once nothing is in flight. Only the first status counts.
@@ -104,6 +105,8 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // Its memory is given back, or is there for the next.
   void DropRequest();
   absl::Status CheckSequence(uint64_t sequence) const;
+  // The caller may go on writing as this producer. Errors: Unauthenticated, PermissionDenied.
+  absl::Status CheckCaller();
   void OnStored(uint64_t sequence, uint64_t bytes, MonotonicTime received, FrameNotes notes,
                 absl::StatusOr<WriteResult> result);
 
@@ -131,6 +134,7 @@ class WriteStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   std::unique_ptr<char[]> arena_block_;
   std::unique_ptr<google::protobuf::Arena> arena_;
   v1::WriteRequest* request_ = nullptr;  // The arena's.
+  std::shared_ptr<const Caller> caller_;
   std::string name_;
   std::shared_ptr<Producer> producer_;
   uint64_t last_sequence_ = 0;

@@ -90,9 +90,9 @@ class ArchiveImpl : public Archive, private Upkeep {
     return write_path_->producers().Find(name);
   }
   absl::StatusOr<uint64_t> ResetProducer(absl::string_view name, const KeepGoing& keep_going) override;
-  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
-             WriteTaken taken) override {
-    write_path_->Write(producer, std::move(frame), std::move(done), std::move(taken));
+  void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done, WriteTaken taken,
+             const WriteFilter* filter) override {
+    write_path_->Write(producer, std::move(frame), std::move(done), std::move(taken), filter);
   }
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override;
@@ -377,21 +377,20 @@ absl::Status ArchiveImpl::Init() {
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
-  write_path_ = std::make_unique<WritePath>(
-      WritePath::Parts{.store = *store_,
-                       .options = {.memory = {.frame_bytes = shares_.frame_bytes,
-                                              .budget_bytes = options_.memory_budget_bytes},
-                                   .producers = {.producers = options_.producers_max,
-                                                 .unused = options_.producer_unused}},
-                       .look_at_tails = [this] { return LookAtTails(); },
-                       .clock = clock_,
-                       .tags = *tags_,
-                       .retention = *retention_,
-                       .time_limits = *time_limits_,
-                       // It falls with the clock at once, before anybody has looked.
-                       .retention_now = [this] { return std::min(believed_->Get().time, clock_.Now()); },
-                       .versions = versions_,
-                       .shards = shards_});
+  write_path_ = std::make_unique<WritePath>(WritePath::Parts{
+      .store = *store_,
+      .options = {.memory = {.frame_bytes = shares_.frame_bytes,
+                             .budget_bytes = options_.memory_budget_bytes},
+                  .producers = {.producers = options_.producers_max, .unused = options_.producer_unused}},
+      .look_at_tails = [this] { return LookAtTails(); },
+      .clock = clock_,
+      .tags = *tags_,
+      .retention = *retention_,
+      .time_limits = *time_limits_,
+      // It falls with the clock at once, before anybody has looked.
+      .retention_now = [this] { return std::min(believed_->Get().time, clock_.Now()); },
+      .versions = versions_,
+      .shards = shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
   Version kept_from = versions_.open();

@@ -48,6 +48,7 @@
 #include "storage/upkeep/upkeep.h"
 #include "storage/versions/closed_version.h"
 #include "storage/versions/version_table.h"
+#include "storage/write/write_filter.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
@@ -98,7 +99,8 @@ class Archive {
   // under way is settled its numbers are forgotten, durably. What it stored stays; frames that it sends again are stored
   // again. Returns the number of its last frame until then. Waits for the disk; not for a thread that calls back.
   // Errors: as OpenProducer and Write; those of keep_going, which takes nothing back.
-  virtual absl::StatusOr<uint64_t> ResetProducer(absl::string_view name, const KeepGoing& keep_going = nullptr) = 0;
+  virtual absl::StatusOr<uint64_t> ResetProducer(absl::string_view name,
+                                                 const KeepGoing& keep_going = nullptr) = 0;
 
   // Stores a frame. `done` is called once, from a thread of the archive's or the caller's own, in the order
   // of a producer's calls, when the frame is durable and visible (or refused). It must be quick.
@@ -107,6 +109,9 @@ class Archive {
   // `taken` waits its turn, for at most 10 s. `taken` is called once, from a thread as above, when the frame
   // waits no longer, after `done` if it was refused. The producer's next call must not come before that.
   //
+  // Tags that `filter` does not let pass are rejected (kNotPermitted, kUnknownTag). It is asked before this returns, and
+  // takes no part in whether a frame is a repetition.
+  //
   //   InvalidArgument    the sequence is not above the last of this handle (a frame that was stored before the
   //                      handle was opened is no error: WriteResult::repeated), or too far above it
   //   AlreadyExists      the sequence was stored before, with another frame: nothing was stored
@@ -114,7 +119,7 @@ class Archive {
   //   ResourceExhausted  the disk is full, or too much is on its way: nothing was stored, repeat later
   //   Unavailable        the archive is closing
   virtual void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
-                     WriteTaken taken = nullptr) = 0;
+                     WriteTaken taken = nullptr, const WriteFilter* filter = nullptr) = 0;
 
   // ---- Reading. Each sees the tag as it is when the call is made, or as of a version that versions().Resolve() gave.
   // FailedPrecondition: as of that one nothing can be said any more. Folds do not tell the texts of strings.

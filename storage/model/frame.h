@@ -66,6 +66,7 @@ enum class RejectionReason : uint8_t {
   kUnknownQuality = 7,
   kValueTooLarge = 8,
   kExpired = 9,
+  kNotPermitted = 10,
 };
 
 // Samples [first, first + count) of a column or snapshot that were not stored.

@@ -43,8 +43,33 @@ struct Refusal {
   std::string message;
 };
 
+// What the filter says of tags; without one they all pass.
+class Verdicts {
+ public:
+  Verdicts(const WriteFilter* filter, const TagRegistry& tags, absl::Span<const TagId> ids)
+      : filter_(filter == nullptr || filter->PassesAll() ? nullptr : filter) {
+    if (filter_ == nullptr) return;
+    verdicts_.resize(ids.size());
+    filter_->Check(tags, ids, verdicts_.data());
+  }
+
+  std::optional<Refusal> Refuse(size_t i, TagId tag) const {
+    if (filter_ == nullptr || verdicts_[i] == WriteFilter::Verdict::kPasses) return std::nullopt;
+    if (verdicts_[i] == WriteFilter::Verdict::kUnknown) return Unknown(tag);
+    return Refusal{RejectionReason::kNotPermitted,
+                   absl::StrCat("'", filter_->who(), "' may not write tag ", tag)};
+  }
+  static Refusal Unknown(TagId tag) {
+    return {RejectionReason::kUnknownTag, absl::StrCat("no tag has id ", tag)};
+  }
+
+ private:
+  const WriteFilter* const filter_;
+  std::vector<WriteFilter::Verdict> verdicts_;
+};
+
 std::optional<Refusal> RefuseTag(TagId tag, const TagTraits& traits, ValueType type) {
-  if (!traits.exists) return Refusal{RejectionReason::kUnknownTag, absl::StrCat("no tag has id ", tag)};
+  if (!traits.exists) return Verdicts::Unknown(tag);
   if (traits.retired) return Refusal{RejectionReason::kRetiredTag, absl::StrCat("tag ", tag, " is retired")};
   if (traits.type != type) {
     return Refusal{RejectionReason::kWrongType, absl::StrCat("tag ", tag, " is ", ValueTypeName(traits.type),
@@ -162,14 +187,16 @@ void FilterColumn(const TooOld& too_old, Timestamp time_max, FrameColumn* column
   column->samples = std::move(kept);
 }
 
-void FilterSnapshot(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits, Timestamp now,
-                    FrameSnapshot* snapshot, Rejections* rejections) {
+void FilterSnapshot(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits,
+                    const WriteFilter* filter, Timestamp now, FrameSnapshot* snapshot,
+                    Rejections* rejections) {
   const size_t size = snapshot->tags.size();
   const auto quality_at = [&](size_t i) {
     return snapshot->qualities.empty() ? kGood : snapshot->qualities[i];
   };
   std::vector<TagTraits> traits(size);
   tags.GetTraits(snapshot->tags.data(), size, traits.data());
+  const Verdicts verdicts(filter, tags, snapshot->tags);
 
   std::vector<bool> refused(size, false);
   bool any_refused = false;
@@ -188,7 +215,9 @@ void FilterSnapshot(const TagRegistry& tags, const TooOld& too_old, const TimeLi
   const int32_t partition = format::PartitionOf(snapshot->time);
   const bool far = snapshot->time > limits.MaxOfAll(now);
   for (size_t i = 0; i < size; ++i) {
-    if (auto refusal = RefuseTag(snapshot->tags[i], traits[i], snapshot->type)) {
+    if (auto refusal = verdicts.Refuse(i, snapshot->tags[i])) {
+      reject(i, refusal->reason, [&] { return refusal->message; });
+    } else if (refusal = RefuseTag(snapshot->tags[i], traits[i], snapshot->type); refusal.has_value()) {
       reject(i, refusal->reason, [&] { return refusal->message; });
     } else if (const Timestamp max = far ? limits.MaxOf(snapshot->tags[i], now) : kTimestampMax;
                snapshot->time > max) {
@@ -245,18 +274,21 @@ absl::Status CheckFrameSize(const Frame& frame) {
                                                  kFrameSamplesMax, " and ", kFrameTextBytesMax));
 }
 
-void ValidateFrame(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits, Timestamp now,
-                   Frame* frame, WriteResult* result) {
+void ValidateFrame(const TagRegistry& tags, const TooOld& too_old, const TimeLimits& limits,
+                   const WriteFilter* filter, Timestamp now, Frame* frame, WriteResult* result) {
   Rejections rejections(frame->sequence, result);
   std::vector<TagId> ids;
   ids.reserve(frame->columns.size());
   for (const FrameColumn& column : frame->columns) ids.push_back(column.tag);
   std::vector<TagTraits> traits(ids.size());
   tags.GetTraits(ids.data(), ids.size(), traits.data());
+  const Verdicts verdicts(filter, tags, ids);
   for (size_t i = 0; i < frame->columns.size(); ++i) {
     FrameColumn& column = frame->columns[i];
     if (column.samples.empty()) continue;
-    if (auto refusal = RefuseTag(column.tag, traits[i], column.type)) {
+    std::optional<Refusal> refusal = verdicts.Refuse(i, column.tag);
+    if (!refusal.has_value()) refusal = RefuseTag(column.tag, traits[i], column.type);
+    if (refusal.has_value()) {
       rejections.Add(column.index, false, 0, column.samples.size(), column.tag, column.samples.times.front(),
                      refusal->reason, [&] { return refusal->message; });
       column.samples.Clear();
@@ -267,7 +299,7 @@ void ValidateFrame(const TagRegistry& tags, const TooOld& too_old, const TimeLim
   }
   std::erase_if(frame->columns, [](const FrameColumn& column) { return column.samples.empty(); });
   for (FrameSnapshot& snapshot : frame->snapshots) {
-    FilterSnapshot(tags, too_old, limits, now, &snapshot, &rejections);
+    FilterSnapshot(tags, too_old, limits, filter, now, &snapshot, &rejections);
     result->stored += snapshot.tags.size();
   }
   std::erase_if(frame->snapshots, [](const FrameSnapshot& snapshot) { return snapshot.tags.empty(); });

@@ -135,7 +135,7 @@ absl::Status WritePath::CheckOpen() const {
 }
 
 void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
-                      WriteTaken taken) {
+                      WriteTaken taken, const WriteFilter* filter) {
   const auto end = [&done, &taken](absl::StatusOr<WriteResult> result) {
     done(std::move(result));
     if (taken != nullptr) taken();
@@ -165,8 +165,8 @@ void WritePath::Write(const std::shared_ptr<Producer>& producer, Frame frame, Wr
   auto applying = std::make_unique<Applying>();
   applying->checksum = FrameChecksum(frame);
   const Timestamp now = parts_.clock.Now();
-  ValidateFrame(parts_.tags, parts_.retention.too_old(parts_.tags, parts_.retention_now()), parts_.time_limits, now, &frame,
-                &applying->result);
+  ValidateFrame(parts_.tags, parts_.retention.too_old(parts_.tags, parts_.retention_now()),
+                parts_.time_limits, filter, now, &frame, &applying->result);
   NoteReceived(frame);
   applying->bytes = frame.MemoryBytes();
   absl::Status memory = gate_.Take(applying->bytes);

@@ -48,6 +48,7 @@
 #include "storage/write/memory_gate.h"
 #include "storage/write/producers.h"
 #include "storage/write/time_limits.h"
+#include "storage/write/write_filter.h"
 #include "storage/write/write_result.h"
 
 namespace historian {
@@ -117,7 +118,7 @@ class WritePath {
   uint64_t DurableSequence(absl::string_view producer) { return producers_.Durable(producer); }
   void ResetProducer(absl::string_view name, ResetDone done);
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
-             WriteTaken taken = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
+             WriteTaken taken = nullptr, const WriteFilter* filter = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Closes the open version, and waits until that is durable and everything stated in it is visible. Changes of definitions
   // that have begun become durable first, others wait for the mark. Errors: those of the journal; the version stays open

@@ -30,6 +30,8 @@ void AddBlockCommand(CLI::App* app, Context* context);
 void AddCompletionCommand(CLI::App* app, Context* context);
 void AddVersionCommand(CLI::App* app, Context* context);
 void AddProducerCommand(CLI::App* app, Context* context);
+// `token` and `whoami`.
+void AddTokenCommand(CLI::App* app, Context* context);
 
 // Parses and runs a command line (argv[0] is the program). Help goes to context->out. The exit code.
 int RunHistctl(int argc, const char* const* argv, Context* context);

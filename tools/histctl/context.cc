@@ -1,9 +1,14 @@
 #include "tools/histctl/context.h"
 
+#include <cstdlib>
+#include <fstream>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "client/access.h"
 #include "storage/model/clock.h"
+#include "storage/model/status_macros.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/time_text.h"
 
@@ -27,6 +32,19 @@ absl::Status Context::Prepare() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Context::Token() const {
+  if (token_file.empty()) {
+    const char* const token = std::getenv("HISTORIAN_TOKEN");
+    return token == nullptr ? "" : std::string(absl::StripAsciiWhitespace(token));
+  }
+  std::ifstream in(token_file);
+  std::string text;
+  if (!std::getline(in, text)) {
+    return LocalFileError(absl::StrCat("--token-file ", token_file, " cannot be read, or is empty"));
+  }
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
 absl::StatusOr<client::Connection> Context::Connect() const {
   client::ConnectionOptions options;
   options.target = server;
@@ -36,9 +54,18 @@ absl::StatusOr<client::Connection> Context::Connect() const {
   if (tls || !ca.empty() || !cert.empty()) {
     options.tls = client::TlsFiles{.ca = ca, .cert = cert, .key = key, .server_name = tls_name};
   }
+  ASSIGN_OR_RETURN(options.token, Token());
   absl::StatusOr<client::Connection> connection = client::Connection::Open(std::move(options));
   if (!connection.ok()) return LocalFileError(connection.status().message());
   return connection;
+}
+
+absl::StatusOr<std::string> Context::ProducerPrefix(const client::Connection& connection) const {
+  if (connection.options().token.empty() && cert.empty()) return "";
+  ASSIGN_OR_RETURN(const v1::WhoAmIResponse who, client::Access(connection).WhoAmI());
+  // Who is told which names to use has one that fits, or says it with --producer.
+  if (who.everyone() || !who.caller().permissions().producers().empty()) return "";
+  return absl::StrCat(who.caller().name(), "/");
 }
 
 absl::StatusOr<Timestamp> Context::Time(absl::string_view option, absl::string_view text) const {

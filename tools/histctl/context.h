@@ -23,7 +23,6 @@
 
 namespace historian::histctl {
 
-
 class Context {
  public:
   // As given.
@@ -32,6 +31,7 @@ class Context {
   std::string cert;
   std::string key;
   std::string tls_name;
+  std::string token_file;
   bool tls = false;
   std::string tz = "UTC";
   std::string format_name = "table";
@@ -50,8 +50,12 @@ class Context {
   // Errors: UsageError.
   absl::Status Prepare();
 
-  // Errors: LocalFileError, a TLS file. Does not wait for the server.
+  // Errors: LocalFileError, a TLS file or the token's. Does not wait for the server.
   absl::StatusOr<client::Connection> Connect() const;
+
+  // What the names of producers begin with that a command makes up: nothing, or our own name and '/' where the server knows
+  // us by one, as it then lets us write only under such names. Errors: those of the server.
+  absl::StatusOr<std::string> ProducerPrefix(const client::Connection& connection) const;
 
   absl::StatusOr<Timestamp> Time(absl::string_view option, absl::string_view text) const;
 
@@ -63,6 +67,9 @@ class Context {
   void Fail(absl::string_view message);
 
  private:
+  // The token to show; empty if there is none.
+  absl::StatusOr<std::string> Token() const;
+
   absl::Mutex note_mutex_;  // One line at a time.
 };
 

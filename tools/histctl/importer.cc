@@ -271,6 +271,10 @@ absl::Status ImportFile(const ImportJob& job, const client::Connection& connecti
   ErrorReport report(job, file.path, context, progress);
   const MonotonicTime begin = MonotonicTime::Now();
   outcome->producer = ProducerOf(job, file);
+  if (job.producer.empty()) {
+    ASSIGN_OR_RETURN(const std::string prefix, context->ProducerPrefix(connection));
+    outcome->producer = absl::StrCat(prefix, outcome->producer);
+  }
   std::map<TagId, std::string> names;
   for (const Tag& tag : file.columns) names[tag.id] = tag.name;
   for (const auto& [name, tag] : file.tags) names[tag.id] = tag.name;

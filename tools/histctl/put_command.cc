@@ -31,7 +31,7 @@ struct PutOptions {
 std::string Producer() {
   char host[HOST_NAME_MAX + 1] = {};
   if (gethostname(host, sizeof(host) - 1) != 0) host[0] = 0;
-  return absl::StrCat("histctl-put/", absl::string_view(host).substr(0, 100));
+  return absl::StrCat("histctl-put/", absl::string_view(host).substr(0, 64));
 }
 
 // What --time means. "now" and what counts from it go by the server's clock: this machine's may be wrong.
@@ -68,7 +68,8 @@ absl::Status Put(const PutOptions& options, Context* context) {
   }
 
   v1::WriteOnceRequest request;
-  request.set_producer(Producer());
+  ASSIGN_OR_RETURN(const std::string prefix, context->ProducerPrefix(connection));
+  request.set_producer(absl::StrCat(prefix, Producer()));
   client::ColumnToWire(tag.id, tag.type, samples.View(), request.mutable_frame()->add_columns());
   const auto stub = v1::Ingest::NewStub(connection.channel());
   const std::string doing = absl::StrCat("writing tag '", tag.name, "'");
@@ -78,7 +79,7 @@ absl::Status Put(const PutOptions& options, Context* context) {
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     {
       grpc::ClientContext call;
-      connection.SetDeadline(&call);
+      connection.Prepare(&call);
       v1::GetProducerRequest ask;
       ask.set_producer(request.producer());
       v1::GetProducerResponse producer;
@@ -86,7 +87,7 @@ absl::Status Put(const PutOptions& options, Context* context) {
       request.mutable_frame()->set_sequence(producer.acknowledged() + 1);
     }
     grpc::ClientContext call;
-    connection.SetDeadline(&call);
+    connection.Prepare(&call);
     v1::WriteAck ack;
     status = client::FromGrpc(stub->WriteOnce(&call, request, &ack), doing);
     if (absl::IsAlreadyExists(status)) continue;

@@ -56,6 +56,9 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   app.add_option("--ca", context->ca, "use TLS, and trust the authorities in this PEM file");
   app.add_option("--cert", context->cert, "our certificate (PEM), for a server that asks for one");
   app.add_option("--key", context->key, "the private key of --cert (PEM)");
+  app.add_option("--token-file", context->token_file,
+                 "file with the token to show (histctl token create); or the token itself in HISTORIAN_TOKEN")
+      ->envname("HISTORIAN_TOKEN_FILE");
   app.add_option("--tls-name", context->tls_name, "the name in the server's certificate, if it is not HOST");
   app.add_option("--tz", context->tz,
                  "time zone of local times, read and printed: UTC, local, Europe/Berlin, ...")
@@ -84,6 +87,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddCompletionCommand(&app, context);
   AddVersionCommand(&app, context);
   AddProducerCommand(&app, context);
+  AddTokenCommand(&app, context);
 
   try {
     app.parse(argc, argv);

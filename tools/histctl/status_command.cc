@@ -25,6 +25,19 @@ absl::string_view StateName(v1::GetStatusResponse::State state) {
   }
 }
 
+absl::string_view AccessName(v1::GetStatusResponse::Access access) {
+  switch (access) {
+    case v1::GetStatusResponse::ACCESS_CLOSED:
+      return "by token or certificate";
+    case v1::GetStatusResponse::ACCESS_OPEN:
+      return "open";
+    case v1::GetStatusResponse::ACCESS_INSECURE:
+      return "INSECURE";
+    default:
+      return "unknown";
+  }
+}
+
 absl::Status Status(Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const v1::GetStatusResponse status, client::Admin(connection).Status());
@@ -35,6 +48,7 @@ absl::Status Status(Context* context) {
   if (!status.message().empty() || context->format != Format::kTable) {
     record.Add("message", Cell::Text(status.message()));
   }
+  record.Add("access", Cell::Text(AccessName(status.access())));
   record.Add("version", Cell::Text(status.version()));
   record.Add("started", TimeCell(*context, started));
   const uint64_t up = started <= now ? Elapsed(started, now) : 0;
@@ -70,6 +84,11 @@ absl::Status Status(Context* context) {
   record.Add("seals", Cell::Unsigned(status.seals()));
   record.Add("last_seal", status.last_seal() == 0 ? Cell::Absent() : TimeCell(*context, status.last_seal()));
   record.Finish();
+  if (status.access() == v1::GetStatusResponse::ACCESS_INSECURE) {
+    context->Note(
+        "INSECURE: other machines reach the server without TLS, or without being asked who they are "
+        "(access.insecure); the server's log says which");
+  }
   return absl::OkStatus();
 }
 
@@ -81,7 +100,9 @@ void AddStatusCommand(CLI::App* app, Context* context) {
       "\nCounts are since the server started. `read only` means that writes are refused; the message says "
       "why.\n`retention_time` is what retention takes for now: no later than what the server's running time "
       "and the\n"
-      "samples it received support, whatever the clock says.\n"
+      "samples it received support, whatever the clock says. `access` is open while the server asks nobody "
+      "who they "
+      "are.\nA token that does not administer every tag is shown less.\n"
       "\nExamples:\n  histctl status\n  histctl status --format json\n");
   status->callback([=] { context->run = [=] { return Status(context); }; });
 }

@@ -68,11 +68,10 @@ absl::Status ListVersions(const VersionOptions& options, Context* context) {
     ASSIGN_OR_RETURN(const v1::ListVersionsResponse listed, admin.ListVersions(request));
     for (const v1::Version& version : listed.versions()) {
       const bool is_mark = version.cause() == v1::Version::CAUSE_MARK;
-      rows.AddRow({Cell::Unsigned(version.version()), TimeCell(*context, version.time()),
-                   Cell::Text(CauseText(version.cause())),
-                   is_mark ? Cell::Text(version.author()) : Cell::Absent(),
-                   is_mark ? Cell::Text(version.comment()) : Cell::Absent(),
-                   TimeCell(*context, version.clock())});
+      rows.AddRow(
+          {Cell::Unsigned(version.version()), TimeCell(*context, version.time()),
+           Cell::Text(CauseText(version.cause())), is_mark ? Cell::Text(version.author()) : Cell::Absent(),
+           is_mark ? Cell::Text(version.comment()) : Cell::Absent(), TimeCell(*context, version.clock())});
       request.set_before(version.version());
     }
     left -= std::min<uint64_t>(left, listed.versions_size());
@@ -102,7 +101,8 @@ void AddVersionCommand(CLI::App* app, Context* context) {
   version->require_subcommand(0, 1);
   version->footer(
       "\nAlone it prints the version of histctl. The server's is in `histctl status`.\n"
-      "\nVersions of what is stored: everything that was stated belongs to the first version that closes after it\n"
+      "\nVersions of what is stored: everything that was stated belongs to the first version that closes "
+      "after it\n"
       "became durable. A version closes with a seal, with a mark, and some minutes after something arrived\n"
       "(archive.version_period). Its number and time say later what was known at that moment.\n"
       "\nExamples:\n  histctl version\n  histctl version list --from -1d\n"

@@ -131,6 +131,7 @@ absl::Status FrameSender::Connect(uint64_t* acknowledged) {
   {
     absl::MutexLock lock(&mutex_);
     context_ = std::make_unique<grpc::ClientContext>();
+    connection_.Prepare(context_.get(), absl::InfiniteDuration());
     context = context_.get();
     reading_ = opening_ = true;
     stalled_ = false;
