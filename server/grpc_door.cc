@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <list>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "server/handshakes.h"
 #include "server/listener.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
@@ -105,7 +107,9 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
         metrics_(metrics),
         log_(log),
         look_(context_),
-        busy_(asio::make_work_guard(context_)) {}
+        busy_(asio::make_work_guard(context_)) {
+    if (options_.tls) handshakes_.emplace(metrics, log);
+  }
 
   absl::Status Open() {
     ASSIGN_OR_RETURN(listener_, Listener::Open(context_, "grpc.listen", options_.listen));
@@ -143,6 +147,7 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
     } else {
       listener_->Stop();
     }
+    if (handshakes_.has_value()) handshakes_->Stop();
     metrics_.connections.store(0);
   }
 
@@ -275,6 +280,8 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
         metrics_.connections.store(static_cast<int64_t>(handed_.size()));
         grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
         parameters.fd = fd;
+        std::optional<HandshakeWatch::Peer> peer;
+        if (handshakes_.has_value() && !connection.own) peer.emplace(*handshakes_, connection.address);
         to_->HandleNewConnection(&parameters);
       }
     }
@@ -372,6 +379,7 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
   const uint64_t waiting_max_;
   Metrics& metrics_;
   Log& log_;
+  std::optional<HandshakeWatch> handshakes_;
   std::atomic<bool> stopped_{false};
   std::atomic<unsigned short> own_port_{0};
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpc/support/log.h"
+#include "server/handshakes.h"
 
 namespace historian::server {
 namespace {
@@ -17,7 +18,7 @@ GrpcLog::GrpcLog(Log& log) {
   gpr_log_verbosity_init();  // Else nothing is logged before gRPC is used for the first time.
   gpr_set_log_function([](gpr_log_func_args* args) {
     Log* const to = here.load();
-    if (to == nullptr) return;
+    if (TakeHandshakeReason(args->message) || to == nullptr) return;
     to->WriteLimited(LogLevel::kWarning, "grpc", absl::StrCat(args->file, ":", args->line),
                      {{"severity", gpr_log_severity_string(args->severity)}, {"message", args->message}});
   });

@@ -2,8 +2,8 @@
 //
 // What gRPC itself has to say goes to our log, in its form, while one of these is there.
 //
-// Clients can make it say much, such as a line for each TLS handshake that fails, so a line for each place in its code and
-// each Log::kLimitInterval is enough.
+// Clients can make it say much, so a line for each place in its code and each Log::kLimitInterval is enough. Failed TLS
+// handshakes, of which gRPC does not say whose they were, are left to server/handshakes.h.
 #ifndef HISTORIAN_SERVER_GRPC_LOG_H_
 #define HISTORIAN_SERVER_GRPC_LOG_H_
 

@@ -168,8 +168,13 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
                   {{"code", absl::StatusCodeToString(status.code())}, {"message", status.message()}});
     return kExitFailed;
   }
+  // A signal may still be on its way when the server is gone.
+  const std::shared_ptr<Server> serving = *std::move(server);
+  ending.OnHangup([weak = std::weak_ptr<Server>(serving)] {
+    if (const std::shared_ptr<Server> there = weak.lock()) there->Reread();
+  });
   const bool failed = ending.Wait();
-  return (*server)->Stop().ok() && !failed ? 0 : kExitFailed;
+  return serving->Stop().ok() && !failed ? 0 : kExitFailed;
 }
 
 int Main(int argc, char** argv) {
@@ -179,7 +184,7 @@ int Main(int argc, char** argv) {
       "Exit codes: 0 stopped as asked; 1 could not start or stop well, or could no longer be reached; 2 a "
       "mistake in "
       "the configuration.\n"
-      "SIGTERM and SIGINT stop it; SIGHUP opens log.file anew."};
+      "SIGTERM and SIGINT stop it; SIGHUP opens log.file anew and rereads certificates."};
   app.set_version_flag("--version", absl::StrCat("historiand ", kVersion));
   std::string file, port_file;
   bool print = false, check = false;

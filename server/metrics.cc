@@ -237,6 +237,11 @@ Metrics::Metrics() {
       family("historian_connections_refused_total", "Connections closed before gRPC had them, by reason.");
   access_refused_ = family("historian_access_refused_total",
                            "Calls, tags and scrapes refused because of who asked, by reason.");
+  handshake_failures_ =
+      family("historian_handshake_failures_total", "TLS handshakes that failed, by reason.");
+  certificate_changes_ =
+      family("historian_certificate_changes_total",
+             "Certificates and authorities that were taken into force or refused, by setting.");
   fenced_ = &family("historian_producers_fenced_total",
                     "Write streams that ended because another one of their producer was opened.")
                  ->Add({});
@@ -275,6 +280,15 @@ void Metrics::CountAccessRefused(absl::string_view reason) {
 
 void Metrics::CountConnectionRefused(absl::string_view reason) {
   connections_refused_->Add({{"reason", std::string(reason)}}).Increment();
+}
+
+void Metrics::CountHandshakeFailure(absl::string_view reason) {
+  handshake_failures_->Add({{"reason", std::string(reason)}}).Increment();
+}
+
+void Metrics::CountCertificateChange(absl::string_view setting, bool taken) {
+  certificate_changes_->Add({{"setting", std::string(setting)}, {"result", taken ? "taken" : "refused"}})
+      .Increment();
 }
 
 void Metrics::CountCall(Method method, const absl::Status& status, absl::Duration took) {
@@ -319,6 +333,15 @@ std::string Metrics::Render(Archive* archive, bool ready, const More& others) co
              static_cast<double>(others.descriptors_max));
   more.Counter("historian_log_lines_dropped_total", "Log lines that could not be written.",
                static_cast<double>(others.log_lines_dropped));
+  for (const CertificateState& state : others.certificates) {
+    more.Add("historian_certificate_seconds_left", "Until the first certificate expires, by setting.",
+             MetricType::Gauge, {{"setting", state.setting}}, state.seconds_left);
+  }
+  for (const CertificateState& state : others.certificates) {
+    more.Add("historian_certificate_refused",
+             "1 while what is in the files cannot be taken into force, by setting.", MetricType::Gauge,
+             {{"setting", state.setting}}, state.refused ? 1 : 0);
+  }
   if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), &more);
   std::ostringstream out;
   const prometheus::TextSerializer serializer;

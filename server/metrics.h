@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
@@ -68,6 +69,13 @@ enum class Method {
 inline constexpr int kMethods = static_cast<int>(Method::kRevokeToken) + 1;
 const char* MethodName(Method method);
 
+// The certificates of a setting such as tls.cert.
+struct CertificateState {
+  std::string setting;
+  double seconds_left = 0;  // Until the first of them expires.
+  bool refused = false;     // What is in the files now could not be taken.
+};
+
 class Metrics {
  public:
   Metrics();
@@ -89,6 +97,10 @@ class Metrics {
   // Counts what was refused because of who asked: "unauthenticated" or "permission_denied".
   void CountAccessRefused(absl::string_view reason);
   void CountHttpShed() { http_shed_->Increment(); }
+  // Counts a TLS handshake that failed (server/handshakes.h has the reasons).
+  void CountHandshakeFailure(absl::string_view reason);
+  // Counts certificates, or authorities, that were taken into force or refused. `setting` names the file.
+  void CountCertificateChange(absl::string_view setting, bool taken);
   // Counts an acknowledged frame; `took` is the time since it was received.
   void CountAck(absl::Duration took) { ack_seconds_->Observe(absl::ToDoubleSeconds(took)); }
   void CountRejections(RejectionReason reason, uint64_t samples);
@@ -104,6 +116,7 @@ class Metrics {
   struct More {
     uint64_t log_lines_dropped = 0;
     uint64_t descriptors_max = 0;
+    std::vector<CertificateState> certificates;
   };
   // Returns everything in Prometheus' text format, with the archive's statistics unless `archive` is null (it
   // is not open yet).
@@ -128,6 +141,8 @@ class Metrics {
   prometheus::Family<prometheus::Counter>* refusals_;
   prometheus::Family<prometheus::Counter>* connections_refused_;
   prometheus::Family<prometheus::Counter>* access_refused_;
+  prometheus::Family<prometheus::Counter>* handshake_failures_;
+  prometheus::Family<prometheus::Counter>* certificate_changes_;
   prometheus::Counter* fenced_;
   prometheus::Counter* connections_taken_;
   prometheus::Counter* accept_failures_;

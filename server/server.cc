@@ -106,6 +106,7 @@ class Server::Impl {
               PoolThreads() + static_cast<int>(std::min<uint64_t>(config.limits.queries, kMoreThreadsMax))),
         call_memory_(config.call_bytes(),
                      [this](absl::AnyInvocable<void()> ready) { pool_.Post(std::move(ready)); }),
+        tls_(config_.tls, clock, metrics_, log),
         watcher_(log) {}
 
   ~Impl() {
@@ -133,7 +134,7 @@ class Server::Impl {
     log_.Info("starting", {{"version", kVersion}, {"data_dir", config_.data_dir}, {"http", http_address_}});
     RETURN_IF_ERROR(OpenAuthority());
 
-    ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, MakeCredentials(config_.tls));
+    RETURN_IF_ERROR(tls_.Load());
     ASSIGN_OR_RETURN(std::unique_ptr<kv::Store> store, open_store());
     absl::StatusOr<std::unique_ptr<Archive>> archive =
         Archive::Open(std::move(store), OptionsOf(config_), clock_);
@@ -149,8 +150,9 @@ class Server::Impl {
     query_.emplace(*env_);
     admin_.emplace(*env_, *ingest_);
     retention_.emplace(*env_);
-    RETURN_IF_ERROR(StartGrpc(std::move(credentials)));
+    RETURN_IF_ERROR(StartGrpc(tls_.Credentials()));
 
+    tls_.Start();
     Tick();
     probe_.emplace(
         context_,
@@ -192,6 +194,7 @@ class Server::Impl {
     const bool was_serving = std::exchange(serving_, false);
     if (was_serving) log_.Info("stopping", {});
     OnHttpThread([this] { probe_.reset(); });
+    tls_.Stop();
     if (door_ != nullptr) door_->Stop();
     if (grpc_ != nullptr) {
       if (auto* health = grpc_->GetHealthCheckService()) health->SetServingStatus(false);
@@ -225,6 +228,7 @@ class Server::Impl {
     return status;
   }
 
+  void Reread() { tls_.LookSoon(); }
   const std::string& grpc_address() const { return grpc_address_; }
   const std::string& http_address() const { return http_address_; }
   Archive& archive() { return *archive_; }
@@ -468,9 +472,10 @@ class Server::Impl {
     if (path == "/metrics") {
       if (std::optional<HttpAnswer> refusal = RefuseMetrics(request)) return *std::move(refusal);
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-              .body = metrics_.Render(
-                  archive_open_.load(), ready,
-                  {.log_lines_dropped = log_.lines_dropped(), .descriptors_max = DescriptorLimit()})};
+              .body = metrics_.Render(archive_open_.load(), ready,
+                                      {.log_lines_dropped = log_.lines_dropped(),
+                                       .descriptors_max = DescriptorLimit(),
+                                       .certificates = tls_.States()})};
     }
     return {.status = 404, .body = "not found; there are /healthz, /readyz and /metrics\n"};
   }
@@ -511,6 +516,7 @@ class Server::Impl {
   std::optional<AdminService> admin_;
   std::optional<RetentionService> retention_;
   std::optional<AccessService> access_;
+  TlsFiles tls_;  // gRPC asks it.
   std::unique_ptr<GrpcDoor> door_;
   std::unique_ptr<grpc::Server> grpc_;
   std::string grpc_address_;
@@ -533,6 +539,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config, Open
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 absl::Status Server::Stop() { return impl_->Stop(); }
+void Server::Reread() { impl_->Reread(); }
 const std::string& Server::grpc_address() const { return impl_->grpc_address(); }
 const std::string& Server::http_address() const { return impl_->http_address(); }
 Archive& Server::archive() { return impl_->archive(); }

@@ -50,6 +50,9 @@ class Server {
   // Errors: sealing failed. Nothing acknowledged is lost by that, as the journal has it.
   absl::Status Stop();
 
+  // Rereads at once the files that are reread when they change: certificates, keys, authorities. Does not wait for it.
+  void Reread();
+
   // HOST:PORT, with the actual port if port 0 was configured.
   const std::string& grpc_address() const;
   const std::string& http_address() const;
