@@ -241,8 +241,9 @@ class TlsFiles::Impl {
     std::vector<std::string> pems;
     std::vector<Certificate> certificates;
     std::optional<MonotonicTime> bad_since;
-    std::string
-        told;  // The digest and the reason of the last certificate_refused; empty: the files are good.
+    // The digest and the reason, at the last look that found the files bad and at the last certificate_refused.
+    std::string bad;
+    std::string told;  // Empty: nothing bad was told since they were good.
   };
 
   struct Shown {
@@ -339,10 +340,11 @@ class TlsFiles::Impl {
   void Complain(Unit& unit, const std::string& what, const absl::Status& why, bool asked)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(looking_) {
     const MonotonicTime now = clock_.Monotonic();
-    if (!unit.bad_since.has_value()) unit.bad_since = now;
+    // Each change has its own time to pass. One that follows another too soon does not put off what is to be told.
+    if (!unit.bad_since.has_value() || (what != unit.told && unit.bad == unit.told)) unit.bad_since = now;
+    unit.bad = what;
     if (!asked && (what == unit.told || now - *unit.bad_since < kPatience)) return;
     unit.told = what;
-    unit.bad_since = now;  // The next change has its own time.
     metrics_.CountCertificateChange(unit.setting(), /*taken=*/false);
     log_.Error("certificate_refused", {{"setting", unit.setting()},
                                        {"file", unit.files[0].path},
@@ -353,6 +355,7 @@ class TlsFiles::Impl {
 
   void Forget(Unit& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(looking_) {
     unit.bad_since.reset();
+    unit.bad.clear();
     if (unit.told.empty()) return;
     unit.told.clear();
     Publish(unit);
@@ -364,6 +367,7 @@ class TlsFiles::Impl {
     unit.pems = std::move(pems);
     unit.certificates = std::move(certificates);
     unit.bad_since.reset();
+    unit.bad.clear();
     unit.told.clear();
     Publish(unit);
     metrics_.CountCertificateChange(unit.setting(), /*taken=*/true);
