@@ -211,6 +211,31 @@ TEST(HistoriandTest, HangupOpensTheLogFileAnew) {
   EXPECT_THAT(ReadAll(file), HasSubstr("stopped took_ms="));
 }
 
+// A pair that does not fit is told once, and once more to whoever asks.
+TEST(HistoriandTest, HangupRereadsCertificates) {
+  std::ofstream(PathOf("hangup.cnf")) << "[req]\ndistinguished_name = name\n[name]\n";
+  for (const std::string name : {"hangup", "other"}) {
+    const std::string command = absl::StrCat(
+        "cd '", ::testing::TempDir(), "' && OPENSSL_CONF=hangup.cnf openssl req -x509 -nodes -newkey ec ",
+        "-pkeyopt ec_paramgen_curve:P-256 -subj /CN=", name, " -keyout ", name, ".key -out ", name,
+        ".pem 2>&1");
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  }
+  const std::string file = PathOf("certificates.log");
+  std::vector<std::string> arguments = ServeOn("certificates", "certificates.ports");
+  arguments.insert(arguments.end(), {"--log-file", file, "--tls-cert", PathOf("hangup.pem"), "--tls-key",
+                                     PathOf("hangup.key")});
+  Process server("certificates", arguments);
+  WaitForPorts(PathOf("certificates.ports"));
+  ASSERT_EQ(rename(PathOf("other.key").c_str(), PathOf("hangup.key").c_str()), 0);
+  ASSERT_TRUE(HasSoon(file, "certificate_refused setting=tls.cert"));
+  ASSERT_EQ(rename(file.c_str(), PathOf("certificates.old").c_str()), 0);
+  server.Signal(SIGHUP);
+  EXPECT_TRUE(HasSoon(file, "certificate_refused setting=tls.cert"));
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0);
+}
+
 TEST(HistoriandTest, DataAreForTheirOwnerAndGroup) {
   std::vector<std::string> arguments = ServeOn("private", "private.ports");
   arguments.insert(arguments.end(), {"--log-file", PathOf("private.log")});

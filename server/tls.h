@@ -20,7 +20,7 @@
 // How gRPC gets them: it asks for them at the beginning of each handshake, within the call that hands it the connection
 // (grpc_ssl_server_certificate_config_callback of its stable interface). So a change is in force for the very next
 // handshake, certificate, key and authorities change in one step, and no other file, thread or descriptor is needed.
-// Only gRPC's experimental FileWatcherCertificateProvider would do it otherwise: docs/decisions/2026-11-29-certificates-are-reread.md.
+// Why not gRPC's own watcher of files: docs/decisions/2026-11-29-certificates-are-reread.md.
 //
 // Logs
 //   certificate_loaded     a pair is in force: subject, issuer, serial, when it expires
