@@ -75,7 +75,8 @@ void OnFree(void* parent, void* value, CRYPTO_EX_DATA*, int, long, void*) {
   if (value == nullptr) return;
   const std::unique_ptr<Connection> connection(static_cast<Connection*>(value));
   const SSL* const ssl = static_cast<const SSL*>(parent);
-  if (SSL_is_init_finished(ssl) != 1) NoteFailure(*connection, ssl, said);
+  // A client that said nothing, such as a probe of the port, has not begun a handshake.
+  if (SSL_is_init_finished(ssl) != 1 && SSL_in_before(ssl) != 1) NoteFailure(*connection, ssl, said);
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 // no client.
 //
 // How: the thread that hands a connection to gRPC makes OpenSSL's object for it, within that call. So the object gets the
-// peer's address there (OpenSSL's ex_data). OpenSSL tells when the object goes: one that has not finished its
-// handshake by then has failed. The thread on which it failed has just written the reason to gRPC's log, which is
+// peer's address there (OpenSSL's ex_data). OpenSSL tells when the object goes: one that has begun its
+// handshake and not finished it by then has failed. The thread on which it failed has just written the reason to gRPC's log, which is
 // read along.
 //
 // Logs handshake_failed (Log::WriteLimited, by peer) and counts (Metrics::CountHandshakeFailure), by reason:

@@ -19,6 +19,10 @@
 #include <thread>
 #include <vector>
 
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -699,7 +703,8 @@ TEST_F(TlsTest, FailedHandshakeIsLoggedWithPeerAndReason) {
   }
 }
 
-// The server's own probe ends after the first words. Clients that are well served are no failures either.
+// The server's own probe ends after the first words, those of others before them. Clients that are well served are no
+// failures either.
 TEST_F(TlsTest, ProbesAndServedClientsAreNoFailedHandshakes) {
   Config config = ConfigOf(/*mutual=*/true);
   config.limits.probe_interval = absl::Milliseconds(20);
@@ -712,8 +717,16 @@ TEST_F(TlsTest, ProbesAndServedClientsAreNoFailedHandshakes) {
     EXPECT_TRUE(absl::SimpleAtod(metrics.substr(at + 29, metrics.find('\n', at + 1) - at - 29), &value));
     return value;
   };
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Call(server.address(), "client").ok());
-  EXPECT_TRUE(Eventually([&] { return taken() > 15; }));
+  const size_t colon = server.address().rfind(':');
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(Call(server.address(), "client").ok());
+    boost::asio::io_context context;
+    boost::asio::ip::tcp::socket socket(context);
+    boost::asio::connect(socket, boost::asio::ip::tcp::resolver(context).resolve(
+                                     server.address().substr(0, colon), server.address().substr(colon + 1)));
+    if (i > 1) usleep(20'000);  // gRPC may have it already, and waits for its first words.
+  }
+  EXPECT_TRUE(Eventually([&] { return taken() > 25; }));
   EXPECT_THAT(server.LogText(), Not(HasSubstr("handshake_failed")));
 }
 
