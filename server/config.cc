@@ -81,7 +81,9 @@ std::vector<Setting> Bind(Config* c) {
        "nobody, and "
        "from this one, once tokens or principals are configured, for who shows a token.",
        Switch{&c->http.metrics_open}},
-      {"tls.cert", "PEM file of the server's certificate chain, for gRPC. Empty: no encryption.",
+      {"tls.cert",
+       "PEM file of the server's certificate chain, for gRPC; reread when it changes, as the next two. "
+       "Empty: no encryption.",
        Text{&c->tls.cert}},
       {"tls.key", "PEM file of its private key.", Text{&c->tls.key}},
       {"tls.client_ca", "PEM file of authorities; when set, clients must show a certificate signed by one.",

@@ -201,6 +201,8 @@ int Main(int argc, char** argv) {
                         " (", setting.environment, ")"))
         ->type_name("");
   }
+  app.add_flag_callback(
+      "--insecure", [&given] { given["access.insecure"] = "true"; }, "The same as --access-insecure true");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -87,8 +87,8 @@ class CountingArchive : public Archive {
     return archive_->ResetProducer(name, keep_going);
   }
   void Write(const std::shared_ptr<Producer>& producer, Frame frame, WriteDone done,
-             WriteTaken taken = nullptr) override {
-    archive_->Write(producer, std::move(frame), std::move(done), std::move(taken));
+             WriteTaken taken = nullptr, const WriteFilter* filter = nullptr) override {
+    archive_->Write(producer, std::move(frame), std::move(done), std::move(taken), filter);
   }
   absl::StatusOr<std::unique_ptr<RawReader>> ReadRaw(const RawRequest& request,
                                                      KeepGoing keep_going) override {
@@ -178,13 +178,13 @@ class ReadPlanTest : public testing::Test {
 
   // Whether the request would be answered on the thread that it came on.
   bool IsQuick(const v1::ReadProcessedRequest& request) {
-    const auto plan = PlanProcessed(env_, request, nullptr);
+    const auto plan = PlanProcessed(env_, {archive_.tags(), *authority_->Everyone()}, request, nullptr);
     EXPECT_TRUE(plan.ok()) << plan.status();
     return plan.ok() && plan->read.is_quick();
   }
   // Computes all of it, so that its figures are cached.
   void Compute(const v1::ReadProcessedRequest& request) {
-    auto plan = PlanProcessed(env_, request, nullptr);
+    auto plan = PlanProcessed(env_, {archive_.tags(), *authority_->Everyone()}, request, nullptr);
     ASSERT_TRUE(plan.ok()) << plan.status();
     for (size_t i = 0; i < plan->read.tags(); ++i) {
       const auto read = plan->read.Take(i);
@@ -203,9 +203,10 @@ class ReadPlanTest : public testing::Test {
   StreamRegistry streams_;
   ClockWatch clock_watch_{clock_};
   CallMemory call_memory_{uint64_t{128} << 20, [](absl::AnyInvocable<void()> ready) { ready(); }};
+  const std::unique_ptr<Authority> authority_ = *Authority::Open({}, clock_, nullptr);
   PeerCounts queries_, short_queries_;
-  ServiceEnv env_{archive_, config_,      clock_,       metrics_, *log_,         pool_,
-                  streams_, clock_watch_, call_memory_, queries_, short_queries_};
+  ServiceEnv env_{archive_, config_,      clock_,       metrics_,    *log_,    pool_,
+                  streams_, clock_watch_, call_memory_, *authority_, queries_, short_queries_};
   std::vector<TagId> ids_;
 };
 
@@ -331,7 +332,7 @@ TEST_F(ReadPlanTest, ManyTagsAreOpenedOneByOne) {
   EXPECT_FALSE(NamesFewTags(request.tags()));
   EXPECT_TRUE(NamesFewTags(Days().tags()));
   archive_.folds = 0;
-  auto plan = PlanProcessed(env_, request, nullptr);
+  auto plan = PlanProcessed(env_, {archive_.tags(), *authority_->Everyone()}, request, nullptr);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(archive_.folds, 0);
   EXPECT_FALSE(plan->read.is_quick());

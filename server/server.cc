@@ -228,7 +228,10 @@ class Server::Impl {
     return status;
   }
 
-  void Reread() { tls_.LookSoon(); }
+  void Reread() {
+    tls_.LookSoon();
+    LookAtAccess(/*asked=*/true);
+  }
   const std::string& grpc_address() const { return grpc_address_; }
   const std::string& http_address() const { return http_address_; }
   Archive& archive() { return *archive_; }

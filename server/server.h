@@ -50,7 +50,8 @@ class Server {
   // Errors: sealing failed. Nothing acknowledged is lost by that, as the journal has it.
   absl::Status Stop();
 
-  // Rereads at once the files that are reread when they change: certificates, keys, authorities. Does not wait for it.
+  // Rereads at once the files that are reread when they change: certificates, keys, authorities,
+  // principals, tokens. Does not wait for it.
   void Reread();
 
   // HOST:PORT, with the actual port if port 0 was configured.

@@ -30,6 +30,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
+#include "proto/historian/v1/access.grpc.pb.h"
 #include "proto/historian/v1/admin.grpc.pb.h"
 #include "server/certificates.h"
 #include "server/grpc_log.h"
@@ -735,6 +736,52 @@ TEST(LoopbackTest, Addresses) {
     EXPECT_TRUE(IsLoopback(here)) << here;
   for (const char* there : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "plant:1"})
     EXPECT_FALSE(IsLoopback(there)) << there;
+}
+
+// ---- Who a certificate makes its owner
+
+TEST_F(TlsTest, PrincipalIsTheFirstNameThatACertificateHas) {
+  Write("uri", "subjectAltName=DNS:gateway.plant.example,URI:spiffe://plant/gateway,email:g@plant.example\n");
+  Write("email", "subjectAltName=DNS:gateway.plant.example,email:g@plant.example\n");
+  Write("dns", "subjectAltName=DNS:gateway.plant.example,DNS:other.plant.example\n");
+  Write("nothing", "basicConstraints=CA:false\n");
+  for (const std::string kind : {"uri", "email", "dns", "nothing"}) {
+    MakeCertificate(absl::StrCat("by_", kind), "ca", 100, kEc, kind);
+  }
+  Config config = ConfigOf(/*mutual=*/true);
+  config.access.file = PathOf("access.toml");
+  Write("access.toml", R"(
+[[principal]]
+name = "of the uri"
+certificate = "spiffe://plant/gateway"
+read = ["*"]
+[[principal]]
+name = "of the email"
+certificate = "g@plant.example"
+read = ["*"]
+[[principal]]
+name = "of the dns"
+certificate = "other.plant.example"
+read = ["*"]
+[[principal]]
+certificate = "by_*"
+read = ["*"]
+)");
+  TlsServer server(config);
+  ASSERT_TRUE(server.server().ok()) << server.server().status();
+  const auto who = [&](const std::string& name) {
+    auto stub = v1::Access::NewStub(ChannelOf(server.address(), name, ReadAll(PathOf("ca.pem"))));
+    v1::WhoAmIResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = stub->WhoAmI(&context, {}, &response);
+    return status.ok() ? response.caller().name() : absl::StrCat(status.error_code(), status.error_message());
+  };
+  EXPECT_EQ(who("by_uri"), "of the uri");
+  EXPECT_EQ(who("by_email"), "of the email");
+  EXPECT_EQ(who("by_dns"), "of the dns");
+  EXPECT_EQ(who("by_nothing"), "by_nothing");
+  // Its DNS names count, not its common name: localhost is not listed.
+  EXPECT_THAT(who("client"), HasSubstr("'localhost' has no permissions here"));
 }
 
 }  // namespace

@@ -305,7 +305,8 @@ class CallerTest : public ::testing::Test {
 // The fast way, which remembers, against the plain one.
 TEST_F(CallerTest, WhatIsRememberedIsWhatThePatternsSay) {
   const Permissions permissions{.tags = {{{"a/*"}, {"*/1*", "b/2"}, {"c*"}, {}}}};
-  const auto caller = *Caller::Make({.name = "x", .permissions = permissions}, "x", remembered_);
+  const auto caller =
+      *Caller::Make({.name = "x", .certificate = "x", .permissions = permissions}, "x", remembered_);
   std::vector<TagId> ids;
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 3000; ++i) {
@@ -333,8 +334,8 @@ TEST_F(CallerTest, WhatIsRememberedIsWhatThePatternsSay) {
 
 TEST_F(CallerTest, WithoutMemoryNothingIsRememberedAndAllIsStillRight) {
   ASSERT_TRUE(remembered_->TryTake(RememberedRights::kBytesMax));
-  const auto caller =
-      *Caller::Make({.name = "x", .permissions = {.tags = {{{"a*"}, {}, {}, {}}}}}, "x", remembered_);
+  const auto caller = *Caller::Make(
+      {.name = "x", .certificate = "x", .permissions = {.tags = {{{"a*"}, {}, {}, {}}}}}, "x", remembered_);
   const TagId a = Create("a"), b = Create("b");
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(caller->On(*tags_, a), BitOf(Right::kRead));
@@ -344,8 +345,8 @@ TEST_F(CallerTest, WithoutMemoryNothingIsRememberedAndAllIsStillRight) {
 
 TEST_F(CallerTest, MemoryIsGivenBack) {
   {
-    const auto caller =
-        *Caller::Make({.name = "x", .permissions = {.tags = {{{"a*"}, {}, {}, {}}}}}, "x", remembered_);
+    const auto caller = *Caller::Make(
+        {.name = "x", .certificate = "x", .permissions = {.tags = {{{"a*"}, {}, {}, {}}}}}, "x", remembered_);
     EXPECT_EQ(caller->On(*tags_, Create("a")), BitOf(Right::kRead));
   }
   EXPECT_TRUE(remembered_->TryTake(RememberedRights::kBytesMax));

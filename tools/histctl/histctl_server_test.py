@@ -580,6 +580,67 @@ class HistctlTest(unittest.TestCase):
 
     # The rest.
 
+    def test_tokens_decide_who_may_do_what(self):
+        with tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR')) as directory:
+            server = Server(directory)
+            self.addCleanup(server.kill)
+
+            def run(*arguments, token=None, code=0, stdin=None):
+                options = ['--token-file', token] if token else []
+                done = subprocess.run([HISTCTL, '--server', server.address] + options + list(arguments), input=stdin,
+                                      capture_output=True, text=True, env=ENVIRONMENT, timeout=DEADLINE_S)
+                self.assertEqual(done.returncode, code, done.stderr)
+                return done
+
+            def make(name, *arguments, token=None):
+                path = os.path.join(directory, name + '.token')
+                with open(path, 'w') as file:
+                    file.write(run('token', 'create', name, *arguments, token=token).stdout)
+                return path
+
+            self.assertIn('asks nobody who they are', run('whoami').stderr)
+            run('tag', 'create', 'a/flow')
+            self.assertIn('could do nothing', run('token', 'create', 'x', code=2).stderr)
+            self.assertIn('nobody could administer', run('token', 'create', 'x', '--read', '*', code=5).stderr)
+            admin = make('admin', '--all', '*')
+            self.assertIn('asks who you are', run('status', code=5).stderr)
+            self.assertIn('by token or certificate', run('status', token=admin).stdout)
+            gateway = make('gateway', '--write', 'a/*', '--expires', '90d', token=admin)
+            reader = make('reader', '--read', 'a/*', token=admin)
+            run('tag', 'create', 'b/secret', token=admin)
+            # Its own name is in front of the producers that commands make up.
+            run('put', 'a/flow', '12.5', token=gateway)
+            names = [row['producer'] for row in json.loads(
+                run('--format', 'json', 'producer', 'list', token=admin).stdout)]
+            self.assertEqual([name for name in names if name.startswith('gateway/histctl-put/')], names)
+            path = os.path.join(directory, 'a.csv')
+            with open(path, 'w') as file:
+                file.write('time,a/flow\n2026-11-01T00:00:00Z,1\n2026-11-01T00:01:00Z,2\n')
+            run('import', path, token=gateway)
+            self.assertEqual(len(run('--format', 'csv', 'get', 'a/flow', '--from', '2026-11-01', token=reader)
+                                 .stdout.splitlines()), 4)
+            self.assertIn("may not read", run('get', 'a/flow', '--from', '2026-11-01', token=gateway, code=5).stderr)
+            self.assertIn("tag 'b/secret': no such tag", run('get', 'b/secret', token=reader, code=3).stderr)
+            self.assertNotIn('secret', run('tag', 'list', token=reader).stdout)
+            self.assertIn('may not write', run('put', 'a/flow', '1', token=reader, code=5).stderr)
+            listed = {row['name']: row for row in json.loads(
+                run('--format', 'json', 'token', 'list', token=admin).stdout)}
+            self.assertEqual(listed['gateway']['state'], 'in force')
+            self.assertEqual(listed['gateway']['created_by'], 'admin')
+            run('token', 'revoke', listed['gateway']['id'], token=admin)
+            self.assertIn('was revoked', run('put', 'a/flow', '1', token=gateway, code=5).stderr)
+            self.assertIn('nobody could administer', run('token', 'revoke', listed['admin']['id'], token=admin,
+                                                         code=5).stderr)
+            # The way out when the last token is lost.
+            rescue = make('rescue', '--all', '*', '--data-dir', os.path.join(directory, 'data'))
+            wait_for(lambda: subprocess.run(
+                [HISTCTL, '--server', server.address, '--token-file', rescue, 'whoami'], capture_output=True,
+                env=ENVIRONMENT, timeout=DEADLINE_S).returncode == 0, 'the token that was written into the directory')
+            # Not in plain text to another machine.
+            self.assertIn('plain text', subprocess.run(
+                [HISTCTL, '--server', '192.0.2.1:7720', '--token-file', rescue, 'status'], capture_output=True, text=True,
+                env=ENVIRONMENT, timeout=DEADLINE_S).stderr)
+
     def test_a_server_that_is_not_there(self):
         for arguments in (['status'], ['get', 'x'], ['put', 'x', '1'], ['tag', 'list'],
                           ['import', self.file('away.csv', 'time,away/a\n2026-01-01,1\n')]):

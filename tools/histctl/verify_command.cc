@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "client/admin.h"
 #include "client/wire.h"
+#include "server/caller/access_list.h"
 #include "storage/archive/offline.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
@@ -255,6 +256,17 @@ struct SalvageCommand {
   std::string to;
 };
 
+// Who may do what goes along: a directory without tokens would be open to everybody.
+absl::Status CopyTokens(const SalvageCommand& options) {
+  const absl::StatusOr<std::vector<server::AccessEntry>> tokens =
+      server::ReadAccessList(server::TokensFileOf(options.data_dir));
+  if (absl::IsNotFound(tokens.status())) return absl::OkStatus();
+  const absl::Status written =
+      tokens.ok() ? server::WriteTokens(server::TokensFileOf(options.to), *tokens) : tokens.status();
+  if (written.ok()) return absl::OkStatus();
+  return LocalFileError(absl::StrCat("everything else was salvaged, but not the tokens: ", written.message()));
+}
+
 absl::Status SalvageOffline(const SalvageCommand& options, Context* context) {
   RowWriter rows(context->format,
                  {{.name = "where"},
@@ -305,6 +317,7 @@ absl::Status SalvageOffline(const SalvageCommand& options, Context* context) {
     return InterruptedError(absl::StrCat("interrupted; ", options.to, " is of no use"));
   }
   if (!sum.ok()) return LocalError(sum.status());
+  RETURN_IF_ERROR(CopyTokens(options));
   const std::string said = absl::StrFormat(
       "%s has %d samples in %d blocks of %d tags and %d records; %d losses, %d samples known to be lost",
       options.to, sum->samples, sum->blocks, sum->tags, sum->records, sum->losses, sum->samples_lost);
