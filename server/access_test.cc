@@ -359,7 +359,7 @@ TEST_F(AccessTest, ProducersBelongToWhoMayUseThem) {
             grpc::StatusCode::UNAUTHENTICATED);
   const std::string metrics = Scrape(admin_);
   EXPECT_THAT(metrics, HasSubstr("historian_access_refused_total{reason=\"permission_denied\"} 4"));
-  EXPECT_THAT(metrics, HasSubstr("historian_write_streams_ended_total{reason=\"refused\""));
+  EXPECT_THAT(metrics, HasSubstr("historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"refused\"} 2"));
   EXPECT_THAT(server_.LogText(), HasSubstr("access_refused method=WriteOnce caller=\"token 'writer'"));
 }
 

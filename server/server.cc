@@ -272,8 +272,6 @@ class Server::Impl {
     // the quota below: then it ends streams at random, also those of readers.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, LookaheadBytes(config_));
-    // A message of that size comes in one piece, where gRPC's own choice would be pieces of 16 KiB.
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, LookaheadBytes(config_));
     grpc::ResourceQuota quota("historiand");
     quota.Resize(config_.grpc_quota_bytes());
     builder.SetResourceQuota(quota);
