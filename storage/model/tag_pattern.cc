@@ -1,6 +1,7 @@
 #include "storage/model/tag_pattern.h"
 
 #include "absl/strings/str_cat.h"
+#include "storage/platform/heap_bytes.h"
 
 namespace historian {
 
@@ -27,6 +28,9 @@ absl::StatusOr<TagPattern> TagPattern::Compile(absl::string_view pattern) {
                                                    : Kind::kByte,
                                 .byte = static_cast<uint8_t>(c)});
   }
+  // Those of rules and holds stay.
+  compiled.tokens_.shrink_to_fit();
+  compiled.sets_.shrink_to_fit();
   return compiled;
 }
 
@@ -51,6 +55,8 @@ size_t TagPattern::AddSet(absl::string_view pattern, size_t at) {
   }
   return at;
 }
+
+size_t TagPattern::MemoryBytes() const { return HeapBytesOf(tokens_) + HeapBytesOf(sets_); }
 
 bool TagPattern::Takes(const Token& token, uint8_t byte) const {
   switch (token.kind) {

@@ -35,6 +35,9 @@ class TagPattern {
 
   bool Matches(absl::string_view name) const;
 
+  // What it takes beside itself: at worst 8 KiB.
+  size_t MemoryBytes() const;
+
  private:
   enum class Kind : uint8_t { kByte, kAnyByte, kAnyRun, kSet };
   struct Token {

@@ -4,8 +4,11 @@
 #ifndef HISTORIAN_STORAGE_SEALED_PARTITION_SET_H_
 #define HISTORIAN_STORAGE_SEALED_PARTITION_SET_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "storage/platform/heap_bytes.h"
 
 namespace historian {
 
@@ -32,6 +35,8 @@ class PartitionSet {
   int32_t end() const { return stretches_.back().end; }
   // Ascending, with a gap between any two.
   const std::vector<Stretch>& stretches() const { return stretches_; }
+  // Beside itself.
+  size_t MemoryBytes() const { return HeapBytesOf(stretches_); }
 
   void Add(const PartitionSet& other);
   void Remove(const PartitionSet& other);

@@ -11,6 +11,7 @@
 #include "storage/format/key.h"
 #include "storage/format/record_keys.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/heap_bytes.h"
 #include "storage/versions/kept_definitions.h"
 
 namespace historian {
@@ -18,6 +19,8 @@ namespace {
 
 // Tags that Apply judges before it asks whether to go on. A tag may have many patterns to match, and then it asks itself.
 constexpr TagId kTagsAtOnce = 1024;
+// Where tags differ in many ways, verdicts are forgotten when they speak of more holds than this together.
+constexpr size_t kHeldAtOnce = 100'000;
 // Written down that often although nothing expires, so that it is known when rules were last looked at.
 constexpr absl::Duration kNoteAppliedEvery = absl::Hours(24);
 
@@ -195,6 +198,14 @@ int32_t Expired::end() const {
   return std::max(all.empty() ? INT32_MIN : all.end(), raw.empty() ? INT32_MIN : raw.end());
 }
 
+void ExpiredTable::Complete() {
+  memory_bytes_ = HeapBytesOf(groups_) + HeapBytesOf(group_of_);
+  for (const Expired& group : groups_) {
+    end_ = std::max(end_, group.end());
+    memory_bytes_ += group.all.MemoryBytes() + group.raw.MemoryBytes();
+  }
+}
+
 bool ExpiredTable::HasAny(int32_t partition) const {
   return std::any_of(groups_.begin(), groups_.end(),
                      [partition](const Expired& group) { return group.HasRaw(partition); });
@@ -212,9 +223,11 @@ bool ExpiredTable::HasAllTags(int32_t partition, TagId last) const {
 // ---- Opening
 
 absl::StatusOr<std::unique_ptr<Retention>> Retention::Open(kv::Store& store, const VersionTable& versions,
-                                                           const Clock& clock, absl::Status* damage) {
-  auto retention = std::unique_ptr<Retention>(new Retention(store, versions, clock));
+                                                           const Clock& clock, absl::Status* damage,
+                                                           DefinitionMemory& memory) {
+  auto retention = std::unique_ptr<Retention>(new Retention(store, versions, clock, memory));
   const absl::Status loaded = retention->Load();
+  retention->NoteMemory();
   if (damage == nullptr || !absl::IsDataLoss(loaded)) {
     RETURN_IF_ERROR(loaded);
   } else {
@@ -262,7 +275,6 @@ absl::Status Retention::LoadExpired() {
         stored.tags_size() % 2 != 0) {
       return damaged;
     }
-    table->end_ = std::max(table->end_, group.end());
     uint64_t tag = 0;
     for (int i = 0; i < stored.tags_size(); i += 2) {
       tag += stored.tags(i);
@@ -272,6 +284,7 @@ absl::Status Retention::LoadExpired() {
       for (; tag < end; ++tag) table->group_of_[tag] = static_cast<uint32_t>(table->groups_.size());
     }
   }
+  table->Complete();
   absl::MutexLock lock(&mu_);
   expired_ = std::move(table);
   applied_ = record.applied();
@@ -283,6 +296,22 @@ absl::Status Retention::LoadExpired() {
 std::shared_ptr<const RetentionPolicies> Retention::policies() const {
   absl::MutexLock lock(&mu_);
   return policies_;
+}
+
+void Retention::NoteMemory() const {
+  std::shared_ptr<const RetentionPolicies> policies;
+  std::shared_ptr<const ExpiredTable> expired;
+  {
+    absl::MutexLock lock(&mu_);
+    policies = policies_;
+    expired = expired_;
+  }
+  memory_.Set(DefinitionKind::kRetention, policies->MemoryBytes() + expired->MemoryBytes());
+}
+
+absl::Status Retention::CheckRoom(const RetentionPolicies& changed, absl::string_view what) const {
+  const size_t after = changed.definition_bytes();
+  return after <= policies()->definition_bytes() ? absl::OkStatus() : memory_.CheckRoom(after, what);
 }
 
 absl::StatusOr<std::vector<RetentionRule>> Retention::RulesAsOf(Version version) const {
@@ -305,6 +334,7 @@ absl::Status Retention::WriteRules(std::vector<RetentionRule> rules, const std::
   const Timestamp now = clock_.Now();
   ASSIGN_OR_RETURN(std::shared_ptr<const RetentionPolicies> changed,
                    RetentionPolicies::Make(rules, policies()->holds()));
+  RETURN_IF_ERROR(CheckRoom(*changed, "the retention rules"));
   record::v1::RetentionRulesRecord record;
   record.set_changed(now);
   for (const RetentionRule& rule : rules) {
@@ -331,10 +361,13 @@ absl::Status Retention::WriteRules(std::vector<RetentionRule> rules, const std::
     return store_.Write(batch);
   }();
   RETURN_IF_ERROR(Annotate(written, "writing the retention rules"));
-  absl::MutexLock lock(&mu_);
-  policies_ = std::move(changed);
-  rules_changed_ = now;
-  rules_changed_here_ = clock_.Monotonic();
+  {
+    absl::MutexLock lock(&mu_);
+    policies_ = std::move(changed);
+    rules_changed_ = now;
+    rules_changed_here_ = clock_.Monotonic();
+  }
+  NoteMemory();
   return absl::OkStatus();
 }
 
@@ -414,6 +447,7 @@ absl::StatusOr<LegalHold> Retention::WriteHold(const LegalHold* old, LegalHold h
   holds[hold.id] = hold;
   ASSIGN_OR_RETURN(std::shared_ptr<const RetentionPolicies> changed,
                    RetentionPolicies::Make(before->rules(), std::move(holds)));
+  if (old == nullptr) RETURN_IF_ERROR(CheckRoom(*changed, absl::StrCat("legal hold '", hold.name, "'")));
   const absl::Status written = [&]() -> absl::Status {
     const std::string key = LegalHoldKey(hold.id);
     kv::Batch batch;
@@ -429,8 +463,11 @@ absl::StatusOr<LegalHold> Retention::WriteHold(const LegalHold* old, LegalHold h
     return store_.Write(batch);
   }();
   RETURN_IF_ERROR(Annotate(written, absl::StrCat("writing legal hold '", hold.name, "'")));
-  absl::MutexLock lock(&mu_);
-  policies_ = std::move(changed);
+  {
+    absl::MutexLock lock(&mu_);
+    policies_ = std::move(changed);
+  }
+  NoteMemory();
   return hold;
 }
 
@@ -481,8 +518,9 @@ TooOld Retention::too_old(const TagRegistry& tags, Timestamp now) const {
 
 const RetentionRule* TooOld::RuleAgainst(TagId tag, int32_t partition) const {
   if (partition >= rules_end_) return nullptr;
-  const RetentionPolicies::Decision& decision = policies_->KeptDecisionOf(tag, tags_.NameOf(tag));
-  return decision.ExpiresRaw(partition, now_) ? decision.rule : nullptr;
+  const std::shared_ptr<const RetentionPolicies::Decision> decision =
+      policies_->KeptDecisionOf(tag, tags_.NameOf(tag));
+  return decision->ExpiresRaw(partition, now_) ? decision->rule : nullptr;
 }
 
 Timestamp Retention::applied() const {
@@ -507,6 +545,7 @@ absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Tim
   std::map<RetentionPolicies::Decision, Expired> verdicts;
   std::map<std::pair<const Expired*, const Expired*>, uint32_t> group_of;
   std::map<Expired, uint32_t> groups;
+  size_t held = 0;  // Holds in verdicts.
   auto table = std::make_shared<ExpiredTable>();
   const TagId last = tags.last_id();
   table->group_of_.resize(size_t{last} + 1);
@@ -518,6 +557,11 @@ absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Tim
     ASSIGN_OR_RETURN(RetentionPolicies::Decision decision, policies->DecisionOf(name, keep_going));
     auto verdict = verdicts.find(decision);
     if (verdict == verdicts.end()) {
+      if ((held += decision.holds.size()) > kHeldAtOnce) {
+        verdicts.clear();
+        group_of.clear();
+        held = decision.holds.size();
+      }
       Expired judged = Judge(decision, now);
       verdict = verdicts.emplace(std::move(decision), std::move(judged)).first;
     }
@@ -542,7 +586,7 @@ absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Tim
     }
   }
   if (changed) {
-    for (const Expired& group : table->groups_) table->end_ = std::max(table->end_, group.end());
+    table->Complete();
     outcome.expired = table;
   }
   if (!commit) return outcome;
@@ -576,9 +620,12 @@ absl::StatusOr<Retention::Outcome> Retention::Apply(const TagRegistry& tags, Tim
   kv::Batch batch;
   batch.Put(kExpiredKey, record.SerializeAsString());
   RETURN_IF_ERROR(Annotate(store_.Write(batch), "writing down what has expired"));
-  absl::MutexLock lock(&mu_);
-  expired_ = outcome.expired;
-  applied_ = record.applied();
+  {
+    absl::MutexLock lock(&mu_);
+    expired_ = outcome.expired;
+    applied_ = record.applied();
+  }
+  NoteMemory();
   return outcome;
 }
 

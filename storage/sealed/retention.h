@@ -19,7 +19,7 @@
 // at a time, and each waits for the store; readers never wait for a change. Calls with `keep_going` ask it while they wait
 // for a change and between their steps, and end with what it says.
 // Errors: InvalidArgument, a rule or hold is not valid (the message says which limit); NotFound, no such one;
-// those of the store.
+// ResourceExhausted, there are as many as may be, or DefinitionMemory has no room for another one; those of the store.
 #ifndef HISTORIAN_STORAGE_SEALED_RETENTION_H_
 #define HISTORIAN_STORAGE_SEALED_RETENTION_H_
 
@@ -41,6 +41,7 @@
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
 #include "storage/model/data_version.h"
+#include "storage/model/definition_memory.h"
 #include "storage/model/keep_going.h"
 #include "storage/model/tag.h"
 #include "storage/model/turn.h"
@@ -84,6 +85,8 @@ class ExpiredTable {
     return tag >= group_of_.size() || group_of_[tag] == 0 ? nullptr : &groups_[group_of_[tag] - 1];
   }
   bool empty() const { return groups_.empty(); }
+  // Four bytes a tag, and what the groups take.
+  size_t MemoryBytes() const { return memory_bytes_; }
   // Something of the partition has expired of some tag; all of it of every tag up to `last`.
   bool HasAny(int32_t partition) const;
   bool HasAllTags(int32_t partition, TagId last) const;
@@ -92,10 +95,14 @@ class ExpiredTable {
 
  private:
   friend class Retention;
+  // When groups_ and group_of_ are complete: finds the others.
+  void Complete();
+
   // The same for most tags: said once.
   std::vector<Expired> groups_;
   std::vector<uint32_t> group_of_;  // [tag]; 0: nothing expired, else 1 + an index into groups_.
   int32_t end_ = INT32_MIN;
+  size_t memory_bytes_ = 0;
 };
 
 // What new samples are refused for their age, at one moment: what has expired, and what expires when the rules in force are
@@ -133,10 +140,11 @@ class TooOld {
 
 class Retention {
  public:
-  // Reads rules, holds and what has expired. The store, the versions and the clock must outlive it. DataLoss, some of that
-  // is damaged, goes to *damage, and it has the rest; then nothing may be changed or applied. Null: it is an error.
-  static absl::StatusOr<std::unique_ptr<Retention>> Open(kv::Store& store, const VersionTable& versions,
-                                                         const Clock& clock, absl::Status* damage = nullptr);
+  // Reads rules, holds and what has expired. The store, the versions, the clock and the memory must outlive it. DataLoss, some
+  // of that is damaged, goes to *damage, and it has the rest; then nothing may be changed or applied. Null: it is an error.
+  static absl::StatusOr<std::unique_ptr<Retention>> Open(
+      kv::Store& store, const VersionTable& versions, const Clock& clock, absl::Status* damage = nullptr,
+      DefinitionMemory& memory = DefinitionMemory::Unbounded());
 
   // ---- Rules, in order.
 
@@ -165,6 +173,9 @@ class Retention {
   // FailedPrecondition: it was released before.
   absl::StatusOr<LegalHold> ReleaseHold(uint64_t id, LegalHold::Release release,
                                         const KeepGoing& keep_going = nullptr);
+
+  // Says again what all of it takes: what is kept for those who ask again comes and goes.
+  void NoteMemory() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Rules and holds as they are now. Never null.
   std::shared_ptr<const RetentionPolicies> policies() const;
@@ -198,10 +209,12 @@ class Retention {
                                 const std::function<absl::Status()>& before_commit = nullptr);
 
  private:
-  Retention(kv::Store& store, const VersionTable& versions, const Clock& clock)
-      : store_(store), versions_(versions), clock_(clock) {}
+  Retention(kv::Store& store, const VersionTable& versions, const Clock& clock, DefinitionMemory& memory)
+      : store_(store), versions_(versions), clock_(clock), memory_(memory) {}
   absl::Status Load();
   absl::Status LoadExpired();
+  // Whether there is room for these instead of those that are there. For a moment there are both.
+  absl::Status CheckRoom(const RetentionPolicies& changed, absl::string_view what) const;
   // The rules become these, for `author`. Requires the turn, as the next one.
   absl::Status WriteRules(std::vector<RetentionRule> rules, const std::string& author);
   // The hold takes the place of `old`, which is kept; null: it is a new one. Returns it as it is then.
@@ -211,6 +224,7 @@ class Retention {
   kv::Store& store_;
   const VersionTable& versions_;
   const Clock& clock_;
+  DefinitionMemory& memory_;
 
   Turns changes_;  // One change at a time, over the store's write too.
   mutable absl::Mutex mu_;

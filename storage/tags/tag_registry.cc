@@ -15,6 +15,7 @@
 #include "storage/model/check.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/tag_pattern.h"
+#include "storage/platform/heap_bytes.h"
 #include "storage/tags/id_ranges.h"
 #include "storage/versions/kept_definitions.h"
 
@@ -61,9 +62,31 @@ bool SameDefinition(const Tag& a, const Tag& b) {
 
 // How many tags that were asked for are kept ready.
 constexpr size_t kRecent = 8192;
-constexpr size_t kShelfBlock = size_t{64} << 10;
-// Details that are out of date are swept out when they are more than those of today, and more than this.
-constexpr size_t kSweepMin = size_t{1} << 20;
+// What they take at most, together and each. A tag may have 65,536 states.
+constexpr size_t kRecentBytesMax = size_t{8} << 20;
+constexpr size_t kRecentPart = 32;    // Of the memory of definitions, where that is less.
+constexpr size_t kRecentOneMax = 16;  // So many of the largest.
+// Of a tag, beside name and details: places in tables, and in the sorted list.
+constexpr uint64_t kTagTableBytes = 64;
+
+// What the texts of a tag take, as its details have them.
+uint64_t TextBytes(const Tag& tag) {
+  // Numbers and lengths stand between them.
+  constexpr uint64_t kEntryBytes = 12;
+  uint64_t bytes = tag.unit.size() + tag.description.size();
+  for (const auto& [code, state] : tag.states) bytes += kEntryBytes + state.size();
+  for (const auto& [key, value] : tag.attributes) bytes += kEntryBytes + key.size() + value.size();
+  return bytes;
+}
+
+// What a new tag will take: of tags and of their states.
+uint64_t BytesOfNew(const Tag& tag) {
+  return kTagTableBytes + tag.name.size() + TextBytes(tag) + kTagStateBytes +
+         (tag.type == ValueType::kString ? kTextStateBytes : 0);
+}
+
+// What a tag that is kept ready takes.
+size_t RecentBytes(const Tag& tag) { return tag.MemoryBytes(); }
 
 TagTraits TraitsOf(const Tag& tag) { return {tag.type, tag.interpolation, tag.retired, true}; }
 
@@ -130,46 +153,27 @@ bool IsTagKey(absl::string_view key) {
 
 }  // namespace
 
-const char* ByteShelf::Put(absl::string_view bytes) {
-  const size_t size = format::kVarintBytesMax + bytes.size();
-  if (size > left_) {
-    left_ = std::max(size, kShelfBlock);
-    blocks_.emplace_back(new char[left_]);
-    next_ = blocks_.back().get();
-  }
-  char* const put = next_;
-  uint8_t* const end = format::PutVarint(reinterpret_cast<uint8_t*>(put), bytes.size());
-  std::copy(bytes.begin(), bytes.end(), end);
-  next_ = reinterpret_cast<char*>(end) + bytes.size();
-  left_ -= next_ - put;
-  size_bytes_ += next_ - put;
-  return put;
-}
-
-absl::string_view ByteShelf::At(const char* put) {
-  size_t size = 0;
-  unsigned shift = 0;
-  for (; (*put & 0x80) != 0; shift += 7) size |= static_cast<size_t>(*put++ & 0x7F) << shift;
-  size |= static_cast<size_t>(*put++) << shift;
-  return {put, size};
-}
-
 TagId TagRegistry::IdOf(const char* put) {
   TagId id;
   std::memcpy(&id, ByteShelf::At(put).data(), sizeof(id));
   return id;
 }
 
-TagRegistry::TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock)
+TagRegistry::TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock,
+                         DefinitionMemory& memory)
     : store_(store),
       versions_(versions),
       clock_(clock),
+      memory_(memory),
+      recent_bytes_max_(std::min<uint64_t>(kRecentBytesMax, memory.bytes_max() / kRecentPart)),
+      details_shelf_(&details_),
       by_name_(0, NameHash{&names_}, NameEq{&names_}),
       recent_(kRecent) {}
 
 absl::StatusOr<std::unique_ptr<TagRegistry>> TagRegistry::Open(kv::Store& store, const VersionTable& versions,
-                                                               const Clock& clock, absl::Status* damage) {
-  auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, versions, clock));
+                                                               const Clock& clock, absl::Status* damage,
+                                                               DefinitionMemory& memory) {
+  auto registry = std::unique_ptr<TagRegistry>(new TagRegistry(store, versions, clock, memory));
   const absl::Status loaded = registry->Load();
   if (damage == nullptr || !absl::IsDataLoss(loaded)) {
     RETURN_IF_ERROR(loaded);
@@ -211,6 +215,8 @@ absl::Status TagRegistry::Load() {
     damage.Update(status);
     return absl::OkStatus();
   }));
+  absl::MutexLock lock(&mu_);
+  NoteMemory();
   return damage;
 }
 
@@ -266,21 +272,33 @@ void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& tra
     named.append(name.data(), name.size());
     names_[id - 1] = names_shelf_.Put(named);
     by_name_.insert(id);
+    texts_ += traits.type == ValueType::kString;
   } else {
-    details_bytes_ -= ByteShelf::At(details_[id - 1]).size();
     absl::MutexLock recent_lock(&recent_mu_);
-    std::shared_ptr<const Tag>& recent = recent_[id % kRecent];
-    if (recent != nullptr && recent->id == id) recent.reset();
+    const size_t place = id % kRecent;
+    if (recent_[place] != nullptr && recent_[place]->id == id) DropRecent(place);
   }
-  details_[id - 1] = details_shelf_.Put(details);
-  details_bytes_ += details.size();
+  details_shelf_.Put(id, details);
   traits_[id - 1] = traits;
-  if (details_shelf_.size_bytes() < kSweepMin || details_shelf_.size_bytes() < 3 * details_bytes_) return;
-  ByteShelf swept;
-  for (const char*& one : details_) {
-    if (one != nullptr) one = swept.Put(ByteShelf::At(one));
-  }
-  details_shelf_ = std::move(swept);
+}
+
+void TagRegistry::NoteMemory() {
+  // The sorted names are there once a list is asked for.
+  memory_.Set(DefinitionKind::kTags, names_shelf_.memory_bytes() + details_shelf_.memory_bytes() +
+                                         HeapBytesOf(names_) + HeapBytesOf(details_) + HeapBytesOf(traits_) +
+                                         TableBytes(by_name_) + names_.size() * sizeof(names_[0]));
+  memory_.Set(DefinitionKind::kTagStates, names_.size() * kTagStateBytes + texts_ * kTextStateBytes);
+}
+
+void TagRegistry::DropRecent(size_t place) const {
+  if (recent_[place] == nullptr) return;
+  recent_bytes_ -= RecentBytes(*recent_[place]);
+  recent_[place].reset();
+}
+
+size_t TagRegistry::recent_bytes() const {
+  absl::MutexLock lock(&recent_mu_);
+  return recent_bytes_;
 }
 
 std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
@@ -290,13 +308,18 @@ std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
     if (recent != nullptr && recent->id == id) return recent;
   }
   record::v1::TagRecord record;
-  const absl::string_view details = ByteShelf::At(details_[id - 1]);
+  const absl::string_view details = TagShelf::At(details_[id - 1]);
   HISTORIAN_CHECK(record.ParseFromArray(details.data(), details.size()));
   record.set_id(id);
   record.set_name(std::string(NameAt(names_[id - 1])));
   auto tag = std::make_shared<const Tag>(FromRecord(record));
+  const size_t bytes = RecentBytes(*tag);
+  if (bytes > recent_bytes_max_ / kRecentOneMax) return tag;
   absl::MutexLock recent_lock(&recent_mu_);
+  DropRecent(id % kRecent);
+  while (recent_bytes_ + bytes > recent_bytes_max_) DropRecent(recent_next_++ % kRecent);
   recent_[id % kRecent] = tag;
+  recent_bytes_ += bytes;
   return tag;
 }
 
@@ -310,6 +333,7 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
   TagId next_id = last_id() + 1;
   std::vector<size_t> pending;                    // Items not written yet.
   std::map<std::string, size_t> pending_by_name;  // Their names.
+  uint64_t pending_bytes = 0;                     // What they will take.
   const auto commit = [&] {
     absl::ReaderMutexLock stays_open(&versions_.closing_mu());
     const Version created_in = versions_.open();
@@ -326,12 +350,14 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
         const Tag& tag = **results[i];
         absl::MutexLock lock(&mu_);
         Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(ToRecord(tag)));
+        if (i == pending.back()) NoteMemory();
       } else {
         results[i] = Annotate(status, absl::StrCat("creating tag '", tags[i].name, "'"));
       }
     }
     pending.clear();
     pending_by_name.clear();
+    pending_bytes = 0;
   };
   for (size_t i = 0; i < tags.size(); ++i) {
     Tag& tag = tags[i];
@@ -350,6 +376,13 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
       }
       continue;
     }
+    const uint64_t bytes = BytesOfNew(tag);
+    if (absl::Status room = memory_.CheckRoom(pending_bytes + bytes, absl::StrCat("tag '", tag.name, "'"));
+        !room.ok()) {
+      results[i] = std::move(room);
+      continue;
+    }
+    pending_bytes += bytes;
     tag.id = next_id++;
     tag.retired = false;
     tag.created = tag.updated = clock_.Now();
@@ -365,6 +398,9 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
 absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(std::shared_ptr<const Tag> old, Tag tag) {
   RETURN_IF_ERROR(ValidateTag(tag));
   if (SameDefinition(*old, tag) && old->retired == tag.retired) return old;
+  if (const uint64_t before = TextBytes(*old), after = TextBytes(tag); after > before) {
+    RETURN_IF_ERROR(memory_.CheckRoom(after - before, absl::StrCat("a change of tag '", tag.name, "'")));
+  }
   tag.updated = clock_.Now();
   record::v1::TagRecord record = ToRecord(tag);
   const absl::Status written = [&]() -> absl::Status {
@@ -383,6 +419,7 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(std::shared_ptr<
     RETURN_IF_ERROR(store_.Write(batch));
     absl::MutexLock lock(&mu_);
     Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(std::move(record)));
+    NoteMemory();
     return absl::OkStatus();
   }();
   RETURN_IF_ERROR(Annotate(written, absl::StrCat("changing tag '", tag.name, "'")));

@@ -6,9 +6,13 @@
 //   details  the rest of each, packed              <- [id - 1]
 //   traits   what the write path asks for          <- [id - 1]
 //
-// A million tags that nobody asks for take about a hundred bytes each. A Tag is made of them when it is asked
-// for, and the last few thousand asked for are kept. Names are sorted when a list is first asked for, and new
-// ones merged into what is sorted. A list walks over a snapshot of the sorted names, and holds up nobody.
+// (measured figures)
+// A Tag is made of them when it is asked for, and those asked for lately are kept, within a number of bytes. Names are sorted
+// when a list is first asked for, and new ones merged into what is sorted. A list walks over a snapshot of the sorted names,
+// and holds up nobody.
+//
+// All of it is counted in DefinitionMemory, and what there is no room for is refused. A change that needs no more than there
+// was never is.
 //
 // Changes come one at a time, and each waits for the store; readers see it when it is durable. They never wait for a
 // change: what they lock is locked by it for as long as it takes to enter one tag.
@@ -30,9 +34,11 @@
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
 #include "storage/model/data_version.h"
+#include "storage/model/definition_memory.h"
 #include "storage/model/keep_going.h"
 #include "storage/model/tag.h"
 #include "storage/model/turn.h"
+#include "storage/tags/byte_shelf.h"
 #include "storage/versions/version_table.h"
 
 namespace historian {
@@ -65,21 +71,6 @@ struct TagQuery {
   bool include_retired = false;
 };
 
-// Byte strings one behind the other, each after its length. Nothing that was put moves or goes while the
-// shelf lives. Threads: one that puts.
-class ByteShelf {
- public:
-  const char* Put(absl::string_view bytes);
-  static absl::string_view At(const char* put);
-  size_t size_bytes() const { return size_bytes_; }
-
- private:
-  std::vector<std::unique_ptr<char[]>> blocks_;
-  char* next_ = nullptr;
-  size_t left_ = 0;
-  size_t size_bytes_ = 0;
-};
-
 // Threads: any number, but nobody creates or changes tags on the threads of the journal and the shards. A tag is
 // immutable once handed out; a change makes a new one.
 //
@@ -88,19 +79,20 @@ class ByteShelf {
 class TagRegistry {
  public:
   // Reads every tag from the store, which must outlive the registry, as must the versions and the clock. DataLoss, a record
-  // is damaged, goes to *damage, and the registry has all others; then no tag may be created. Null: it is an error.
-  static absl::StatusOr<std::unique_ptr<TagRegistry>> Open(kv::Store& store, const VersionTable& versions,
-                                                           const Clock& clock,
-                                                           absl::Status* damage = nullptr);
+  // is damaged, goes to *damage, and the registry has all others; then no tag may be created. Null: it is an error. The
+  // memory must outlive it too.
+  static absl::StatusOr<std::unique_ptr<TagRegistry>> Open(
+      kv::Store& store, const VersionTable& versions, const Clock& clock, absl::Status* damage = nullptr,
+      DefinitionMemory& memory = DefinitionMemory::Unbounded());
 
   // Creates tags durably, each on its own; results in the order given. A name that exists with an equal
   // definition gives the existing tag; with another one AlreadyExists, and the caller may Find() it.
-  // InvalidArgument from ValidateTag; ResourceExhausted when the store is full.
+  // InvalidArgument from ValidateTag; ResourceExhausted when the store is full, or DefinitionMemory is.
   std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> Create(std::vector<Tag> tags,
                                                                  const KeepGoing& keep_going = nullptr);
 
   // Give the tag as it is then. A change to what it already is changes nothing. NotFound; InvalidArgument when the
-  // changed tag would not be valid.
+  // changed tag would not be valid; ResourceExhausted when there is no room for what is new of it.
   absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change,
                                                     const KeepGoing& keep_going = nullptr);
   absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired,
@@ -124,6 +116,9 @@ class TagRegistry {
   // Ids are 1 to last_id().
   TagId last_id() const;
 
+  // What the tags take that are kept ready because they were asked for lately.
+  size_t recent_bytes() const ABSL_LOCKS_EXCLUDED(recent_mu_);
+
   // Copies the traits of the ids into *traits, which is as long; exists is false for unknown ones. One lock
   // for all.
   void GetTraits(const TagId* ids, size_t count, TagTraits* traits) const;
@@ -144,7 +139,7 @@ class TagRegistry {
     bool operator()(absl::string_view a, TagId b) const { return (*this)(b, a); }
   };
 
-  TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock);
+  TagRegistry(kv::Store& store, const VersionTable& versions, const Clock& clock, DefinitionMemory& memory);
   absl::Status Load();
   absl::Status LoadRange(uint64_t begin, uint64_t end);
   // The tag takes the place of `old`, which is kept, unless they are the same. Requires the turn.
@@ -152,7 +147,11 @@ class TagRegistry {
   // A new tag, or the new details of one that is there.
   void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Says what all takes.
+  void NoteMemory() ABSL_SHARED_LOCKS_REQUIRED(mu_);
   std::shared_ptr<const Tag> Make(TagId id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Empties the place of the tag.
+  void DropRecent(size_t place) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(recent_mu_);
 
   // What stands in names_shelf_, sorted by name. It lives as long as the registry, so a list needs no lock.
   using Names = std::vector<const char*>;
@@ -170,6 +169,8 @@ class TagRegistry {
   kv::Store& store_;
   const VersionTable& versions_;
   const Clock& clock_;
+  DefinitionMemory& memory_;
+  const size_t recent_bytes_max_;
 
   Turns changes_;  // One change at a time, over the store's write too.
 
@@ -180,16 +181,18 @@ class TagRegistry {
 
   mutable absl::Mutex mu_;
   ByteShelf names_shelf_ ABSL_GUARDED_BY(mu_);           // Put under mu_; what is put may be read without it.
-  ByteShelf details_shelf_ ABSL_GUARDED_BY(mu_);         // TagRecords without id, name and created_in.
-  size_t details_bytes_ ABSL_GUARDED_BY(mu_) = 0;        // Of details_shelf_, those of today.
   std::vector<const char*> names_ ABSL_GUARDED_BY(mu_);  // [id - 1]; null: no such tag.
   std::vector<const char*> details_ ABSL_GUARDED_BY(mu_);  // [id - 1].
+  TagShelf details_shelf_ ABSL_GUARDED_BY(mu_);            // TagRecords without id, name and created_in.
+  uint64_t texts_ ABSL_GUARDED_BY(mu_) = 0;                // Tags of strings.
   std::vector<TagTraits> traits_ ABSL_GUARDED_BY(mu_);     // [id - 1].
   absl::flat_hash_set<TagId, NameHash, NameEq> by_name_ ABSL_GUARDED_BY(mu_);
 
-  // Tags asked for lately: [id % size], null or of another id with the same place.
+  // Tags asked for lately: [id % size], null or of another id with the same place. What is to give way is taken in turn.
   mutable absl::Mutex recent_mu_ ABSL_ACQUIRED_AFTER(mu_);
   mutable std::vector<std::shared_ptr<const Tag>> recent_ ABSL_GUARDED_BY(recent_mu_);
+  mutable size_t recent_bytes_ ABSL_GUARDED_BY(recent_mu_) = 0;
+  mutable size_t recent_next_ ABSL_GUARDED_BY(recent_mu_) = 0;  // The next to give way.
 };
 
 }  // namespace historian

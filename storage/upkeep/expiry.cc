@@ -117,7 +117,7 @@ namespace {
 
 // The name of the rule that decides for the tag.
 absl::string_view RuleOf(const Retention::Outcome& outcome, const TagRegistry& tags, TagId tag) {
-  const RetentionRule* const rule = outcome.policies->KeptDecisionOf(tag, tags.NameOf(tag)).rule;
+  const RetentionRule* const rule = outcome.policies->KeptDecisionOf(tag, tags.NameOf(tag))->rule;
   return rule == nullptr ? absl::string_view() : absl::string_view(rule->name);
 }
 

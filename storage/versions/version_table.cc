@@ -7,9 +7,17 @@
 #include "absl/strings/str_cat.h"
 #include "storage/format/record_keys.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/heap_bytes.h"
 #include "storage/versions/version_mark.h"
 
 namespace historian {
+namespace {
+
+size_t TextBytes(const ClosedVersion& closed) {
+  return HeapBytesOf(closed.author) + HeapBytesOf(closed.comment);
+}
+
+}  // namespace
 
 absl::Status VersionTable::Load() {
   absl::MutexLock lock(&mu_);
@@ -25,11 +33,23 @@ absl::Status VersionTable::Load() {
                                 : closed.status());
       continue;
     }
-    known_.push_back({closed->version, closed->time});
+    AddKnown(*closed);
     visible_ = closed->version;
   }
+  NoteMemory();
   const absl::Status status = cursor->status();
   return status.ok() ? damage : status;
+}
+
+void VersionTable::AddKnown(const ClosedVersion& closed) {
+  // An eighth more at a time: doubling would leave up to half of it unused.
+  if (known_.size() == known_.capacity()) known_.reserve(known_.size() + known_.size() / 8 + 16);
+  known_.push_back({closed.version, closed.time});
+  marks_ += closed.cause == VersionCause::kMark;
+}
+
+void VersionTable::NoteMemory() {
+  memory_.Set(DefinitionKind::kVersions, HeapBytesOf(known_) + HeapBytesOf(unwritten_) + text_bytes_);
 }
 
 Version VersionTable::open() const {
@@ -57,6 +77,16 @@ absl::StatusOr<ClosedVersion> VersionTable::Next(VersionCause cause, Timestamp n
     return absl::ResourceExhaustedError(
         absl::StrCat("no version closes any more: numbers end at ", kVersionMax));
   }
+  if (cause == VersionCause::kMark) {
+    if (marks_ >= marks_max_) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          marks_,
+          " versions have been marked, and that is the limit (limits.version_marks): raise it to mark more"));
+    }
+    RETURN_IF_ERROR(memory_.CheckRoom(
+        sizeof(Known) + sizeof(ClosedVersion) + kVersionAuthorBytesMax + kVersionCommentBytesMax,
+        "the mark of a version"));
+  }
   ClosedVersion next{.version = 1, .time = now, .clock = now, .cause = cause};
   if (!known_.empty()) {
     next.version = known_.back().version + 1;
@@ -68,8 +98,9 @@ absl::StatusOr<ClosedVersion> VersionTable::Next(VersionCause cause, Timestamp n
 void VersionTable::Add(const ClosedVersion& closed) {
   absl::MutexLock lock(&mu_);
   if (!known_.empty() && closed.version <= known_.back().version) return;
-  known_.push_back({closed.version, closed.time});
-  unwritten_.push_back(closed);
+  AddKnown(closed);
+  text_bytes_ += TextBytes(unwritten_.emplace_back(closed));
+  NoteMemory();
 }
 
 void VersionTable::NoteVisible(Version version) {
@@ -168,7 +199,13 @@ std::vector<std::pair<std::string, std::string>> VersionTable::Unwritten(Version
 
 void VersionTable::Written(Version last) {
   absl::MutexLock lock(&mu_);
-  std::erase_if(unwritten_, [last](const ClosedVersion& closed) { return closed.version <= last; });
+  std::erase_if(unwritten_, [&](const ClosedVersion& closed) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (closed.version > last) return false;
+    text_bytes_ -= TextBytes(closed);
+    return true;
+  });
+  unwritten_.shrink_to_fit();
+  NoteMemory();
 }
 
 }  // namespace historian

@@ -54,15 +54,50 @@ absl::Status Producers::Load(kv::Store& store) {
     }
     if (record.gone() || record.sequence() == 0) continue;
     absl::MutexLock lock(&mu_);
-    State& state = states_[name];
+    State& state = StateOf(name);
     state.journaled = state.durable = record.sequence();
     state.last_seen = record.last_seen() != 0 ? record.last_seen() : clock_.Now();
     for (int i = 0; i < record.recent_below_size(); ++i) {
-      state.recent.Add(record.sequence() - record.recent_below(i), record.recent_checksums(i));
+      NoteFrame(record.sequence() - record.recent_below(i), record.recent_checksums(i), state);
     }
   }
   const absl::Status status = cursor->status();
   return status.ok() ? damage : status;
+}
+
+size_t Producers::BytesOfOne(absl::string_view name) {
+  // Twice its place in the table, which may be half empty.
+  return 2 * sizeof(std::pair<const std::string, State>) + HeapBytes(name.size() + 1) +
+         HeapBytes(16 + sizeof(Producer)) + RecentFrames::MemoryBytesMax();
+}
+
+Producers::State& Producers::StateOf(absl::string_view name) {
+  const auto [place, is_new] = states_.try_emplace(name);
+  if (is_new) {
+    heap_bytes_ += HeapBytesOf(place->first);
+    NoteMemory();
+  }
+  return place->second;
+}
+
+void Producers::NoteFrame(uint64_t sequence, uint32_t checksum, State& state) {
+  const size_t before = state.recent.MemoryBytes();
+  state.recent.Add(sequence, checksum);
+  if (const size_t after = state.recent.MemoryBytes(); after != before) {
+    heap_bytes_ += after - before;
+    recent_bytes_ += after - before;
+    NoteMemory();
+  }
+}
+
+void Producers::NoteGone(absl::string_view name) {
+  gone_heap_bytes_ += HeapBytesOf(gone_.emplace_back(name));
+  NoteMemory();
+}
+
+void Producers::NoteMemory() {
+  memory_.Set(DefinitionKind::kProducers,
+              TableBytes(states_) + heap_bytes_ + HeapBytesOf(gone_) + gone_heap_bytes_);
 }
 
 void Producers::Answer(OpenDone done, absl::StatusOr<std::shared_ptr<Producer>> result) {
@@ -76,7 +111,11 @@ void Producers::AnswerOpening(absl::string_view name, State& state) {
   producer->generation = state.generation;
   producer->durable_at_open = state.durable;
   producer->journal_epoch = journal_epoch_();
+  heap_bytes_ -= state.HeapBytes();
   state.handle = producer;
+  state.had_handle = true;
+  heap_bytes_ += state.HeapBytes();
+  NoteMemory();
   Answer(std::exchange(state.opening, nullptr), std::move(producer));
 }
 
@@ -93,12 +132,12 @@ void Producers::Open(absl::string_view name, OpenDone done) {
     return;
   }
   if (!states_.contains(name)) {
-    if (absl::Status room = MakeRoomForOne(); !room.ok()) {
+    if (absl::Status room = MakeRoomFor(name); !room.ok()) {
       Answer(std::move(done), std::move(room));
       return;
     }
   }
-  State& state = states_[name];
+  State& state = StateOf(name);
   if (state.opening != nullptr) {
     Answer(std::exchange(state.opening, nullptr),
            absl::AbortedError(absl::StrCat("producer '", name, "' was opened again at the same time")));
@@ -122,20 +161,28 @@ uint64_t Producers::Durable(absl::string_view name) const {
   return found == states_.end() ? 0 : found->second.durable;
 }
 
-absl::Status Producers::MakeRoomForOne() {
-  const bool full = states_.size() >= limits_.producers;
+absl::Status Producers::MakeRoomFor(absl::string_view name) {
+  const bool full = !CheckRoomFor(name).ok();
   if (full ? MonotonicTime::Now() - last_sweep_ >= kSweepInterval
            : ++named_since_sweep_ >= kNamedBetweenSweeps) {
     Sweep(/*expired=*/full);
   }
-  if (states_.size() < limits_.producers) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "there are ", states_.size(),
-      " producers, and that is the limit (limits.producers): a new one is taken when one has not "
-      "written for ",
-      absl::FormatDuration(limits_.unused),
-      " (limits.producer_unused), or when somebody says 'histctl producer reset NAME' of one that is not "
-      "needed"));
+  return CheckRoomFor(name);
+}
+
+absl::Status Producers::CheckRoomFor(absl::string_view name) const {
+  if (states_.size() >= limits_.producers) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "there are ", states_.size(),
+        " producers, and that is the limit (limits.producers): a new one is taken when one has not "
+        "written for ",
+        absl::FormatDuration(limits_.unused),
+        " (limits.producer_unused), or when somebody says 'histctl producer reset NAME' of one that is not "
+        "needed"));
+  }
+  // Those that are here will know all their last frames, and cannot be refused that.
+  const size_t to_come = states_.size() * RecentFrames::MemoryBytesMax() - recent_bytes_;
+  return memory_.CheckRoom(to_come + BytesOfOne(name), absl::StrCat("producer '", name, "'"));
 }
 
 void Producers::Sweep(bool expired) {
@@ -148,10 +195,13 @@ void Producers::Sweep(bool expired) {
     if (state.is_used()) continue;
     if (state.journaled > 0) {
       if (!expired || TimeFromTimestamp(now) - TimeFromTimestamp(state.last_seen) <= limits_.unused) continue;
-      gone_.push_back(here->first);
+      NoteGone(here->first);
     }
+    heap_bytes_ -= HeapBytesOf(here->first) + state.HeapBytes();
+    recent_bytes_ -= state.recent.MemoryBytes();
     states_.erase(here);
   }
+  NoteMemory();
 }
 
 ProducerInfo Producers::InfoOf(absl::string_view name, const State& state) const {
@@ -212,16 +262,16 @@ bool Producers::Begin(const Producer& producer) {
 void Producers::Journaled(absl::string_view name, uint64_t sequence, uint32_t checksum) {
   const Timestamp now = clock_.Now();
   absl::MutexLock lock(&mu_);
-  State& state = states_[name];
+  State& state = StateOf(name);
   state.journaled = sequence;
   state.last_seen = now;
-  state.recent.Add(sequence, checksum);
+  NoteFrame(sequence, checksum, state);
   state.changed = true;
 }
 
 void Producers::End(absl::string_view name, uint64_t sequence, bool durable) {
   absl::MutexLock lock(&mu_);
-  State& state = states_[name];
+  State& state = StateOf(name);
   if (durable) {
     state.durable = sequence;
     ++state.stored;
@@ -232,26 +282,29 @@ void Producers::End(absl::string_view name, uint64_t sequence, bool durable) {
 bool Producers::Replayed(absl::string_view name, uint64_t sequence, std::optional<uint32_t> checksum,
                          uint64_t* first) {
   absl::MutexLock lock(&mu_);
-  State& state = states_[name];
+  State& state = StateOf(name);
   *first = state.journaled + 1;
   const bool jumps = sequence > *first;
   state.journaled = state.durable = sequence;
   state.last_seen = clock_.Now();
-  if (checksum.has_value()) state.recent.Add(sequence, *checksum);
+  if (checksum.has_value()) NoteFrame(sequence, *checksum, state);
   state.changed = true;
   return jumps;
 }
 
 void Producers::Reset(absl::string_view name) {
   absl::MutexLock lock(&mu_);
-  gone_.emplace_back(name);
+  NoteGone(name);
   const auto found = states_.find(name);
   if (found == states_.end()) return;
   State& state = found->second;
   // Whoever has it open goes on: an opening that waits, and the reset itself.
   state.journaled = state.durable = state.stored = 0;
+  heap_bytes_ -= state.recent.MemoryBytes();
+  recent_bytes_ -= state.recent.MemoryBytes();
   state.recent = RecentFrames();
   state.changed = false;
+  NoteMemory();
 }
 
 std::vector<Producers::Record> Producers::TakeChanged() {
@@ -281,7 +334,9 @@ std::vector<Producers::Record> Producers::TakeChanged() {
       changed.emplace_back(std::move(name), record.SerializeAsString());
     }
   }
-  gone_.clear();
+  gone_ = std::vector<std::string>();
+  gone_heap_bytes_ = 0;
+  NoteMemory();
   return changed;
 }
 
@@ -292,7 +347,7 @@ void Producers::PutBack(const std::vector<Record>& changed) {
     if (found != states_.end() && found->second.journaled > 0) {
       found->second.changed = true;
     } else {
-      gone_.push_back(name);
+      NoteGone(name);
     }
   }
 }

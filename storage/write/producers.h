@@ -9,9 +9,10 @@
 // A number that comes again is told from another frame with that number by a checksum of what it says (frame_checksum.h),
 // which is kept for the last kRecentFrames frames of each producer, over restarts too.
 //
-// Names are bounded. One that has written no frame is kept as long as somebody holds its handle, and one that has not
-// written for ProducerLimits::unused makes room when room is needed. A producer takes about 400 bytes, and 12 more for each
-// recent frame (measured: 403 bytes with one, 771 with all of them, names of 47 bytes).
+// Names are bounded in number, and in memory: what they take is counted in DefinitionMemory. One that has written no frame is
+// kept as long as somebody holds its handle, and one that has not written for ProducerLimits::unused makes room when room is
+// needed.
+// (measured figures)
 #ifndef HISTORIAN_STORAGE_WRITE_PRODUCERS_H_
 #define HISTORIAN_STORAGE_WRITE_PRODUCERS_H_
 
@@ -33,6 +34,8 @@
 #include "boost/asio/io_context.hpp"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
+#include "storage/model/definition_memory.h"
+#include "storage/platform/heap_bytes.h"
 #include "storage/platform/monotonic.h"
 #include "storage/write/write_result.h"
 
@@ -68,6 +71,8 @@ class RecentFrames {
   };
   void Add(uint64_t sequence, uint32_t checksum);
   Repeat Check(uint64_t sequence, uint32_t checksum) const;
+  size_t MemoryBytes() const { return HeapBytesOf(frames_); }
+  static constexpr size_t MemoryBytesMax() { return HeapBytes(kRecentFrames * sizeof(Frame)); }
   // From the oldest to the newest.
   template <typename Visit>
   void ForEach(const Visit& visit) const {
@@ -92,10 +97,10 @@ class Producers {
  public:
   using Record = std::pair<std::string, std::string>;  // A name, and its ProducerRecord.
 
-  // journal_epoch is asked when a handle is made, under the mutex, and must be quick.
+  // journal_epoch is asked when a handle is made, under the mutex, and must be quick. The memory must outlive them.
   Producers(boost::asio::io_context& io, std::function<uint64_t()> journal_epoch, const Clock& clock,
-            const ProducerLimits& limits)
-      : io_(io), journal_epoch_(std::move(journal_epoch)), clock_(clock), limits_(limits) {}
+            const ProducerLimits& limits, DefinitionMemory& memory = DefinitionMemory::Unbounded())
+      : io_(io), journal_epoch_(std::move(journal_epoch)), clock_(clock), limits_(limits), memory_(memory) {}
 
   // Reads what the last seals wrote down. DataLoss: a record is damaged; the others are read.
   absl::Status Load(kv::Store& store);
@@ -103,7 +108,7 @@ class Producers {
   // Makes the new handle of the name, from now on the valid one, and hands it to `done` when what an earlier
   // one has under way is settled.
   // Errors: InvalidArgument, no good name. Aborted, opened again meanwhile. Unavailable, closed. ResourceExhausted, the name
-  // is new and there are as many as may be.
+  // is new and there are as many as may be, or there is no room for it in the memory.
   void Open(absl::string_view name, OpenDone done) ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the openings that wait, and refuses new ones.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);
@@ -146,16 +151,33 @@ class Producers {
     int in_flight = 0;
     bool changed = false;  // Since the last seal.
     OpenDone opening;      // Waits until nothing is in flight. Null: no opening waits.
+    bool had_handle = false;
     std::weak_ptr<const Producer> handle;
     RecentFrames recent;
 
+    // Beside the state itself and the name.
+    size_t HeapBytes() const {
+      // The last handle's memory stays when the handle itself has gone.
+      return recent.MemoryBytes() + (had_handle ? historian::HeapBytes(16 + sizeof(Producer)) : 0);
+    }
     bool is_used() const { return in_flight > 0 || opening != nullptr || !handle.expired(); }
   };
+
+  // The state of the name, which is made if there is none.
+  State& StateOf(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteFrame(uint64_t sequence, uint32_t checksum, State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteGone(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Says what all takes, when that has changed.
+  void NoteMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What a producer takes when all its last frames are known.
+  static size_t BytesOfOne(absl::string_view name);
 
   void Answer(OpenDone done, absl::StatusOr<std::shared_ptr<Producer>> result);
   void AnswerOpening(absl::string_view name, State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Errors: ResourceExhausted.
-  absl::Status MakeRoomForOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeRoomFor(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What keeps the name out. Errors: ResourceExhausted.
+  absl::Status CheckRoomFor(absl::string_view name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Forgets what nobody uses and has never written; `expired` ones too.
   void Sweep(bool expired) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ProducerInfo InfoOf(absl::string_view name, const State& state) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -164,14 +186,18 @@ class Producers {
   const std::function<uint64_t()> journal_epoch_;
   const Clock& clock_;
   const ProducerLimits limits_;
+  DefinitionMemory& memory_;
 
   mutable absl::Mutex mu_;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t generations_ ABSL_GUARDED_BY(mu_) = 0;  // So that a name that comes again has another one.
   absl::flat_hash_map<std::string, State> states_ ABSL_GUARDED_BY(mu_);
+  size_t heap_bytes_ ABSL_GUARDED_BY(mu_) = 0;    // Of names and states, beside the table,
+  size_t recent_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // and how much of it is of last frames.
   size_t named_since_sweep_ ABSL_GUARDED_BY(mu_) = 0;
   MonotonicTime last_sweep_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> gone_ ABSL_GUARDED_BY(mu_);  // Forgotten since the last seal.
+  size_t gone_heap_bytes_ ABSL_GUARDED_BY(mu_) = 0;     // Of these names.
 };
 
 }  // namespace historian

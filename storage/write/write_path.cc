@@ -64,7 +64,8 @@ WritePath::WritePath(const Parts& parts)
       work_(io_.get_executor()),
       gate_(io_, parts.options.memory, parts.look_at_tails),
       producers_(
-          io_, [this] { return journal_->epoch(); }, parts.clock, parts.options.producers) {
+          io_, [this] { return journal_->epoch(); }, parts.clock, parts.options.producers,
+          parts.definitions) {
   thread_ = std::thread([this] { io_.run(); });
 }
 

@@ -36,6 +36,7 @@
 #include "storage/journal/journal.h"
 #include "storage/kv/store.h"
 #include "storage/model/clock.h"
+#include "storage/model/definition_memory.h"
 #include "storage/model/frame.h"
 #include "storage/platform/monotonic.h"
 #include "storage/sealed/retention.h"
@@ -71,6 +72,7 @@ class WritePath {
     const TimeLimits& time_limits;
     std::function<Timestamp()> retention_now;  // What retention takes for now.
     VersionTable& versions;
+    DefinitionMemory& definitions;
     const std::vector<std::unique_ptr<Shard>>& shards;
   };
   struct Stats {
