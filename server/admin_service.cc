@@ -11,6 +11,7 @@
 #include "server/access_service.h"
 #include "server/call.h"
 #include "server/selection.h"
+#include "server/server_memory.h"
 #include "server/verify_source.h"
 #include "server/wire.h"
 #include "storage/model/status_macros.h"
@@ -38,6 +39,21 @@ uint64_t BytesOnDisk(const ArchiveStats& stats) {
   uint64_t bytes = stats.store.log_bytes;
   for (const kv::SpaceStats& space : stats.store.spaces) bytes += space.bytes_on_disk;
   return bytes;
+}
+
+void MemoryToWire(const ServerMemory& memory, v1::MemoryUse* to) {
+  to->set_tags(memory.archive.tags);
+  to->set_tag_states(memory.archive.tag_states);
+  to->set_producers(memory.archive.producers);
+  to->set_retention(memory.archive.retention);
+  to->set_versions(memory.archive.versions);
+  to->set_weeks(memory.archive.weeks);
+  to->set_definitions_max(memory.definition_bytes_max);
+  to->set_open_samples(memory.archive.tails);
+  to->set_frames(memory.archive.frames);
+  to->set_caches(memory.archive.caches);
+  to->set_store(memory.store);
+  to->set_calls(memory.calls);
 }
 
 v1::GetStatusResponse::Access AccessOf(const ServiceEnv& env) {
@@ -82,6 +98,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
           to->set_state(v1::GetStatusResponse::STATE_SERVING);
         }
         if (all && to->message().empty()) to->set_message(std::string(stats.retention.message()));
+        if (all && to->message().empty()) to->set_message(std::string(stats.definitions.message()));
         if (all && to->message().empty() && !stats.damage.empty()) {
           to->set_message(absl::StrCat("damage found: ", stats.damage.back()));
         }
@@ -99,8 +116,9 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         to->set_frames_repeated(stats.frames_repeated);
         to->set_samples_open(stats.samples_open);
         to->set_journal_bytes(stats.journal_bytes);
-        to->set_memory_bytes(stats.tail_bytes + stats.in_flight_bytes + stats.cache_bytes +
-                             stats.store.memory_bytes);
+        const ServerMemory memory = MemoryOf(stats, env_.call_memory);
+        MemoryToWire(memory, to->mutable_memory());
+        to->set_memory_bytes(memory.total());
         to->set_memory_budget_bytes(env_.config.limits.memory_budget);
         to->set_disk_free_bytes(stats.store.free_bytes);
         to->set_disk_reserve_bytes(stats.disk_reserve_bytes);

@@ -133,14 +133,17 @@ std::vector<Setting> Bind(Config* c) {
       {"limits.producer_unused",
        "A writer's name that was not used for this long makes room when a new one comes.",
        Period{&c->limits.producer_unused, absl::Hours(1), absl::Hours(24 * 365 * 100)}},
+      {"limits.version_marks",
+       "Versions that are closed because somebody marks them, in all. They stay for ever; one beyond is "
+       "refused.",
+       Count{&c->limits.version_marks, 1, 100'000'000}},
       {"limits.query_timeout", "Longest a query runs, whatever its client allows.",
        Period{&c->limits.query_timeout, absl::Milliseconds(100), absl::Hours(24)}},
       {"limits.reader_idle", "A query whose client takes nothing for this long is ended.",
        Period{&c->limits.reader_idle, absl::Milliseconds(100), absl::Hours(24)}},
       {"limits.memory_budget",
-       "Memory: half for the engine (open samples, frames, what reads keep), a quarter for RocksDB's cache, "
-       "an "
-       "eighth for gRPC's buffers, the rest for answers and code.",
+       "Memory: half for the engine (tags and other definitions, open samples, frames, what reads keep), a "
+       "quarter for RocksDB's cache, an eighth for gRPC's buffers, an eighth for requests and answers.",
        Size{&c->limits.memory_budget, 64 * kMiB, 1024 * kGiB}},
       {"archive.future_limit", "Samples farther ahead of the server's clock are rejected.",
        Period{&c->archive.future_limit, absl::ZeroDuration(), kFutureMax}},

@@ -66,6 +66,7 @@ struct LimitsConfig {
   uint64_t tags_per_request = 10'000;
   uint64_t producers = 100'000;
   absl::Duration producer_unused = absl::Hours(24 * 400);
+  uint64_t version_marks = 1'000'000;
   absl::Duration query_timeout = absl::Seconds(60);
   absl::Duration reader_idle = absl::Seconds(60);
   uint64_t memory_budget = uint64_t{1} << 30;

@@ -784,7 +784,7 @@ class StalledDiskTest : public ::testing::Test {
     return request;
   }
 
-  uint64_t InFlightBytes() { return server_.server().archive().Stats().in_flight_bytes; }
+  uint64_t InFlightBytes() { return server_.server().archive().Stats().memory.frames; }
   void AwaitInFlight(uint64_t bytes) {
     while (InFlightBytes() < bytes) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

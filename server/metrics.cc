@@ -1,5 +1,6 @@
 #include "server/metrics.h"
 
+#include <initializer_list>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -59,7 +60,7 @@ class Families {
   std::vector<MetricFamily> families_;
 };
 
-void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
+void AddArchive(const ArchiveStats& stats, uint64_t tags, uint64_t call_bytes, Families* to) {
   const auto n = [](uint64_t v) { return static_cast<double>(v); };
   to->Counter("historian_samples_stored_total", "Samples stored.", n(stats.samples_stored));
   to->Counter("historian_samples_rejected_total", "Samples refused by the engine.",
@@ -91,9 +92,28 @@ void AddArchive(const ArchiveStats& stats, uint64_t tags, Families* to) {
   to->Counter("historian_settles_total", "Partitions settled.", n(stats.settles));
   to->Counter("historian_settled_bytes_total", "Bytes of blocks and rollups written by settling.",
               n(stats.settled_bytes));
-  to->Gauge("historian_tail_bytes", "Memory of open tails.", n(stats.tail_bytes));
-  to->Gauge("historian_in_flight_bytes", "Memory of frames being written.", n(stats.in_flight_bytes));
-  to->Gauge("historian_cache_bytes", "Memory of cached block heads.", n(stats.cache_bytes));
+  to->Gauge("historian_tail_bytes", "Memory of open tails.", n(stats.memory.tails));
+  to->Gauge("historian_in_flight_bytes", "Memory of frames being written.", n(stats.memory.frames));
+  to->Gauge("historian_cache_bytes", "Memory of what is kept because it was read.", n(stats.memory.caches));
+  for (const auto& [kind, bytes] :
+       std::initializer_list<std::pair<const char*, uint64_t>>{{"tags", stats.memory.tags},
+                                                               {"tag_states", stats.memory.tag_states},
+                                                               {"producers", stats.memory.producers},
+                                                               {"retention", stats.memory.retention},
+                                                               {"versions", stats.memory.versions},
+                                                               {"weeks", stats.memory.weeks},
+                                                               {"open_samples", stats.memory.tails},
+                                                               {"frames", stats.memory.frames},
+                                                               {"caches", stats.memory.caches},
+                                                               {"store", stats.store.memory_bytes},
+                                                               {"calls", call_bytes}}) {
+    to->Add("historian_memory_bytes", "Memory, by kind.", MetricType::Gauge, {{"kind", kind}}, n(bytes));
+  }
+  to->Gauge("historian_memory_definitions_bytes",
+            "Memory of definitions: of the kinds tags, tag_states, producers, retention, versions and weeks.",
+            n(stats.memory.definitions()));
+  to->Gauge("historian_memory_definitions_max_bytes", "New definitions that would take more are refused.",
+            n(stats.definition_bytes_max));
   to->Gauge("historian_journal_bytes", "Journal not yet trimmed.", n(stats.journal_bytes));
   to->Gauge("historian_blocks", "Blocks.", n(stats.blocks));
   to->Gauge("historian_block_bytes", "Bytes of blocks and rollups.", n(stats.block_bytes));
@@ -342,7 +362,7 @@ std::string Metrics::Render(Archive* archive, bool ready, const More& others) co
              "1 while what is in the files cannot be taken into force, by setting.", MetricType::Gauge,
              {{"setting", state.setting}}, state.refused ? 1 : 0);
   }
-  if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), &more);
+  if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), others.call_bytes, &more);
   std::ostringstream out;
   const prometheus::TextSerializer serializer;
   serializer.Serialize(out, registry_.Collect());

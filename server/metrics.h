@@ -116,6 +116,7 @@ class Metrics {
   struct More {
     uint64_t log_lines_dropped = 0;
     uint64_t descriptors_max = 0;
+    uint64_t call_bytes = 0;  // Memory of requests and answers.
     std::vector<CertificateState> certificates;
   };
   // Returns everything in Prometheus' text format, with the archive's statistics unless `archive` is null (it

@@ -79,6 +79,7 @@ ArchiveOptions OptionsOf(const Config& config) {
   options.disk_reserve_bytes = config.archive.disk_reserve;
   options.producers_max = config.limits.producers;
   options.producer_unused = config.limits.producer_unused;
+  options.version_marks_max = config.limits.version_marks;
   return options;
 }
 
@@ -476,6 +477,7 @@ class Server::Impl {
               .body = metrics_.Render(archive_open_.load(), ready,
                                       {.log_lines_dropped = log_.lines_dropped(),
                                        .descriptors_max = DescriptorLimit(),
+                                       .call_bytes = call_memory_.used_bytes(),
                                        .certificates = tls_.States()})};
     }
     return {.status = 404, .body = "not found; there are /healthz, /readyz and /metrics\n"};

@@ -35,6 +35,15 @@ void Watcher::Look(const ArchiveStats& stats) {
     accepting_ = true;
     log_.Info("writes_resumed", {{"disk_free_bytes", stats.store.free_bytes}});
   }
+  if (const bool is_short = !stats.definitions.ok(); is_short != definitions_short_) {
+    definitions_short_ = is_short;
+    if (is_short) {
+      log_.Warning("definitions_refused", {{"reason", stats.definitions.message()}});
+    } else {
+      log_.Info("definitions_taken", {{"definition_bytes", stats.memory.definitions()},
+                                      {"definition_bytes_max", stats.definition_bytes_max}});
+    }
+  }
   for (const std::string& what : stats.damage) {
     if (damage_.insert(what).second) log_.Error("damage", {{"what", what}});
   }

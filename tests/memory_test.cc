@@ -2,7 +2,7 @@
 // is large, one by one and many at a time. The server keeps within its budget and what it needs for itself
 // (docs/operations.md), answers each of them, and then serves the next caller.
 //
-// HISTORIAN_MEMORY_SECONDS says how long random messages are sent (default 20), HISTORIAN_SEED with which seed.
+// HISTORIAN_MEMORY_SECONDS says how long random ones are sent (default 20), HISTORIAN_SEED with which seed.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -28,6 +28,7 @@
 #include "proto/historian/v1/retention.pb.h"
 #include "proto/historian/v1/tags.pb.h"
 #include "storage/platform/monotonic.h"
+#include "tests/partial_messages.h"
 #include "tests/server_process.h"
 #include "tools/histbench/server_process.h"
 
@@ -253,7 +254,171 @@ std::string RandomMessage(const google::protobuf::Descriptor* type, std::mt19937
   return message;
 }
 
-TEST_F(MemoryTest, RandomMessagesOfManyCallers) {
+TEST_F(MemoryTest, PartsOfLargeMessagesOnManyConnections) {
+  const struct {
+    const char* method;
+    int connections;
+    int streams;
+    uint32_t message_bytes;
+  } kCases[] = {{"Ingest/Write", 200, 1, 8 * kMiB},      {"Ingest/Write", 100, 50, 8 * kMiB},
+                {"Ingest/WriteOnce", 200, 4, 8 * kMiB},  {"Ingest/WriteOnce", 20, 100, 16 * kMiB - 1},
+                {"Tags/CreateTags", 200, 20, 64 * 1024}, {"Query/ReadLatest", 1, 2'000, 8 * kMiB}};
+  for (const auto& one : kCases) {
+    testing::PartialMessages partial({.port = server_->grpc_port(),
+                                      .method = one.method,
+                                      .connections = one.connections,
+                                      .streams = one.streams,
+                                      .message_bytes = one.message_bytes});
+    partial.Run(absl::Seconds(4));
+    std::printf("%lu MiB held, %lu streams and %lu connections ended\n", partial.held_bytes() / kMiB,
+                partial.streams_ended(), partial.connections_ended());
+    ExpectWell(absl::StrCat("parts of messages to ", one.method, " on ", one.connections, " x ", one.streams,
+                            " streams"));
+  }
+}
+
+// Tags of every kind, for the writers below.
+std::vector<Tag> TagsOfAllTypes(TagId count) {
+  constexpr ValueType kTypes[] = {ValueType::kFloat64, ValueType::kBool, ValueType::kString,
+                                  ValueType::kInt64};
+  std::vector<Tag> tags;
+  for (TagId i = 0; i < count; ++i) {
+    const ValueType type = kTypes[i % 4];
+    tags.push_back(
+        {.name = absl::StrCat("campaign/", i),
+         .type = type,
+         .interpolation = type == ValueType::kFloat64 ? Interpolation::kSloped : Interpolation::kStepped});
+  }
+  return tags;
+}
+
+// A frame for some of these tags, whose ids count from `first`: few or many columns, short or huge, with values of their
+// types or of others.
+void RandomFrame(std::mt19937_64& random, TagId first, TagId count, uint64_t sequence, size_t bytes_max,
+                 v1::Frame* frame) {
+  frame->Clear();
+  frame->set_sequence(sequence);
+  const int columns = 1 + static_cast<int>(random() % (random() % 4 == 0 ? 500 : 3));
+  for (int c = 0; c < columns; ++c) {
+    const size_t room = bytes_max / static_cast<size_t>(columns) + 1;
+    v1::Column* const column = frame->add_columns();
+    const TagId tag = first + static_cast<TagId>(random() % (count + 2));
+    column->set_tag_id(tag);
+    const uint64_t kind = random() % 16 == 0 ? random() % 4 : (tag - first) % 4;
+    const auto size_of = [&](size_t bytes_each) {
+      return static_cast<int>(1 + random() % (room / bytes_each + 1));
+    };
+    int size = 0;
+    if (kind == 0) {
+      size = size_of(8);
+      for (int i = 0; i < size; ++i) column->mutable_values()->mutable_float64()->add_values(0.1 * i);
+    } else if (kind == 1) {
+      size = size_of(1);
+      column->mutable_values()->mutable_bool_()->mutable_values()->Resize(size, true);
+    } else if (kind == 2) {
+      const size_t bytes = random() % (random() % 8 == 0 ? 70'000 : 200);
+      size = size_of(bytes + 4);
+      for (int i = 0; i < size; ++i) {
+        column->mutable_values()->mutable_string()->add_values(std::string(bytes, 'x'));
+      }
+    } else {
+      size = size_of(2);
+      for (int i = 0; i < size; ++i) column->mutable_values()->mutable_int64()->add_values(i % 100);
+    }
+    const int64_t start =
+        1'700'000'000 * kNanosPerSecond + static_cast<int64_t>(random() % 1'000'000) * 1'000'000;
+    if (random() % 2 == 0) {
+      column->mutable_times()->mutable_regular()->set_first(start);
+      column->mutable_times()->mutable_regular()->set_step_ns(1 + random() % 1'000'000);
+    } else {
+      if (random() % 16 == 0) ++size;
+      for (int i = 0; i < size; ++i) column->mutable_times()->mutable_explicit_()->add_at(start + i * 1'000);
+    }
+  }
+}
+
+// A stream of messages that are given as bytes.
+class RawWriteStream {
+ public:
+  RawWriteStream(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience, bool takes_answers)
+      : stub_(channel), takes_answers_(takes_answers) {
+    context_.set_deadline(client::DeadlineIn(patience));
+    call_ = stub_.PrepareCall(&context_, "/historian.v1.Ingest/Write", &queue_);
+    call_->StartCall(&started_);
+    Wait(&started_);
+    if (takes_answers_) call_->Read(&answer_, &read_);
+  }
+  // False: the stream is over.
+  bool Write(const std::string& bytes) {
+    const grpc::Slice slice(bytes);
+    call_->Write(grpc::ByteBuffer(&slice, 1), &written_);
+    return Wait(&written_);
+  }
+  void HalfClose() {
+    call_->WritesDone(&written_);
+    Wait(&written_);
+  }
+  void Cancel() { context_.TryCancel(); }
+  grpc::Status Finish() {
+    grpc::Status status;
+    call_->Finish(&status, &finished_);
+    Wait(&finished_);
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+    return status;
+  }
+
+ private:
+  bool Wait(const char* for_tag) {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+      if (tag == for_tag) return ok;
+      if (tag == &read_ && ok) call_->Read(&answer_, &read_);
+    }
+    return false;
+  }
+
+  char started_, written_, read_, finished_;  // Addresses tell what has happened.
+  grpc::GenericStub stub_;
+  const bool takes_answers_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  grpc::ByteBuffer answer_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
+// What is sent at random: calls, streams of writers, and tags with many states and long texts.
+class MemoryCampaign : public MemoryTest {
+ protected:
+  void SetUp() override {
+    MemoryTest::SetUp();
+    const char* const asked = std::getenv("HISTORIAN_MEMORY_SECONDS");
+    const char* const seed_text = std::getenv("HISTORIAN_SEED");
+    if (asked != nullptr) seconds_ = std::atof(asked);
+    if (seed_text != nullptr) seed_ = std::strtoull(seed_text, nullptr, 10);
+    for (const auto& ensured : client::Tags(*connection_).Ensure(TagsOfAllTypes(kTags)).value()) {
+      if (first_tag_ == 0) first_tag_ = ensured.id;
+    }
+    end_ = MonotonicTime::Now() + absl::Seconds(seconds_);
+  }
+
+  void SendMessages(uint64_t thread);
+  void WriteStreams(uint64_t thread);
+  void MakeTags(uint64_t thread);
+
+  static constexpr TagId kTags = 400;
+  double seconds_ = 20;
+  uint64_t seed_ = 1;
+  TagId first_tag_ = 0;
+  MonotonicTime end_;
+  std::atomic<uint64_t> sent_{0}, frames_{0}, made_{0}, refused_{0};
+};
+
+void MemoryCampaign::SendMessages(uint64_t thread) {
   const struct {
     const char* method;
     const google::protobuf::Descriptor* type;
@@ -277,30 +442,108 @@ TEST_F(MemoryTest, RandomMessagesOfManyCallers) {
       {"Retention/PlaceHold", v1::PlaceHoldRequest::descriptor()},
       {"Retention/WhatIsKept", v1::WhatIsKeptRequest::descriptor()},
   };
-  const char* const asked = std::getenv("HISTORIAN_MEMORY_SECONDS");
-  const double seconds = asked == nullptr ? 20 : std::atof(asked);
-  const char* const seed_text = std::getenv("HISTORIAN_SEED");
-  const uint64_t seed = seed_text == nullptr ? 1 : std::strtoull(seed_text, nullptr, 10);
-  const MonotonicTime end = MonotonicTime::Now() + absl::Seconds(seconds);
-  std::atomic<uint64_t> sent{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 8; ++t) {
-    threads.emplace_back([&, t] {
-      std::mt19937_64 random(seed * 1000 + static_cast<uint64_t>(t));
-      while (MonotonicTime::Now() < end) {
-        const auto& method = kMethods[random() % std::size(kMethods)];
-        const size_t bytes_max = size_t{1} << (4 + random() % 20);
-        const std::string bytes = RandomMessage(method.type, random, bytes_max, 0);
-        const auto compression = random() % 16 == 0 ? GRPC_COMPRESS_GZIP : GRPC_COMPRESS_NONE;
-        const grpc::Status status = Call(method.method, bytes, compression);
-        EXPECT_NE(status.error_code(), grpc::StatusCode::INTERNAL)
-            << "seed " << seed << ", " << method.method << ": " << status.error_message();
-        sent.fetch_add(1);
-      }
-    });
+  std::mt19937_64 random(seed_ * 1000 + thread);
+  while (MonotonicTime::Now() < end_) {
+    const auto& method = kMethods[random() % std::size(kMethods)];
+    const size_t bytes_max = size_t{1} << (4 + random() % 20);
+    const std::string bytes = RandomMessage(method.type, random, bytes_max, 0);
+    const auto compression = random() % 16 == 0 ? GRPC_COMPRESS_GZIP : GRPC_COMPRESS_NONE;
+    const grpc::Status status = Call(method.method, bytes, compression);
+    EXPECT_NE(status.error_code(), grpc::StatusCode::INTERNAL)
+        << "seed " << seed_ << ", " << method.method << ": " << status.error_message();
+    sent_.fetch_add(1);
   }
+}
+
+void MemoryCampaign::WriteStreams(uint64_t thread) {
+  std::mt19937_64 random(seed_ * 1000 + thread);
+  v1::WriteRequest request;
+  for (uint64_t number = 0; MonotonicTime::Now() < end_; ++number) {
+    const absl::Duration patience = absl::Milliseconds(200 + random() % 4'000);
+    RawWriteStream stream(channel_, patience, /*takes_answers=*/random() % 3 != 0);
+    const uint64_t way = random() % 8;
+    uint64_t sequence = 0;
+    for (uint64_t i = 0, messages = 1 + random() % 60; i < messages; ++i) {
+      const size_t bytes_max = size_t{1} << (4 + random() % 20);
+      request.Clear();
+      std::string bytes;
+      if (way == 0 || random() % 64 == 0) {
+        bytes = RandomMessage(v1::WriteRequest::descriptor(), random, bytes_max, 0);
+      } else {
+        if (i == 0)
+          request.set_producer(absl::StrCat("campaign/", thread, "/", random() % 4 == 0 ? number : 0));
+        RandomFrame(random, first_tag_, kTags, random() % 64 == 0 ? random() : ++sequence, bytes_max,
+                    request.mutable_frame());
+        bytes = request.SerializeAsString();
+      }
+      if (!stream.Write(bytes)) break;
+      frames_.fetch_add(1);
+    }
+    if (way == 1) stream.Cancel();
+    if (way != 2) stream.HalfClose();  // Else it says nothing more.
+    const grpc::Status status = stream.Finish();
+    EXPECT_NE(status.error_code(), grpc::StatusCode::INTERNAL)
+        << "seed " << seed_ << ": " << status.error_message();
+  }
+}
+
+void MemoryCampaign::MakeTags(uint64_t thread) {
+  std::mt19937_64 random(seed_ * 1000 + thread);
+  for (uint64_t number = 0; MonotonicTime::Now() < end_; ++number) {
+    std::vector<Tag> tags;
+    for (uint64_t i = 0, count = 1 + random() % (random() % 4 == 0 ? 200 : 3); i < count; ++i) {
+      Tag& tag = tags.emplace_back(Tag{.name = absl::StrCat("made/", thread, "/", number, "/", i),
+                                       .type = ValueType::kDigital,
+                                       .interpolation = Interpolation::kStepped,
+                                       .description = std::string(random() % 4'097, 'd')});
+      const uint32_t states = static_cast<uint32_t>(random() % (count == 1 ? 20'000 : 50));
+      const size_t bytes = random() % 250;
+      for (uint32_t code = 0; code < states; ++code)
+        tag.states[code] = absl::StrCat(code, std::string(bytes, 's'));
+    }
+    const auto made = client::Tags(*connection_).Ensure(tags);
+    if (made.ok()) {
+      made_.fetch_add(tags.size());
+    } else {
+      refused_.fetch_add(1);
+      EXPECT_TRUE(absl::IsResourceExhausted(made.status()) || absl::IsDeadlineExceeded(made.status()))
+          << made.status();
+    }
+  }
+}
+
+TEST_F(MemoryCampaign, OfManyCallers) {
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 6; ++t) threads.emplace_back([this, t] { SendMessages(t); });
+  for (uint64_t t = 6; t < 14; ++t) threads.emplace_back([this, t] { WriteStreams(t); });
+  for (uint64_t t = 14; t < 16; ++t) threads.emplace_back([this, t] { MakeTags(t); });
   for (std::thread& thread : threads) thread.join();
-  ExpectWell(absl::StrCat(sent.load(), " random messages with seed ", seed));
+  ExpectWell(absl::StrCat(sent_.load(), " random messages, ", frames_.load(), " random frames and ",
+                          made_.load(), " tags (", refused_.load(), " times refused) with seed ", seed_));
+  // Whoever comes next is served.
+  v1::WriteOnceRequest write;
+  write.set_producer("honest");
+  write.mutable_frame()->set_sequence(1);
+  v1::Column* const column = write.mutable_frame()->add_columns();
+  column->set_tag_id(first_tag_);
+  column->mutable_times()->mutable_explicit_()->add_at(1'700'000'000 * kNanosPerSecond);
+  column->mutable_values()->mutable_float64()->add_values(1);
+  grpc::Status status;
+  for (int i = 0; i < 100; ++i) {
+    status = Call("Ingest/WriteOnce", write.SerializeAsString());
+    if (status.ok()) break;
+    absl::SleepFor(absl::Milliseconds(200));
+  }
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  const auto after = client::Admin(*connection_).Status();
+  ASSERT_TRUE(after.ok());
+  const v1::MemoryUse& memory = after->memory();
+  const uint64_t definitions = memory.tags() + memory.tag_states() + memory.producers() + memory.retention() +
+                               memory.versions() + memory.weeks();
+  EXPECT_LE(definitions, memory.definitions_max() + kMiB);
+  EXPECT_EQ(after->memory_bytes(), definitions + memory.open_samples() + memory.frames() + memory.caches() +
+                                       memory.store() + memory.calls());
+  EXPECT_LE(after->memory_bytes(), kBudget);
 }
 
 }  // namespace

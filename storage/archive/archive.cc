@@ -19,6 +19,7 @@
 #include "storage/format/record_keys.h"
 #include "storage/journal/journal.h"
 #include "storage/model/closing.h"
+#include "storage/model/definition_memory.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/freed_memory.h"
 #include "storage/platform/monotonic.h"
@@ -64,11 +65,11 @@ class ArchiveImpl : public Archive, private Upkeep {
       : store_(std::move(store)),
         options_(options),
         clock_(clock),
-        shares_(options.memory_budget_bytes),
-        heads_(*store_, shares_.head_bytes, &tails_borrow_),
-        pages_(*store_, shares_.page_bytes, &tails_borrow_),
-        figures_(shares_.figure_bytes, &tails_borrow_),
-        versions_(*store_),
+        definitions_(MemoryShares(options.memory_budget_bytes).definition_bytes_max),
+        heads_(*store_, Shares().head_bytes, &tails_borrow_),
+        pages_(*store_, Shares().page_bytes, &tails_borrow_),
+        figures_(Shares().figure_bytes, &tails_borrow_),
+        versions_(*store_, options.version_marks_max, definitions_),
         steps_(*store_, partitions_, [this](const Step& step) { Forget(step); }) {}
   ~ArchiveImpl() override;
 
@@ -148,6 +149,13 @@ class ArchiveImpl : public Archive, private Upkeep {
     if (step.rewritten.has_value()) heads_.InvalidatePartition(step.rewritten->partition);
   }
 
+  // As definitions leave them now.
+  MemoryShares Shares() const { return MemoryShares(options_.memory_budget_bytes, definitions_.bytes()); }
+  uint64_t CachedBytes() const {
+    return heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes() + tags_->recent_bytes();
+  }
+  // Has the caches keep to their shares.
+  void ShareOut();
   MemoryGate::Tails LookAtTails();
   void Maintain();
   // Asks the store how it is, which may wait for the disk, and keeps the answer for Stats.
@@ -162,7 +170,6 @@ class ArchiveImpl : public Archive, private Upkeep {
   const std::unique_ptr<kv::Store> store_;
   const ArchiveOptions options_;
   const Clock& clock_;
-  const MemoryShares shares_;
   std::unique_ptr<TagRegistry> tags_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<BelievedTime> believed_;
@@ -178,6 +185,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   uint64_t journal_torn_position_ = 0;
 
   // Synchronise themselves.
+  DefinitionMemory definitions_;
   std::atomic<bool> tails_borrow_{false};  // Tails have more than their share: the caches take nothing new.
   HeadCache heads_;
   PageCache pages_;
@@ -334,10 +342,10 @@ absl::Status ArchiveImpl::Init() {
   const absl::StatusOr<record::v1::ArchiveRecord> read = ReadRecord();
   RETURN_IF_ERROR(Tolerate(read.status()));
   absl::Status damage;
-  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_, &damage));
+  ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_, &damage, definitions_));
   RETURN_IF_ERROR(Tolerate(damage));
   damage = absl::OkStatus();
-  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, versions_, clock_, &damage));
+  ASSIGN_OR_RETURN(retention_, Retention::Open(*store_, versions_, clock_, &damage, definitions_));
   RETURN_IF_ERROR(Tolerate(damage));
   damage = absl::OkStatus();
   ASSIGN_OR_RETURN(believed_,
@@ -379,7 +387,7 @@ absl::Status ArchiveImpl::Init() {
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
   write_path_ = std::make_unique<WritePath>(WritePath::Parts{
       .store = *store_,
-      .options = {.memory = {.frame_bytes = shares_.frame_bytes,
+      .options = {.memory = {.frame_bytes = Shares().frame_bytes,
                              .budget_bytes = options_.memory_budget_bytes},
                   .producers = {.producers = options_.producers_max, .unused = options_.producer_unused}},
       .look_at_tails = [this] { return LookAtTails(); },
@@ -390,6 +398,7 @@ absl::Status ArchiveImpl::Init() {
       // It falls with the clock at once, before anybody has looked.
       .retention_now = [this] { return std::min(believed_->Get().time, clock_.Now()); },
       .versions = versions_,
+      .definitions = definitions_,
       .shards = shards_});
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
@@ -406,6 +415,7 @@ absl::Status ArchiveImpl::Init() {
   versions_.SetKeptFrom(kept_from);
   NoteLost();
   CheckRoom();
+  ShareOut();
   maintenance_ = std::thread([this] { Maintain(); });
   if (store_->refusal().ok()) housekeeping_->Start();
   return absl::OkStatus();
@@ -451,13 +461,14 @@ absl::StatusOr<uint64_t> ArchiveImpl::ResetProducer(absl::string_view name, cons
 // ---- Reading
 
 absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going, Version as_of) {
-  const std::shared_ptr<const Tag> tag = tags_->Find(id);
-  if (tag == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  TagTraits tag;  // The tag itself may have 65,536 states.
+  tags_->GetTraits(&id, 1, &tag);
+  if (!tag.exists) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
   ASSIGN_OR_RETURN(as_of, versions_.Resolve({.version = as_of}));
   ReaderPins::Pin pin = pins_.Take();  // Before anything is looked at.
-  TagSources sources = ShardOf(id).Sources(id, tag->type, as_of);
+  TagSources sources = ShardOf(id).Sources(id, tag.type, as_of);
   if (as_of != kVersionNow && sources.tail != nullptr) {
-    ASSIGN_OR_RETURN(sources.tail, sources.tail->AsOf(tag->type, as_of, versions_));
+    ASSIGN_OR_RETURN(sources.tail, sources.tail->AsOf(tag.type, as_of, versions_));
   }
   const bool has_lost_tail = lost_tails_.contains(id);
   if (has_lost_tail) {
@@ -503,7 +514,9 @@ absl::StatusOr<std::optional<LatestSample>> ArchiveImpl::LatestKept(TagId tag, V
   ASSIGN_OR_RETURN(const bool any, reader->Next(&samples));
   if (!any) return std::optional<LatestSample>();
   LatestSample latest{.sample = {samples.times[0], samples.values[0], samples.View().QualityAt(0)}};
-  if (tags_->Find(tag)->type == ValueType::kString) {
+  TagTraits traits;
+  tags_->GetTraits(&tag, 1, &traits);
+  if (traits.type == ValueType::kString) {
     latest.text = std::string(samples.View().StringAt(0));
     latest.sample.value = 0;
   }
@@ -517,7 +530,7 @@ absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest
   if (as_of != kVersionNow) {
     for (size_t i = 0; i < tags.size(); ++i) {
       RETURN_IF_ERROR(GoOn(keep_going));
-      if (tags_->Find(tags[i]) == nullptr) continue;
+      if (tags_->NameOf(tags[i]).empty()) continue;
       ASSIGN_OR_RETURN(latest[i], LatestKept(tags[i], as_of, kTimestampMax, keep_going));
     }
     return latest;
@@ -531,16 +544,20 @@ absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest
   for (size_t i = 0; i < tags.size(); ++i) positions[tags[i] % shards_.size()].push_back(i);
   // What lies ahead of the clock does not hide what is newest by now.
   const Timestamp now = std::clamp(clock_.Now(), kTimestampMin, kTimestampMax);
-  std::vector<size_t> ahead;
+  std::vector<size_t> elsewhere;
   for (size_t s = 0; s < shards_.size(); ++s) {
-    if (!positions[s].empty()) shards_[s]->Latest(tags.data(), positions[s], now, &latest, &ahead);
+    if (!positions[s].empty()) shards_[s]->Latest(tags.data(), positions[s], now, &latest, &elsewhere);
   }
-  for (const size_t i : ahead) {
+  const auto look = [&](size_t i) -> absl::Status {
     RETURN_IF_ERROR(GoOn(keep_going));
     absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i], kVersionNow, now, keep_going);
-    if (!kept.ok()) NoteDamage(kept.status());
+    // Without what is damaged the tag has no newest sample. Whoever may not wait for the disk asks again elsewhere.
+    if (!kept.ok() && !absl::IsDataLoss(kept.status())) return kept.status();
+    NoteDamage(kept.status());
     latest[i] = kept.ok() ? *std::move(kept) : std::nullopt;
-  }
+    return absl::OkStatus();
+  };
+  for (const size_t i : elsewhere) RETURN_IF_ERROR(look(i));
   const std::shared_ptr<const ExpiredTable> expired = retention_->expired();
   if (expired->empty()) return latest;
   for (size_t i = 0; i < tags.size(); ++i) {
@@ -549,11 +566,8 @@ absl::StatusOr<std::vector<std::optional<LatestSample>>> ArchiveImpl::ReadLatest
         !of_tag->HasRaw(format::PartitionOf(latest[i]->sample.time))) {
       continue;
     }
-    RETURN_IF_ERROR(GoOn(keep_going));
     // A hold may keep something older.
-    absl::StatusOr<std::optional<LatestSample>> kept = LatestKept(tags[i], kVersionNow, now, keep_going);
-    if (!kept.ok()) NoteDamage(kept.status());
-    latest[i] = kept.ok() ? *std::move(kept) : std::nullopt;
+    RETURN_IF_ERROR(look(i));
   }
   return latest;
 }
@@ -600,14 +614,24 @@ kv::StoreStats ArchiveImpl::LookAtStore() {
   return stats;
 }
 
+void ArchiveImpl::ShareOut() {
+  retention_->NoteMemory();
+  definitions_.Set(DefinitionKind::kWeeks, partitions_.MemoryBytes());
+  const MemoryShares shares = Shares();
+  heads_.SetBytesMax(shares.head_bytes);
+  pages_.SetBytesMax(shares.page_bytes);
+  figures_.SetBytesMax(shares.figure_bytes);
+  tags_->SetRecentBytesMax(shares.tag_bytes);
+}
+
 MemoryGate::Tails ArchiveImpl::LookAtTails() {
+  const MemoryShares shares = Shares();
   const uint64_t open = OpenBytesOf(shards_);
-  const uint64_t caches = shares_.head_bytes + shares_.page_bytes + shares_.figure_bytes;
-  const bool borrow = open > shares_.tail_bytes;
+  const bool borrow = open > shares.tail_bytes;
   if (borrow != tails_borrow_.load(std::memory_order_relaxed))
     tails_borrow_.store(borrow, std::memory_order_relaxed);
-  const uint64_t cached = std::min(caches, heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes());
-  return {.bytes = open, .limit_bytes = shares_.tail_bytes + (caches - cached)};
+  const uint64_t cached = std::min(shares.cache_bytes, CachedBytes());
+  return {.bytes = open, .limit_bytes = shares.tail_bytes + (shares.cache_bytes - cached)};
 }
 
 void ArchiveImpl::CheckRoom() {
@@ -640,7 +664,7 @@ bool ArchiveImpl::SealIsDue() {
     Version last = 0;
     if (OpenSamplesOf(shards_) > 0 || !versions_.Unwritten(&last).empty()) return true;
   }
-  if (OpenBytesOf(shards_) > shares_.seal_tail_bytes) return true;
+  if (OpenBytesOf(shards_) > Shares().seal_tail_bytes) return true;
   return MonotonicTime::Now() - write_path_->dirty_since() > options_.seal_interval;
 }
 
@@ -681,10 +705,11 @@ void ArchiveImpl::Maintain() {
       if (closing_ && !explicitly) return;
     }
     CheckRoom();
+    ShareOut();
     LookAtTails();  // So that caches take something again when no frame comes that would look.
     CloseVersionWhenDue();
     if (!explicitly && (!store_->refusal().ok() || !SealIsDue())) continue;
-    const bool for_memory = OpenBytesOf(shards_) > shares_.seal_tail_bytes;
+    const bool for_memory = OpenBytesOf(shards_) > Shares().seal_tail_bytes;
     absl::StatusOr<SealResult> result =
         SealNow(explicitly ? Why::kAsked : Why::kDue, explicitly || for_memory);
     last_seal_try_ = result.ok() ? MonotonicTime::InfinitePast() : MonotonicTime::Now();
@@ -728,7 +753,8 @@ absl::StatusOr<SealResult> ArchiveImpl::SealNow(Why why, bool everything) {
   // closed the seal goes on all the same: that is what makes room.
   bool is_cut = false;
   if (write_path_->has_arrived() &&
-      (why == Why::kAsked || MonotonicTime::Now() - write_path_->last_closed() >= kVersionOfSealMin)) {
+      ((why == Why::kAsked && definitions_.Shortage().ok()) ||
+       MonotonicTime::Now() - write_path_->last_closed() >= kVersionOfSealMin)) {
     const absl::Status closed = write_path_->CloseVersion(VersionCause::kSeal, "", "", freeze).status();
     NoteDamage(closed);
     is_cut = closed.ok();
@@ -797,14 +823,22 @@ ArchiveStats ArchiveImpl::Stats() {
   stats.frames_conflicting = written.frames_conflicting;
   stats.frames_unchecked = written.frames_unchecked;
   stats.producers = written.producers;
-  stats.in_flight_bytes = written.in_flight_bytes;
   stats.ingest = written.ingest;
   stats.write_failures = written.failures;
   stats.last_write_failure = written.last_failure;
   stats.journal_commits = write_path_->journal().commits();
   stats.samples_open = OpenSamplesOf(shards_);
-  stats.tail_bytes = OpenBytesOf(shards_);
-  stats.cache_bytes = heads_.size_bytes() + pages_.size_bytes() + figures_.size_bytes();
+  stats.memory = {.tags = definitions_.Of(DefinitionKind::kTags),
+                  .tag_states = definitions_.Of(DefinitionKind::kTagStates),
+                  .producers = definitions_.Of(DefinitionKind::kProducers),
+                  .retention = definitions_.Of(DefinitionKind::kRetention),
+                  .versions = definitions_.Of(DefinitionKind::kVersions),
+                  .weeks = definitions_.Of(DefinitionKind::kWeeks),
+                  .tails = OpenBytesOf(shards_),
+                  .frames = written.in_flight_bytes,
+                  .caches = CachedBytes()};
+  stats.definition_bytes_max = definitions_.bytes_max();
+  stats.definitions = definitions_.Shortage();
   stats.journal_bytes = write_path_->journal().size_bytes();
   const PartitionState totals = partitions_.Totals();
   stats.samples_sealed = totals.samples;

@@ -77,7 +77,7 @@ class Archive {
   // once: their writes give Aborted. `done` is given the handle when the frames that they have under way are
   // settled. Returns at once, and never calls `done` itself.
   // Errors: InvalidArgument, the name. Aborted, opened again meanwhile. Unavailable, closing. ResourceExhausted, the name is
-  // new and there are ArchiveOptions::producers_max.
+  // new and there are ArchiveOptions::producers_max, or there is no memory for it.
   virtual void OpenProducer(absl::string_view name, OpenDone done) = 0;
   // The same, and waits for it. Not for a thread that calls back.
   absl::StatusOr<std::shared_ptr<Producer>> OpenProducer(absl::string_view name) {
@@ -146,7 +146,8 @@ class Archive {
   // The versions that have closed, and the open one (storage/versions/closed_version.h).
   virtual const VersionTable& versions() const = 0;
   // Closes the open version under a name, such as a report's: everything stated before is in it or in an earlier one.
-  // InvalidArgument: author or comment is above its limit, or not UTF-8.
+  // InvalidArgument: author or comment is above its limit, or not UTF-8. ResourceExhausted: as many are marked as may be
+  // (ArchiveOptions::version_marks_max), or there is no memory for it.
   virtual absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) = 0;
 
   virtual ArchiveStats Stats() = 0;

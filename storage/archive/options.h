@@ -15,7 +15,7 @@ namespace historian {
 struct ArchiveOptions {
   // Shards of the tags, each with its own thread. 0: one per processor.
   int shards = 0;
-  // For open tails, frames on their way, and what reads keep: divided as storage/archive/memory_shares.h says.
+  // For definitions, open tails, frames on their way, and what reads keep: divided as storage/archive/memory_shares.h says.
   // The store's own caches are not in it.
   uint64_t memory_budget_bytes = uint64_t{512} << 20;
   // A seal begins when the journal is longer. Decides how long a restart takes: some 40 ms per MiB (a MiB may
@@ -41,6 +41,8 @@ struct ArchiveOptions {
   // Producers whose numbers are kept, and for how long one that does not write keeps its place when others want one.
   uint64_t producers_max = 100'000;
   absl::Duration producer_unused = absl::Hours(24 * 400);
+  // Versions that are closed by MarkVersion, in all.
+  uint64_t version_marks_max = 1'000'000;
   // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
   // at least) if that is smaller, so that sealing and reading go on.
   uint64_t disk_reserve_bytes = uint64_t{256} << 20;

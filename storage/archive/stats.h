@@ -21,6 +21,24 @@ struct AheadOfClock {
   Timestamp farthest = 0;  // The newest time of their samples. Meaningful when there are such tags.
 };
 
+// What the archive has in memory, in bytes. The store has its own.
+struct ArchiveMemory {
+  // Definitions (storage/model/definition_memory.h),
+  uint64_t tags = 0;
+  uint64_t tag_states = 0;
+  uint64_t producers = 0;
+  uint64_t retention = 0;
+  uint64_t versions = 0;
+  uint64_t weeks = 0;
+  // and what gives way to them.
+  uint64_t tails = 0;
+  uint64_t frames = 0;
+  uint64_t caches = 0;
+
+  uint64_t definitions() const { return tags + tag_states + producers + retention + versions + weeks; }
+  uint64_t total() const { return definitions() + tails + frames + caches; }
+};
+
 struct ArchiveStats {
   uint64_t samples_stored = 0;  // Since Open, as all of the first group.
   uint64_t samples_rejected = 0;
@@ -37,9 +55,9 @@ struct ArchiveStats {
 
   uint64_t producers = 0;
   uint64_t samples_open = 0;     // In tails.
-  uint64_t tail_bytes = 0;       // Memory.
-  uint64_t in_flight_bytes = 0;  // Frames being written.
-  uint64_t cache_bytes = 0;
+  ArchiveMemory memory;
+  uint64_t definition_bytes_max = 0;
+  absl::Status definitions;  // OK, or why new ones are refused, or hardly any are taken any more.
   uint64_t journal_bytes = 0;
   uint64_t samples_sealed = 0;  // In all blocks.
   uint64_t blocks = 0;

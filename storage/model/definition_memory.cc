@@ -43,7 +43,7 @@ absl::Status DefinitionMemory::NoRoom(absl::string_view what) const {
       " that limits.memory_budget leaves them (a quarter): tags ", MiB(Of(DefinitionKind::kTags)),
       ", their states ", MiB(Of(DefinitionKind::kTagStates)), ", producers ",
       MiB(Of(DefinitionKind::kProducers)), ", rules and holds ", MiB(Of(DefinitionKind::kRetention)),
-      ", versions ", MiB(Of(DefinitionKind::kVersions)),
+      ", versions ", MiB(Of(DefinitionKind::kVersions) + Of(DefinitionKind::kWeeks)),
       ". Raise limits.memory_budget, or let there be fewer of them; writes to what there is go on"));
 }
 

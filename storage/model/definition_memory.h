@@ -29,9 +29,10 @@ enum class DefinitionKind {
   kTagStates,  // What there is of every tag beside its definition: its tail, its newest value, what has expired of it.
   kProducers,  // Names, numbers, checksums of frames.
   kRetention,  // Rules and legal holds, and the patterns compiled of them.
-  kVersions,   // Versions that have closed, and what is known of each week.
+  kVersions,   // Versions that have closed.
+  kWeeks,      // What is known of each week that has samples.
 };
-inline constexpr int kDefinitionKinds = 5;
+inline constexpr int kDefinitionKinds = 6;
 
 // A text that is the newest value of a tag is kept in memory if it is no longer; a longer one is read again when it is asked
 // for.

@@ -62,6 +62,7 @@ class FigureCache {
   std::shared_ptr<const FigureRun> Find(const Key& key) { return runs_.Find(key); }
   bool Has(const Key& key) const { return runs_.Has(key); }
 
+  void SetBytesMax(size_t bytes_max) { runs_.SetBytesMax(bytes_max); }
   size_t size_bytes() const { return runs_.size_bytes(); }
 
  private:

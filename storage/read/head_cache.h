@@ -48,6 +48,12 @@ class HeadCache {
         rollups_(bytes_max / 4, closed),
         as_of_(bytes_max / 4, closed) {}
 
+  void SetBytesMax(size_t bytes_max) {
+    heads_.SetBytesMax(bytes_max / 2);
+    rollups_.SetBytesMax(bytes_max / 4);
+    as_of_.SetBytesMax(bytes_max / 4);
+  }
+
   // The store's errors. A damaged head is in the result, as `damage`, and is not remembered.
   absl::StatusOr<std::shared_ptr<const TagHeads>> Get(int32_t partition, TagId tag);
 

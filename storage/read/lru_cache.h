@@ -32,7 +32,7 @@ class LruCache {
 
   // While *closed is true nothing new is kept. Null: it never is.
   explicit LruCache(size_t bytes_max, const std::atomic<bool>* closed = nullptr)
-      : bytes_max_(bytes_max), closed_(closed) {}
+      : closed_(closed), bytes_max_(bytes_max) {}
 
   absl::StatusOr<std::shared_ptr<const Value>> Get(const Key& key,
                                                    absl::FunctionRef<absl::StatusOr<Loaded>()> load) {
@@ -87,6 +87,13 @@ class LruCache {
     }
   }
 
+  // Keeps no more than this from now on.
+  void SetBytesMax(size_t bytes_max) {
+    absl::MutexLock lock(&mu_);
+    bytes_max_ = bytes_max;
+    while (bytes_ > bytes_max_) Drop(entries_.find(used_.back()));
+  }
+
   size_t size_bytes() const {
     absl::MutexLock lock(&mu_);
     return bytes_;
@@ -110,10 +117,10 @@ class LruCache {
     entries_.erase(entry);
   }
 
-  const size_t bytes_max_;
   const std::atomic<bool>* const closed_;
 
   mutable absl::Mutex mu_;
+  size_t bytes_max_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<Key, Entry> entries_ ABSL_GUARDED_BY(mu_);
   std::list<Key> used_ ABSL_GUARDED_BY(mu_);  // Most recent first.
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;

@@ -30,6 +30,7 @@ class PageCache {
   PageCache(kv::Store& store, size_t bytes_max, const std::atomic<bool>* closed = nullptr)
       : store_(store), pages_(bytes_max, closed) {}
 
+  void SetBytesMax(size_t bytes_max) { pages_.SetBytesMax(bytes_max); }
   size_t size_bytes() const { return pages_.size_bytes(); }
 
  private:

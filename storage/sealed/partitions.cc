@@ -8,6 +8,7 @@
 #include "storage/format/key.h"
 #include "storage/format/record_keys.h"
 #include "storage/model/status_macros.h"
+#include "storage/platform/heap_bytes.h"
 
 namespace historian {
 namespace {
@@ -104,6 +105,11 @@ std::vector<PartitionTable::Partition> PartitionTable::All() const {
 void PartitionTable::Set(const std::vector<Partition>& partitions) {
   absl::MutexLock lock(&mu_);
   for (const auto& [partition, state] : partitions) states_[partition] = state;
+}
+
+size_t PartitionTable::MemoryBytes() const {
+  absl::MutexLock lock(&mu_);
+  return states_.size() * MapEntryBytes<decltype(states_)>();
 }
 
 PartitionState PartitionTable::Totals() const {

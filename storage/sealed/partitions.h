@@ -55,6 +55,8 @@ class PartitionTable {
   std::vector<Partition> All() const;  // In order of time.
   void Set(const std::vector<Partition>& partitions);
 
+  size_t MemoryBytes() const;
+
   // Sums over all partitions.
   PartitionState Totals() const;
 

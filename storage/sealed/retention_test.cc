@@ -14,6 +14,8 @@
 #include "storage/format/record_keys.h"
 #include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
+#include "storage/model/definition_memory.h"
+#include "storage/platform/heap_in_use.h"
 #include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_table.h"
 
@@ -48,7 +50,9 @@ class RetentionTest : public testing::Test {
     versions_ = std::make_unique<VersionTable>(*store_);
     if (closed_ > 0) versions_->Add({.version = closed_});
     tags_ = *TagRegistry::Open(*store_, *versions_, clock_);
-    retention_ = *Retention::Open(*store_, *versions_, clock_);
+    memory_ = std::make_unique<DefinitionMemory>(bytes_max_);
+    heap_before_ = HeapInUse();
+    retention_ = *Retention::Open(*store_, *versions_, clock_, nullptr, *memory_);
   }
 
   // Closes the open version, and returns its number.
@@ -119,6 +123,9 @@ class RetentionTest : public testing::Test {
   std::unique_ptr<kv::Store> store_;
   std::unique_ptr<VersionTable> versions_;
   std::unique_ptr<TagRegistry> tags_;
+  uint64_t bytes_max_ = UINT64_MAX;  // Of definitions; for Reopen.
+  int64_t heap_before_ = 0;
+  std::unique_ptr<DefinitionMemory> memory_;
   std::unique_ptr<Retention> retention_;
   std::shared_ptr<const RetentionPolicies> policies_;  // Of the last DecisionOf.
 };
@@ -533,6 +540,106 @@ TEST(PartitionSetTest, EqualsASetOfNumbers) {
       ASSERT_EQ(partitions.Intersects(other),
                 std::any_of(numbers.begin(), numbers.end(), [&](int p) { return expected.count(p) == 1; }));
     }
+  }
+}
+
+// ---- Memory
+
+TEST_F(RetentionTest, SaysOfItsMemoryWhatTheHeapSays) {
+  if (!kHeapIsKnown) GTEST_SKIP();
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(retention_
+                    ->SetRule({.name = absl::StrCat("rule ", i),
+                               .pattern = absl::StrCat("area-", i, "/[a-f]*/", std::string(i, 'x')),
+                               .keep_raw = absl::Hours(24 * 400),
+                               .comment = std::string(i * 10, 'c'),
+                               .changed_by = "somebody"})
+                    .ok());
+  }
+  for (int i = 0; i < 500; ++i) {
+    const auto hold = retention_->PlaceHold({.name = absl::StrCat("hold ", i),
+                                             .pattern = absl::StrCat("area-", i, "/*/[a-z0-9]*"),
+                                             .start = kNow - kDay,
+                                             .end = kNow,
+                                             .reason = std::string(i * 5, 'r'),
+                                             .placed_by = "somebody"});
+    ASSERT_TRUE(hold.ok());
+    if (i % 2 == 0) ASSERT_TRUE(retention_->ReleaseHold(hold->id, {.reason = "over", .by = "somebody"}).ok());
+  }
+  Reopen();
+  const int64_t in_use = HeapInUse() - heap_before_;
+  EXPECT_TRUE(IsAbout(memory_->bytes(), in_use)) << "counted " << memory_->bytes() << ", in use " << in_use;
+}
+
+TEST_F(RetentionTest, WhatEachTagHasExpiredIsCounted) {
+  if (!kHeapIsKnown) GTEST_SKIP();
+  std::vector<Tag> create;
+  for (int i = 0; i < 100'000; ++i) create.push_back({.name = absl::StrCat("area-", i % 7, "/", i)});
+  tags_->Create(std::move(create));
+  ASSERT_TRUE(retention_->SetRule({.name = "a", .pattern = "*", .keep_raw = absl::Hours(24 * 30)}).ok());
+  ASSERT_TRUE(retention_->Apply(*tags_, kNow, true).ok());
+  EXPECT_GT(memory_->bytes(), 400'000u);
+  Reopen();
+  const int64_t in_use = HeapInUse() - heap_before_;
+  EXPECT_TRUE(IsAbout(memory_->bytes(), in_use)) << "counted " << memory_->bytes() << ", in use " << in_use;
+}
+
+TEST_F(RetentionTest, RulesAndHoldsForWhichThereIsNoMemoryAreRefused) {
+  bytes_max_ = size_t{1} << 20;
+  Reopen();
+  const auto hold = [&] {
+    return retention_
+        ->PlaceHold({.name = "hold",
+                     .pattern = "*",
+                     .start = kNow - kDay,
+                     .end = kNow,
+                     .reason = std::string(4'000, 'r'),
+                     .placed_by = "somebody"})
+        .status();
+  };
+  const auto rule = [&](int i) {
+    return retention_
+        ->SetRule({.name = absl::StrCat("rule ", i), .pattern = "*", .comment = std::string(4'000, 'c')})
+        .status();
+  };
+  ASSERT_TRUE(rule(0).ok());
+  ASSERT_TRUE(rule(1).ok());
+  absl::Status refused;
+  for (int i = 0; i < 1'000 && refused.ok(); ++i) refused = hold();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(ErrorOf(refused), HasSubstr("limits.memory_budget"));
+  EXPECT_LE(memory_->bytes(), bytes_max_);
+  EXPECT_EQ(rule(2).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(retention_->Rules(), SizeIs(2));
+  // What makes them fewer, or no more, is done.
+  EXPECT_TRUE(retention_->ReleaseHold(1, {.reason = "over", .by = "somebody"}).ok());
+  EXPECT_TRUE(retention_->SetRule({.name = "rule 0", .pattern = "a*"}).ok());
+  EXPECT_TRUE(retention_->RemoveRule("rule 1").ok());
+  bytes_max_ = 1000;
+  Reopen();
+  EXPECT_THAT(retention_->Rules(), SizeIs(1));
+  EXPECT_EQ(hold().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(RetentionTest, DecisionsThatAreKeptAreBounded) {
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(retention_
+                    ->PlaceHold({.name = "hold",
+                                 .pattern = absl::StrCat("*", i, "*"),
+                                 .start = kNow - kDay,
+                                 .end = kNow,
+                                 .reason = "r",
+                                 .placed_by = "p"})
+                    .ok());
+  }
+  ASSERT_TRUE(retention_->SetRule({.name = "a", .pattern = "*", .keep_raw = absl::Hours(24 * 30)}).ok());
+  const std::shared_ptr<const RetentionPolicies> policies = retention_->policies();
+  std::mt19937_64 random(1);
+  for (TagId id = 1; id < 50'000; ++id) {
+    const std::string name = absl::StrCat(random(), "/", random(), "/", random());
+    const auto kept = policies->KeptDecisionOf(id, name);
+    ASSERT_EQ(*kept, *policies->DecisionOf(name));
+    ASSERT_LE(policies->MemoryBytes(), policies->definition_bytes() + RetentionPolicies::kKeptBytesMax);
   }
 }
 

@@ -62,10 +62,8 @@ bool SameDefinition(const Tag& a, const Tag& b) {
 
 // How many tags that were asked for are kept ready.
 constexpr size_t kRecent = 8192;
-// What they take at most, together and each. A tag may have 65,536 states.
-constexpr size_t kRecentBytesMax = size_t{8} << 20;
-constexpr size_t kRecentPart = 32;    // Of the memory of definitions, where that is less.
-constexpr size_t kRecentOneMax = 16;  // So many of the largest.
+// None of them takes more than such a part of what all may take: a tag may have 65,536 states.
+constexpr size_t kRecentOneMax = 16;
 // Of a tag, beside name and details: places in tables, and in the sorted list.
 constexpr uint64_t kTagTableBytes = 64;
 
@@ -165,7 +163,6 @@ TagRegistry::TagRegistry(kv::Store& store, const VersionTable& versions, const C
       versions_(versions),
       clock_(clock),
       memory_(memory),
-      recent_bytes_max_(std::min<uint64_t>(kRecentBytesMax, memory.bytes_max() / kRecentPart)),
       details_shelf_(&details_),
       by_name_(0, NameHash{&names_}, NameEq{&names_}),
       recent_(kRecent) {}
@@ -301,6 +298,12 @@ size_t TagRegistry::recent_bytes() const {
   return recent_bytes_;
 }
 
+void TagRegistry::SetRecentBytesMax(size_t bytes_max) {
+  absl::MutexLock lock(&recent_mu_);
+  recent_bytes_max_ = std::min(bytes_max, kRecentBytesMax);
+  while (recent_bytes_ > recent_bytes_max_) DropRecent(recent_next_++ % kRecent);
+}
+
 std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
   {
     absl::MutexLock recent_lock(&recent_mu_);
@@ -314,8 +317,8 @@ std::shared_ptr<const Tag> TagRegistry::Make(TagId id) const {
   record.set_name(std::string(NameAt(names_[id - 1])));
   auto tag = std::make_shared<const Tag>(FromRecord(record));
   const size_t bytes = RecentBytes(*tag);
-  if (bytes > recent_bytes_max_ / kRecentOneMax) return tag;
   absl::MutexLock recent_lock(&recent_mu_);
+  if (bytes > recent_bytes_max_ / kRecentOneMax) return tag;
   DropRecent(id % kRecent);
   while (recent_bytes_ + bytes > recent_bytes_max_) DropRecent(recent_next_++ % kRecent);
   recent_[id % kRecent] = tag;

@@ -78,6 +78,9 @@ struct TagQuery {
 // that the store has been given is not taken back by that.
 class TagRegistry {
  public:
+  // Of tags that are kept ready. More would help nobody.
+  static constexpr size_t kRecentBytesMax = size_t{8} << 20;
+
   // Reads every tag from the store, which must outlive the registry, as must the versions and the clock. DataLoss, a record
   // is damaged, goes to *damage, and the registry has all others; then no tag may be created. Null: it is an error. The
   // memory must outlive it too.
@@ -116,8 +119,9 @@ class TagRegistry {
   // Ids are 1 to last_id().
   TagId last_id() const;
 
-  // What the tags take that are kept ready because they were asked for lately.
+  // What the tags take that are kept ready because they were asked for lately, and how much that may be from now on.
   size_t recent_bytes() const ABSL_LOCKS_EXCLUDED(recent_mu_);
+  void SetRecentBytesMax(size_t bytes_max) ABSL_LOCKS_EXCLUDED(recent_mu_);
 
   // Copies the traits of the ids into *traits, which is as long; exists is false for unknown ones. One lock
   // for all.
@@ -170,7 +174,6 @@ class TagRegistry {
   const VersionTable& versions_;
   const Clock& clock_;
   DefinitionMemory& memory_;
-  const size_t recent_bytes_max_;
 
   Turns changes_;  // One change at a time, over the store's write too.
 
@@ -192,6 +195,7 @@ class TagRegistry {
   mutable absl::Mutex recent_mu_ ABSL_ACQUIRED_AFTER(mu_);
   mutable std::vector<std::shared_ptr<const Tag>> recent_ ABSL_GUARDED_BY(recent_mu_);
   mutable size_t recent_bytes_ ABSL_GUARDED_BY(recent_mu_) = 0;
+  size_t recent_bytes_max_ ABSL_GUARDED_BY(recent_mu_) = kRecentBytesMax;
   mutable size_t recent_next_ ABSL_GUARDED_BY(recent_mu_) = 0;  // The next to give way.
 };
 

@@ -14,7 +14,9 @@
 #include "storage/format/record_keys.h"
 #include "storage/kv/faulty_store.h"
 #include "storage/kv/memory_store.h"
+#include "storage/model/definition_memory.h"
 #include "storage/model/tag_pattern.h"
+#include "storage/platform/heap_in_use.h"
 #include "storage/versions/kept_definitions.h"
 #include "storage/versions/version_table.h"
 
@@ -51,7 +53,9 @@ class TagRegistryTest : public testing::Test {
     store_ = kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_);
     versions_ = std::make_unique<VersionTable>(*store_);
     if (closed_ > 0) versions_->Add({.version = closed_});
-    auto tags = TagRegistry::Open(*store_, *versions_, clock_);
+    tags_before_ = HeapInUse();
+    memory_ = std::make_unique<DefinitionMemory>(bytes_max_);
+    auto tags = TagRegistry::Open(*store_, *versions_, clock_, nullptr, *memory_);
     ASSERT_TRUE(tags.ok()) << tags.status();
     tags_ = *std::move(tags);
   }
@@ -77,10 +81,13 @@ class TagRegistryTest : public testing::Test {
 
   const std::shared_ptr<kv::MemoryDisk> disk_;
   SimulatedClock clock_;
-  Version closed_ = 0;  // The last that has.
+  Version closed_ = 0;               // The last that has.
+  uint64_t bytes_max_ = UINT64_MAX;  // Of definitions; for Reopen.
+  int64_t tags_before_ = 0;          // On the heap.
   std::shared_ptr<kv::Faults> faults_;
   std::unique_ptr<kv::Store> store_;
   std::unique_ptr<VersionTable> versions_;
+  std::unique_ptr<DefinitionMemory> memory_;
   std::unique_ptr<TagRegistry> tags_;
 };
 
@@ -386,6 +393,127 @@ TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
   EXPECT_EQ(tags_->size(), expected.size());
   EXPECT_EQ(tags_->Find(0), nullptr);
   EXPECT_EQ(tags_->Find(tags_->last_id() + 1), nullptr);
+}
+
+// ---- Memory
+
+Tag TagOfStates(size_t i, uint32_t states) {
+  Tag tag{.name = absl::StrCat("site-a/area-", i / 10'000, "/unit-", i / 100 % 100, "/valve-", i % 100),
+          .type = states > 0 ? ValueType::kDigital : ValueType::kFloat64,
+          .interpolation = states > 0 ? Interpolation::kStepped : Interpolation::kSloped,
+          .unit = states > 0 ? "" : "degC"};
+  for (uint32_t code = 0; code < states; ++code) tag.states[code] = absl::StrCat("state number ", code);
+  return tag;
+}
+
+TEST_F(TagRegistryTest, SaysOfItsMemoryWhatTheHeapSays) {
+  if (!kHeapIsKnown) GTEST_SKIP();
+  const struct {
+    size_t tags;
+    uint32_t states;
+  } kCases[] = {{100'000, 0}, {3'000, 100}, {20, 20'000}};
+  size_t made = 0;
+  for (const auto& [tags, states] : kCases) {
+    std::vector<Tag> create;
+    for (size_t i = 0; i < tags; ++i) create.push_back(TagOfStates(made++, states));
+    for (const auto& created : tags_->Create(std::move(create)))
+      ASSERT_TRUE(created.ok()) << created.status();
+    const uint64_t counted_when_created = memory_->Of(DefinitionKind::kTags);
+    Reopen();
+    ASSERT_TRUE(tags_->ListIds({.limit = 1}).ok());  // The sorted names are in it.
+    const int64_t in_use = HeapInUse() - tags_before_;
+    EXPECT_TRUE(IsAbout(memory_->Of(DefinitionKind::kTags), in_use))
+        << states << " states: counted " << memory_->Of(DefinitionKind::kTags) << ", in use " << in_use;
+    EXPECT_TRUE(IsAbout(counted_when_created, in_use)) << states << " states, when they were created";
+    std::printf("%zu tags so far, the last with %u states: %ld bytes\n", made, states,
+                static_cast<long>(in_use));
+  }
+}
+
+TEST_F(TagRegistryTest, ATagForWhichThereIsNoMemoryIsRefused) {
+  bytes_max_ = size_t{2} << 20;
+  Reopen();
+  size_t made = 0;
+  absl::Status refused;
+  while (refused.ok() && made < 100) {
+    refused = tags_->Create({TagOfStates(made, 2'000)})[0].status();
+    if (refused.ok()) ++made;
+  }
+  EXPECT_GT(made, 10u);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message(), testing::HasSubstr("limits.memory_budget"));
+  EXPECT_THAT(refused.message(), testing::HasSubstr("/valve-"));
+  EXPECT_LE(memory_->bytes(), bytes_max_);
+  EXPECT_EQ(tags_->size(), made);
+  // A small one may have room, and those that are there are what they were.
+  EXPECT_TRUE(tags_->Create({TagOfStates(0, 2'000)})[0].ok()) << "it exists";
+  EXPECT_TRUE(tags_->SetRetired(1, true).ok());
+  EXPECT_TRUE(tags_->Update(2, {.remove_states = {1, 2, 3}}).ok());
+  TagChange more;
+  for (uint32_t code = 10'000; code < 40'000; ++code) more.set_states[code] = "another state";
+  EXPECT_EQ(tags_->Update(3, more).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(tags_->Find(3)->states.size(), 2'000u);
+}
+
+TEST_F(TagRegistryTest, OfARequestAsManyTagsAreMadeAsHaveRoom) {
+  bytes_max_ = size_t{4} << 20;
+  Reopen();
+  std::vector<Tag> create;
+  for (size_t i = 0; i < 40'000; ++i) create.push_back(TagOfStates(i, 0));
+  const auto created = tags_->Create(std::move(create));
+  size_t made = 0;
+  for (const auto& one : created) {
+    if (one.ok()) {
+      ++made;
+    } else {
+      EXPECT_EQ(one.status().code(), absl::StatusCode::kResourceExhausted) << one.status();
+    }
+  }
+  EXPECT_GT(made, 10'000u);
+  EXPECT_LT(made, 40'000u);
+  EXPECT_LE(memory_->bytes(), bytes_max_ + bytes_max_ / 8) << "a table may grow with the last ones";
+}
+
+TEST_F(TagRegistryTest, MoreTagsThanThereIsMemoryForAreReadAllTheSame) {
+  std::vector<Tag> create;
+  for (size_t i = 0; i < 10'000; ++i) create.push_back(TagOfStates(i, 0));
+  for (const auto& created : tags_->Create(std::move(create))) ASSERT_TRUE(created.ok());
+  bytes_max_ = size_t{64} << 10;
+  Reopen();
+  EXPECT_EQ(tags_->size(), 10'000u);
+  EXPECT_FALSE(memory_->Shortage().ok());
+  EXPECT_EQ(tags_->Find(10'000)->unit, "degC");
+  EXPECT_EQ(tags_->Create({Tag{.name = "new"}})[0].status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(tags_->SetRetired(1, true).ok());
+}
+
+TEST_F(TagRegistryTest, ChangesLeaveNothingBehind) {
+  std::vector<Tag> create;
+  for (size_t i = 0; i < 100; ++i) create.push_back(TagOfStates(i, 0));
+  tags_->Create(std::move(create));
+  const uint64_t before = memory_->Of(DefinitionKind::kTags);
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string text(static_cast<size_t>(4'000 + i % 7), 'x');
+    ASSERT_TRUE(tags_->Update(static_cast<TagId>(1 + i % 100), {.description = text}).ok());
+    clock_.Advance(kNanosPerSecond);
+  }
+  for (TagId id = 1; id <= 100; ++id) ASSERT_TRUE(tags_->Update(id, {.description = ""}).ok());
+  EXPECT_LE(memory_->Of(DefinitionKind::kTags), before + (size_t{256} << 10));
+}
+
+TEST_F(TagRegistryTest, WhatIsKeptReadyIsBounded) {
+  std::vector<Tag> create;
+  for (size_t i = 0; i < 300; ++i) create.push_back(TagOfStates(i, 3'000));
+  for (const auto& created : tags_->Create(std::move(create))) ASSERT_TRUE(created.ok());
+  for (TagId id = 1; id <= 300; ++id) {
+    EXPECT_EQ(tags_->Find(id)->states.size(), 3'000u);
+    EXPECT_LE(tags_->recent_bytes(), TagRegistry::kRecentBytesMax);
+  }
+  EXPECT_GT(tags_->recent_bytes(), TagRegistry::kRecentBytesMax / 2);
+  EXPECT_EQ(tags_->Find(300), tags_->Find(300));
+  tags_->SetRecentBytesMax(size_t{1} << 20);
+  EXPECT_LE(tags_->recent_bytes(), size_t{1} << 20);
+  EXPECT_EQ(tags_->Find(1)->states.size(), 3'000u);
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct FrozenTag {
   std::shared_ptr<const FrozenTail> tail;
   std::optional<Timestamp> frontier;
   std::optional<LatestSample> latest;
+  bool latest_text_is_long = false;  // It is not in `latest`.
   Timestamp oldest = 0;
 };
 

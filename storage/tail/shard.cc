@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "boost/asio/post.hpp"
+#include "storage/model/definition_memory.h"
 
 namespace historian {
+
+static_assert(sizeof(Tail) <= kTagStateBytes);
 
 Shard::Shard(int index, int shards)
     : index_(index),
@@ -124,6 +127,7 @@ void Shard::FreezeOne(TagId tag, std::vector<FrozenTag>* frozen) {
   item.tail = tail.Freeze();
   item.frontier = tail.frontier();
   item.latest = tail.latest();
+  item.latest_text_is_long = tail.latest_text_is_long();
   item.oldest = tail.oldest_time();
   // Freezing sorts what is late, and drops what was said twice.
   Count({static_cast<int64_t>(tail.samples() - samples_before),
@@ -184,15 +188,19 @@ TagSources Shard::Sources(TagId tag, ValueType type, Version as_of) {
 }
 
 void Shard::Latest(const TagId* tags, const std::vector<size_t>& positions, Timestamp now,
-                   std::vector<std::optional<LatestSample>>* latest, std::vector<size_t>* ahead) {
+                   std::vector<std::optional<LatestSample>>* latest, std::vector<size_t>* elsewhere) {
   absl::MutexLock lock(&mu_);
   for (const size_t i : positions) {
     const Tail* const tail = Find(tags[i]);
     if (tail == nullptr) continue;
     (*latest)[i] = tail->latest();
-    if (!(*latest)[i].has_value() || (*latest)[i]->sample.time <= now) continue;
-    (*latest)[i] = tail->WaitingUntil(now);
-    if (!(*latest)[i].has_value()) ahead->push_back(i);
+    if (!(*latest)[i].has_value()) continue;
+    if ((*latest)[i]->sample.time > now) {
+      (*latest)[i] = tail->WaitingUntil(now);
+      if (!(*latest)[i].has_value()) elsewhere->push_back(i);
+    } else if (tail->latest_text_is_long()) {
+      elsewhere->push_back(i);
+    }
   }
 }
 

@@ -54,16 +54,16 @@ class Shard {
   // The tail's share of what a reader reads of the tag; as_of as in Tail::View.
   TagSources Sources(TagId tag, ValueType type, Version as_of) ABSL_LOCKS_EXCLUDED(mu_);
   // Newest samples of the tags at [positions] that are this shard's, of those that are not after `now`, into the same
-  // places of *latest. Positions of which the tail alone does not tell are added to *ahead.
+  // places of *latest. Positions of which the tail alone does not tell, or not the text, are added to *elsewhere.
   void Latest(const TagId* tags, const std::vector<size_t>& positions, Timestamp now,
-              std::vector<std::optional<LatestSample>>* latest, std::vector<size_t>* ahead)
+              std::vector<std::optional<LatestSample>>* latest, std::vector<size_t>* elsewhere)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Adds the tags with a sample after `now`, and raises *farthest to the newest of them.
   void CountAhead(Timestamp now, uint64_t* tags, Timestamp* farthest) ABSL_LOCKS_EXCLUDED(mu_);
   size_t OpenSamples(TagId tag) ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
-  // Of open samples: what a seal can give back. The tails themselves, 64 bytes a tag, are not in it.
+  // Of open samples: what a seal can give back. The tails themselves are not in it: see kTagStateBytes.
   uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
   uint64_t duplicates() const { return duplicates_.load(std::memory_order_relaxed); }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "storage/format/key.h"
 #include "storage/format/page.h"
 #include "storage/format/scratch.h"
 #include "storage/model/check.h"
+#include "storage/model/definition_memory.h"
 
 namespace historian {
 namespace {
@@ -29,10 +31,10 @@ struct Tail::Extra {
   PageRun in_order;
   std::vector<PageRun> late_runs;
   Samples late;  // In order of arrival.
-  std::string latest_text;
   std::shared_ptr<const FrozenTail> frozen;
   size_t samples = 0;  // Of in_order and the late ones.
 
+  bool empty() const { return in_order.empty() && late_runs.empty() && late.empty() && frozen == nullptr; }
   size_t MemoryBytes() const {
     size_t bytes = sizeof(Extra) + in_order.MemoryBytes() + late.MemoryBytes();
     for (const PageRun& run : late_runs) bytes += run.MemoryBytes();
@@ -52,13 +54,16 @@ size_t Tail::samples() const {
 }
 
 size_t Tail::MemoryBytes() const {
-  return waiting_capacity_ * sizeof(Waiting) + (extra_ == nullptr ? 0 : extra_->MemoryBytes());
+  const size_t waiting = type_ == ValueType::kString ? 0 : waiting_capacity_ * sizeof(Waiting);
+  return waiting + (extra_ == nullptr ? 0 : extra_->MemoryBytes());
 }
 
 std::optional<LatestSample> Tail::latest() const {
   if (!has_latest_) return std::nullopt;
   return LatestSample{{latest_time_, latest_value_, latest_quality_},
-                      type_ == ValueType::kString ? extra_->latest_text : std::string()};
+                      type_ == ValueType::kString && waiting_capacity_ > 0
+                          ? std::string(reinterpret_cast<const char*>(waiting_.get()), waiting_capacity_)
+                          : std::string()};
 }
 
 std::optional<LatestSample> Tail::WaitingUntil(Timestamp time) const {
@@ -96,16 +101,23 @@ Tail::Extra& Tail::Unpack() {
     }
     extra_->samples += waiting_size_;
   }
+  unpacked_ = true;
+  if (type_ == ValueType::kString) return *extra_;
   waiting_.reset();
   waiting_size_ = waiting_steps_ = waiting_capacity_ = 0;
-  unpacked_ = true;
   return *extra_;
 }
 
 void Tail::Pack() {
   PageRun& in_order = extra_->in_order;
-  if (type_ == ValueType::kString || !in_order.raw.qualities.empty() ||
-      in_order.raw.size() >= format::kPageSamples) {
+  if (type_ == ValueType::kString) {
+    if (!extra_->empty()) return;
+    hint_ = in_order.hint;
+    unpacked_ = false;
+    extra_.reset();
+    return;
+  }
+  if (!in_order.raw.qualities.empty() || in_order.raw.size() >= format::kPageSamples) {
     return;
   }
   const SamplesView raw = in_order.raw.View();
@@ -128,10 +140,7 @@ void Tail::Pack() {
   in_order.raw = Samples();
   unpacked_ = false;
   hint_ = in_order.hint;
-  if (in_order.pages.empty() && extra_->late_runs.empty() && extra_->late.empty() &&
-      extra_->frozen == nullptr) {
-    extra_.reset();
-  }
+  if (extra_->empty()) extra_.reset();
 }
 
 Tail::Change Tail::Append(const SamplesView& samples, Superseded* superseded) {
@@ -409,7 +418,18 @@ void Tail::NoteNewest(const SamplesView& samples, size_t i) {
   latest_time_ = samples.times[i];
   latest_value_ = type_ == ValueType::kString ? 0 : samples.values[i];
   latest_quality_ = samples.QualityAt(i);
-  if (type_ == ValueType::kString) extra_->latest_text = std::string(samples.StringAt(i));
+  if (type_ == ValueType::kString) KeepText(samples.StringAt(i));
+}
+
+void Tail::KeepText(absl::string_view text) {
+  text_is_long_ = text.size() > kNewestTextBytes;
+  if (text_is_long_) text = absl::string_view();
+  if (text.size() != waiting_capacity_) {
+    waiting_.reset(text.empty() ? nullptr : static_cast<Waiting*>(std::malloc(text.size())));
+    HISTORIAN_CHECK(text.empty() || waiting_ != nullptr);
+    waiting_capacity_ = static_cast<uint32_t>(text.size());
+  }
+  if (!text.empty()) std::memcpy(static_cast<void*>(waiting_.get()), text.data(), text.size());
 }
 
 void Tail::SortLate() {
@@ -533,7 +553,7 @@ void Tail::Thaw(const std::vector<PageRun>* left) {
 }
 
 void Tail::Restore(std::vector<PageRun> runs, std::optional<Timestamp> frontier,
-                   std::optional<LatestSample> latest, Timestamp oldest) {
+                   std::optional<LatestSample> latest, bool latest_text_is_long, Timestamp oldest) {
   HISTORIAN_CHECK(extra_ == nullptr && samples() == 0);
   has_frontier_ = frontier.has_value();
   frontier_ = frontier.value_or(0);
@@ -542,17 +562,18 @@ void Tail::Restore(std::vector<PageRun> runs, std::optional<Timestamp> frontier,
     latest_time_ = latest->sample.time;
     latest_value_ = latest->sample.value;
     latest_quality_ = latest->sample.quality;
+    if (type_ == ValueType::kString) {
+      KeepText(latest->text);
+      text_is_long_ |= latest_text_is_long;
+    }
   }
   oldest_ = oldest;
   // Most tags are idle: of them there is no more.
-  if (runs.empty() && type_ != ValueType::kString) return;
+  if (runs.empty()) return;
   Extra& extra = Unpack();
-  if (latest.has_value()) extra.latest_text = std::move(latest->text);
-  if (!runs.empty()) {
-    for (const PageRun& run : runs) extra.samples += run.samples();
-    extra.in_order = std::move(runs.front());
-    extra.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
-  }
+  for (const PageRun& run : runs) extra.samples += run.samples();
+  extra.in_order = std::move(runs.front());
+  extra.late_runs.assign(std::make_move_iterator(runs.begin() + 1), std::make_move_iterator(runs.end()));
   Pack();
 }
 

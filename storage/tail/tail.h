@@ -14,7 +14,8 @@
 // Memory is what limits many tags with few samples each, and so are cache misses: a tail is one cache line,
 // in which or one step behind which lies all that most appends touch. Good numbers that come in order wait in
 // a bare array for their page; whatever is more than that (pages, late samples, strings, qualities, a frozen
-// state) stands in an Extra of its own, which an idle tag does not have.
+// state) stands in an Extra of its own, which an idle tag does not have. A tag of strings has no use for the array: in its
+// place stands the text of its newest sample, unless that is longer than kNewestTextBytes.
 //
 // Each sample carries the version in which it was stated. In the array that is lazy: a *step* stands at its end, from
 // there down, for each change of version among what waits, and a tag to which nothing comes pays nothing. The versions
@@ -35,6 +36,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "storage/format/page.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
@@ -70,6 +72,8 @@ class alignas(64) Tail {
   TailView View(Timestamp start, Timestamp end, Version as_of = kVersionNow) const;
 
   std::optional<LatestSample> latest() const;
+  // Its text is too long to be kept here: latest() is without it, and it has to be looked for in all that there is.
+  bool latest_text_is_long() const { return text_is_long_; }
   // The newest sample that is not after the time. Nothing: it is not among those that wait in the array, and has to be
   // looked for in all that there is.
   std::optional<LatestSample> WaitingUntil(Timestamp time) const;
@@ -83,7 +87,7 @@ class alignas(64) Tail {
   size_t samples() const;
   // Added since the last freeze.
   bool dirty() const { return dirty_; }
-  // Beside the tail itself.
+  // Of open samples. The tail itself and the text of its newest sample are not in it (kTagStateBytes, kTextStateBytes).
   size_t MemoryBytes() const;
 
   // Requires no frozen tail. The returned object stays visible to readers until Thaw.
@@ -94,7 +98,7 @@ class alignas(64) Tail {
 
   // For recovery, of a new tail: the state that a seal wrote down. `runs` as in FrozenTail; it may be empty.
   void Restore(std::vector<PageRun> runs, std::optional<Timestamp> frontier,
-               std::optional<LatestSample> latest, Timestamp oldest);
+               std::optional<LatestSample> latest, bool latest_text_is_long, Timestamp oldest);
 
  private:
   // A sample; or a step: the index in `time`, and in `value` the version of the samples before it.
@@ -135,6 +139,7 @@ class alignas(64) Tail {
   void StateAgain(const SamplesView& samples, size_t i, bool same, Superseded* superseded);
   void AddLate(const SamplesView& samples);
   void NoteNewest(const SamplesView& samples, size_t i);
+  void KeepText(absl::string_view text);
   void CutPages();
   // Sorts extra_->late into extra_->late_runs, when there is much of it.
   void SortMuchLate();
@@ -153,14 +158,15 @@ class alignas(64) Tail {
   uint32_t version_ = 0;                // Of the last run that waits.
   uint32_t waiting_size_ : 12 = 0;      // Samples.
   uint32_t waiting_steps_ : 7 = 0;      // Behind the array's free places.
-  uint32_t waiting_capacity_ : 13 = 0;  // Of both.
+  uint32_t waiting_capacity_ : 13 = 0;  // Of both; of a tag of strings, bytes of text.
   ValueType type_ = ValueType::kFloat64;
   bool exists_ : 1 = false;
   bool has_latest_ : 1 = false;
   bool has_frontier_ : 1 = false;
   bool dirty_ : 1 = false;
   bool unpacked_ : 1 = false;  // extra_->in_order.raw has what would wait in the array.
-  format::EncodeHint hint_;    // From the pages cut before.
+  bool text_is_long_ : 1 = false;
+  format::EncodeHint hint_;  // From the pages cut before.
   std::unique_ptr<Waiting[], Free> waiting_;
   std::unique_ptr<Extra> extra_;  // May be null.
 };

@@ -35,6 +35,7 @@ std::string TailRecordOf(const FrozenTag& frozen, const std::vector<PageRun>& le
     record.set_latest_value(frozen.latest->sample.value);
     record.set_latest_quality(frozen.latest->sample.quality);
     record.set_latest_text(frozen.latest->text);
+    record.set_latest_text_is_long(frozen.latest_text_is_long);
     record.set_oldest_time(frozen.oldest);
   }
   return record.SerializeAsString();
@@ -67,7 +68,7 @@ absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes, con
   Tail tail(type);
   tail.Restore(std::move(runs),
                record.has_frontier() ? std::optional<Timestamp>(record.frontier()) : std::nullopt,
-               std::move(latest), record.oldest_time());
+               std::move(latest), record.latest_text_is_long(), record.oldest_time());
   return tail;
 }
 

@@ -8,7 +8,9 @@
 
 #include "gtest/gtest.h"
 #include "storage/format/page.h"
+#include "storage/model/definition_memory.h"
 #include "storage/model/timestamp.h"
+#include "storage/platform/heap_in_use.h"
 
 namespace historian {
 namespace {
@@ -204,12 +206,88 @@ TEST(Tail, EveryStatementIsSeenWhereverItStands) {
 
 TEST(Tail, AnIdleTailHasNothingBesideItself) {
   Tail tail(ValueType::kFloat64);
-  tail.Restore({}, kStart, LatestSample{{kStart, BitsOfFloat64(7), kGood}, ""}, kStart - 5);
+  tail.Restore({}, kStart, LatestSample{{kStart, BitsOfFloat64(7), kGood}, ""}, false, kStart - 5);
   EXPECT_EQ(tail.MemoryBytes(), 0);
   EXPECT_EQ(tail.samples(), 0);
   EXPECT_EQ(tail.latest()->sample.value, BitsOfFloat64(7));
   EXPECT_EQ(tail.oldest_time(), kStart - 5);
   EXPECT_EQ(tail.frontier(), kStart);
+}
+
+Samples OneText(Timestamp time, const std::string& text) {
+  Samples samples;
+  samples.AddString(time, text, kGood);
+  return samples;
+}
+
+TEST(Tail, KeepsTheNewestTextUnlessItIsLong) {
+  Tail tail(ValueType::kString);
+  Superseded superseded;
+  Timestamp time = kStart;
+  for (const size_t size : {0, 1, 128, 129, 5, 70'000, 128, 0, 3}) {
+    const std::string text(size, static_cast<char>('a' + size % 26));
+    tail.Append(OneText(++time, text).View(), &superseded);
+    EXPECT_EQ(tail.latest_text_is_long(), size > kNewestTextBytes);
+    EXPECT_EQ(tail.latest()->text, size > kNewestTextBytes ? "" : text);
+    EXPECT_EQ(tail.latest()->sample.time, time);
+    // One of before does not change it.
+    tail.Append(OneText(kStart - 100, "before").View(), &superseded);
+    EXPECT_EQ(tail.latest_text_is_long(), size > kNewestTextBytes);
+  }
+}
+
+TEST(Tail, AnIdleTailOfTextsHasNothingButTheNewestOne) {
+  for (const size_t size : {0, 3, 128, 129}) {
+    const std::string text(size, 'x');
+    Tail tail(ValueType::kString);
+    Superseded superseded;
+    tail.Append(OneText(kStart, "first").View(), &superseded);
+    tail.Append(OneText(kStart + 1, text).View(), &superseded);
+    EXPECT_GT(tail.MemoryBytes(), 0u);
+    const auto frozen = tail.Freeze();
+    const std::vector<PageRun> none(1);
+    tail.Thaw(&none);
+    EXPECT_EQ(tail.MemoryBytes(), 0u);
+    EXPECT_EQ(tail.samples(), 0u);
+    EXPECT_EQ(tail.latest()->sample.time, kStart + 1);
+    EXPECT_EQ(tail.latest()->text, size > kNewestTextBytes ? "" : text);
+    EXPECT_EQ(tail.latest_text_is_long(), size > kNewestTextBytes);
+
+    Tail restored(ValueType::kString);
+    restored.Restore({}, tail.frontier(), tail.latest(), tail.latest_text_is_long(), tail.oldest_time());
+    EXPECT_EQ(restored.MemoryBytes(), 0u);
+    EXPECT_EQ(restored.latest()->text, tail.latest()->text);
+    EXPECT_EQ(restored.latest_text_is_long(), tail.latest_text_is_long());
+    // It goes on as if nothing had been.
+    restored.Append(OneText(kStart + 2, "next").View(), &superseded);
+    restored.Append(OneText(kStart - 2, "late").View(), &superseded);
+    EXPECT_EQ(restored.latest()->text, "next");
+    EXPECT_EQ(restored.samples(), 2u);
+    EXPECT_EQ(restored.oldest_time(), kStart - 2);
+  }
+}
+
+TEST(Tail, ALongTextOfARecordFromBeforeIsNotKept) {
+  Tail tail(ValueType::kString);
+  tail.Restore({}, kStart, LatestSample{{kStart, 0, kGood}, std::string(1'000, 'x')}, false, kStart);
+  EXPECT_TRUE(tail.latest_text_is_long());
+  EXPECT_EQ(tail.latest()->text, "");
+}
+
+TEST(Tail, WhatATagTakesBesideItsSamplesIsWhatIsCountedForIt) {
+  if (!kHeapIsKnown) GTEST_SKIP();
+  constexpr size_t kTags = 100'000;
+  const int64_t before = HeapInUse();
+  std::vector<Tail> numbers(kTags), texts(kTags);
+  for (size_t i = 0; i < kTags; ++i) {
+    numbers[i] = Tail(ValueType::kFloat64);
+    numbers[i].Restore({}, kStart, LatestSample{{kStart, 0, kGood}, ""}, false, kStart);
+    texts[i] = Tail(ValueType::kString);
+    texts[i].Restore({}, kStart, LatestSample{{kStart, 0, kGood}, std::string(kNewestTextBytes, 'x')}, false,
+                     kStart);
+  }
+  const int64_t in_use = HeapInUse() - before;
+  EXPECT_TRUE(IsAbout(2 * kTags * kTagStateBytes + kTags * kTextStateBytes, in_use)) << in_use;
 }
 
 }  // namespace

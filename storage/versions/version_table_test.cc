@@ -5,6 +5,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/kv/memory_store.h"
+#include "storage/model/definition_memory.h"
+#include "storage/platform/heap_in_use.h"
 
 namespace historian {
 namespace {
@@ -88,6 +90,64 @@ TEST(VersionTable, GoesOnWhereSealAndJournalLeftIt) {
   table.Add(second);
   EXPECT_THAT(Numbers(table), ElementsAre(2, 1));
   EXPECT_EQ(table.open(), 3);
+}
+
+// ---- Memory, and the number of marks
+
+TEST(VersionTable, SaysOfItsMemoryWhatTheHeapSays) {
+  if (!kHeapIsKnown) GTEST_SKIP();
+  const auto store = kv::NewMemoryStore();
+  DefinitionMemory memory(UINT64_MAX);
+  const int64_t before = HeapInUse();
+  VersionTable table(*store, UINT64_MAX, memory);
+  const auto add = [&table](Version from, Version to, const std::string& comment) {
+    for (Version version = from; version <= to; ++version) {
+      table.Add({.version = version, .author = "somebody with a long name", .comment = comment});
+    }
+  };
+  add(1, 10'000, std::string(500, 'c'));
+  int64_t in_use = HeapInUse() - before;
+  EXPECT_TRUE(IsAbout(memory.bytes(), in_use)) << "counted " << memory.bytes() << ", in use " << in_use;
+  table.Written(10'000);
+  for (Version version = 10'001; version <= 1'000'000; version += 1'000) {
+    add(version, version + 999, "");
+    table.Written(version + 999);
+  }
+  in_use = HeapInUse() - before;
+  EXPECT_TRUE(IsAbout(memory.bytes(), in_use)) << "counted " << memory.bytes() << ", in use " << in_use;
+  std::printf("a million versions: %.1f MiB\n", static_cast<double>(in_use) / (1 << 20));
+}
+
+TEST(VersionTable, AMarkTooManyIsRefusedAndNothingElseIs) {
+  const auto store = kv::NewMemoryStore();
+  {
+    VersionTable table(*store, 2);
+    for (Version version = 1; version <= 3; ++version) {
+      table.Add({.version = version, .cause = version == 2 ? VersionCause::kSeal : VersionCause::kMark});
+    }
+    const absl::Status refused = table.Next(VersionCause::kMark, 5).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(refused.message(), testing::HasSubstr("limits.version_marks"));
+    EXPECT_TRUE(table.Next(VersionCause::kSeal, 5).ok());
+    EXPECT_TRUE(table.Next(VersionCause::kPeriod, 5).ok());
+    WriteDown(*store, table);
+  }
+  VersionTable again(*store, 2);
+  ASSERT_TRUE(again.Load().ok());
+  EXPECT_FALSE(again.Next(VersionCause::kMark, 5).ok());
+  VersionTable raised(*store, 3);
+  ASSERT_TRUE(raised.Load().ok());
+  EXPECT_TRUE(raised.Next(VersionCause::kMark, 5).ok());
+}
+
+TEST(VersionTable, AMarkForWhichThereIsNoMemoryIsRefused) {
+  const auto store = kv::NewMemoryStore();
+  DefinitionMemory memory(1000);
+  VersionTable table(*store, UINT64_MAX, memory);
+  const absl::Status refused = table.Next(VersionCause::kMark, 5).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message(), testing::HasSubstr("limits.memory_budget"));
+  EXPECT_TRUE(table.Next(VersionCause::kSeal, 5).ok());
 }
 
 }  // namespace

@@ -26,7 +26,10 @@ void EncodeHints::Keep(const Frame& frame, const std::vector<format::EncodeHint>
   absl::MutexLock lock(&mu_);
   for (size_t i = 0; i < hints.size(); ++i) {
     const TagId tag = TagOf(frame, i);
-    if (tag >= hints_.size()) hints_.resize(tag + tag / 8 + 16);
+    if (tag >= hints_.size()) {
+      hints_.reserve(tag + tag / 8 + 16);  // Else it would be doubled.
+      hints_.resize(tag + tag / 8 + 16);
+    }
     hints_[tag] = hints[i];
   }
 }

@@ -11,6 +11,8 @@
 #include "gtest/gtest.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/model/clock.h"
+#include "storage/model/definition_memory.h"
+#include "storage/platform/heap_in_use.h"
 
 namespace historian {
 namespace {
@@ -222,6 +224,88 @@ TEST_F(LimitedProducersTest, TheyAreListedInOrder) {
   EXPECT_EQ(limited_.Find("b")->sequence, 1u);
   EXPECT_EQ(limited_.Find("b")->last_seen, clock_.Now());
   EXPECT_EQ(limited_.Find("d"), std::nullopt);
+}
+
+// ---- Memory
+
+class ProducersMemoryTest : public testing::Test {
+ protected:
+  static std::string NameOf(size_t i) { return absl::StrCat("plant-a/gateway-", i, std::string(30, '-')); }
+  absl::Status Open(const std::string& name) {
+    std::optional<Opened> answer;
+    producers_->Open(name, [&answer](Opened opened) { answer = std::move(opened); });
+    io_.restart();
+    io_.poll();
+    if (answer->ok()) last_ = **answer;
+    return answer->status();
+  }
+  // Writes so many frames under a new name.
+  absl::Status WriteAs(const std::string& name, uint64_t frames) {
+    if (absl::Status opened = Open(name); !opened.ok()) return opened;
+    for (uint64_t sequence = 1; sequence <= frames; ++sequence) {
+      EXPECT_TRUE(producers_->Begin(*last_));
+      producers_->Journaled(name, sequence, 7);
+      producers_->End(name, sequence, true);
+    }
+    return absl::OkStatus();
+  }
+  void Make(uint64_t bytes_max) {
+    memory_ = std::make_unique<DefinitionMemory>(bytes_max);
+    producers_ = std::make_unique<Producers>(
+        io_, [] { return uint64_t{1}; }, clock_, ProducerLimits{.producers = 1'000'000}, *memory_);
+  }
+
+  boost::asio::io_context io_{1};
+  SimulatedClock clock_{1'796'007'600'000'000'000};
+  std::unique_ptr<DefinitionMemory> memory_;
+  std::unique_ptr<Producers> producers_;
+  std::shared_ptr<Producer> last_;
+};
+
+TEST_F(ProducersMemoryTest, TheySayOfTheirMemoryWhatTheHeapSays) {
+  if (!kHeapIsKnown) GTEST_SKIP();
+  constexpr size_t kProducers = 50'000;
+  for (const uint64_t frames : {0, 1, 40}) {
+    last_.reset();
+    producers_.reset();
+    const int64_t before = HeapInUse();
+    Make(UINT64_MAX);
+    for (size_t i = 0; i < kProducers; ++i) ASSERT_TRUE(WriteAs(NameOf(i), frames).ok());
+    const int64_t in_use = HeapInUse() - before;
+    if (frames > 0) {
+      EXPECT_TRUE(IsAbout(memory_->bytes(), in_use))
+          << frames << " frames: counted " << memory_->bytes() << ", in use " << in_use;
+    } else {
+      EXPECT_LE(memory_->bytes(), size_t{2} << 20) << "nobody uses those names";
+    }
+    std::printf("%lu frames: %.0f bytes for each of %zu producers\n", frames,
+                static_cast<double>(in_use) / kProducers, kProducers);
+    for (size_t i = 0; i < kProducers; ++i) producers_->Reset(NameOf(i));
+    producers_->TakeChanged();
+    EXPECT_LE(memory_->bytes(), static_cast<uint64_t>(in_use)) << "what was forgotten counts no more";
+  }
+}
+
+TEST_F(ProducersMemoryTest, ANameForWhichThereIsNoMemoryIsRefused) {
+  Make(size_t{1} << 20);
+  absl::Status refused;
+  size_t made = 0;
+  for (; refused.ok() && made < 100'000; ++made) refused = WriteAs(NameOf(made), 1);
+  --made;
+  EXPECT_GT(made, 500u);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message(), testing::HasSubstr("limits.memory_budget"));
+  EXPECT_FALSE(Open("another").ok());
+  // Those that are there go on, and what they come to need is there.
+  for (size_t i = 0; i < made; ++i) {
+    ASSERT_TRUE(Open(NameOf(i)).ok());
+    for (uint64_t sequence = 2; sequence <= 40; ++sequence) {
+      ASSERT_TRUE(producers_->Begin(*last_));
+      producers_->Journaled(NameOf(i), sequence, 7);
+      producers_->End(NameOf(i), sequence, true);
+    }
+  }
+  EXPECT_LE(memory_->bytes(), size_t{1} << 20);
 }
 
 }  // namespace

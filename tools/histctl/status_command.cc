@@ -73,6 +73,21 @@ absl::Status Status(Context* context) {
   record.Add("journal", Cell::Bytes(status.journal_bytes()));
   record.Add("memory", Cell::Bytes(status.memory_bytes()));
   record.Add("memory_budget", Cell::Bytes(status.memory_budget_bytes()));
+  const v1::MemoryUse& memory = status.memory();
+  record.Add("memory_definitions", Cell::Bytes(memory.tags() + memory.tag_states() + memory.producers() +
+                                               memory.retention() + memory.versions() + memory.weeks()));
+  record.Add("memory_definitions_max", Cell::Bytes(memory.definitions_max()));
+  record.Add("memory_tags", Cell::Bytes(memory.tags()));
+  record.Add("memory_tag_states", Cell::Bytes(memory.tag_states()));
+  record.Add("memory_producers", Cell::Bytes(memory.producers()));
+  record.Add("memory_retention", Cell::Bytes(memory.retention()));
+  record.Add("memory_versions", Cell::Bytes(memory.versions()));
+  record.Add("memory_weeks", Cell::Bytes(memory.weeks()));
+  record.Add("memory_open_samples", Cell::Bytes(memory.open_samples()));
+  record.Add("memory_frames", Cell::Bytes(memory.frames()));
+  record.Add("memory_caches", Cell::Bytes(memory.caches()));
+  record.Add("memory_store", Cell::Bytes(memory.store()));
+  record.Add("memory_calls", Cell::Bytes(memory.calls()));
   record.Add("disk_free", Cell::Bytes(status.disk_free_bytes()));
   record.Add("disk_reserve", Cell::Bytes(status.disk_reserve_bytes()));
   record.Add("write_streams", Cell::Unsigned(status.write_streams()));
@@ -103,6 +118,10 @@ void AddStatusCommand(CLI::App* app, Context* context) {
       "samples it received support, whatever the clock says. `access` is open while the server asks nobody "
       "who they "
       "are.\nA token that does not administer every tag is shown less.\n"
+      "`memory` is the sum of its kinds. `memory_definitions` is that of tags, their states, producers, "
+      "rules "
+      "and\n"
+      "holds, versions and weeks: above `memory_definitions_max` new ones are refused, and nothing else.\n"
       "\nExamples:\n  histctl status\n  histctl status --format json\n");
   status->callback([=] { context->run = [=] { return Status(context); }; });
 }
