@@ -426,7 +426,7 @@ TEST_F(ArchiveTest, ANewerHandleFencesOffTheOlder) {
 class FullMemoryTest : public ArchiveTest {
  protected:
   void SetUp() override {
-    options_.memory_budget_bytes = 1600;
+    options_.memory_budget_bytes = uint64_t{1} << 20;
     Reopen();
     tag_ = MakeTag("t", ValueType::kFloat64);
     faults_->HoldSyncs(true);
@@ -438,8 +438,9 @@ class FullMemoryTest : public ArchiveTest {
   void WriteBehind(uint64_t sequence) {
     Frame frame{.sequence = sequence};
     frame.columns.push_back({.tag = tag_, .type = ValueType::kFloat64});
-    for (int i = 0; i < 100; ++i) {
-      frame.columns[0].samples.Add(kStart + static_cast<int64_t>(sequence) * 100 + i, BitsOfFloat64(i));
+    // As much as all frames may take.
+    for (int i = 0; i < kSamples; ++i) {
+      frame.columns[0].samples.Add(kStart + static_cast<int64_t>(sequence) * kSamples + i, BitsOfFloat64(i));
     }
     if (sequence == 1) {
       archive_->Write(
@@ -457,6 +458,7 @@ class FullMemoryTest : public ArchiveTest {
     }
   }
 
+  static constexpr int kSamples = 10'000;
   TagId tag_ = 0;
   absl::Notification taken_, first_done_, second_taken_, second_done_;
   absl::Status second_;
@@ -479,7 +481,7 @@ TEST_F(FullMemoryTest, AFrameWaitsUntilThoseBeforeItAreStored) {
   second_done_.WaitForNotification();
   EXPECT_TRUE(first_done_.HasBeenNotified());
   EXPECT_TRUE(second_.ok()) << second_;
-  EXPECT_EQ(ReadAll(tag_).size(), 200u);
+  EXPECT_EQ(ReadAll(tag_).size(), 2u * kSamples);
   EXPECT_EQ(archive_->DurableSequence("test"), 2u);
 }
 

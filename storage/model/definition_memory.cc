@@ -9,7 +9,7 @@ namespace {
 // With less than this part of the limit left, some are refused already.
 constexpr uint64_t kShortPart = 64;
 
-std::string MiB(uint64_t bytes) {
+std::string Size(uint64_t bytes) {
   return absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
@@ -29,7 +29,7 @@ uint64_t DefinitionMemory::bytes() const {
 absl::Status DefinitionMemory::CheckRoom(uint64_t bytes, absl::string_view what) const {
   const uint64_t taken = this->bytes();
   if (bytes <= bytes_max_ && taken <= bytes_max_ - bytes) return absl::OkStatus();
-  return NoRoom(absl::StrCat("no memory for ", what, ", which takes ", MiB(bytes)));
+  return NoRoom(absl::StrCat("no memory for ", what, ", which takes ", Size(bytes)));
 }
 
 absl::Status DefinitionMemory::Shortage() const {
@@ -39,11 +39,11 @@ absl::Status DefinitionMemory::Shortage() const {
 
 absl::Status DefinitionMemory::NoRoom(absl::string_view what) const {
   return absl::ResourceExhaustedError(absl::StrCat(
-      what, ": definitions take ", MiB(bytes()), " of the ", MiB(bytes_max_),
-      " that limits.memory_budget leaves them (a quarter): tags ", MiB(Of(DefinitionKind::kTags)),
-      ", their states ", MiB(Of(DefinitionKind::kTagStates)), ", producers ",
-      MiB(Of(DefinitionKind::kProducers)), ", rules and holds ", MiB(Of(DefinitionKind::kRetention)),
-      ", versions ", MiB(Of(DefinitionKind::kVersions) + Of(DefinitionKind::kWeeks)),
+      what, ": definitions take ", Size(bytes()), " of the ", Size(bytes_max_),
+      " that limits.memory_budget leaves them (a quarter): tags ", Size(Of(DefinitionKind::kTags)),
+      ", their states ", Size(Of(DefinitionKind::kTagStates)), ", producers ",
+      Size(Of(DefinitionKind::kProducers)), ", rules and holds ", Size(Of(DefinitionKind::kRetention)),
+      ", versions ", Size(Of(DefinitionKind::kVersions) + Of(DefinitionKind::kWeeks)),
       ". Raise limits.memory_budget, or let there be fewer of them; writes to what there is go on"));
 }
 

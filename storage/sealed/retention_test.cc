@@ -561,10 +561,12 @@ TEST_F(RetentionTest, SaysOfItsMemoryWhatTheHeapSays) {
                                              .pattern = absl::StrCat("area-", i, "/*/[a-z0-9]*"),
                                              .start = kNow - kDay,
                                              .end = kNow,
-                                             .reason = std::string(i * 5, 'r'),
+                                             .reason = std::string(1 + i * 5, 'r'),
                                              .placed_by = "somebody"});
     ASSERT_TRUE(hold.ok());
-    if (i % 2 == 0) ASSERT_TRUE(retention_->ReleaseHold(hold->id, {.reason = "over", .by = "somebody"}).ok());
+    if (i % 2 == 0) {
+      ASSERT_TRUE(retention_->ReleaseHold(hold->id, {.reason = "over", .by = "somebody"}).ok());
+    }
   }
   Reopen();
   const int64_t in_use = HeapInUse() - heap_before_;
