@@ -400,9 +400,9 @@ class MemoryCampaign : public MemoryTest {
     const char* const seed_text = std::getenv("HISTORIAN_SEED");
     if (asked != nullptr) seconds_ = std::atof(asked);
     if (seed_text != nullptr) seed_ = std::strtoull(seed_text, nullptr, 10);
-    for (const auto& ensured : client::Tags(*connection_).Ensure(TagsOfAllTypes(kTags)).value()) {
-      if (first_tag_ == 0) first_tag_ = ensured.id;
-    }
+    const auto ensured = client::Tags(*connection_).Ensure(TagsOfAllTypes(kTags));
+    ASSERT_TRUE(ensured.ok()) << ensured.status();
+    first_tag_ = ensured->front().id;
     end_ = MonotonicTime::Now() + absl::Seconds(seconds_);
   }
 

@@ -40,12 +40,13 @@ int64_t ResidentBytes() {
 
 double SecondsSince(MonotonicTime then) { return absl::ToDoubleSeconds(MonotonicTime::Now() - then); }
 
-std::unique_ptr<Archive> OpenArchive(const std::string& path, const Clock& clock) {
+std::unique_ptr<Archive> OpenArchive(const std::string& path, const Clock& clock,
+                                     const ArchiveOptions& archive_options = {}) {
   kv::RocksDbOptions options;
   options.path = path;
   auto store = kv::OpenRocksDbStore(options);
   HISTORIAN_CHECK(store.ok());
-  auto archive = Archive::Open(*std::move(store), ArchiveOptions(), clock);
+  auto archive = Archive::Open(*std::move(store), archive_options, clock);
   HISTORIAN_CHECK(archive.ok());
   return *std::move(archive);
 }
@@ -122,6 +123,52 @@ void BM_ManyTags(benchmark::State& state) {
 BENCHMARK(BM_ManyTags)
     ->Arg(2048)
     ->Arg(1'000'000)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+// What definitions take in memory: tags with so many states, an archive that is opened with them.
+void BM_TagsWithStates(benchmark::State& state) {
+  const size_t tags = static_cast<size_t>(state.range(0));
+  const char* scratch = std::getenv("TEST_TMPDIR");
+  const std::string path =
+      absl::StrCat(scratch == nullptr ? "/tmp" : scratch, "/many_tags_benchmark.", getpid());
+  const SimulatedClock clock(kStart + 3600 * kNanosPerSecond);
+  const ArchiveOptions options{.memory_budget_bytes = uint64_t{16} << 30};
+  for (auto _ : state) {
+    std::filesystem::remove_all(path);
+    {
+      std::unique_ptr<Archive> archive = OpenArchive(path, clock, options);
+      for (size_t begin = 0; begin < tags; begin += kCreatedAtOnce) {
+        std::vector<Tag> create;
+        for (size_t i = begin; i < std::min(begin + kCreatedAtOnce, tags); ++i) {
+          Tag& tag = create.emplace_back();
+          tag.name = absl::StrCat("site-a/area-", i / 10'000, "/unit-", i / 100 % 100, "/valve-", i % 100);
+          tag.type = ValueType::kDigital;
+          tag.interpolation = Interpolation::kStepped;
+          for (uint32_t code = 0; code < state.range(1); ++code) {
+            tag.states[code] = absl::StrCat("state ", code, " of it");
+          }
+        }
+        for (const auto& created : archive->tags().Create(std::move(create))) HISTORIAN_CHECK(created.ok());
+      }
+    }
+    const int64_t closed = ResidentBytes();
+    const MonotonicTime opening = MonotonicTime::Now();
+    const std::unique_ptr<Archive> archive = OpenArchive(path, clock, options);
+    state.counters["open s"] = SecondsSince(opening);
+    const double all = static_cast<double>(tags);
+    const ArchiveMemory memory = archive->Stats().memory;
+    state.counters["B/tag counted"] = static_cast<double>(memory.tags) / all;
+    state.counters["B/tag states"] = static_cast<double>(memory.tag_states) / all;
+    state.counters["B/tag resident"] = static_cast<double>(ResidentBytes() - closed) / all;
+  }
+  std::filesystem::remove_all(path);
+}
+BENCHMARK(BM_TagsWithStates)
+    ->Args({2048, 1})
+    ->Args({1'000'000, 1})
+    ->Args({1'000'000, 100})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
