@@ -55,6 +55,10 @@ int LookaheadBytes(const Config& config) {
       std::clamp(config.grpc_quota_bytes() / (2 * config.limits.write_streams), kLeast, kMost));
 }
 
+// Calls of one connection at once; gRPC's clients keep others back. Each takes memory before anybody has looked at it, and more
+// while it waits to be taken away, so that whoever opens thousands and lets go of them again takes gigabytes.
+constexpr int kCallsOfConnectionMax = 128;
+
 // When the disk hangs each query may hold one of them.
 constexpr uint64_t kMoreThreadsMax = 256;
 
@@ -273,6 +277,7 @@ class Server::Impl {
     // the quota below: then it ends streams at random, also those of readers.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, LookaheadBytes(config_));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsOfConnectionMax);
     grpc::ResourceQuota quota("historiand");
     quota.Resize(config_.grpc_quota_bytes());
     builder.SetResourceQuota(quota);

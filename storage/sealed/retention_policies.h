@@ -5,7 +5,8 @@
 // Immutable: a change of rules or holds makes a new one, with all patterns compiled, and nobody who asks the old one
 // waits for it.
 //
-// (measured figures)
+// A rule or hold takes about a kilobyte with short texts, and 13 KB with the longest: its compiled pattern up to 8 KB, comment or
+// reason 4 KB. What is kept for those who ask again takes kKeptBytesMax at most.
 #ifndef HISTORIAN_STORAGE_SEALED_RETENTION_POLICIES_H_
 #define HISTORIAN_STORAGE_SEALED_RETENTION_POLICIES_H_
 

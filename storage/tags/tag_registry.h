@@ -6,7 +6,8 @@
 //   details  the rest of each, packed              <- [id - 1]
 //   traits   what the write path asks for          <- [id - 1]
 //
-// (measured figures)
+// A million tags that nobody asks for take about 110 bytes each, with names of 40 bytes (measured: 107 with a unit, 123 with one
+// state, 2.3 KB with a hundred).
 // A Tag is made of them when it is asked for, and those asked for lately are kept, within a number of bytes. Names are sorted
 // when a list is first asked for, and new ones merged into what is sorted. A list walks over a snapshot of the sorted names,
 // and holds up nobody.

@@ -12,7 +12,8 @@
 // Names are bounded in number, and in memory: what they take is counted in DefinitionMemory. One that has written no frame is
 // kept as long as somebody holds its handle, and one that has not written for ProducerLimits::unused makes room when room is
 // needed.
-// (measured figures)
+// A producer takes about 400 bytes, and 12 more for each recent frame (measured: 424 bytes with one, 792 with all of them, names
+// of 52 bytes; 100,000 take 75 MiB).
 #ifndef HISTORIAN_STORAGE_WRITE_PRODUCERS_H_
 #define HISTORIAN_STORAGE_WRITE_PRODUCERS_H_
 
