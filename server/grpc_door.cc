@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <list>
 #include <optional>
 #include <thread>
@@ -28,6 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/handshakes.h"
 #include "server/listener.h"
+#include "server/received_bytes.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
 
@@ -45,6 +47,11 @@ constexpr uint8_t kTlsHandshake = 22;
 // How often the door looks for connections that are gone and for clients that said nothing; and while one waits for a
 // place.
 constexpr auto kLook = std::chrono::milliseconds(500);
+constexpr auto kWeigh = std::chrono::milliseconds(20);
+// gRPC needs a moment to free what a connection had that was closed.
+constexpr auto kWeighAgain = std::chrono::milliseconds(60);
+// Connections over which less has come in the last half second are left alone.
+constexpr uint64_t kMuch = uint64_t{64} << 10;
 constexpr auto kLookForPlace = std::chrono::milliseconds(10);
 // gRPC's listener sets the same, as keepalive is on: bytes that a peer never confirms end its connection.
 constexpr unsigned kUserTimeoutMillis = 20'000;
@@ -107,6 +114,7 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
         metrics_(metrics),
         log_(log),
         look_(context_),
+        weigh_(context_),
         busy_(asio::make_work_guard(context_)) {
     if (options_.tls) handshakes_.emplace(metrics, log);
   }
@@ -129,6 +137,7 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
                  if (door->options_.dead) door->options_.dead(why);
                }});
       self->Look();
+      if (self->options_.memory_excess != nullptr) self->Weigh();
     });
     thread_ = std::thread([this] { context_.run(); });
   }
@@ -140,6 +149,7 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
       asio::post(context_, [this] {
         listener_->Stop();
         look_.cancel();
+        weigh_.cancel();
         while (!waiting_.empty()) Drop(waiting_.begin());
         busy_.reset();
       });
@@ -177,6 +187,13 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
     ino_t inode;
     std::string address;
     bool own;
+    uint64_t received = 0;  // As of received_noted_.
+
+    // Else gRPC has closed it.
+    bool is_open() const {
+      struct stat info;
+      return fstat(fd, &info) == 0 && info.st_ino == inode && S_ISSOCK(info.st_mode);
+    }
   };
 
   // ---- The door's thread
@@ -343,10 +360,12 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
   }
 
   void ForgetGone() {
+    const bool is_time = MonotonicTime::Now() - received_noted_ >= absl::FromChrono(kLook);
+    if (is_time) received_noted_ = MonotonicTime::Now();
     for (size_t i = 0; i < handed_.size();) {
       Handed& connection = handed_[i];
-      struct stat info;
-      if (fstat(connection.fd, &info) == 0 && info.st_ino == connection.inode && S_ISSOCK(info.st_mode)) {
+      if (connection.is_open()) {
+        if (is_time) connection.received = ReceivedBytes(connection.fd);
         ++i;
         continue;
       }
@@ -358,6 +377,37 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
       handed_.pop_back();
     }
     metrics_.connections.store(static_cast<int64_t>(handed_.size()));
+  }
+
+  // Whether there is memory, several times while a fast client fills a tenth of what is left.
+  void Weigh() {
+    const uint64_t excess = options_.memory_excess();
+    if (excess > 0) Shed(excess);
+    weigh_.expires_after(excess > 0 ? kWeighAgain : kWeigh);
+    weigh_.async_wait([self = shared_from_this()](error_code) {
+      if (!self->stopped_.load()) self->Weigh();
+    });
+  }
+
+  // What came lately is what gRPC has not handed on yet, as far as anybody can tell: enough of it goes to make up for the
+  // excess and what comes meanwhile.
+  void Shed(uint64_t excess) {
+    std::vector<std::pair<uint64_t, const Handed*>> came;
+    for (const Handed& connection : handed_) {
+      if (connection.own || !connection.is_open()) continue;
+      const uint64_t received = ReceivedBytes(connection.fd);
+      const uint64_t lately = received > connection.received ? received - connection.received : 0;
+      if (lately >= kMuch) came.emplace_back(lately, &connection);
+    }
+    std::sort(came.begin(), came.end(), std::greater<>());
+    uint64_t shed = 0;
+    for (const auto& [lately, connection] : came) {
+      if (shed > 2 * excess) break;
+      shed += lately;
+      Refuse("memory", connection->address);
+      // gRPC hears of it, and closes it.
+      if (connection->is_open()) shutdown(connection->fd, SHUT_RDWR);
+    }
   }
 
   void Refuse(const char* reason, const std::string& address) {
@@ -386,12 +436,14 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
   // The door's thread.
   asio::io_context context_;
   asio::steady_timer look_;
+  asio::steady_timer weigh_;
   asio::executor_work_guard<asio::io_context::executor_type> busy_;
   std::shared_ptr<Listener> listener_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> to_;
   std::list<std::shared_ptr<Waiting>> waiting_;  // The longest waiting first.
   bool placeless_ = false;                       // One of them waits for a place.
   std::vector<Handed> handed_;
+  MonotonicTime received_noted_ = MonotonicTime::InfinitePast();
   absl::flat_hash_map<std::string, uint64_t> handed_by_address_;
   std::thread thread_;
 };

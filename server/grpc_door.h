@@ -19,6 +19,9 @@
 //                 waiting. A connection for which gRPC has no place waits for one up to kPlaceTime. When there is no room,
 //                 the connection that has waited longest without a word gives way, so that silent ones cannot keep
 //                 others out.
+//   Memory        gRPC takes what comes, and its own quota is a wish: clients that send parts of large messages, or open
+//                 calls and let go of them again, take gigabytes before it has ended their streams. When the process has
+//                 more memory than it may, those connections are closed over which most has come lately.
 //   Gone          gRPC does not say when it closes a connection. The door looks: a descriptor that is closed, or is
 //                 another file by now, was one. So it needs no second descriptor for each connection.
 //
@@ -53,6 +56,8 @@ class GrpcDoor {
     uint64_t connections = 0;
     uint64_t per_peer = 0;
     absl::Duration hello_time = kHelloTime;
+    // By how many bytes the process has too much memory. Asked some fifty times a second, on the door's thread. May be null.
+    std::function<uint64_t()> memory_excess;
     // The address is never heard again: the listening socket is gone. Called once at most, on the door's thread.
     std::function<void(const absl::Status& why)> dead;
   };

@@ -55,6 +55,10 @@ int LookaheadBytes(const Config& config) {
       std::clamp(config.grpc_quota_bytes() / (2 * config.limits.write_streams), kLeast, kMost));
 }
 
+// What the heap may have beside the budget before connections are closed. The process may have 256 MiB; in the rest of it goes
+// what is not of the heap, and what comes until that has an effect.
+constexpr uint64_t kHeapBeside = uint64_t{96} << 20;
+
 // Calls of one connection at once; gRPC's clients keep others back. Each takes memory before anybody has looked at it, and more
 // while it waits to be taken away, so that whoever opens thousands and lets go of them again takes gigabytes.
 constexpr int kCallsOfConnectionMax = 128;
@@ -254,6 +258,8 @@ class Server::Impl {
                         .per_peer = std::max<uint64_t>(1, config_.limits.connections_per_peer * connections /
                                                               config_.limits.connections),
                         .hello_time = config_.limits.hello_time,
+                        .memory_excess = [most = config_.limits.memory_budget +
+                                                 kHeapBeside] { return HeapBytesAbove(most); },
                         .dead = [this](const absl::Status& why) { Fail("grpc.listen", why); }},
                        metrics_, log_));
     grpc::ServerBuilder builder;

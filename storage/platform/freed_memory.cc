@@ -51,6 +51,15 @@ uint64_t IdleMemory::Look() {
   return given;
 }
 
+uint64_t HeapBytesAbove(uint64_t bytes_max) {
+  size_t used = 0;
+  if (!HasExtension() || MallocExtension_GetNumericProperty("generic.current_allocated_bytes", &used) == 0)
+    return 0;
+  if (const size_t free = FreedBytes(); used + free > bytes_max && free > kKeptBytes)
+    Release(free - kKeptBytes);
+  return used > bytes_max ? used - bytes_max : 0;
+}
+
 void ReturnFreedMemory() {
   if (HasExtension()) {
     Release(FreedBytes());

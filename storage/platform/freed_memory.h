@@ -16,6 +16,11 @@ namespace historian {
 // Threads: any.
 void ReturnFreedMemory();
 
+// How much of the heap is in use beyond so many bytes; 0 where the allocator does not tell. If what is free would take the
+// process beyond them, that is given back first. Takes microseconds otherwise.
+// Threads: any.
+uint64_t HeapBytesAbove(uint64_t bytes_max);
+
 // Gives back what nobody has needed for a while, so that a peak does not stay. What is used again and again is left: to
 // take it anew would cost more than it is worth.
 // Threads: one.
