@@ -51,6 +51,19 @@ TEST_F(WatcherTest, LogsEachChangeOnce) {
   EXPECT_THAT(text, HasSubstr("damage what=\"tag 7: page at 5\""));
 }
 
+TEST_F(WatcherTest, LogsWhenDefinitionsAreRefusedAndTakenAgain) {
+  watcher_.Look(stats_);
+  stats_.definitions = absl::ResourceExhaustedError("definitions take 5 of the 4 MiB");
+  watcher_.Look(stats_);
+  watcher_.Look(stats_);
+  stats_.definitions = absl::OkStatus();
+  watcher_.Look(stats_);
+  const std::string text = LogText();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_THAT(text, HasSubstr("definitions_refused reason=\"definitions take 5 of the 4 MiB\""));
+  EXPECT_THAT(text, HasSubstr("definitions_taken"));
+}
+
 TEST_F(WatcherTest, LogsAFailureThatWasOverBeforeItLooked) {
   watcher_.Look(stats_);
   stats_.write_failures = 1;
