@@ -1,5 +1,7 @@
 #include "storage/model/definition_memory.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -10,7 +12,8 @@ namespace {
 constexpr uint64_t kShortPart = 64;
 
 std::string Size(uint64_t bytes) {
-  return absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+  return bytes < (uint64_t{1} << 20) ? absl::StrFormat("%.1f KiB", static_cast<double>(bytes) / (1 << 10))
+                                     : absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
 }  // namespace

@@ -108,6 +108,22 @@ TEST(Samples, AppendsQualitiesOnlyWhenSomeAreNotGood) {
   EXPECT_THAT(b.qualities, testing::ElementsAre(kGood, kBad, kGood, kGood));
 }
 
+TEST(Samples, WhatIsReplacedByNothingTakesNoMemory) {
+  for (const size_t left : {0, 1}) {
+    Samples samples;
+    for (int i = 0; i < 1000; ++i) samples.AddString(i, std::string(1000, 'x'));
+    ASSERT_GT(samples.MemoryBytes(), 1'000'000u);
+    Samples rest;
+    if (left > 0) rest.AddString(1, "short");
+    samples = std::move(rest);
+    EXPECT_EQ(samples.size(), left);
+    EXPECT_LT(samples.MemoryBytes(), 1'000u);
+    if (left > 0) {
+      EXPECT_EQ(samples.View().StringAt(0), "short");
+    }
+  }
+}
+
 TEST(Samples, SortKeepsTheLastOfEqualTimes) {
   Samples s;
   s.AddString(3, "c");

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -24,6 +25,18 @@ namespace historian {
 // Strings one after another in one buffer; never removed, so an index stays valid.
 class StringColumn {
  public:
+  StringColumn() = default;
+  StringColumn(const StringColumn&) = default;
+  StringColumn& operator=(const StringColumn&) = default;
+  StringColumn(StringColumn&&) = default;
+  // What was here is given back. A std::string to which a short one is moved would keep its memory.
+  StringColumn& operator=(StringColumn&& other) noexcept {
+    std::string bytes = std::move(other.bytes_);
+    bytes_.swap(bytes);
+    ends_ = std::move(other.ends_);
+    return *this;
+  }
+
   size_t size() const { return ends_.size(); }
   bool empty() const { return ends_.empty(); }
   size_t TextBytes() const { return bytes_.size(); }

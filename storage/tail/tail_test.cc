@@ -274,6 +274,29 @@ TEST(Tail, ALongTextOfARecordFromBeforeIsNotKept) {
   EXPECT_EQ(tail.latest()->text, "");
 }
 
+TEST(Tail, MuchLateTextThatIsSortedLeavesNothingBehind) {
+  Tail tail(ValueType::kString);
+  Superseded superseded;
+  tail.Append(OneText(kStart, "newest").View(), &superseded);
+  tail.Freeze();
+  const std::vector<PageRun> none(1);
+  tail.Thaw(&none);
+  // Out of order, twice as much as a page holds, and then little again.
+  size_t count = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Timestamp time = kStart - 1 - (i * 7) % 40;
+    tail.Append(OneText(time, std::string(i < 35 ? 60'000 : 1, 'x')).View(), &superseded);
+    tail.Append(OneText(kStart + 1 + i, "in order").View(), &superseded);
+    count += 2;
+  }
+  EXPECT_EQ(tail.samples(), count);
+  EXPECT_EQ(tail.latest()->text, "in order");
+  Model model;
+  for (const PageRun& run : tail.View(kTimestampMin, kTimestampMax).runs)
+    Apply(ValueType::kString, run, &model);
+  EXPECT_EQ(model.size(), count);
+}
+
 TEST(Tail, WhatATagTakesBesideItsSamplesIsWhatIsCountedForIt) {
   if (!kHeapIsKnown) GTEST_SKIP();
   constexpr size_t kTags = 100'000;
