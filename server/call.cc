@@ -5,9 +5,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
 #include "server/message_memory.h"
+#include "server/slice_stream.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
 
@@ -24,16 +24,16 @@ constexpr uint64_t kStreamBytes = 256 * 1024;
 
 }  // namespace
 
+absl::Status NotAMessage(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type) {
+  return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes received are not a ",
+                                                 type->full_name(), " (or text in them is not UTF-8)"));
+}
+
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message) {
-  // The reader counts its buffer as used up, so it works on a copy that shares the bytes.
-  grpc::ByteBuffer copy = bytes;
-  grpc::ProtoBufferReader reader(&copy);
+  SliceStream stream(bytes);
   // Bounded: else a text's memory is taken for as long as its length says it is, which may be 50 MB of 6 bytes.
-  if (!reader.status().ok() ||
-      !message->ParseFromBoundedZeroCopyStream(&reader, static_cast<int>(bytes.Length()))) {
-    return absl::InvalidArgumentError(absl::StrCat("the ", bytes.Length(), " bytes received are not a ",
-                                                   message->GetTypeName(),
-                                                   " (or text in them is not UTF-8)"));
+  if (!stream.ok() || !message->ParseFromBoundedZeroCopyStream(&stream, static_cast<int>(bytes.Length()))) {
+    return NotAMessage(bytes, message->GetDescriptor());
   }
   return absl::OkStatus();
 }
@@ -44,6 +44,7 @@ absl::Status ParseRequest(ServiceEnv& env, const grpc::ByteBuffer& bytes, google
                              "limits.message_bytes"));
   const ParsedSize size =
       SizeWhenParsed(bytes, message->GetDescriptor(), /*enough=*/env.call_memory.limit_bytes() + 1);
+  if (size.malformed) return NotAMessage(bytes, message->GetDescriptor());
   RETURN_IF_ERROR(hold->Grow(size.bytes, "the request"));
   return ParseMessage(bytes, message);
 }

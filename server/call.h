@@ -38,6 +38,8 @@ namespace historian::server {
 
 // Errors: InvalidArgument, the bytes are not a message of this type; names the type.
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
+// The error of bytes that are not a message of this type.
+absl::Status NotAMessage(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type);
 // The same for a request, once its bytes are within limits.message_bytes and `hold` has the memory that it takes.
 // Errors: ResourceExhausted, one of the two; names the limit.
 absl::Status ParseRequest(ServiceEnv& env, const grpc::ByteBuffer& bytes, google::protobuf::Message* message,

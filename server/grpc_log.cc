@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/stubs/logging.h"
 #include "grpc/support/log.h"
 #include "server/handshakes.h"
 
@@ -15,6 +16,7 @@ std::atomic<Log*> here{nullptr};
 
 GrpcLog::GrpcLog(Log& log) {
   here.store(&log);
+  google::protobuf::SetLogHandler(nullptr);
   gpr_log_verbosity_init();  // Else nothing is logged before gRPC is used for the first time.
   gpr_set_log_function([](gpr_log_func_args* args) {
     Log* const to = here.load();

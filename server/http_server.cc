@@ -38,11 +38,18 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
 
   void Start(std::shared_ptr<Listener> listener) {
     listener_ = std::move(listener);
-    listener_->Start(
-        {.take = [self = shared_from_this()](tcp::socket socket, bool) { self->Take(std::move(socket)); },
-         .make_room = [self = shared_from_this()] { return self->MakeRoom(); },
-         .failed = notes_.failed,
-         .dead = notes_.dead});
+    // Not shared: the listener is a part of this, and when the context is stopped first nobody takes the handlers from it.
+    listener_->Start({.take =
+                          [weak = weak_from_this()](tcp::socket socket, bool) {
+                            if (const auto self = weak.lock()) self->Take(std::move(socket));
+                          },
+                      .make_room =
+                          [weak = weak_from_this()] {
+                            const auto self = weak.lock();
+                            return self != nullptr && self->MakeRoom();
+                          },
+                      .failed = notes_.failed,
+                      .dead = notes_.dead});
   }
 
   void Stop() {

@@ -10,7 +10,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/wire_format_lite.h"
-#include "grpcpp/support/proto_buffer_reader.h"
+#include "server/slice_stream.h"
 
 namespace historian::server {
 namespace {
@@ -43,6 +43,7 @@ struct Shape {
   uint64_t object_bytes = 0;
   // The most that a byte on the wire takes in a message of this type, at whatever depth.
   uint64_t bytes_per_byte = 0;
+  uint64_t part_bytes_max = kStringBytes;  // What one more part of it takes while it is empty.
   absl::flat_hash_map<int, Field> fields;
 };
 
@@ -84,6 +85,7 @@ class Shapes {
         case FieldDescriptor::CPPTYPE_MESSAGE:
           field.kind = Shape::Field::Kind::kMessage;
           field.message = Find(from->message_type());
+          shape->part_bytes_max = std::max(shape->part_bytes_max, field.message->object_bytes);
           break;
         case FieldDescriptor::CPPTYPE_STRING:
           field.kind = Shape::Field::Kind::kText;
@@ -131,28 +133,37 @@ uint64_t CountVarints(CodedInputStream* in, int length) {
 
 class Counter {
  public:
-  Counter(CodedInputStream* in, uint64_t enough) : in_(in), enough_(enough) {}
+  Counter(CodedInputStream* in, int bytes, uint64_t enough) : in_(in), bytes_(bytes), enough_(enough) {}
 
   // False at the first thing that is wrong, or when it is enough.
   bool Count(const Shape& shape) {
     size_.bytes += shape.object_bytes;
     ++size_.messages;
+    begun_ = &shape;
     while (const uint32_t tag = in_->ReadTag()) {
       if (size_.bytes >= enough_) return false;
       const auto found = shape.fields.find(WireFormatLite::GetTagFieldNumber(tag));
-      if (found == shape.fields.end() || !CountField(tag, found->second)) {
+      if (found == shape.fields.end() || !CountField(tag, shape, found->second)) {
         if (!CountUnknown(tag)) return false;
       }
       if (failed_) return false;
     }
-    return true;
+    // Else it ends within a tag.
+    size_.malformed |= !in_->ConsumedEntireMessage();
+    return !size_.malformed;
   }
 
-  const ParsedSize& size() const { return size_; }
+  // Where the bytes end too soon or are wrong, a parser has made one part more than can be seen: it makes what it is to
+  // read first, and looks at the end afterwards.
+  ParsedSize size() const {
+    ParsedSize size = size_;
+    if (begun_ != nullptr) size.bytes += begun_->part_bytes_max;
+    return size;
+  }
 
  private:
   // False when the tag is not one that the field may have: then nothing was read.
-  bool CountField(uint32_t tag, const Shape::Field& field) {
+  bool CountField(uint32_t tag, const Shape& shape, const Shape::Field& field) {
     const auto wire = WireFormatLite::GetTagWireType(tag);
     const bool packed = field.kind == Shape::Field::Kind::kNumber && field.repeated &&
                         wire == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
@@ -160,17 +171,25 @@ class Counter {
     if (field.kind == Shape::Field::Kind::kNumber && !packed) {
       if (field.repeated) AddElements(1, field);
       failed_ = !WireFormatLite::SkipField(in_, tag);
+      size_.malformed |= failed_;
       return true;
     }
     int length = 0;
-    failed_ = !in_->ReadVarintSizeAsInt(&length);
-    if (failed_) return true;
+    const bool is_there = in_->ReadVarintSizeAsInt(&length);
+    const int limit_bytes = in_->BytesUntilLimit();  // Of the message that is being read; -1 for the whole.
+    if (!is_there || length > (limit_bytes < 0 ? bytes_ - in_->CurrentPosition() : limit_bytes)) {
+      size_.malformed = true;
+      failed_ = true;
+      return true;
+    }
     if (field.kind == Shape::Field::Kind::kText) {
       size_.bytes += kStringBytes + kTextGrowth * static_cast<uint64_t>(length);
       failed_ = !in_->Skip(length);
     } else if (field.kind == Shape::Field::Kind::kMessage) {
       const auto [limit, depth] = in_->IncrementRecursionDepthAndPushLimit(length);
-      failed_ = depth < 0 || !Count(*field.message) || !in_->DecrementRecursionDepthAndPopLimit(limit);
+      failed_ = depth < 0 || !Count(*field.message);
+      if (!failed_) begun_ = &shape;
+      failed_ = failed_ || !in_->DecrementRecursionDepthAndPopLimit(limit);
     } else if (field.wire == WireFormatLite::WIRETYPE_VARINT) {
       AddElements(CountVarints(in_, length), field);
     } else {
@@ -184,6 +203,7 @@ class Counter {
     const int before = in_->CurrentPosition();
     const bool good = WireFormatLite::SkipField(in_, tag);
     const uint64_t length = in_->CurrentPosition() - before;
+    size_.malformed |= !good;
     const bool group = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_START_GROUP;
     size_.bytes += kUnknownBytes + length * (group ? kUnknownOfGroupByte : kTextGrowth);
     return good;
@@ -195,8 +215,10 @@ class Counter {
   }
 
   CodedInputStream* const in_;
+  const int bytes_;  // All there are.
   const uint64_t enough_;
   ParsedSize size_;
+  const Shape* begun_ = nullptr;  // The message in which the last part is.
   bool failed_ = false;
 };
 
@@ -215,12 +237,10 @@ ParsedSize MostWhenParsed(uint64_t length, const Descriptor* type) {
 }
 
 ParsedSize SizeWhenParsed(const grpc::ByteBuffer& bytes, const Descriptor* type, uint64_t enough) {
-  // The reader counts its buffer as used up, so it works on a copy that shares the bytes.
-  grpc::ByteBuffer copy = bytes;
-  grpc::ProtoBufferReader reader(&copy);
-  if (!reader.status().ok()) return {};
-  CodedInputStream in(&reader);
-  Counter counter(&in, enough);
+  SliceStream stream(bytes);
+  if (!stream.ok()) return {};
+  CodedInputStream in(&stream);
+  Counter counter(&in, static_cast<int>(bytes.Length()), enough);
   counter.Count(ShapeOf(type));
   return counter.size();
 }

@@ -12,12 +12,12 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/message.h"
-#include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/slice.h"
 #include "gtest/gtest.h"
 #include "proto/historian/v1/ingest.pb.h"
 #include "proto/historian/v1/query.pb.h"
 #include "proto/historian/v1/tags.pb.h"
+#include "server/slice_stream.h"
 
 namespace historian::server {
 namespace {
@@ -35,15 +35,19 @@ template <class Message>
 void ExpectBound(const std::string& bytes, const std::string& what) {
   for (const size_t slice_bytes : {size_t{1000}, size_t{8192}, bytes.size() + 1}) {
     const grpc::ByteBuffer buffer = InSlices(bytes, slice_bytes);
-    const uint64_t bound = SizeWhenParsed(buffer, Message::descriptor()).bytes;
+    const ParsedSize counted = SizeWhenParsed(buffer, Message::descriptor());
+    const uint64_t bound = counted.bytes;
     const uint64_t most = MostWhenParsed(bytes.size(), Message::descriptor()).bytes;
     const auto parse = [&](Message* to) {
-      grpc::ByteBuffer copy = buffer;
-      grpc::ProtoBufferReader reader(&copy);
-      return to->ParseFromBoundedZeroCopyStream(&reader, static_cast<int>(bytes.size()));
+      SliceStream stream(buffer);
+      return to->ParseFromBoundedZeroCopyStream(&stream, static_cast<int>(bytes.size()));
     };
     Message message;
-    parse(&message);
+    const bool parsed = parse(&message);
+    if (counted.malformed) {
+      EXPECT_FALSE(parsed) << what;
+      continue;
+    }
     EXPECT_GE(std::min(bound, most), message.SpaceUsedLong()) << what << ", slices of " << slice_bytes;
     google::protobuf::Arena arena;
     parse(google::protobuf::Arena::CreateMessage<Message>(&arena));
@@ -131,6 +135,39 @@ TEST(SizeWhenParsed, BoundsWhatIsNoMessage) {
     ExpectBound<v1::WriteRequest>(bytes, absl::StrCat("noise ", round));
     ExpectBound<v1::CreateTagsRequest>(bytes, absl::StrCat("noise ", round));
   }
+}
+
+TEST(SizeWhenParsed, BoundsMessagesThatEndWithinATag) {
+  for (int byte = 128; byte < 256; ++byte) {
+    const std::string bytes(1, static_cast<char>(byte));
+    ExpectBound<v1::ReadProcessedRequest>(bytes, absl::StrCat("byte ", byte));
+    ExpectBound<v1::WriteRequest>(bytes, absl::StrCat("byte ", byte));
+    ExpectBound<v1::WriteRequest>(Field(2, bytes), absl::StrCat("byte ", byte, " of a frame"));
+  }
+}
+
+TEST(SizeWhenParsed, BoundsPartsWhoseLengthCannotBeRead) {
+  for (int field = 1; field <= 8; ++field) {
+    const std::string bytes(1, static_cast<char>(field << 3 | 2));
+    for (const std::string& length : {std::string(), std::string("\x80"), std::string(20, '\xfb')}) {
+      ExpectBound<v1::ReadProcessedRequest>(bytes + length, absl::StrCat("field ", field));
+      ExpectBound<v1::WriteRequest>(bytes + length, absl::StrCat("field ", field));
+      ExpectBound<v1::ReadProcessedRequest>(Field(1, bytes + length), absl::StrCat("inner field ", field));
+    }
+  }
+}
+
+TEST(SizeWhenParsed, TellsWhatAParserWouldReadOnBehind) {
+  // A text of 40 MB in a frame that says it has 2 GB. protobuf would take 40 MB for these 12 bytes.
+  const std::string text("\x12\xff\xff\xff\xff\x07\xfa\x7f\x80\xda\xc4\x13", 12);
+  EXPECT_TRUE(SizeWhenParsed(InSlices(text, 100), v1::WriteRequest::descriptor()).malformed);
+  EXPECT_TRUE(SizeWhenParsed(InSlices(text.substr(6), 100), v1::WriteRequest::descriptor()).malformed);
+  EXPECT_TRUE(SizeWhenParsed(InSlices(text.substr(0, 6), 100), v1::WriteRequest::descriptor()).malformed);
+  // In the whole, but not in its column.
+  const std::string beyond = Field(2, Field(2, std::string("\x12\x05\x08", 3)) + Field(1, "xxxx"));
+  EXPECT_TRUE(SizeWhenParsed(InSlices(beyond, 100), v1::WriteRequest::descriptor()).malformed);
+  EXPECT_FALSE(
+      SizeWhenParsed(InSlices(Field(2, Field(15, "x")), 100), v1::WriteRequest::descriptor()).malformed);
 }
 
 TEST(SizeWhenParsed, IsNotFarFromWhatAnOrdinaryFrameTakes) {

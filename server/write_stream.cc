@@ -33,7 +33,9 @@ absl::Status GrowForFrame(const grpc::ByteBuffer& bytes, const google::protobuf:
     return size.bytes + size.elements * kSampleBytes + size.messages * sizeof(FrameColumn);
   };
   if (hold->GrowIfPlenty(with_frame(MostWhenParsed(bytes.Length(), type)))) return absl::OkStatus();
-  *needed = with_frame(SizeWhenParsed(bytes, type, memory.limit_bytes() + 1));
+  const ParsedSize size = SizeWhenParsed(bytes, type, memory.limit_bytes() + 1);
+  if (size.malformed) return NotAMessage(bytes, type);
+  *needed = with_frame(size);
   return hold->Grow(*needed, "the message");
 }
 
@@ -120,12 +122,15 @@ void WriteStream::Admit() {
                                    "limits.message_bytes");
   if (status.ok()) {
     uint64_t needed = 0;
-    if (GrowForFrame(incoming_, v1::WriteRequest::descriptor(), env_.call_memory, &memory_, &needed).ok()) {
+    status = GrowForFrame(incoming_, v1::WriteRequest::descriptor(), env_.call_memory, &memory_, &needed);
+    if (status.ok()) {
       Take();
       return;
     }
-    status =
-        env_.call_memory.Wait(&memory_, needed, "the message", [self = shared_from_this()] { self->Take(); });
+    if (absl::IsResourceExhausted(status)) {
+      status = env_.call_memory.Wait(&memory_, needed, "the message",
+                                     [self = shared_from_this()] { self->Take(); });
+    }
     if (status.ok()) return;
   }
   incoming_.Clear();

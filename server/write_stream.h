@@ -62,7 +62,7 @@ class WriteStreamOwner {
 
 // Takes the memory of a message of this type, which holds one frame, while it is parsed and becomes a frame. Where memory is
 // plenty nobody looks into the message.
-// Errors: ResourceExhausted; *needed is what it takes.
+// Errors: ResourceExhausted; *needed is what it takes. InvalidArgument, somebody has looked and it is malformed.
 absl::Status GrowForFrame(const grpc::ByteBuffer& bytes, const google::protobuf::Descriptor* type,
                           const CallMemory& memory, CallMemory::Hold* hold, uint64_t* needed);
 
