@@ -51,12 +51,12 @@ HISTORIAN_INLINE void ForEachFour(const Number* values, size_t size, const Step&
   }
   if (i == size) return;
   if (size >= 4) {
-    Load(kKeep + size - i, keep);
+    Load(kKeep + (size - i), keep);
     Load(values + size - 4, four);
     step(four, keep, size - 4);
     return;
   }
-  Load(kKeep + 8 - size, keep);
+  Load(kKeep + (8 - size), keep);
   for (size_t k = 0; k < 4; ++k) four[k] = NumberAt(values, k < size ? k : 0);
   step(four, keep, 0);
 }

@@ -448,7 +448,6 @@ HISTORIAN_SIMD void MultiplyAdd(uint64_t* v, size_t size, uint64_t base, uint64_
 // Four at a time: their own sums do not wait for what came before, which is added last.
 HISTORIAN_SIMD void PrefixSumsOfOnes(uint64_t* v, size_t size, uint64_t first, uint64_t base) {
   using Four = uint64_t __attribute__((vector_size(32)));
-  using Index = int64_t __attribute__((vector_size(32)));
   const Four zero = {};
   Four before = zero + first;
   size_t i = 0;
@@ -456,11 +455,11 @@ HISTORIAN_SIMD void PrefixSumsOfOnes(uint64_t* v, size_t size, uint64_t first, u
     Four sums;
     std::memcpy(&sums, v + i, sizeof(sums));
     sums += base;
-    sums += __builtin_shuffle(sums, zero, Index{4, 0, 1, 2});
-    sums += __builtin_shuffle(sums, zero, Index{4, 4, 0, 1});
+    sums += __builtin_shufflevector(sums, zero, 4, 0, 1, 2);
+    sums += __builtin_shufflevector(sums, zero, 4, 4, 0, 1);
     const Four out = sums + before;
     std::memcpy(v + i, &out, sizeof(out));
-    before += __builtin_shuffle(sums, Index{3, 3, 3, 3});
+    before += __builtin_shufflevector(sums, sums, 3, 3, 3, 3);
   }
   for (uint64_t sum = before[0]; i < size; ++i) v[i] = sum += base + v[i];
 }

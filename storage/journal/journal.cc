@@ -105,7 +105,7 @@ absl::StatusOr<uint64_t> ReadBatches(const kv::Log& log, uint64_t position, uint
       uint64_t size = 0;
       absl::string_view record;
       if (!records.Varint(&size) || size == 0 || !records.Bytes(size, &record)) {
-        return absl::InternalError(
+        return absl::DataLossError(
             absl::StrCat("journal batch at ", batch, " is intact but holds no records"));
       }
       RETURN_IF_ERROR(replay(batch, record));

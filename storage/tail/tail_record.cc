@@ -54,7 +54,12 @@ absl::StatusOr<Tail> ReadTailRecord(ValueType type, absl::string_view bytes, con
     ASSIGN_OR_RETURN(std::vector<EncodedPagePtr> pages, PagesOf(head, stored.payload()));
     // The last page was the raw rest, if it is short.
     if (pages.back()->summary.count < format::kPageSamples) {
+      const Summary& said = pages.back()->summary;
       RETURN_IF_ERROR(DecodeEncodedPage(type, *pages.back(), versions, &run.raw));
+      if (run.raw.size() != said.count || run.raw.times.front() != said.first.time ||
+          run.raw.times.back() != said.last.time) {
+        return absl::DataLossError("tail record: samples are not those that their head says");
+      }
       pages.pop_back();
     }
     for (EncodedPagePtr& page : pages) run.AddPage(std::move(page));

@@ -200,6 +200,10 @@ absl::StatusOr<FrameRecord> DecodeFrameRecord(absl::string_view bytes,
     snapshot.time = static_cast<Timestamp>(time);
     Samples samples;
     RETURN_IF_ERROR(ReadPage(reader, /*origin=*/0, &snapshot.type, &samples));
+    // Tags stand where times do, and rise.
+    if (samples.times.front() < 0 || samples.times.back() > Timestamp{UINT32_MAX}) {
+      return Damaged("a tag is out of range");
+    }
     snapshot.tags.assign(samples.times.begin(), samples.times.end());
     snapshot.values = std::move(samples.values);
     snapshot.qualities = std::move(samples.qualities);

@@ -163,6 +163,28 @@ TEST(FrameRecord, RecordsOfKindsTwoAndThreeAreRead) {
   }
 }
 
+TEST(FrameRecord, TagsOfASnapshotThatNoTagHasAreDataLoss) {
+  const auto record = [](std::vector<Timestamp> tags) {
+    Samples samples;
+    for (const Timestamp tag : tags) samples.Add(tag, BitsOfInt64(1));
+    std::string page;
+    format::EncodePage(ValueType::kInt64, samples.View(), &page, nullptr);
+    // Kind 1, sequence 5, producer "p", no columns, a snapshot at time 0.
+    std::string bytes("\x01\x05\x01p\x00\x01", 6);
+    bytes.append(8, '\0');
+    bytes.push_back(static_cast<char>(ValueType::kInt64));
+    bytes.push_back(static_cast<char>(page.size()));
+    return bytes + page;
+  };
+  const auto good = DecodeFrameRecord(record({3, UINT32_MAX}));
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_EQ(good->frame.snapshots[0].tags, std::vector<TagId>({3, UINT32_MAX}));
+  for (const std::vector<Timestamp>& tags :
+       {std::vector<Timestamp>{-1, 4}, {3, Timestamp{UINT32_MAX} + 1}, {Timestamp{1} << 40}}) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeFrameRecord(record(tags)).status()));
+  }
+}
+
 TEST(FrameRecord, DamageIsDataLossAndANewerKindIsRefused) {
   const Frame frame = SomeFrame();
   std::vector<format::EncodeHint> hints(frame.columns.size() + frame.snapshots.size());
