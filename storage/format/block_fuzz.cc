@@ -10,25 +10,16 @@
 #include "storage/format/hostile_samples.h"
 #include "storage/format/page.h"
 #include "storage/format/plant_samples.h"
+#include "storage/format/right_checksums.h"
 #include "storage/model/check.h"
 #include "tests/fuzz/driver.h"
 
-namespace {
-
 using namespace historian;  // NOLINT: a program of its own.
-
-std::string WithChecksum(std::string body) {
-  const uint32_t checksum = Checksum(body);
-  for (int shift = 0; shift < 32; shift += 8) body.push_back(static_cast<char>(checksum >> shift));
-  return body;
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string body(reinterpret_cast<const char*>(data), size);
   (void)format::DecodeBlockHead(body).ok();
-  const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(WithChecksum(body));
+  const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(format::WithChecksum(body));
   if (!head.ok()) {
     HISTORIAN_CHECK(head.status().code() == absl::StatusCode::kDataLoss ||
                     head.status().code() == absl::StatusCode::kFailedPrecondition);

@@ -8,10 +8,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <random>
+#include <utility>
 
 namespace historian::fuzz {
 namespace {
@@ -24,6 +27,7 @@ constexpr size_t kInputBytesMax = 1 << 20;
 uint64_t current_seed = 0;
 uint64_t current_round = 0;
 const std::string* current_input = nullptr;
+const std::string* current_file = nullptr;  // Of the corpus, while its files are run.
 
 // Tells which input it was; only calls what a signal handler may call.
 void Tell(int signal) {
@@ -32,7 +36,12 @@ void Tell(int signal) {
       text, sizeof(text), "fuzz: failed, seed %llu, round %llu, input of %zu bytes:\n",
       static_cast<unsigned long long>(current_seed), static_cast<unsigned long long>(current_round),
       current_input == nullptr ? 0 : current_input->size());
-  ssize_t written = write(STDERR_FILENO, text, static_cast<size_t>(size));
+  ssize_t written = 0;
+  if (current_file != nullptr) {
+    written += write(STDERR_FILENO, current_file->data(), current_file->size());
+    written += write(STDERR_FILENO, "\n", 1);
+  }
+  written += write(STDERR_FILENO, text, static_cast<size_t>(size));
   for (size_t i = 0; current_input != nullptr && i < std::min<size_t>(current_input->size(), 4096); ++i) {
     constexpr char kDigits[] = "0123456789abcdef";
     const uint8_t byte = static_cast<uint8_t>((*current_input)[i]);
@@ -93,8 +102,28 @@ void Mutate(const std::vector<std::string>& seeds, Random& random, std::string* 
   }
 }
 
+std::optional<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    std::fprintf(stderr, "fuzz: cannot read %s\n", path.c_str());
+    return std::nullopt;
+  }
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+// Names of the files of a corpus, in order; none when there is no such directory, which is a corpus without a file.
+std::vector<std::string> FilesOf(const std::string& directory) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+    files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 int Main(int argc, char** argv) {
   double seconds = 2;
+  std::string corpus;
   bool ran_files = false;
   current_seed = 1;
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, Tell);
@@ -104,13 +133,12 @@ int Main(int argc, char** argv) {
       seconds = std::strtod(argument.c_str() + 10, nullptr);
     } else if (argument.rfind("--seed=", 0) == 0) {
       current_seed = std::strtoull(argument.c_str() + 7, nullptr, 10);
+    } else if (argument.rfind("--corpus=", 0) == 0) {
+      corpus = argument.substr(9);
     } else {
-      std::ifstream file(argument, std::ios::binary);
-      if (!file) {
-        std::fprintf(stderr, "fuzz: cannot read %s\n", argument.c_str());
-        return 1;
-      }
-      Run(std::string(std::istreambuf_iterator<char>(file), {}));
+      const std::optional<std::string> input = ReadFile(argument);
+      if (!input.has_value()) return 1;
+      Run(*input);
       ran_files = true;
     }
   }
@@ -119,10 +147,28 @@ int Main(int argc, char** argv) {
   std::printf("fuzz: seed %llu, %g s\n", static_cast<unsigned long long>(current_seed), seconds);
   std::fflush(stdout);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  const std::vector<std::string> seeds = FuzzSeeds();
-  for (const std::string& seed : seeds) Run(seed);
-  for (const std::string& seed : seeds) {
-    for (size_t size = 0; size < std::min<size_t>(seed.size(), 2000); ++size) Run(seed.substr(0, size));
+  std::vector<std::string> seeds;
+  const std::vector<std::string> files = FilesOf(corpus);
+  for (const std::string& file : files) {
+    const std::optional<std::string> input = ReadFile(file);
+    if (!input.has_value()) return 1;
+    current_file = &file;
+    Run(*input);
+    seeds.push_back(*input);
+  }
+  current_file = nullptr;
+  std::printf("fuzz: %zu files of the corpus\n", files.size());
+  std::fflush(stdout);
+  const size_t of_corpus = seeds.size();
+  for (std::string& seed : FuzzSeeds()) seeds.push_back(std::move(seed));
+  for (size_t i = of_corpus; i < seeds.size(); ++i) Run(seeds[i]);
+  // As far as the time goes: half of it is for mutations.
+  const auto half = std::chrono::steady_clock::now() + (end - std::chrono::steady_clock::now()) / 2;
+  for (size_t i = of_corpus; i < seeds.size(); ++i) {
+    for (size_t size = 0; size < std::min<size_t>(seeds[i].size(), 2000); ++size) {
+      if (std::chrono::steady_clock::now() > half) break;
+      Run(seeds[i].substr(0, size));
+    }
   }
   Random random(current_seed);
   while (std::chrono::steady_clock::now() < end) {
