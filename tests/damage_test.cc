@@ -21,10 +21,8 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "storage/aggregate/interval_fold.h"
@@ -34,14 +32,12 @@
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/clock.h"
 #include "storage/platform/monotonic.h"
+#include "tests/campaign.h"
 
 namespace historian {
 namespace {
 
 namespace fs = std::filesystem;
-
-uint64_t seed = 0;
-double seconds = 15;
 
 constexpr Timestamp kStart = 1'700'000'000 * kNanosPerSecond;
 constexpr Timestamp kSecond = kNanosPerSecond;
@@ -288,11 +284,12 @@ class DamageTest : public testing::Test {
 };
 
 TEST_F(DamageTest, WhatIsServedIsRightOrToldToBeDamaged) {
+  const uint64_t seed = testing::CampaignSeed(std::random_device()());
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
   ASSERT_NO_FATAL_FAILURE(Make(Path("base")));
   std::map<std::string, int> outcomes;
-  const MonotonicTime end = MonotonicTime::Now() + absl::Seconds(seconds);
+  const MonotonicTime end = MonotonicTime::Now() + testing::CampaignLength(absl::Seconds(15));
   int round = 0;
   for (; round == 0 || MonotonicTime::Now() < end; ++round) {
     const std::string path = Path("round"), salvaged = Path("salvaged");
@@ -381,16 +378,3 @@ TEST_F(DamageTest, WhatIsServedIsRightOrToldToBeDamaged) {
 
 }  // namespace
 }  // namespace historian
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  historian::seed = std::random_device()();
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view flag = argv[i];
-    if (absl::ConsumePrefix(&flag, "--seed=") && absl::SimpleAtoi(flag, &historian::seed)) continue;
-    if (absl::ConsumePrefix(&flag, "--seconds=") && absl::SimpleAtod(flag, &historian::seconds)) continue;
-    std::fprintf(stderr, "usage: %s [--seconds=N] [--seed=N]\n", argv[0]);
-    return 2;
-  }
-  return RUN_ALL_TESTS();
-}

@@ -1,7 +1,11 @@
 // A real server is killed (SIGKILL) again and again while a writer writes. Afterwards every acknowledged
 // sample is there, once, and so is all that the writer was given, because it repeated what was not
 // acknowledged.
+//
+//   bazel test //tests:kill_test                               seconds
+//   bazel run //tests:kill_test -- --seconds=3600 --seed=7     an hour, other moments
 #include <atomic>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -10,6 +14,7 @@
 #include "client/client.h"
 #include "gtest/gtest.h"
 #include "storage/platform/monotonic.h"
+#include "tests/campaign.h"
 #include "tests/server_process.h"
 
 namespace historian {
@@ -33,7 +38,7 @@ std::vector<Tag> MakeTags(const client::Connection& connection) {
   return ensured.ok() ? *ensured : std::vector<Tag>();
 }
 
-class KillTest : public ::testing::TestWithParam<int> {
+class KillTest : public ::testing::Test {
  protected:
   void StartServer(int port = 0) {
     auto server = ServerProcess::Start({.data_dir = data_dir_,
@@ -44,12 +49,16 @@ class KillTest : public ::testing::TestWithParam<int> {
     server_ = *std::move(server);
   }
 
-  const std::string data_dir_ = ScratchDirectory("kill");
+  // A data directory's life.
+  void KillAndCheck(uint64_t seed);
+
+  std::string data_dir_;
   std::unique_ptr<ServerProcess> server_;
 };
 
-TEST_P(KillTest, EveryAcknowledgedSampleIsThereOnce) {
-  std::mt19937_64 random(GetParam());
+void KillTest::KillAndCheck(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  data_dir_ = ScratchDirectory("kill");
   StartServer();
   ASSERT_NE(server_, nullptr);
   const int port = server_->grpc_port();
@@ -109,12 +118,21 @@ TEST_P(KillTest, EveryAcknowledgedSampleIsThereOnce) {
       total += raw->samples.size();
     }
     EXPECT_GT(total, 0);
-    std::printf("seed %d: %llu samples, each there once%s\n", GetParam(),
+    std::printf("seed %llu: %llu samples, each there once%s\n", static_cast<unsigned long long>(seed),
                 static_cast<unsigned long long>(total), restarted ? " after a restart" : "");
   }
+  server_.reset();
+  std::filesystem::remove_all(data_dir_);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, KillTest, ::testing::Values(1, 2));
+TEST_F(KillTest, EveryAcknowledgedSampleIsThereOnce) {
+  const MonotonicTime end = MonotonicTime::Now() + testing::CampaignLength(absl::Seconds(4));
+  for (uint64_t seed = testing::CampaignSeed(1); !HasFailure(); ++seed) {
+    SCOPED_TRACE(absl::StrCat("--seed=", seed));
+    ASSERT_NO_FATAL_FAILURE(KillAndCheck(seed));
+    if (MonotonicTime::Now() >= end) break;
+  }
+}
 
 TEST(TwoServers, CannotOpenOneDataDirectory) {
   const std::string data_dir = ScratchDirectory("two");

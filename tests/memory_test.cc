@@ -2,7 +2,8 @@
 // is large, one by one and many at a time. The server keeps within its budget and what it needs for itself
 // (docs/operations.md), answers each of them, and then serves the next caller.
 //
-// HISTORIAN_MEMORY_SECONDS says how long random ones are sent (default 20), HISTORIAN_SEED with which seed.
+//   bazel test //tests:memory_test                                                         random ones for seconds
+//   bazel run //tests:memory_test -- --gtest_filter='MemoryCampaign*' --seconds=3600 --seed=7   for an hour, others
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -28,6 +29,7 @@
 #include "proto/historian/v1/retention.pb.h"
 #include "proto/historian/v1/tags.pb.h"
 #include "storage/platform/monotonic.h"
+#include "tests/campaign.h"
 #include "tests/partial_messages.h"
 #include "tests/server_process.h"
 #include "tools/histbench/server_process.h"
@@ -405,15 +407,11 @@ class MemoryCampaign : public MemoryTest {
  protected:
   void SetUp() override {
     MemoryTest::SetUp();
-    const char* const asked = std::getenv("HISTORIAN_MEMORY_SECONDS");
-    const char* const seed_text = std::getenv("HISTORIAN_SEED");
-    if (asked != nullptr) seconds_ = std::atof(asked);
-    if (seed_text != nullptr) seed_ = std::strtoull(seed_text, nullptr, 10);
     const auto ensured = client::Tags(*connection_).Ensure(TagsOfAllTypes(kTags));
     ASSERT_TRUE(ensured.ok()) << ensured.status();
     first_tag_ = ensured->front().id;
     ASSERT_TRUE(WriteOne(1).ok());
-    end_ = MonotonicTime::Now() + absl::Seconds(seconds_);
+    end_ = MonotonicTime::Now() + testing::CampaignLength(absl::Seconds(20));
   }
 
   // A good frame of a producer that does nothing else; repeated, as every producer does, while there is no memory for it.
@@ -438,8 +436,7 @@ class MemoryCampaign : public MemoryTest {
   void MakeTags(uint64_t thread);
 
   static constexpr TagId kTags = 400;
-  double seconds_ = 20;
-  uint64_t seed_ = 1;
+  const uint64_t seed_ = testing::CampaignSeed(1);
   TagId first_tag_ = 0;
   MonotonicTime end_;
   std::atomic<uint64_t> sent_{0}, frames_{0}, made_{0}, refused_{0};

@@ -7,7 +7,8 @@
 // Invariants  No call of an honest client fails. Health checks are answered. Nothing acknowledged is lost. The log
 //             stays short. The server stops well when it is told to.
 //
-//   slow_peers_test --seconds=3600 --seed=7        longer, and another run
+//   bazel test //tests:slow_peers_test                               seconds
+//   bazel run //tests:slow_peers_test -- --seconds=3600 --seed=7     an hour, another run
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -38,6 +39,7 @@
 #include "proto/historian/v1/query.grpc.pb.h"
 #include "proto/historian/v1/tags.grpc.pb.h"
 #include "storage/platform/monotonic.h"
+#include "tests/campaign.h"
 #include "tests/server_process.h"
 
 namespace historian {
@@ -45,10 +47,6 @@ namespace {
 
 using testing::ScratchDirectory;
 using testing::ServerProcess;
-
-// Set by main.
-absl::Duration run_time = absl::Seconds(8);
-uint64_t first_seed = 1;
 
 constexpr int kDescriptors = 512;
 constexpr const char* kHonest = "127.0.0.1";
@@ -372,6 +370,8 @@ TEST_F(SlowPeersTest, HonestClientsAreServedDuringAndAfter) {
   MakeTag();
   BeServed(kHonest);
   const MonotonicTime begin = MonotonicTime::Now();
+  const absl::Duration run_time = testing::CampaignLength(absl::Seconds(8));
+  const uint64_t first_seed = testing::CampaignSeed(1);
   uint64_t rounds = 0;
   for (uint64_t seed = first_seed; MonotonicTime::Now() - begin < run_time && !HasFailure();
        ++seed, ++rounds) {
@@ -404,19 +404,3 @@ TEST_F(SlowPeersTest, HonestClientsAreServedDuringAndAfter) {
 
 }  // namespace
 }  // namespace historian
-
-int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    int64_t seconds = 0;
-    if (argument.rfind("--seconds=", 0) == 0 && absl::SimpleAtoi(argument.substr(10), &seconds)) {
-      historian::run_time = absl::Seconds(seconds);
-    } else if (argument.rfind("--seed=", 0) != 0 ||
-               !absl::SimpleAtoi(argument.substr(7), &historian::first_seed)) {
-      std::fprintf(stderr, "usage: slow_peers_test [--seconds=N] [--seed=N]\n");
-      return 2;
-    }
-  }
-  return RUN_ALL_TESTS();
-}
