@@ -45,7 +45,7 @@ constexpr Timestamp kEnd = kStart + 3'000'000 * kSecond;
 
 using Statement = std::tuple<ValueBits, std::string, Quality>;
 
-class DamageTest : public testing::Test {
+class DamageTest : public ::testing::Test {
  protected:
   struct TagOf {
     TagId id;
@@ -53,7 +53,7 @@ class DamageTest : public testing::Test {
     Interpolation interpolation;
   };
 
-  DamageTest() : scratch_(absl::StrCat(testing::TempDir(), "/damage")), clock_(kEnd) {
+  DamageTest() : scratch_(absl::StrCat(::testing::TempDir(), "/damage")), clock_(kEnd) {
     fs::remove_all(scratch_);
     fs::create_directories(scratch_);
     options_.shards = 2;
