@@ -86,7 +86,7 @@ absl::Status Authority::Enforce(std::vector<AccessEntry> tokens, std::vector<Acc
   next->tokens = std::move(tokens);
   next->principals = std::move(principals);
   // Once somebody was to be asked who they are, a list without entries lets in nobody.
-  next->open = !before->tokens.empty() ? false : options_.access_file.empty() && next->tokens.empty();
+  next->open = before->open && options_.access_file.empty() && next->tokens.empty();
   for (const AccessEntry& token : next->tokens) {
     if (token.revoked != 0) continue;
     const auto was = before->by_token_hash.find(token.token_sha256);

@@ -184,6 +184,10 @@ TEST_F(AuthorityTest, FileWithoutTokensOrNoFileOpensNothingAgain) {
   authority_->Look(true);
   EXPECT_FALSE(authority_->is_open());
   EXPECT_FALSE(ByToken(token).ok());
+  // Nor when the list without tokens is read once more.
+  ASSERT_TRUE(WriteTokens(tokens_file(), {}).ok());
+  authority_->Look(true);
+  EXPECT_FALSE(authority_->is_open());
 }
 
 TEST_F(AuthorityTest, CertificatesMayDoWhatTheFileSays) {
