@@ -43,16 +43,6 @@ Config ConfigWithDirectory() {
   return config;
 }
 
-template <class Condition>
-bool Eventually(Condition condition) {
-  const MonotonicTime deadline = MonotonicTime::Now() + kLong;
-  while (!condition()) {
-    if (MonotonicTime::Now() > deadline) return false;
-    usleep(5'000);
-  }
-  return true;
-}
-
 // A server with the tags a/1, a/2, b/1 and a sample in each, and a token for each kind of caller.
 class AccessTest : public ::testing::Test {
  protected:
@@ -359,7 +349,8 @@ TEST_F(AccessTest, ProducersBelongToWhoMayUseThem) {
             grpc::StatusCode::UNAUTHENTICATED);
   const std::string metrics = Scrape(admin_);
   EXPECT_THAT(metrics, HasSubstr("historian_access_refused_total{reason=\"permission_denied\"} 4"));
-  EXPECT_THAT(metrics, HasSubstr("historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"refused\"} 2"));
+  EXPECT_THAT(metrics,
+              HasSubstr("historian_write_streams_ended_total{peer=\"ipv4:127.0.0.1\",reason=\"refused\"} 2"));
   EXPECT_THAT(server_.LogText(), HasSubstr("access_refused method=WriteOnce caller=\"token 'writer'"));
 }
 

@@ -95,107 +95,6 @@ CallRecord::~CallRecord() {
   if (!ended_) End(absl::CancelledError("abandoned"));
 }
 
-namespace {
-
-// What a call needs of whoever makes it.
-struct Needs {
-  enum class On { kNothing, kSomeTags, kEveryTag } on = On::kNothing;
-  Right right = Right::kRead;
-};
-
-Needs NeedsOf(Method method) {
-  switch (method) {
-    case Method::kWhoAmI:
-    case Method::kGetStatus:
-    case Method::kListVersions:
-    case Method::kGetTags:
-    case Method::kListTags:
-      return {};
-    case Method::kReadRaw:
-    case Method::kReadLatest:
-    case Method::kReadAtTimes:
-    case Method::kReadProcessed:
-    case Method::kPlot:
-    case Method::kWhatIsKept:
-      return {Needs::On::kSomeTags, Right::kRead};
-    case Method::kWrite:
-    case Method::kWriteOnce:
-    case Method::kGetProducer:
-      return {Needs::On::kSomeTags, Right::kWrite};
-    case Method::kCreateTags:
-    case Method::kUpdateTags:
-    case Method::kRetireTags:
-      return {Needs::On::kSomeTags, Right::kConfigure};
-    case Method::kGetStorage:
-    case Method::kListBlocks:
-    case Method::kReadBlock:
-    case Method::kVerify:
-      return {Needs::On::kSomeTags, Right::kAdminister};
-    case Method::kSeal:
-    case Method::kListRules:
-    case Method::kSetRule:
-    case Method::kRemoveRule:
-    case Method::kListHolds:
-    case Method::kPlaceHold:
-    case Method::kReleaseHold:
-    case Method::kApplyRetention:
-    case Method::kMarkVersion:
-    case Method::kListProducers:
-    case Method::kResetProducer:
-    case Method::kCreateToken:
-    case Method::kListAccess:
-    case Method::kRevokeToken:
-      break;
-  }
-  return {Needs::On::kEveryTag, Right::kAdminister};
-}
-
-// The names of a certificate that gRPC has verified: those of the first kind that it has.
-std::vector<std::string> NamesOfCertificate(const grpc::AuthContext& context) {
-  if (!context.IsPeerAuthenticated()) return {};
-  for (const char* const kind : {"peer_uri", "peer_email", "peer_dns", "x509_common_name", "x509_subject"}) {
-    std::vector<std::string> names;
-    for (const grpc::string_ref& name : context.FindPropertyValues(kind)) {
-      if (!name.empty()) names.emplace_back(name.data(), name.size());
-    }
-    if (!names.empty()) return names;
-  }
-  return {};
-}
-
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<const Caller>> Authorize(ServiceEnv& env,
-                                                        const grpc::CallbackServerContext& context,
-                                                        Method method) {
-  if (env.authority.is_open()) return env.authority.Everyone();
-  Credentials credentials;
-  const auto& metadata = context.client_metadata();
-  if (const auto header = metadata.find("authorization"); header != metadata.end()) {
-    credentials.token = TokenOfHeader({header->second.data(), header->second.size()});
-  } else {
-    credentials.certificate_names = NamesOfCertificate(*context.auth_context());
-  }
-  ASSIGN_OR_RETURN(std::shared_ptr<const Caller> caller, env.authority.Resolve(credentials));
-  const Needs needs = NeedsOf(method);
-  if (needs.on == Needs::On::kEveryTag) {
-    RETURN_IF_ERROR(caller->CheckOnAll(needs.right, MethodName(method)));
-  } else if (needs.on == Needs::On::kSomeTags && !caller->HasOnSome(needs.right)) {
-    return caller->NoRight(needs.right, "any tag");
-  }
-  return caller;
-}
-
-void NoteRefusal(ServiceEnv& env, Method method, absl::string_view peer, absl::string_view caller,
-                 const absl::Status& status) {
-  if (!absl::IsUnauthenticated(status) && !absl::IsPermissionDenied(status)) return;
-  env.metrics.CountAccessRefused(absl::IsUnauthenticated(status) ? "unauthenticated" : "permission_denied");
-  env.log.WriteLimited(
-      LogLevel::kWarning, "access_refused",
-      absl::StrCat(MethodName(method), " ", caller, " ", PeerAddress(peer)),
-      {{"method", MethodName(method)}, {"caller", caller}, {"peer", peer}, {"message", status.message()}});
-}
-
 bool IsShortQuery(Method method) {
   switch (method) {
     case Method::kReadLatest:
@@ -239,7 +138,9 @@ absl::Status CallRecord::Admit() {
 }
 
 void CallRecord::NotePart(const absl::Status& status) const {
-  NoteRefusal(env_, method_, peer_, caller_.ok() ? (*caller_)->Label() : "", status);
+  NoteRefusal(
+      env_.metrics, env_.log, status,
+      {.what = MethodName(method_), .peer = peer_, .caller = caller_.ok() ? caller_->get() : nullptr});
 }
 
 absl::Status CallRecord::Grow(uint64_t bytes, absl::string_view what) {

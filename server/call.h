@@ -23,6 +23,7 @@
 #include "google/protobuf/message.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "server/authorize.h"
 #include "server/call_memory.h"
 #include "server/caller/caller.h"
 #include "server/metrics.h"
@@ -48,16 +49,6 @@ grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message);
 
 // Errors: ResourceExhausted, `count` is above `limit`; names what is counted and the setting.
 absl::Status CheckLimit(uint64_t count, uint64_t limit, absl::string_view what, absl::string_view setting);
-
-// Who makes a call, if they may make it at all: what it asks of single tags is asked later. What a call needs is said in
-// access.proto.
-// Errors: those of Authority::Resolve. PermissionDenied: says which right is missing.
-absl::StatusOr<std::shared_ptr<const Caller>> Authorize(ServiceEnv& env,
-                                                        const grpc::CallbackServerContext& context,
-                                                        Method method);
-// Counts and logs what was refused because of who asked; nothing else. `caller` is its Label, or empty.
-void NoteRefusal(ServiceEnv& env, Method method, absl::string_view peer, absl::string_view caller,
-                 const absl::Status& status);
 
 // Whether a query is answered in one piece and usually soon, so that a client that takes its time holds up nothing.
 bool IsShortQuery(Method method);

@@ -100,16 +100,6 @@ double Metric(const TestServer& server, const std::string& name) {
   return value;
 }
 
-template <class Condition>
-bool Eventually(Condition condition) {
-  const MonotonicTime deadline = MonotonicTime::Now() + kLong;
-  while (!condition()) {
-    if (MonotonicTime::Now() > deadline) return false;
-    usleep(2'000);
-  }
-  return true;
-}
-
 std::string Get(const std::string& path) {
   return absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 }

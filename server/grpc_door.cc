@@ -96,14 +96,6 @@ Hello LookAtHello(int fd, bool tls, size_t* wanted) {
   return Hello::kMore;
 }
 
-std::string AddressOf(const tcp::endpoint& endpoint) {
-  asio::ip::address address = endpoint.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  }
-  return address.to_string();
-}
-
 }  // namespace
 
 class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
@@ -205,7 +197,7 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
     metrics_.CountConnection();
     const bool own = peer.port() == own_port_.load() && peer.address() == listener_->OwnEndpoint().address();
     if (in_reserve && !own) {
-      Refuse("descriptors", AddressOf(peer));
+      Refuse("descriptors", AddressOf(peer).to_string());
       return;
     }
     if (!own && waiting_.size() >= waiting_max_) MakeRoom();
@@ -215,7 +207,8 @@ class GrpcDoor::Impl : public std::enable_shared_from_this<GrpcDoor::Impl> {
     const int yes = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUserTimeoutMillis, sizeof(kUserTimeoutMillis));
-    auto connection = std::make_shared<Waiting>(std::move(socket), AddressOf(peer), MonotonicTime::Now());
+    auto connection =
+        std::make_shared<Waiting>(std::move(socket), AddressOf(peer).to_string(), MonotonicTime::Now());
     connection->own = own;
     connection->wanted = options_.tls ? kTlsHeaderBytes : kPreface.size();
     waiting_.push_back(connection);

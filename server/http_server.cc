@@ -106,7 +106,7 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
       const auto authorization = request[http::field::authorization];
       Answer(acceptor_->handler_.answer({.path = Path(),
                                          .authorization = {authorization.data(), authorization.size()},
-                                         .from_this_machine = IsFromThisMachine()}),
+                                         .from = From()}),
              request.version(), request.keep_alive(), request.method() == http::verb::head);
     }
 
@@ -135,14 +135,9 @@ class HttpServer::Acceptor : public std::enable_shared_from_this<HttpServer::Acc
       }
     }
 
-    bool IsFromThisMachine() const {
+    asio::ip::address From() const {
       boost::system::error_code error;
-      const asio::ip::address address = stream_.socket().remote_endpoint(error).address();
-      if (error) return false;
-      if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
-      }
-      return address.is_loopback();
+      return AddressOf(stream_.socket().remote_endpoint(error));
     }
 
     absl::string_view Path() const {

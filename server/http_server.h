@@ -15,6 +15,7 @@
 #include <string>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -30,7 +31,7 @@ struct HttpAnswer {
 struct HttpRequest {
   absl::string_view path;           // Without its query.
   absl::string_view authorization;  // The header; empty if there is none.
-  bool from_this_machine = false;   // By a loopback address.
+  boost::asio::ip::address from;    // Not known: 0.0.0.0.
 };
 
 // Returns the answer to a request. Health checks must be quick; of the other paths one answer is made

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/authorize.h"
 #include "server/call.h"
 #include "server/peer.h"
 #include "server/status.h"
@@ -39,7 +40,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Writ
   std::shared_ptr<WriteStream> stream, gives_way;
   absl::StatusOr<std::shared_ptr<const Caller>> caller = Authorize(env_, *context, Method::kWrite);
   absl::Status status = caller.status();
-  NoteRefusal(env_, Method::kWrite, peer, "", status);
+  NoteRefusal(env_.metrics, env_.log, status, {.what = MethodName(Method::kWrite), .peer = peer});
   if (status.ok()) {
     absl::MutexLock lock(&mu_);
     status = stopping_ ? Stopping() : MakePlace(address, &gives_way);

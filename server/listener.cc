@@ -53,6 +53,12 @@ error_code OpenOn(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
 
 }  // namespace
 
+boost::asio::ip::address AddressOf(const boost::asio::ip::tcp::endpoint& peer) {
+  const boost::asio::ip::address address = peer.address();
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+}
+
 Listener::Listener(asio::io_context& context) : context_(context) { FillReserve(); }
 Listener::~Listener() {
   if (reserve_ >= 0) close(reserve_);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -25,6 +26,9 @@
 #include "absl/strings/string_view.h"
 
 namespace historian::server {
+
+// The address of a connection's other end. One of IPv4 is said as such, also where a socket of IPv6 took it.
+boost::asio::ip::address AddressOf(const boost::asio::ip::tcp::endpoint& peer);
 
 class Listener : public std::enable_shared_from_this<Listener> {
  public:

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "server/request_seeds.h"
 #include "server/test_server.h"
@@ -23,8 +22,6 @@ using namespace historian;          // NOLINT: a program of its own.
 using namespace historian::server;  // NOLINT
 
 constexpr std::chrono::milliseconds kCallTime(250);
-// A call that waits for its time ends soon after it; far longer, so that a busy machine is no finding.
-constexpr std::chrono::seconds kEndsWithin(20);
 constexpr int kCallsOfAServer = 1000;
 
 class Fixture {
@@ -42,42 +39,7 @@ class Fixture {
   }
 
   grpc::Status Call(const std::string& method, const std::vector<std::string>& messages) {
-    grpc::GenericStub stub(channel_);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kCallTime);
-    grpc::CompletionQueue queue;
-    const auto call = stub.PrepareCall(&context, method, &queue);
-    const auto wait = [&queue] {
-      void* tag = nullptr;
-      bool ok = false;
-      const auto next = queue.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kEndsWithin);
-      HISTORIAN_CHECK(next == grpc::CompletionQueue::GOT_EVENT && "the call does not end");
-      return ok;
-    };
-    call->StartCall(nullptr);
-    bool open = wait();
-    for (size_t i = 0; open && i < messages.size(); ++i) {
-      const grpc::Slice slice(messages[i]);
-      call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-      open = wait();
-    }
-    if (open) {
-      call->WritesDone(nullptr);
-      wait();
-    }
-    grpc::ByteBuffer answer;
-    do {
-      call->Read(&answer, nullptr);
-    } while (wait());
-    grpc::Status status;
-    call->Finish(&status, nullptr);
-    wait();
-    queue.Shutdown();
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue.Next(&tag, &ok)) {
-    }
-    return status;
+    return CallWithMessages(channel_, {.method = method, .messages = messages, .time = kCallTime});
   }
 
  private:

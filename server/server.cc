@@ -21,6 +21,7 @@
 #include "grpcpp/resource_quota.h"
 #include "server/access_service.h"
 #include "server/admin_service.h"
+#include "server/authorize.h"
 #include "server/caller/authority.h"
 #include "server/clock_watch.h"
 #include "server/grpc_door.h"
@@ -393,9 +394,10 @@ class Server::Impl {
   // Again and again: nobody is to forget it.
   void SayThatItIsInsecure() {
     constexpr absl::Duration kInterval = absl::Hours(1);
-    const std::string why = InsecureBecause(config_, authority_->is_open());
     const MonotonicTime now = MonotonicTime::Now();
-    if (why.empty() || now - said_insecure_ < kInterval) return;
+    if (now - said_insecure_ < kInterval) return;
+    const std::string why = InsecureBecause(config_, authority_->is_open());
+    if (why.empty()) return;
     said_insecure_ = now;
     log_.Warning("insecure", {{"grpc", config_.grpc.listen}, {"danger", why}});
   }
@@ -453,7 +455,7 @@ class Server::Impl {
     if (config_.http.metrics_open) return std::nullopt;
     const Authority* const authority = authority_open_.load();
     absl::Status why;
-    if (!request.from_this_machine) {
+    if (!request.from.is_loopback()) {
       why = absl::PermissionDeniedError(
           "metrics are for this machine alone, as a token could be read on its way here: set "
           "http.metrics_open, or "
@@ -466,11 +468,9 @@ class Server::Impl {
       why = authority->Resolve(credentials).status();
       if (why.ok()) return std::nullopt;
     }
-    const bool unknown = absl::IsUnauthenticated(why);
-    metrics_.CountAccessRefused(unknown ? "unauthenticated" : "permission_denied");
-    log_.WriteLimited(LogLevel::kWarning, "access_refused", "/metrics",
-                      {{"method", "/metrics"}, {"message", why.message()}});
-    return HttpAnswer{.status = unknown ? 401 : 403, .body = absl::StrCat(why.message(), "\n")};
+    NoteRefusal(metrics_, log_, why, {.what = request.path, .peer = request.from.to_string()});
+    return HttpAnswer{.status = absl::IsUnauthenticated(why) ? 401 : 403,
+                      .body = absl::StrCat(why.message(), "\n")};
   }
 
   HttpAnswer AnswerHttp(const HttpRequest& request) {

@@ -1,5 +1,6 @@
 #include "server/test_server.h"
 
+#include <chrono>
 #include <climits>
 #include <fstream>
 #include <sstream>
@@ -176,25 +177,37 @@ std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size) {
   return result;
 }
 
-grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                           const std::string& bytes, const std::string& token) {
+grpc::Status CallWithMessages(const std::shared_ptr<grpc::Channel>& channel, const RawCall& raw) {
+  // A call that waits for its time ends soon after it; far longer, so that a busy machine is no finding.
+  constexpr std::chrono::seconds kEndsWithin(20);
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
-  if (!token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
+  if (!raw.token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", raw.token));
+  if (raw.time.has_value()) context.set_deadline(std::chrono::system_clock::now() + *raw.time);
   grpc::CompletionQueue queue;
-  const grpc::Slice slice(bytes);
-  const grpc::ByteBuffer request(&slice, 1);
-  auto call = stub.PrepareCall(&context, method, &queue);
-  const auto wait = [&queue] {
+  const auto call = stub.PrepareCall(&context, raw.method, &queue);
+  const auto wait = [&] {
     void* tag = nullptr;
     bool ok = false;
-    HISTORIAN_CHECK(queue.Next(&tag, &ok));
+    if (raw.time.has_value()) {
+      const auto next = queue.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kEndsWithin);
+      HISTORIAN_CHECK(next == grpc::CompletionQueue::GOT_EVENT && "the call does not end");
+    } else {
+      HISTORIAN_CHECK(queue.Next(&tag, &ok));
+    }
     return ok;
   };
   call->StartCall(nullptr);
-  wait();
-  call->WriteLast(request, grpc::WriteOptions(), nullptr);
-  wait();
+  bool open = wait();
+  for (size_t i = 0; open && i < raw.messages.size(); ++i) {
+    const grpc::Slice slice(raw.messages[i]);
+    call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    open = wait();
+  }
+  if (open) {
+    call->WritesDone(nullptr);
+    wait();
+  }
   grpc::ByteBuffer answer;
   do {
     call->Read(&answer, nullptr);
@@ -203,7 +216,16 @@ grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const 
   call->Finish(&status, nullptr);
   wait();
   queue.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue.Next(&tag, &ok)) {
+  }
   return status;
+}
+
+grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                           const std::string& bytes, const std::string& token) {
+  return CallWithMessages(channel, {.method = method, .messages = {bytes}, .token = token});
 }
 
 }  // namespace historian::server

@@ -4,11 +4,15 @@
 #ifndef HISTORIAN_SERVER_TEST_SERVER_H_
 #define HISTORIAN_SERVER_TEST_SERVER_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "proto/historian/v1/admin.grpc.pb.h"
@@ -21,6 +25,7 @@
 #include "server/server.h"
 #include "storage/kv/memory_store.h"
 #include "storage/model/clock.h"
+#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
@@ -83,6 +88,17 @@ class TestServer {
   int producers_ = 0;
 };
 
+// Whether the condition becomes true; waits for 20 s at most.
+template <class Condition>
+bool Eventually(Condition condition) {
+  const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(20);
+  while (!condition()) {
+    if (MonotonicTime::Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return true;
+}
+
 // Connects to HOST:PORT, sends the text and returns all that comes until the server closes.
 std::string TcpExchange(const std::string& address, const std::string& text);
 
@@ -92,7 +108,18 @@ void AddColumn(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& sa
 // Returns the times of a column, whichever form they have.
 std::vector<Timestamp> TimesOf(const v1::Times& times, size_t size);
 
-// Calls a method with any bytes, which need not be a message; with a token unless it is empty.
+// A call of a method with any bytes, which need not be messages.
+struct RawCall {
+  std::string method;  // Such as /historian.v1.Query/ReadRaw.
+  std::vector<std::string> messages;
+  std::string token;  // Empty: none is shown.
+  std::optional<std::chrono::milliseconds>
+      time;  // Its deadline; it is a failed check if the call goes on long after it.
+};
+// Returns how it ended. Takes no notice of the answers.
+grpc::Status CallWithMessages(const std::shared_ptr<grpc::Channel>& channel, const RawCall& raw);
+
+// The same with one message; with a token unless it is empty.
 grpc::Status CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                            const std::string& bytes, const std::string& token = "");
 

@@ -23,8 +23,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -48,16 +48,6 @@ using ::testing::Not;
 
 constexpr absl::Duration kLong = absl::Seconds(60);
 constexpr int64_t kDay = 24 * 3600 * kSecond;
-
-template <class Condition>
-bool Eventually(Condition condition) {
-  const MonotonicTime deadline = MonotonicTime::Now() + kLong;
-  while (!condition()) {
-    if (MonotonicTime::Now() > deadline) return false;
-    usleep(10'000);
-  }
-  return true;
-}
 
 std::string PathOf(const std::string& name) { return absl::StrCat(::testing::TempDir(), name); }
 
@@ -657,7 +647,8 @@ TEST_F(TlsTest, NoHandshakeFailsWhileFilesAreSwappedAgainAndAgain) {
   server.Reread();
   ASSERT_TRUE(Eventually([&] { return Call(server.address(), "client2").ok(); }));
   // Those before the authorities were there.
-  const std::vector<std::string> failures = LinesWith(server.Metrics(), "historian_handshake_failures_total{");
+  const std::vector<std::string> failures =
+      LinesWith(server.Metrics(), "historian_handshake_failures_total{");
   std::atomic<bool> stop{false};
   std::atomic<int> calls{0};
   std::vector<std::thread> clients;

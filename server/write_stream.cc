@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/authorize.h"
 #include "server/call.h"
 #include "server/message_memory.h"
 #include "server/peer.h"
@@ -216,7 +217,8 @@ void WriteStream::NoteEnd() {
   const absl::string_view address = PeerAddress(peer_);
   const char* reason = StreamEndName(why);
   env_.metrics.CountStreamEnd(reason, address, status);
-  NoteRefusal(env_, Method::kWrite, peer_, caller_->Label(), status);
+  NoteRefusal(env_.metrics, env_.log, status,
+              {.what = MethodName(Method::kWrite), .peer = peer_, .caller = caller_.get()});
   if (why == StreamEnd::kFenced) return;  // Whoever fenced it off has logged it.
   const bool ordinary =
       why == StreamEnd::kFinished || why == StreamEnd::kCancelled || why == StreamEnd::kStopping;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iomanip>
+#include <map>
 #include <set>
 #include <sstream>
 #include <toml.hpp>
@@ -140,65 +141,61 @@ class ListReader {
     }
   }
 
+  void ReadText(const std::string& key, const toml::value& value, std::string* to) {
+    if (value.is_string()) {
+      *to = value.as_string().str;
+    } else {
+      Mistake(value, absl::StrCat(key, ": expected text in quotes"));
+    }
+  }
+
+  void ReadTime(const std::string& key, const toml::value& value, Timestamp* to) {
+    std::string text;
+    ReadText(key, value, &text);
+    if (text.empty()) return;
+    const absl::StatusOr<Timestamp> time = ParseTimestamp(text);
+    if (time.ok()) {
+      *to = *time;
+    } else {
+      Mistake(value, absl::StrCat(key, ": ", time.status().message()));
+    }
+  }
+
+  void ReadPatterns(const std::string& key, const toml::value& value, std::vector<std::string>* to) {
+    bool good = value.is_array();
+    if (good) {
+      for (const toml::value& pattern : value.as_array()) {
+        good = good && pattern.is_string();
+        if (good) to->push_back(pattern.as_string().str);
+      }
+    }
+    if (!good) Mistake(value, absl::StrCat(key, ": expected patterns, such as [\"unit-1/*\"]"));
+  }
+
   void ReadEntry(const std::string& kind, const toml::value& item) {
     AccessEntry entry;
     const size_t mistakes_before = mistakes_.size();
     const bool token = kind == "token";
+    std::map<std::string, std::string*> texts = {{"name", &entry.name}, {"comment", &entry.comment}};
+    std::map<std::string, Timestamp*> times;
+    std::map<std::string, std::vector<std::string>*> patterns = {{"producers", &entry.permissions.producers}};
+    for (const Right right : kAllRights) patterns[RightName(right)] = &entry.permissions.on(right);
+    if (token) {
+      texts.insert({{"id", &entry.token_id},
+                    {"sha256", &entry.token_sha256},
+                    {"created_by", &entry.created_by},
+                    {"revoked_by", &entry.revoked_by}});
+      times = {{"created", &entry.created}, {"expires", &entry.expires}, {"revoked", &entry.revoked}};
+    } else {
+      texts["certificate"] = &entry.certificate;
+    }
     for (const auto& [key, value] : item.as_table()) {
-      const auto text = [&, &key = key, &value = value](std::string* to) {
-        if (value.is_string()) {
-          *to = value.as_string().str;
-        } else {
-          Mistake(value, absl::StrCat(key, ": expected text in quotes"));
-        }
-      };
-      const auto time = [&, &key = key, &value = value](Timestamp* to) {
-        std::string said;
-        text(&said);
-        if (said.empty()) return;
-        const absl::StatusOr<Timestamp> parsed = ParseTimestamp(said);
-        if (parsed.ok()) {
-          *to = *parsed;
-        } else {
-          Mistake(value, absl::StrCat(key, ": ", parsed.status().message()));
-        }
-      };
-      const auto patterns = [&, &key = key, &value = value](std::vector<std::string>* to) {
-        bool good = value.is_array();
-        if (good) {
-          for (const toml::value& pattern : value.as_array()) {
-            good = good && pattern.is_string();
-            if (good) to->push_back(pattern.as_string().str);
-          }
-        }
-        if (!good) Mistake(value, absl::StrCat(key, ": expected patterns, such as [\"unit-1/*\"]"));
-      };
-      const auto right = std::find_if(kAllRights.begin(), kAllRights.end(),
-                                      [&key = key](Right r) { return key == RightName(r); });
-      if (right != kAllRights.end()) {
-        patterns(&entry.permissions.on(*right));
-      } else if (key == "name") {
-        text(&entry.name);
-      } else if (key == "producers") {
-        patterns(&entry.permissions.producers);
-      } else if (key == "comment") {
-        text(&entry.comment);
-      } else if (key == "certificate" && !token) {
-        text(&entry.certificate);
-      } else if (key == "id" && token) {
-        text(&entry.token_id);
-      } else if (key == "sha256" && token) {
-        text(&entry.token_sha256);
-      } else if (key == "created" && token) {
-        time(&entry.created);
-      } else if (key == "expires" && token) {
-        time(&entry.expires);
-      } else if (key == "revoked" && token) {
-        time(&entry.revoked);
-      } else if (key == "created_by" && token) {
-        text(&entry.created_by);
-      } else if (key == "revoked_by" && token) {
-        text(&entry.revoked_by);
+      if (const auto text = texts.find(key); text != texts.end()) {
+        ReadText(key, value, text->second);
+      } else if (const auto time = times.find(key); time != times.end()) {
+        ReadTime(key, value, time->second);
+      } else if (const auto list = patterns.find(key); list != patterns.end()) {
+        ReadPatterns(key, value, list->second);
       } else {
         Mistake(value, absl::StrCat(key, ": a ", kind, " has no such field"));
       }

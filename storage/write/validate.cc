@@ -68,7 +68,10 @@ class Verdicts {
   std::vector<WriteFilter::Verdict> verdicts_;
 };
 
-std::optional<Refusal> RefuseTag(TagId tag, const TagTraits& traits, ValueType type) {
+// Of the i-th tag of those of which there are verdicts.
+std::optional<Refusal> RefuseTag(const Verdicts& verdicts, size_t i, TagId tag, const TagTraits& traits,
+                                 ValueType type) {
+  if (auto refusal = verdicts.Refuse(i, tag)) return refusal;
   if (!traits.exists) return Verdicts::Unknown(tag);
   if (traits.retired) return Refusal{RejectionReason::kRetiredTag, absl::StrCat("tag ", tag, " is retired")};
   if (traits.type != type) {
@@ -215,9 +218,7 @@ void FilterSnapshot(const TagRegistry& tags, const TooOld& too_old, const TimeLi
   const int32_t partition = format::PartitionOf(snapshot->time);
   const bool far = snapshot->time > limits.MaxOfAll(now);
   for (size_t i = 0; i < size; ++i) {
-    if (auto refusal = verdicts.Refuse(i, snapshot->tags[i])) {
-      reject(i, refusal->reason, [&] { return refusal->message; });
-    } else if (refusal = RefuseTag(snapshot->tags[i], traits[i], snapshot->type); refusal.has_value()) {
+    if (auto refusal = RefuseTag(verdicts, i, snapshot->tags[i], traits[i], snapshot->type)) {
       reject(i, refusal->reason, [&] { return refusal->message; });
     } else if (const Timestamp max = far ? limits.MaxOf(snapshot->tags[i], now) : kTimestampMax;
                snapshot->time > max) {
@@ -286,9 +287,7 @@ void ValidateFrame(const TagRegistry& tags, const TooOld& too_old, const TimeLim
   for (size_t i = 0; i < frame->columns.size(); ++i) {
     FrameColumn& column = frame->columns[i];
     if (column.samples.empty()) continue;
-    std::optional<Refusal> refusal = verdicts.Refuse(i, column.tag);
-    if (!refusal.has_value()) refusal = RefuseTag(column.tag, traits[i], column.type);
-    if (refusal.has_value()) {
+    if (auto refusal = RefuseTag(verdicts, i, column.tag, traits[i], column.type)) {
       rejections.Add(column.index, false, 0, column.samples.size(), column.tag, column.samples.times.front(),
                      refusal->reason, [&] { return refusal->message; });
       column.samples.Clear();
