@@ -1,8 +1,6 @@
 #include "tests/partial_messages.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,23 +10,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/platform/monotonic.h"
+#include "tests/raw_peer.h"
 
 namespace historian::testing {
 namespace {
 
-// RFC 9113, 6.
-constexpr uint8_t kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kGoAway = 7,
-                  kWindowUpdate = 8;
-constexpr uint8_t kAck = 1, kEndHeaders = 4;
 constexpr uint16_t kInitialWindowSize = 4;
 constexpr size_t kFrameBytesMax = 16'384;
 constexpr size_t kOutBytesMax = 256 << 10;
-
-std::string Number(uint64_t value, int bytes) {
-  std::string text;
-  for (int i = bytes - 1; i >= 0; --i) text.push_back(static_cast<char>(value >> (8 * i)));
-  return text;
-}
 
 uint32_t NumberAt(const std::string& bytes, size_t at, int size) {
   uint32_t value = 0;
@@ -37,14 +26,9 @@ uint32_t NumberAt(const std::string& bytes, size_t at, int size) {
   return value;
 }
 
-std::string FrameOf(uint8_t type, uint8_t flags, uint32_t stream, const std::string& payload) {
-  return absl::StrCat(Number(payload.size(), 3), Number(type, 1), Number(flags, 1), Number(stream, 4),
-                      payload);
-}
-
 // RFC 7541, 6.2.2: a literal that is not indexed, its name by number in the static table or in letters.
 std::string Header(const std::string& name, const std::string& value) {
-  return absl::StrCat(name, Number(value.size(), 1), value);
+  return absl::StrCat(name, BigEndian(value.size(), 1), value);
 }
 
 }  // namespace
@@ -61,17 +45,9 @@ PartialMessages::~PartialMessages() {
 void PartialMessages::Connect(Connection* connection) {
   if (connection->fd >= 0) close(connection->fd);
   *connection = Connection();
-  connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in here = {}, there = {};
-  here.sin_family = there.sin_family = AF_INET;
-  inet_pton(AF_INET, options_.from.c_str(), &here.sin_addr);
-  there.sin_port = htons(static_cast<uint16_t>(options_.port));
-  there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  // Errors show when it is used.
-  (void)bind(connection->fd, reinterpret_cast<const sockaddr*>(&here), sizeof(here));
-  (void)connect(connection->fd, reinterpret_cast<const sockaddr*>(&there), sizeof(there));
+  connection->fd = SocketFrom(options_.from, options_.port).fd;  // Errors show when it is used.
   fcntl(connection->fd, F_SETFL, O_NONBLOCK);
-  connection->out = absl::StrCat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", FrameOf(kSettings, 0, 0, ""));
+  connection->out = absl::StrCat(kPreface, FrameOf(kSettings, 0, 0, ""));
   for (int i = 0; i < options_.streams; ++i) Open(connection);
 }
 
@@ -80,7 +56,7 @@ void PartialMessages::Open(Connection* connection) {
   const std::string headers =
       absl::StrCat("\x83\x86", Header("\x04", absl::StrCat("/historian.v1.", options_.method)),
                    Header("\x01", "localhost"), Header("\x0f\x10", "application/grpc"),
-                   Header(absl::StrCat(Number(0, 1), Number(2, 1), "te"), "trailers"));
+                   Header(absl::StrCat(BigEndian(0, 1), BigEndian(2, 1), "te"), "trailers"));
   absl::StrAppend(&connection->out, FrameOf(kHeaders, kEndHeaders, stream, headers));
   connection->streams[stream].window = connection->stream_window;
 }
@@ -95,7 +71,7 @@ void PartialMessages::Fill(Connection* connection) {
       if (size <= 0) break;
       std::string payload(static_cast<size_t>(size), '\x01');
       if (stream.sent == 0) {
-        const std::string head = absl::StrCat(Number(0, 1), Number(options_.message_bytes, 4));
+        const std::string head = absl::StrCat(BigEndian(0, 1), BigEndian(options_.message_bytes, 4));
         payload.replace(0, std::min(head.size(), payload.size()), head, 0, payload.size());
       }
       absl::StrAppend(&connection->out, FrameOf(kData, 0, number, payload));
@@ -146,14 +122,14 @@ void PartialMessages::Handle(Connection* connection, uint8_t type, uint8_t flags
     absl::StrAppend(&connection->out, FrameOf(kSettings, kAck, 0, ""));
   } else if (type == kPing && (flags & kAck) == 0) {
     absl::StrAppend(&connection->out, FrameOf(kPing, kAck, 0, payload));
-  } else if (type == kWindowUpdate) {
+  } else if (type == kWindow) {
     const int64_t more = NumberAt(payload, 0, 4);
     if (number == 0) {
       connection->window += more;
     } else if (const auto stream = connection->streams.find(number); stream != connection->streams.end()) {
       stream->second.window += more;
     }
-  } else if ((type == kReset || (type == kHeaders && (flags & 1) != 0)) &&
+  } else if ((type == kReset || (type == kHeaders && (flags & kEndStream) != 0)) &&
              connection->streams.erase(number) > 0) {
     // Refused or ended: another one takes its place.
     ++streams_ended_;

@@ -40,14 +40,25 @@
 #include "storage/model/clock.h"
 #include "storage/platform/monotonic.h"
 #include "tests/campaign.h"
+#include "tests/raw_peer.h"
 #include "tests/server_process.h"
 #include "tools/histbench/server_process.h"
 
 namespace historian {
 namespace {
 
+using testing::BigEndian;
+using testing::FrameOf;
+using testing::FrameSaying;
+using testing::kAck;
+using testing::kEndHeaders;
+using testing::kEndStream;
+using testing::kHasPriority;
+using testing::kPadded;
+using testing::kPreface;
 using testing::ScratchDirectory;
 using testing::ServerProcess;
+using enum testing::FrameType;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kBudget = 256 * kMiB;
@@ -56,36 +67,7 @@ constexpr uint64_t kBeside = 256 * kMiB;
 constexpr int64_t kStep = 10'000;
 // Far above what an honest call takes, far below any of the server's time limits but its shortest.
 constexpr absl::Duration kAtOnce = absl::Seconds(8);
-const std::string kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-enum FrameType : uint8_t {
-  kData,
-  kHeaders,
-  kPriority,
-  kReset,
-  kSettings,
-  kPush,
-  kPing,
-  kGoAway,
-  kWindow,
-  kContinuation,
-};
-constexpr uint8_t kEndStream = 1, kAck = 1, kEndHeaders = 4, kPadded = 8, kHasPriority = 32;
-
-std::string BigEndian(uint64_t value, int bytes) {
-  std::string out;
-  for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
-  return out;
-}
-
-std::string FrameSaying(uint32_t length, uint8_t type, uint8_t flags, uint32_t stream,
-                        const std::string& payload) {
-  return absl::StrCat(BigEndian(length, 3), BigEndian(type, 1), BigEndian(flags, 1), BigEndian(stream, 4),
-                      payload);
-}
-std::string FrameOf(uint8_t type, uint8_t flags, uint32_t stream, const std::string& payload) {
-  return FrameSaying(static_cast<uint32_t>(payload.size()), type, flags, stream, payload);
-}
 std::string Setting(uint16_t id, uint32_t value) { return BigEndian(id, 2) + BigEndian(value, 4); }
 
 // HPACK, without its tables: RFC 7541, 5.1 and 6.2.2.
@@ -110,62 +92,35 @@ std::string Message(const std::string& bytes) {
   return absl::StrCat(std::string(1, '\0'), BigEndian(bytes.size(), 4), bytes);
 }
 
-// A TCP connection from an address of this machine.
-class Hostile {
+class Hostile : public testing::RawPeer {
  public:
-  Hostile(const std::string& from, int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in here = {}, there = {};
-    here.sin_family = there.sin_family = AF_INET;
-    inet_pton(AF_INET, from.c_str(), &here.sin_addr);
-    there.sin_port = htons(static_cast<uint16_t>(port));
-    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(fd_, reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0) << strerror(errno);
-    open_ = connect(fd_, reinterpret_cast<const sockaddr*>(&there), sizeof(there)) == 0;
+  Hostile(const std::string& from, int port) : RawPeer(from, port), open_(was_taken()) {
     const timeval limit = {.tv_sec = 0, .tv_usec = 200'000};
-    setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     const int on = 1;
-    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  }
-  Hostile(Hostile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), open_(other.open_) {}
-  ~Hostile() {
-    if (fd_ >= 0) close(fd_);
+    setsockopt(fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
   // Until the server takes no more for a while, or has closed the connection. Passes over what it says meanwhile.
   void Say(const std::string& bytes) {
     for (size_t at = 0; open_ && at < bytes.size();) {
-      const ssize_t sent = send(fd_, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
+      const ssize_t sent = send(fd(), bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
       if (sent <= 0) open_ = false;
       if (sent > 0) at += static_cast<size_t>(sent);
       Listen();
     }
   }
-  void SendOnly(const std::string& bytes) { send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void SendOnly(const std::string& bytes) { send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL); }
   // Takes what has come.
   void Listen() {
     char bytes[65536];
     ssize_t got;
-    while ((got = recv(fd_, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+    while ((got = recv(fd(), bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
     }
     if (got == 0) open_ = false;
   }
-  std::string ReadAll(absl::Duration timeout) {
-    const timeval limit = absl::ToTimeval(timeout);
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    std::string all;
-    char bytes[4096];
-    ssize_t n;
-    while ((n = recv(fd_, bytes, sizeof(bytes), 0)) > 0) all.append(bytes, static_cast<size_t>(n));
-    return all;
-  }
-  void Reset() {
-    const linger none = {1, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-    close(std::exchange(fd_, -1));
-  }
-  void CloseOneWay() { shutdown(fd_, SHUT_WR); }
+  void CloseOneWay() { shutdown(fd(), SHUT_WR); }
 
  private:
-  int fd_;
   bool open_;
 };
 
@@ -247,7 +202,7 @@ class ProtocolTest : public ::testing::Test {
     return frames;
   }
 
-  static std::string Hello() { return kPreface + FrameOf(kSettings, 0, 0, ""); }
+  static std::string Hello() { return absl::StrCat(kPreface, FrameOf(kSettings, 0, 0, "")); }
 
   // What one connection says.
   std::string Words() {

@@ -40,6 +40,7 @@
 #include "proto/historian/v1/tags.grpc.pb.h"
 #include "storage/platform/monotonic.h"
 #include "tests/campaign.h"
+#include "tests/raw_peer.h"
 #include "tests/server_process.h"
 
 namespace historian {
@@ -56,48 +57,16 @@ constexpr absl::Duration kAtOnce = absl::Seconds(4);
 
 const std::string kHello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
 
-// A TCP connection from an address of this machine.
-class Peer {
+class Peer : public testing::RawPeer {
  public:
-  Peer(const std::string& from, int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in here = {}, there = {};
-    here.sin_family = there.sin_family = AF_INET;
-    inet_pton(AF_INET, from.c_str(), &here.sin_addr);
-    there.sin_port = htons(static_cast<uint16_t>(port));
-    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(fd_, reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0) << strerror(errno);
-    connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&there), sizeof(there)) == 0;
-  }
-  Peer(Peer&& other) noexcept : fd_(std::exchange(other.fd_, -1)), connected_(other.connected_) {}
-  ~Peer() {
-    if (fd_ >= 0) close(fd_);
-  }
-  bool connected() const { return connected_; }
-  void Send(const std::string& bytes) { send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); }
-  // Ends without a word: the server gets a reset.
-  void Reset() {
-    const linger none = {1, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-    close(std::exchange(fd_, -1));
-  }
-  std::string ReadAll(absl::Duration timeout) {
-    const timeval limit = absl::ToTimeval(timeout);
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    std::string all;
-    char bytes[4096];
-    ssize_t n;
-    while ((n = recv(fd_, bytes, sizeof(bytes), 0)) > 0) all.append(bytes, static_cast<size_t>(n));
-    return all;
-  }
+  using RawPeer::RawPeer;
+  bool connected() const { return was_taken(); }
+  void Send(const std::string& bytes) { send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); }
   std::shared_ptr<grpc::Channel> Channel(grpc::ChannelArguments arguments = {}) && {
-    fcntl(fd_, F_SETFL, O_NONBLOCK);
+    fcntl(fd(), F_SETFL, O_NONBLOCK);
     arguments.SetMaxReceiveMessageSize(INT_MAX);
-    return grpc::CreateCustomInsecureChannelFromFd("server", std::exchange(fd_, -1), arguments);
+    return grpc::CreateCustomInsecureChannelFromFd("server", Release(), arguments);
   }
-
- private:
-  int fd_;
-  bool connected_;
 };
 
 void SetDeadline(grpc::ClientContext* context) {
