@@ -3,6 +3,8 @@
 // How a thread that must not wait for a disk reads from a store: it gets what is in memory, and hears of the rest that it
 // is not. Another thread, which may wait, then does the work anew.
 //
+// A store may know of a walk only that it would perhaps have to wait, as RocksDB does: then every walk is not in memory.
+//
 //   kv::InMemoryOnly here;
 //   absl::Status status = work();
 //   if (kv::IsNotInMemory(status)) ...             // Elsewhere.
