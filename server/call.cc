@@ -19,6 +19,8 @@ namespace {
 constexpr size_t kSmallAnswer = 64 * 1024;
 // How long a client may take nothing of its answer while others have no place.
 constexpr absl::Duration kCrowdedPatience = absl::Seconds(1);
+// What a call takes beside its request: gRPC's part and ours. Calls that were cancelled keep it until the pool comes to them.
+constexpr uint64_t kCallBytes = 16 * 1024;
 // What a stream of answers works with, beside its frames.
 constexpr uint64_t kStreamBytes = 256 * 1024;
 
@@ -45,7 +47,7 @@ absl::Status ParseRequest(ServiceEnv& env, const grpc::ByteBuffer& bytes, google
   const ParsedSize size =
       SizeWhenParsed(bytes, message->GetDescriptor(), /*enough=*/env.call_memory.limit_bytes() + 1);
   if (size.malformed) return NotAMessage(bytes, message->GetDescriptor());
-  RETURN_IF_ERROR(hold->Grow(size.bytes, "the request"));
+  RETURN_IF_ERROR(hold->Grow(kCallBytes + size.bytes, "the request"));
   return ParseMessage(bytes, message);
 }
 
