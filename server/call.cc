@@ -19,8 +19,6 @@ namespace {
 constexpr size_t kSmallAnswer = 64 * 1024;
 // How long a client may take nothing of its answer while others have no place.
 constexpr absl::Duration kCrowdedPatience = absl::Seconds(1);
-// What a call takes beside its request: gRPC's part and ours. Calls that were cancelled keep it until the pool comes to them.
-constexpr uint64_t kCallBytes = 16 * 1024;
 // What a stream of answers works with, beside its frames.
 constexpr uint64_t kStreamBytes = 256 * 1024;
 

@@ -37,6 +37,9 @@
 
 namespace historian::server {
 
+// What a call takes beside its request: gRPC's part and ours. Calls that were cancelled keep it until the pool comes to them.
+inline constexpr uint64_t kCallBytes = 16 * 1024;
+
 // Errors: InvalidArgument, the bytes are not a message of this type; names the type.
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
 // The error of bytes that are not a message of this type.

@@ -35,10 +35,10 @@ TEST_F(CallMemoryTest, GivesBackWhatItTook) {
   {
     CallMemory::Hold hold(memory_);
     EXPECT_TRUE(hold.Grow(60 * kMiB, "the request").ok());
-    EXPECT_TRUE(hold.Grow(40 * kMiB, "the answer").ok());
-    EXPECT_EQ(memory_.used_bytes(), 100 * kMiB);
+    EXPECT_TRUE(hold.Grow(20 * kMiB, "the answer").ok());
+    EXPECT_EQ(memory_.used_bytes(), 80 * kMiB);
     CallMemory::Hold moved = std::move(hold);
-    EXPECT_EQ(memory_.used_bytes(), 100 * kMiB);
+    EXPECT_EQ(memory_.used_bytes(), 80 * kMiB);
   }
   EXPECT_EQ(memory_.used_bytes(), 0);
 }
@@ -70,7 +70,57 @@ TEST_F(CallMemoryTest, AnAnswerIsMeasuredWhileItGrows) {
   CallMemory::Hold hold(memory_);
   int steps = 0;
   while (hold.Grow(kMiB, "the answer").ok()) ++steps;
-  EXPECT_EQ(steps, 100);
+  EXPECT_EQ(steps, 87);
+}
+
+TEST_F(CallMemoryTest, WritesLeaveHalfToReads) {
+  CallMemory::Hold one(memory_, CallMemory::Use::kWrites), two(memory_, CallMemory::Use::kWrites),
+      three(memory_, CallMemory::Use::kWrites), read(memory_);
+  int ready = 0;
+  ASSERT_TRUE(memory_.Wait(&one, 30 * kMiB, "a frame", [&] { ++ready; }).ok());
+  ASSERT_TRUE(memory_.Wait(&two, 30 * kMiB, "a frame", [&] { ++ready; }).ok());
+  EXPECT_FALSE(three.Grow(30 * kMiB, "a frame").ok());
+  RunPosted();
+  EXPECT_EQ(ready, 1);
+  EXPECT_TRUE(read.Grow(60 * kMiB, "the answer").ok());
+  // What reads have is not the writers'.
+  one.Release();
+  RunPosted();
+  EXPECT_EQ(ready, 2);
+  two.Release();
+  read.Release();
+  // One message may take more than half.
+  ASSERT_TRUE(memory_.Wait(&one, 87 * kMiB, "a frame", [&] { ++ready; }).ok());
+  RunPosted();
+  EXPECT_EQ(ready, 3);
+}
+
+// Their owners may wait behind the message.
+TEST_F(CallMemoryTest, SparesHoldUpNoMessage) {
+  std::vector<std::unique_ptr<CallMemory::Hold>> spares;
+  do {
+    spares.push_back(std::make_unique<CallMemory::Hold>(memory_, CallMemory::Use::kSpares));
+  } while (spares.back()->GrowIfPlenty(kMiB));
+  EXPECT_EQ(memory_.used_bytes(), 6 * kMiB);
+  CallMemory::Hold message(memory_, CallMemory::Use::kWrites);
+  int ready = 0;
+  ASSERT_TRUE(memory_.Wait(&message, memory_.most_bytes(), "a frame", [&] { ++ready; }).ok());
+  RunPosted();
+  EXPECT_EQ(ready, 1);
+}
+
+TEST_F(CallMemoryTest, TheLastPartIsForSmallCalls) {
+  CallMemory::Hold large(memory_), second(memory_), small(memory_), grown(memory_),
+      write(memory_, CallMemory::Use::kWrites);
+  for (CallMemory::Hold* hold : {&large, &second}) {
+    while (hold->Grow(kMiB / 4, "the answer").ok()) {
+    }
+  }
+  EXPECT_TRUE(small.Grow(kMiB / 16, "the request").ok());
+  EXPECT_TRUE(grown.Grow(kMiB / 32, "the request").ok());
+  const absl::Status refused = grown.Grow(kMiB / 16, "the answer");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("takes 64 KiB of memory"));
+  EXPECT_FALSE(write.Grow(kMiB / 32, "the request").ok());
 }
 
 TEST_F(CallMemoryTest, WhoWaitsHasItsTurn) {

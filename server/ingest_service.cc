@@ -101,34 +101,31 @@ void IngestService::GiveBack(WriteStream& stream) {
 }
 
 absl::Status IngestService::Claim(const std::string& name, const std::shared_ptr<WriteStream>& stream) {
-  std::shared_ptr<WriteStream> before;
-  {
-    // Held over both, so that the last to claim is also the one whose handle is valid.
-    absl::MutexLock lock(&mu_);
-    if (stopping_) return Stopping();
-    // It has given its place away, or has ended.
-    if (unnamed_.erase(stream->number()) == 0) return absl::CancelledError("the stream is over");
-    env_.archive.OpenProducer(name, [this, stream](absl::StatusOr<std::shared_ptr<Producer>> producer) {
-      env_.pool.Post(
-          [stream, producer = std::move(producer)]() mutable { stream->OnOpened(std::move(producer)); });
-    });
-    WriteStream*& holder = by_producer_[name];
-    if (holder != nullptr) before = holder->shared_from_this();
-    holder = stream.get();
-    if (const auto it = handle_by_name_.find(name); it != handle_by_name_.end()) {
-      handles_.erase(it->second);
-      handle_by_name_.erase(it);
-    }
-  }
-  if (before != nullptr) {
-    if (!before->over()) {
+  // Held over all of it, so that the last to claim is also the one whose handle is valid.
+  absl::MutexLock lock(&mu_);
+  if (stopping_) return Stopping();
+  // It has given its place away, or has ended.
+  if (unnamed_.erase(stream->number()) == 0) return absl::CancelledError("the stream is over");
+  WriteStream*& holder = by_producer_[name];
+  if (holder != nullptr) {
+    if (!holder->over()) {
       env_.metrics.CountFenced();
       env_.log.WriteLimited(LogLevel::kWarning, "producer_fenced", name,
-                            {{"producer", name}, {"ended", before->peer()}, {"opened", stream->peer()}});
+                            {{"producer", name}, {"ended", holder->peer()}, {"opened", stream->peer()}});
     }
-    before->End(absl::AbortedError(
+    // Before its handle is invalid, of which a frame that is on its way would say less.
+    holder->End(absl::AbortedError(
                     absl::StrCat("another stream of producer '", name, "' was opened from ", stream->peer())),
                 StreamEnd::kFenced);
+  }
+  holder = stream.get();
+  env_.archive.OpenProducer(name, [this, stream](absl::StatusOr<std::shared_ptr<Producer>> producer) {
+    env_.pool.Post(
+        [stream, producer = std::move(producer)]() mutable { stream->OnOpened(std::move(producer)); });
+  });
+  if (const auto it = handle_by_name_.find(name); it != handle_by_name_.end()) {
+    handles_.erase(it->second);
+    handle_by_name_.erase(it);
   }
   return absl::OkStatus();
 }
@@ -241,7 +238,7 @@ grpc::ServerUnaryReactor* IngestService::WriteOnce(grpc::CallbackServerContext* 
   if (status.ok())
     status = CheckLimit(in->Length(), env_.config.limits.message_bytes, "bytes in one message",
                         "limits.message_bytes");
-  CallMemory::Hold memory(env_.call_memory);
+  CallMemory::Hold memory(env_.call_memory, CallMemory::Use::kWrites);
   if (status.ok()) {
     uint64_t needed = 0;
     status = GrowForFrame(*in, v1::WriteOnceRequest::descriptor(), env_.call_memory, &memory, &needed);

@@ -31,7 +31,7 @@ absl::Status GrowForFrame(const grpc::ByteBuffer& bytes, const google::protobuf:
                           const CallMemory& memory, CallMemory::Hold* hold, uint64_t* needed) {
   // A sample has one element at least, a column or snapshot is a message.
   const auto with_frame = [](const ParsedSize& size) {
-    return size.bytes + size.elements * kSampleBytes + size.messages * sizeof(FrameColumn);
+    return kCallBytes + size.bytes + size.elements * kSampleBytes + size.messages * sizeof(FrameColumn);
   };
   if (hold->GrowIfPlenty(with_frame(MostWhenParsed(bytes.Length(), type)))) return absl::OkStatus();
   const ParsedSize size = SizeWhenParsed(bytes, type, memory.limit_bytes() + 1);
@@ -79,7 +79,7 @@ WriteStream::WriteStream(WriteStreamOwner& owner, ServiceEnv& env, grpc::Callbac
       env_(env),
       peer_(context->peer()),
       number_(number),
-      memory_(env.call_memory),
+      memory_(env.call_memory, CallMemory::Use::kWrites),
       caller_(std::move(caller)),
       context_(context) {}
 
@@ -386,7 +386,7 @@ void WriteStream::KeepSpent(Frame frame) {
   if (frames_in_flight_ == 0) spent_.clear();
   const size_t bytes = frame.MemoryBytes();
   if (spent_.size() >= kSpentMax || bytes > kSpentBytesMax) return;
-  CallMemory::Hold memory(env_.call_memory);
+  CallMemory::Hold memory(env_.call_memory, CallMemory::Use::kSpares);
   // Only while there is plenty.
   if (!memory.GrowIfPlenty(bytes)) return;
   spent_.push_back({std::move(frame), std::move(memory)});
