@@ -284,6 +284,9 @@ class Server::Impl {
     // the quota below: then it ends streams at random, also those of readers.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, LookaheadBytes(config_));
+    // Measuring would also let clients send more in one frame of HTTP/2 than the 16 KiB to begin with, of which each costs
+    // both sides a little. What has come of a frame is handed on before all of it is there.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, LookaheadBytes(config_));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsOfConnectionMax);
     grpc::ResourceQuota quota("historiand");
     quota.Resize(config_.grpc_quota_bytes());

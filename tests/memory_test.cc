@@ -110,7 +110,8 @@ class MemoryTest : public ::testing::Test {
       absl::SleepFor(absl::Milliseconds(200));
       status = client::Admin(*connection_).Status();
     }
-    ASSERT_TRUE(status.ok()) << after << ": " << status.status() << "\n" << server_->LogTail();
+    ASSERT_TRUE(status.ok()) << after << ": " << status.status() << "\n"
+                             << server_->LogTail() << server_->Stacks();
     const uint64_t peak = histbench::PeakMemoryBytes(server_->pid()).value();
     EXPECT_LE(peak, kBudget + kBeside) << after << ": " << peak / kMiB << " MiB";
     if (peak > peak_) std::printf("%4lu MiB at most after %s\n", peak / kMiB, after.c_str());

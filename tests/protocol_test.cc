@@ -386,7 +386,7 @@ class ProtocolTest : public ::testing::Test {
       absl::SleepFor(absl::Milliseconds(50));
       status = client::Admin(*connection_).Status();
     }
-    ASSERT_TRUE(status.ok()) << status.status() << "\n" << server_->LogTail();
+    ASSERT_TRUE(status.ok()) << status.status() << "\n" << server_->LogTail() << server_->Stacks();
     worst_ = std::max(worst_, MonotonicTime::Now() - begin);
     const uint64_t peak = histbench::PeakMemoryBytes(server_->pid()).value();
     ASSERT_LE(peak, kBudget + kBeside) << peak / kMiB << " MiB";

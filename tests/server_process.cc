@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -72,6 +73,15 @@ std::string ServerProcess::LogText() const { return ReadAll(log_file_); }
 std::string ServerProcess::LogTail() const {
   const std::string log = LogText();
   return log.size() > 4000 ? log.substr(log.size() - 4000) : log;
+}
+
+std::string ServerProcess::Stacks() const {
+  const std::string file = absl::StrCat(log_file_, ".stacks");
+  const std::string command =
+      absl::StrCat("gdb -p ", pid(), " -batch -ex 'set pagination off' -ex 'thread apply all bt 40' > '",
+                   file, "' 2>&1 < /dev/null");
+  if (std::system(command.c_str()) != 0) return "no stacks: is gdb installed?";
+  return ReadAll(file);
 }
 
 }  // namespace historian::testing

@@ -45,6 +45,8 @@ class ServerProcess {
   std::string LogTail() const;
   // All of it.
   std::string LogText() const;
+  // Where its threads are, by gdb, to find out why it does not answer; says so if there is no gdb.
+  std::string Stacks() const;
 
  private:
   ServerProcess() = default;
