@@ -383,6 +383,56 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('import', path, '--type', 'float64', '--on-error', 'fail', '--producer', 'again', code=1)
         self.run_ok('import', path, '--type', 'float64', '--max-errors', '2', '--producer', 'third', code=1)
 
+    def test_an_import_does_not_guess_silently(self):
+        def run(name, text, *options, code=0):
+            result = self.run_any('import', '--prefix', name + '/', *options, self.file(name + '.csv', text))
+            self.assertEqual(result.returncode, code, result.stderr)
+            return result
+
+        def type_of(tag):
+            return self.rows('tag', 'show', tag)[0]['type']
+
+        def values(tag):
+            return [v for _, v, _ in self.samples(tag)]
+
+        # Numbers are float64, so that the next file may have fractions.
+        run('week', 'time,flow\n2026-01-01T00:00:00Z,10\n2026-01-01T00:10:00Z,11\n')
+        run('week', 'time,flow\n2026-01-08T00:00:00Z,10.5\n')
+        self.assertEqual(values('week/flow'), ['10', '11', '10.5'])
+        # A decimal comma is found and told.
+        told = run('comma', 'Zeit;Druck [bar]\n24.10.2026 22:00:00;4,500\n24.10.2026 22:01:00;4,503\n').stderr
+        self.assertIn('decimal comma', told)
+        self.assertIn("new tags 'comma/Druck' float64 [bar]", told)
+        self.assertEqual(values('comma/Druck'), ['4.5', '4.503'])
+        # Or is a question, after which nothing is there.
+        asked = run('which', 'time,a\n2026-01-01T00:00:00Z,"4,500"\n', code=2).stderr
+        self.assertIn("line 2, 'a': '4,500'", asked)
+        self.run_ok('tag', 'show', 'which/a', code=3)
+        run('which', 'time,a\n2026-01-01T00:00:00Z,"4,500"\n', '--thousands', ',')
+        self.assertEqual(values('which/a'), ['4500'])
+        # So is a text among few numbers.
+        few = 'time,x\n' + ''.join('2026-01-01T00:%02d:00Z,%s\n' % (i, v) for i, v in enumerate(['1.5', 'Bad Input', '2.5']))
+        asked = run('few', few, code=2).stderr
+        for part in ("column 'x' holds 2 numbers and 1 other text ('Bad Input')", "--type 'x=float64'", "--missing 'Bad Input'"):
+            self.assertIn(part, asked)
+        run('few', few, '--missing', 'Bad Input')
+        self.assertEqual(values('few/x'), ['1.5', '2.5'])
+        # Quotes say nothing of a value, and a missing number is a number.
+        run('quoted', '"time","x"\n"2026-01-01T00:00:00Z","1.5"\n"2026-01-01T00:01:00Z",""\n"2026-01-01T00:02:00Z","-999.0"\n',
+            '--missing=-999')
+        self.assertEqual(values('quoted/x'), ['1.5'])
+        # Where nothing can be stored no tag is made.
+        run('bad', 'time,x\n2026-01-01T00:00:00Z,\n2026-01-01T00:01:00Z,\nnever,1.5\n', code=1)
+        run('bad', 'time,x\n2026-01-01T00:00:00Z,often\n', '--type', 'float64', code=1)
+        self.run_ok('tag', 'show', 'bad/x', code=3)
+        # Numbers do not go into a tag of texts by mistake.
+        self.run_ok('tag', 'create', 'texts/x', '--type', 'string')
+        self.assertIn("'texts/x' is one of texts", run('texts', 'time,x\n2026-01-01T00:00:00Z,1.5\n', code=2).stderr)
+        run('texts', 'time,x\n2026-01-01T00:00:00Z,1.5\n', '--type', 'x=string')
+        # The same time twice is told.
+        self.assertIn('1 sample has the time of an earlier row',
+                      run('twice', 'time,x\n2026-01-01T00:00:00Z,1.5\n2026-01-01T00:00:00Z,2.5\n').stderr)
+
     def test_an_import_that_cannot_be_says_why(self):
         path = self.file('none.csv', 'time,none/a\n2026-01-01,1\n')
         self.assertIn('none/a', self.run_any('import', '--no-create', path).stderr)

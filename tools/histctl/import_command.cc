@@ -27,6 +27,9 @@ struct ImportArguments {
   std::string start;
   std::string step;
   std::string missing;
+  std::string decimal = "auto";
+  std::string thousands;
+  bool decimal_comma = false;
   std::string on_error = "skip";
   std::string retry_for = "10m";
   bool no_header = false;
@@ -41,11 +44,42 @@ std::pair<std::string, std::string> SplitAtEquals(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+// Unset: to be found.
+absl::StatusOr<std::optional<NumberStyle>> NumbersOf(const ImportArguments& arguments) {
+  std::string decimal = arguments.decimal;
+  if (arguments.decimal_comma) {
+    if (decimal == "point") return UsageError("either --decimal-comma or --decimal point, not both");
+    decimal = "comma";
+  }
+  if (decimal != "auto" && decimal != "point" && decimal != "comma") {
+    return UsageError(absl::StrCat("--decimal: '", decimal, "' is none of auto, point and comma"));
+  }
+  const std::string& text = arguments.thousands;
+  if (text.empty()) {
+    if (decimal == "auto") return std::nullopt;
+    return decimal == "comma" ? kDecimalComma : kDecimalPoint;
+  }
+  const char thousands = text == "space" ? ' ' : text[0];
+  if (text != "space" &&
+      (text.size() != 1 || absl::string_view(",.' _").find(thousands) == std::string::npos)) {
+    return UsageError(absl::StrCat("--thousands: '", text, "' is none of , . ' _ and space"));
+  }
+  const NumberStyle style{
+      .decimal = decimal == "comma" || (decimal == "auto" && thousands == '.') ? ',' : '.',
+      .thousands = thousands};
+  if (style.thousands == style.decimal) {
+    return UsageError(
+        absl::StrCat("--thousands '", text, "' is also the decimal sign (--decimal ", decimal, ")"));
+  }
+  return style;
+}
+
 absl::StatusOr<ImportJob> JobOf(const ImportArguments& arguments, const Context& context) {
   ImportJob job = arguments.job;
   ImportOptions& options = job.options;
   options.zone = context.zone;
   options.header = !arguments.no_header;
+  ASSIGN_OR_RETURN(options.numbers, NumbersOf(arguments));
   for (const std::string& map : arguments.maps) {
     const auto [header, tag] = SplitAtEquals(map);
     if (header.empty() || tag.empty())
@@ -127,10 +161,18 @@ void AddImportCommand(CLI::App* app, Context* context) {
       ->add_option("--columns", options.columns,
                    "names of all columns, instead of the header's: 'time,XMEAS 1..41'")
       ->group(layout);
-  import->add_flag("--decimal-comma", options.decimal_comma, "1,5 is one and a half")->group(layout);
+  import
+      ->add_option("--decimal", arguments->decimal,
+                   "auto, point (1.5) or comma (1,5; a point separates thousands)")
+      ->capture_default_str()
+      ->group(layout);
+  import->add_flag("--decimal-comma", arguments->decimal_comma, "the same as --decimal comma")->group(layout);
+  import->add_option("--thousands", arguments->thousands, "what stands between thousands: , . ' _ or space")
+      ->group(layout);
   import
       ->add_option("--missing", arguments->missing,
-                   "texts that mean no value, as an empty field does: 'NA,NaN,-'")
+                   "texts that mean no value, as an empty field does: 'NA,NaN,-'; numbers are compared as "
+                   "numbers")
       ->group(layout);
   import
       ->add_flag("--missing-as-bad", options.missing_as_bad,
@@ -201,7 +243,12 @@ void AddImportCommand(CLI::App* app, Context* context) {
   import->footer(
       "\nTags are named by the columns' headers; a header 'Flow [m3/h]' is the tag Flow with the unit m3/h. "
       "Unknown\n"
-      "ones are created: int64 when all values are whole numbers, else float64, bool or string.\n"
+      "ones are created with the first good value: float64 for numbers, also whole ones, else bool or "
+      "string. "
+      "A column of\n"
+      "numbers and more than a few other texts is a question: --type, --missing. What was found out is told "
+      "on "
+      "stderr.\n"
       "Lines with too few or too many fields or a bad time are skipped as a whole; of a line with a bad "
       "value only\n"
       "that value is. All are told with file and line, and the exit code is 1.\n"

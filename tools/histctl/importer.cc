@@ -6,13 +6,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "client/tags.h"
 #include "storage/model/status_macros.h"
@@ -57,10 +60,25 @@ struct Outcome {
 // What is to become of one tag: from all columns of all files that go to it.
 struct Wanted {
   std::optional<ValueType> type;  // As the caller says.
-  TypeInference inference;
+  TypeVotes votes;
   std::string unit;
   std::string from;  // Where it was met first, for messages.
+  std::string key;   // What options call it: its header, or its name in a long file.
 };
+
+absl::StatusOr<NumberStyle> NumbersOf(const File& file) {
+  std::vector<const TypeInference*> columns;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < file.layout.columns.size(); ++i) {
+    columns.push_back(&file.scan.columns[i]);
+    names.push_back(file.layout.columns[i].header);
+  }
+  for (const auto& [name, inference] : file.scan.tags) {
+    columns.push_back(&inference);
+    names.push_back(name);
+  }
+  return FindNumberStyle(columns, names, file.layout.separator);
+}
 
 absl::StatusOr<std::vector<File>> OpenFiles(const ImportJob& job) {
   std::vector<File> files;
@@ -69,8 +87,12 @@ absl::StatusOr<std::vector<File>> OpenFiles(const ImportJob& job) {
     absl::StatusOr<ImportLayout> layout = FindLayout(job.options, path, mapped.text());
     if (!layout.ok()) return UsageError(layout.status().message());
     files.push_back({.path = path, .mapped = std::move(mapped), .layout = *std::move(layout)});
-    files.back().scan =
-        ScanFile(job.options, files.back().layout, files.back().mapped.text(), job.infer_rows);
+    File& file = files.back();
+    file.scan = ScanFile(job.options, file.layout, file.mapped.text(), job.infer_rows);
+    if (job.options.numbers.has_value()) continue;
+    const absl::StatusOr<NumberStyle> numbers = NumbersOf(file);
+    if (!numbers.ok()) return UsageError(absl::StrCat(path, ": ", numbers.status().message()));
+    file.layout.numbers = *numbers;
   }
   std::vector<ImportLayout> layouts;
   for (const File& file : files) layouts.push_back(file.layout);
@@ -85,22 +107,30 @@ std::map<std::string, Wanted> WantedTags(const ImportJob& job, const std::vector
   for (const File& file : files) {
     for (size_t i = 0; i < file.layout.columns.size(); ++i) {
       const ImportColumn& column = file.layout.columns[i];
-      if (!column.type && !file.scan.columns[i].Type() && !job.options.missing_as_bad) continue;
+      const TypeVotes votes = file.scan.columns[i].Votes(file.layout.numbers);
+      const bool seen_all = !column.type || job.infer_rows == 0;
+      if (votes.all() == 0 && seen_all && !job.options.missing_as_bad) continue;
       Wanted& tag = wanted[column.tag];
-      if (tag.from.empty()) tag.from = absl::StrCat(file.path, ": column '", column.header, "'");
+      if (tag.from.empty()) {
+        tag.from = absl::StrCat(file.path, ": column '", column.header, "'");
+        tag.key = column.header;
+      }
       if (column.type) tag.type = column.type;
-      tag.inference.Merge(file.scan.columns[i]);
+      tag.votes.Merge(votes);
       if (tag.unit.empty()) tag.unit = column.unit;
     }
     for (const auto& [name, inference] : file.scan.tags) {
       const std::string tag_name = LongTagName(job.options, file.layout, name);
       if (!ValidateTagName(tag_name).ok()) continue;  // Its rows are bad ones.
       Wanted& tag = wanted[tag_name];
-      if (tag.from.empty()) tag.from = absl::StrCat(file.path, ":", file.scan.tag_first_line.at(name));
+      if (tag.from.empty()) {
+        tag.from = absl::StrCat(file.path, ":", file.scan.tag_first_line.at(name), ": tag '", name, "'");
+        tag.key = name;
+      }
       tag.type = job.options.type;
       if (const auto type = job.options.types.find(name); type != job.options.types.end())
         tag.type = type->second;
-      tag.inference.Merge(inference);
+      tag.votes.Merge(inference.Votes(file.layout.numbers));
       tag.unit = job.options.unit;
       if (const auto unit = job.options.units.find(name); unit != job.options.units.end())
         tag.unit = unit->second;
@@ -109,8 +139,26 @@ std::map<std::string, Wanted> WantedTags(const ImportJob& job, const std::vector
   return wanted;
 }
 
-// The tags by name: those that exist as they are, the others created. In a dry run the others have the id
-// 4294967295 - k, and a server that does not answer counts as one without tags.
+std::string Quoted(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) absl::StrAppend(&all, all.empty() ? "'" : ", '", text, "'");
+  return all;
+}
+
+std::string Doubt(const Wanted& want) {
+  const TypeVotes& votes = want.votes;
+  const uint64_t texts = votes.texts + votes.bools;
+  return absl::StrCat(
+      want.from, " holds ", votes.numbers, votes.numbers == 1 ? " number and " : " numbers and ", texts,
+      texts == 1 ? " other text" : " other texts",
+      votes.text_examples.empty() ? "" : absl::StrCat(" (", Quoted(votes.text_examples), ")"),
+      ": say what it is. --type '", want.key, "=float64' takes the texts for bad values, --missing '",
+      absl::StrJoin(votes.text_examples, ","), "' for missing ones, and --type '", want.key,
+      "=string' stores all of them as texts");
+}
+
+// The tags by name: those that exist as they are, the others created if there is anything to store of them. Else, and in a dry
+// run, the others have the id 4294967295 - k. In a dry run a server that does not answer counts as one without tags.
 absl::StatusOr<std::map<std::string, Tag>> ResolveTags(const ImportJob& job,
                                                        const client::Connection& connection,
                                                        const std::map<std::string, Wanted>& wanted,
@@ -127,7 +175,7 @@ absl::StatusOr<std::map<std::string, Tag>> ResolveTags(const ImportJob& job,
   RETURN_IF_ERROR(existing.status());
 
   std::map<std::string, Tag> tags;
-  std::vector<Tag> to_create;
+  std::vector<Tag> to_create, made_up;
   std::vector<std::string> absent;
   size_t at = 0;
   for (const auto& [name, want] : wanted) {
@@ -141,18 +189,25 @@ absl::StatusOr<std::map<std::string, Tag>> ResolveTags(const ImportJob& job,
         return UsageError(absl::StrCat("--type: tag '", name, "' exists with type ",
                                        ValueTypeName(outcome.tag.type), ", not ", ValueTypeName(*want.type)));
       }
+      if (!want.type && outcome.tag.type == ValueType::kString && want.votes.numbers > want.votes.texts) {
+        return UsageError(absl::StrCat(
+            want.from, " holds numbers, but tag '", name, "' is one of texts: --type '", want.key,
+            "=string' stores them as texts, --map '", want.key, "=ANOTHER' stores them under another name"));
+      }
       tags[name] = std::move(outcome.tag);
       continue;
     }
     if (!absl::IsNotFound(outcome.status)) return Annotate(outcome.status, absl::StrCat("tag '", name, "'"));
     Tag tag{.name = name, .unit = want.unit};
-    tag.type = want.type ? *want.type : want.inference.Type().value_or(ValueType::kFloat64);
+    if (!want.type && want.votes.all() > 0 && !want.votes.Type()) return UsageError(Doubt(want));
+    tag.type = want.type ? *want.type : want.votes.Type().value_or(ValueType::kFloat64);
     tag.interpolation = DefaultInterpolation(tag.type);
     if (const absl::Status valid = ValidateTag(tag); !valid.ok()) {
       return UsageError(absl::StrCat(want.from, ": ", valid.message()));
     }
-    to_create.push_back(std::move(tag));
-    absent.push_back(name);
+    const bool storable = want.votes.Usable(tag.type) > 0 || job.infer_rows > 0 || job.options.missing_as_bad;
+    if (storable) absent.push_back(name);
+    (storable ? to_create : made_up).push_back(std::move(tag));
   }
   if (!absent.empty() && !job.create) {
     return absl::NotFoundError(
@@ -161,14 +216,13 @@ absl::StatusOr<std::map<std::string, Tag>> ResolveTags(const ImportJob& job,
                      " not found, and --no-create was given"));
   }
   created->insert(absent.begin(), absent.end());
-  if (job.dry_run) {
-    TagId made_up = UINT32_MAX;
-    for (Tag& tag : to_create) {
-      tag.id = made_up--;
-      tags[tag.name] = std::move(tag);
-    }
-    return tags;
+  if (job.dry_run) std::move(to_create.begin(), to_create.end(), std::back_inserter(made_up));
+  TagId id = UINT32_MAX;
+  for (Tag& tag : made_up) {
+    tag.id = id--;
+    tags[tag.name] = std::move(tag);
   }
+  if (job.dry_run) return tags;
   ASSIGN_OR_RETURN(std::vector<Tag> ensured, client_tags.Ensure(to_create));
   for (Tag& tag : ensured) tags[tag.name] = std::move(tag);
   return tags;
@@ -185,6 +239,12 @@ void AssignTags(const ImportJob& job, const std::map<std::string, Tag>& tags, Fi
   }
 }
 
+// 0 and 1 are from when there were but these.
+std::string StyleText(const NumberStyle& style) {
+  if (style == kDecimalPoint) return "0";
+  return absl::StrCat(std::string(1, style.decimal), static_cast<int>(style.thousands));
+}
+
 // Everything that decides what the frames of a file hold, as text.
 std::string Recipe(const ImportJob& job, const File& file) {
   const ImportOptions& options = job.options;
@@ -192,9 +252,9 @@ std::string Recipe(const ImportJob& job, const File& file) {
   std::string recipe = absl::StrCat(
       "v", kFramesVersion, "\n", static_cast<int>(layout.separator), layout.has_header, layout.is_long,
       layout.width, " ", layout.time_column.value_or(SIZE_MAX), " ", layout.time_format, "\n",
-      options.zone.name(), options.strict_clock_changes, options.decimal_comma, options.missing_as_bad, "\n",
-      options.start.value_or(0), " ", options.step_nanos, " ", layout.tag_column, " ", layout.value_column,
-      " ", layout.quality_column.value_or(SIZE_MAX), "\n");
+      options.zone.name(), options.strict_clock_changes, StyleText(layout.numbers), options.missing_as_bad,
+      "\n", options.start.value_or(0), " ", options.step_nanos, " ", layout.tag_column, " ",
+      layout.value_column, " ", layout.quality_column.value_or(SIZE_MAX), "\n");
   for (const std::string& missing : options.missing)
     absl::StrAppend(&recipe, missing.size(), ":", missing, "\n");
   const auto add = [&](const std::string& key, const Tag& tag) {
@@ -351,6 +411,7 @@ void PrintSummary(const ImportJob& job, const std::vector<File>& files, const st
                   rare("bad_rows", [](const Outcome& o) { return o.counts.bad_rows; }),
                   rare("bad_values", [](const Outcome& o) { return o.counts.bad_values; }),
                   rare("missing", [](const Outcome& o) { return o.counts.missing; }),
+                  rare("same_time", [](const Outcome& o) { return o.counts.same_time; }),
                   rare("clock_skipped", [](const Outcome& o) { return o.counts.times_skipped; }),
                   rare("clock_repeated", [](const Outcome& o) { return o.counts.times_repeated; }),
                   {.name = "first"},
@@ -366,14 +427,59 @@ void PrintSummary(const ImportJob& job, const std::vector<File>& files, const st
                  Cell::Unsigned(job.dry_run ? counts.samples : outcome.stored),
                  Cell::Unsigned(outcome.earlier), Cell::Unsigned(outcome.rejected),
                  Cell::Unsigned(counts.bad_rows), Cell::Unsigned(counts.bad_values),
-                 Cell::Unsigned(counts.missing), Cell::Unsigned(counts.times_skipped),
-                 Cell::Unsigned(counts.times_repeated),
+                 Cell::Unsigned(counts.missing), Cell::Unsigned(counts.same_time),
+                 Cell::Unsigned(counts.times_skipped), Cell::Unsigned(counts.times_repeated),
                  counts.samples > 0 ? TimeCell(*context, counts.first_time) : Cell::Absent(),
                  counts.samples > 0 ? TimeCell(*context, counts.last_time) : Cell::Absent(),
                  Cell::Float64(std::round(static_cast<double>(counts.samples) / seconds), 4),
                  Cell::Text(outcome.producer)});
   }
   rows.Finish();
+}
+
+// What nobody has said but the file itself, so that a wrong guess is seen.
+void TellWhatWasFound(const ImportJob& job, const File& file, const std::set<std::string>& created,
+                      Context* context) {
+  constexpr size_t kTagsShown = 6;
+  const ImportOptions& options = job.options;
+  const ImportLayout& layout = file.layout;
+  std::vector<std::string> found;
+  if (options.separator == "auto") {
+    const char separator = layout.separator;
+    found.push_back(separator == '\t' ? "fields separated by tabs"
+                    : separator == ' '
+                        ? "fields separated by spaces"
+                        : absl::StrCat("fields separated by '", std::string(1, separator), "'"));
+  }
+  if (options.time_format == "auto" && layout.time_column) {
+    const std::string format = absl::StartsWith(layout.time_format, "%")
+                                   ? absl::StrCat("'", layout.time_format, "'")
+                                   : layout.time_format;
+    found.push_back(absl::StrCat("times as ", format, " in column '", layout.header[*layout.time_column],
+                                 "', without a zone they are of ", options.zone.name()));
+  }
+  if (!options.numbers.has_value() && layout.numbers != kDecimalPoint) {
+    found.push_back(layout.numbers == kDecimalComma ? "numbers with a decimal comma"
+                                                    : "numbers with commas between thousands");
+  }
+  std::vector<std::string> tags;
+  size_t more = 0;
+  const auto add = [&](const Tag& tag) {
+    if (tag.id == 0 || !created.contains(tag.name)) return;
+    if (tags.size() == kTagsShown) {
+      ++more;
+    } else {
+      tags.push_back(absl::StrCat("'", tag.name, "' ", ValueTypeName(tag.type),
+                                  tag.unit.empty() ? "" : absl::StrCat(" [", tag.unit, "]")));
+    }
+  };
+  for (const Tag& tag : file.columns) add(tag);
+  for (const auto& [name, tag] : file.tags) add(tag);
+  if (!tags.empty()) {
+    found.push_back(absl::StrCat("new tags ", absl::StrJoin(tags, ", "),
+                                 more > 0 ? absl::StrCat(" and ", more, " more") : ""));
+  }
+  if (!found.empty()) context->Note(absl::StrCat(file.path, ": ", absl::StrJoin(found, "; ")));
 }
 
 void PrintPlan(const std::vector<File>& files, const std::set<std::string>& created, Context* context) {
@@ -394,10 +500,13 @@ void PrintPlan(const std::vector<File>& files, const std::set<std::string>& crea
                      Cell::Absent(), Cell::Absent(), Cell::Absent(), Cell::Text(times)});
         return;
       }
-      const bool exists = !created.contains(tag.name);
+      const bool create = created.contains(tag.name), exists = !create && tag.created != 0;
       rows.AddRow({Cell::Text(file.path), Cell::Text(column), Cell::Text(tag.name),
                    Cell::Text(ValueTypeName(tag.type)), Cell::Text(tag.unit),
-                   Cell::Bool(exists).Shown(exists ? "yes" : "to be created"), Cell::Text(times)});
+                   Cell::Bool(exists).Shown(exists   ? "yes"
+                                            : create ? "to be created"
+                                                     : "no good value"),
+                   Cell::Text(times)});
     };
     for (size_t i = 0; i < file.layout.columns.size(); ++i)
       add(file.layout.columns[i].header, file.columns[i]);
@@ -414,6 +523,7 @@ absl::Status RunImport(const ImportJob& job, Context* context) {
   std::set<std::string> created;
   ASSIGN_OR_RETURN(const auto tags, ResolveTags(job, connection, WantedTags(job, files), &created, context));
   for (File& file : files) AssignTags(job, tags, &file);
+  for (const File& file : files) TellWhatWasFound(job, file, created, context);
   if (job.dry_run && context->format == Format::kTable) {
     PrintPlan(files, created, context);
     context->out->Append("\n");
@@ -429,6 +539,15 @@ absl::Status RunImport(const ImportJob& job, Context* context) {
   }
   progress.Clear();
   PrintSummary(job, files, outcomes, context);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const uint64_t count = outcomes[i].counts.same_time;
+    if (count == 0) continue;
+    context->Note(absl::StrCat(files[i].path, ": ", count, count == 1 ? " sample has" : " samples have",
+                               " the time of an earlier row of the same tag, whose value is no longer read. "
+                               "Local times come twice in the "
+                               "night when the clock goes back: --tz tells them apart. Devices that share a "
+                               "column need tags of their own"));
+  }
   const bool resumable = ExitCodeOf(status) == kExitInterrupted || ExitCodeOf(status) == kExitUnreachable;
   if (resumable && !job.dry_run) {
     context->Note("what was acknowledged is stored; run the same command again to go on from there");

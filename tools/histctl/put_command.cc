@@ -61,7 +61,7 @@ absl::Status Put(const PutOptions& options, Context* context) {
   } else {
     ValueBits bits = 0;
     std::string why;
-    if (!ParseValue(tag.type, options.value, /*decimal_comma=*/false, &tag.states, &bits, &why)) {
+    if (!ParseValue(tag.type, options.value, kDecimalPoint, &tag.states, &bits, &why)) {
       return UsageError(absl::StrCat("tag '", tag.name, "': '", options.value, "' is ", why));
     }
     samples.Add(time, bits, *quality);

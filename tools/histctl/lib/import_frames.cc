@@ -44,6 +44,7 @@ ImportScan ScanFile(const ImportOptions& options, const ImportLayout& layout, ab
   ImportScan scan;
   scan.columns.resize(layout.columns.size());
   CsvReader reader(text, layout.separator);
+  TimeParser times = MakeParser(options, layout);
   uint64_t row = 0;
   bool header = layout.has_header;
   absl::flat_hash_map<std::string, TypeInference*> by_name;
@@ -54,8 +55,16 @@ ImportScan ScanFile(const ImportOptions& options, const ImportLayout& layout, ab
     const bool look = rows == 0 || row < rows;
     ++row;
     if (reader.fields().size() != layout.width) continue;
+    // Of a row that is not stored nothing counts. The times of an import without a column of them are all good.
+    if (look && layout.time_column) {
+      Timestamp time = 0;
+      std::string why;
+      if (!times.Parse(reader.fields()[*layout.time_column].text, &time, &why)) continue;
+    }
     const auto add = [&](const CsvField& field, TypeInference* inference) {
-      if (!IsMissing(options, field.text, field.quoted)) inference->Add(field.text, options.decimal_comma);
+      if (!IsMissing(options, field, &layout.numbers)) {
+        inference->Add(field.text, reader.line(), options.numbers);
+      }
     };
     if (layout.is_long) {
       const absl::string_view name = absl::StripAsciiWhitespace(reader.fields()[layout.tag_column].text);
@@ -64,7 +73,14 @@ ImportScan ScanFile(const ImportOptions& options, const ImportLayout& layout, ab
         scan.tag_first_line.emplace(name, reader.line());
         known = by_name.emplace(name, &scan.tags[std::string(name)]).first;
       }
-      if (look) add(reader.fields()[layout.value_column], known->second);
+      if (!look) continue;
+      add(reader.fields()[layout.value_column], known->second);
+      if (!layout.quality_column ||
+          !IsMissing(options, reader.fields()[layout.value_column], &layout.numbers)) {
+        continue;
+      }
+      const absl::StatusOr<Quality> quality = ParseQuality(reader.fields()[*layout.quality_column].text);
+      if (quality.ok() && IsBad(*quality)) known->second->AddValueless();
     } else {
       if (!look) break;
       for (size_t i = 0; i < layout.columns.size(); ++i) {
@@ -167,7 +183,7 @@ void ImportFrames::ReadWide(Timestamp time) {
   for (size_t i = 0; i < buffers_.size() && !stopped_; ++i) {
     const ImportColumn& column = layout_.columns[i];
     if (buffers_[i].tag->id == 0) {
-      counts_.missing += IsMissing(options_, reader_.fields()[column.index].text, false);
+      counts_.missing += IsMissing(options_, reader_.fields()[column.index], &layout_.numbers);
       continue;
     }
     AddField(&buffers_[i], time, reader_.fields()[column.index], kGood, column.header);
@@ -196,7 +212,8 @@ void ImportFrames::ReadLong(Timestamp time) {
 
 void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& field, Quality quality,
                             absl::string_view column) {
-  if (IsMissing(options_, field.text, field.quoted)) {
+  const ValueType type = buffer->tag->type;
+  if (IsMissing(options_, field, type == ValueType::kString ? nullptr : &layout_.numbers)) {
     ++counts_.missing;
     // A Bad sample needs no value. Strings and numbers are then empty and 0, as everywhere.
     if (!IsBad(quality)) {
@@ -206,7 +223,6 @@ void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& fiel
     Add(buffer, time, 0, "", quality);
     return;
   }
-  const ValueType type = buffer->tag->type;
   ValueBits bits = 0;
   if (type == ValueType::kString) {
     if (field.text.size() > kStringBytesMax) {
@@ -216,7 +232,7 @@ void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& fiel
     }
   } else {
     std::string why;
-    if (!ParseValue(type, field.text, options_.decimal_comma, &buffer->tag->states, &bits, &why)) {
+    if (!ParseValue(type, field.text, layout_.numbers, &buffer->tag->states, &bits, &why)) {
       Error(column, absl::StrCat(Shown(field.text), " is ", why), false);
       return;
     }
@@ -254,6 +270,8 @@ void ImportFrames::TakeFrame(ImportFrame* frame) {
   for (const size_t index : touched_) {
     Buffer& buffer = buffers_[index];
     const SamplesView samples = buffer.samples.View();
+    counts_.same_time += std::count(samples.times, samples.times + samples.size, buffer.newest) > 0;
+    buffer.newest = std::max(buffer.newest, *std::max_element(samples.times, samples.times + samples.size));
     if (IsStrictlyAscending(samples.times, samples.size)) {
       TakeColumn(*buffer.tag, samples, std::move(buffer.lines), frame);
     } else {
@@ -282,6 +300,7 @@ void ImportFrames::TakeSorted(Buffer* buffer, ImportFrame* frame) {
   size_t pass = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     pass = i > 0 && from.times[order[i]] == from.times[order[i - 1]] ? pass + 1 : 0;
+    counts_.same_time += pass > 0;
     if (pass == passes.size()) passes.emplace_back();
     passes[pass].samples.AddFrom(buffer->tag->type, from, order[i]);
     passes[pass].lines.push_back(buffer->lines[order[i]]);

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ struct ImportCounts {
   uint64_t bad_values = 0;  // Skipped alone; the rest of their row counts.
   uint64_t missing = 0;     // Empty or as --missing says.
   uint64_t samples = 0;
+  uint64_t same_time =
+      0;  // Samples with the time of one that stands before them. Those far apart in a file that does not
+          // ascend are not noticed.
   uint64_t times_skipped = 0;   // Local times that do not exist.
   uint64_t times_repeated = 0;  // Local times that come twice.
   Timestamp first_time = 0;     // Of all samples, when there are any.
@@ -93,6 +97,7 @@ class ImportFrames {
     const Tag* tag = nullptr;
     Samples samples;
     std::vector<uint32_t> lines;
+    Timestamp newest = std::numeric_limits<Timestamp>::min();  // Of the frames before.
   };
 
   void ReadRow();

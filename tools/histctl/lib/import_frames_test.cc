@@ -136,6 +136,28 @@ TEST(ImportFrames, BadRowsAndValuesAreToldWithTheirLine) {
   EXPECT_EQ(import.counts.bad_values, 2);
 }
 
+TEST(ImportFrames, RowsOfTheSameTimeAreCounted) {
+  Import import;
+  import.columns = {TagOf(1, ValueType::kFloat64)};
+  import.Run(
+      "time,a\n1970-01-01 00:00:01,1\n1970-01-01 00:00:01,2\n1970-01-01 00:00:02,3\n1970-01-01 00:00:02,3\n");
+  EXPECT_EQ(import.counts.samples, 4);
+  EXPECT_EQ(import.counts.same_time, 2);
+}
+
+TEST(ScanFile, RowsWithoutAGoodTimeHaveNoSay) {
+  ImportOptions options;
+  options.zone = absl::UTCTimeZone();
+  const absl::string_view text =
+      "time,a\n2026-01-01 00:00:00,1.5\nTS,Volts\n,Avg\n2026-01-01 00:00:01,2.5\n2026-01-01 00:00:02,\"\"\n";
+  const auto layout = FindLayout(options, "x.csv", text);
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  const ImportScan scan = ScanFile(options, *layout, text, 0);
+  const TypeVotes votes = scan.columns[0].Votes(kDecimalPoint);
+  EXPECT_EQ(votes.numbers, 2);
+  EXPECT_EQ(votes.all(), 2);
+}
+
 TEST(ImportFrames, MissingValuesCanBeStoredAsBad) {
   Import import;
   import.options.missing = {"NA"};
@@ -236,19 +258,23 @@ TEST(ScanFile, FindsTypesAndTags) {
   const auto layout = FindLayout(options, "x.csv", wide);
   ASSERT_TRUE(layout.ok());
   const ImportScan scan = ScanFile(options, *layout, wide, 0);
-  EXPECT_EQ(scan.columns[0].Type(), ValueType::kFloat64);
-  EXPECT_EQ(scan.columns[1].Type(), ValueType::kString);
-  EXPECT_EQ(scan.columns[2].Type(), std::nullopt);
-  EXPECT_EQ(ScanFile(options, *layout, wide, 1).columns[0].Type(), ValueType::kInt64);
+  EXPECT_EQ(scan.columns[0].Votes(kDecimalPoint).Type(), ValueType::kFloat64);
+  EXPECT_EQ(scan.columns[1].Votes(kDecimalPoint).Type(), ValueType::kString);
+  EXPECT_EQ(scan.columns[2].Votes(kDecimalPoint).Type(), std::nullopt);
+  EXPECT_EQ(ScanFile(options, *layout, wide, 1).columns[0].Votes(kDecimalPoint).integers, 1);
 
-  const absl::string_view tall = "time,tag,value\n2020-01-01,a,1\n2020-01-01,b,true\n2020-01-01,c,\n";
+  const absl::string_view tall =
+      "time,tag,value,quality\n2020-01-01,a,1,\n2020-01-01,b,true,\n2020-01-01,c,,\n2020-01-01,d,,Bad\n";
   const auto long_layout = FindLayout(options, "x.csv", tall);
   ASSERT_TRUE(long_layout.ok());
   const ImportScan tags = ScanFile(options, *long_layout, tall, 0);
-  ASSERT_EQ(tags.tags.size(), 3);
-  EXPECT_EQ(tags.tags.at("a").Type(), ValueType::kInt64);
-  EXPECT_EQ(tags.tags.at("b").Type(), ValueType::kBool);
-  EXPECT_EQ(tags.tags.at("c").Type(), std::nullopt);
+  ASSERT_EQ(tags.tags.size(), 4);
+  EXPECT_EQ(tags.tags.at("a").Votes(kDecimalPoint).Type(), ValueType::kFloat64);
+  EXPECT_EQ(tags.tags.at("b").Votes(kDecimalPoint).Type(), ValueType::kBool);
+  EXPECT_EQ(tags.tags.at("c").Votes(kDecimalPoint).Type(), std::nullopt);
+  EXPECT_EQ(tags.tags.at("c").Votes(kDecimalPoint).Usable(ValueType::kFloat64), 0);
+  // A Bad sample needs no value.
+  EXPECT_EQ(tags.tags.at("d").Votes(kDecimalPoint).Usable(ValueType::kFloat64), 1);
   EXPECT_EQ(tags.tag_first_line.at("b"), 3);
 }
 

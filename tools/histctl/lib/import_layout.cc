@@ -106,6 +106,7 @@ absl::StatusOr<ImportLayout> FindLayout(const ImportOptions& options, absl::stri
   };
   ImportLayout layout;
   layout.has_header = options.header;
+  layout.numbers = options.numbers.value_or(NumberStyle{});
   layout.prefix = Fill(options.prefix, path, "{column}");
   ASSIGN_OR_RETURN(layout.separator, SeparatorOf(options.separator, text));
 
@@ -291,11 +292,19 @@ std::string LongTagName(const ImportOptions& options, const ImportLayout& layout
                       mapped == options.map.end() ? tag : absl::string_view(mapped->second));
 }
 
-bool IsMissing(const ImportOptions& options, absl::string_view text, bool quoted) {
-  if (quoted) return false;
-  text = absl::StripAsciiWhitespace(text);
-  if (text.empty()) return true;
-  return std::find(options.missing.begin(), options.missing.end(), text) != options.missing.end();
+bool IsMissing(const ImportOptions& options, const CsvField& field, const NumberStyle* style) {
+  const absl::string_view text = absl::StripAsciiWhitespace(field.text);
+  if (text.empty()) return style != nullptr || !field.quoted;
+  if (options.missing.empty()) return false;
+  if (std::find(options.missing.begin(), options.missing.end(), text) != options.missing.end()) return true;
+  ValueBits bits = 0, missing = 0;
+  std::string error;
+  if (style == nullptr || !ParseValue(ValueType::kFloat64, text, *style, nullptr, &bits, &error))
+    return false;
+  return std::any_of(options.missing.begin(), options.missing.end(), [&](const std::string& one) {
+    return ParseValue(ValueType::kFloat64, one, *style, nullptr, &missing, &error) &&
+           Float64OfBits(missing) == Float64OfBits(bits);
+  });
 }
 
 }  // namespace historian::histctl

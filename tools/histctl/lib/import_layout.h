@@ -24,6 +24,8 @@
 #include "absl/time/time.h"
 #include "storage/model/timestamp.h"
 #include "storage/model/value.h"
+#include "tools/histctl/lib/csv_reader.h"
+#include "tools/histctl/lib/value_text.h"
 
 namespace historian::histctl {
 
@@ -42,8 +44,8 @@ struct ImportOptions {
   std::string time_format = "auto";
   absl::TimeZone zone;
   bool strict_clock_changes = false;
-  bool decimal_comma = false;
-  std::vector<std::string> missing;  // Texts that mean no value, as an empty field does.
+  std::optional<NumberStyle> numbers;  // How they are written.
+  std::vector<std::string> missing;    // Texts that mean no value, as an empty field does.
   bool missing_as_bad = false;
   std::optional<ValueType> type;             // Of all columns that are not in `types`.
   std::map<std::string, ValueType> types;    // By header (wide) or tag name (long).
@@ -67,6 +69,7 @@ struct ImportLayout {
   size_t width = 0;  // Fields of a record.
   std::optional<size_t> time_column;
   std::string time_format;
+  NumberStyle numbers;  // As asked for, else as FindNumberStyle says once the file was looked at.
   // Wide: the tags' columns.
   std::vector<ImportColumn> columns;
   // Long:
@@ -90,8 +93,10 @@ absl::Status CheckNamedColumns(const ImportOptions& options, const std::vector<I
 // Of a long file's tag: prefix and map applied.
 std::string LongTagName(const ImportOptions& options, const ImportLayout& layout, absl::string_view tag);
 
-// Whether a field says that there is no value.
-bool IsMissing(const ImportOptions& options, absl::string_view text, bool quoted);
+// Whether a field says that there is no value: it is empty, or one of options.missing. Numbers among these are compared as
+// numbers, -999 is also -999.00 and -9.99E+02, unless the field is a text's (`style` is null). A quoted empty field is a text of
+// that.
+bool IsMissing(const ImportOptions& options, const CsvField& field, const NumberStyle* style);
 
 }  // namespace historian::histctl
 

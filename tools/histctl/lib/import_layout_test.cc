@@ -174,13 +174,25 @@ TEST(CheckNamedColumns, ANameMustBeInOneOfTheFiles) {
 }
 
 TEST(IsMissing, NothingAndWhatTheCallerSays) {
-  ImportOptions options = Options();
-  options.missing = {"NA", "-"};
-  EXPECT_TRUE(IsMissing(options, "", false));
-  EXPECT_TRUE(IsMissing(options, "  ", false));
-  EXPECT_TRUE(IsMissing(options, " NA ", false));
-  EXPECT_FALSE(IsMissing(options, "", true));
-  EXPECT_FALSE(IsMissing(options, "NaN", false));
+  ImportOptions options;
+  options.missing = {"NA", "-", "-999"};
+  const auto in_number = [&](absl::string_view text, bool quoted = false) {
+    return IsMissing(options, {text, quoted}, &kDecimalPoint);
+  };
+  const auto in_text = [&](absl::string_view text, bool quoted = false) {
+    return IsMissing(options, {text, quoted}, nullptr);
+  };
+  for (const bool quoted : {false, true}) {
+    EXPECT_TRUE(in_number("", quoted));
+    EXPECT_TRUE(in_number(" NA ", quoted));
+    EXPECT_TRUE(in_text("NA", quoted));
+    for (const char* text : {"-999", "-999.0", "-999.00", "-9.99E+02"})
+      EXPECT_TRUE(in_number(text, quoted)) << text;
+    for (const char* text : {"NaN", "-999.5", "999", "nan"}) EXPECT_FALSE(in_number(text, quoted)) << text;
+    EXPECT_FALSE(in_text("-999.0", quoted));
+  }
+  EXPECT_TRUE(in_text("  "));
+  EXPECT_FALSE(in_text("", true));
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ absl::StatusOr<Tag> TagOfFields(const std::vector<CsvField>& fields, const std::
       case kRetired: {
         ValueBits retired = 0;
         std::string why;
-        if (!text.empty() && !ParseValue(ValueType::kBool, text, false, nullptr, &retired, &why)) {
+        if (!text.empty() && !ParseValue(ValueType::kBool, text, kDecimalPoint, nullptr, &retired, &why)) {
           return absl::InvalidArgumentError(absl::StrCat("retired '", text, "': ", why));
         }
         tag.retired = retired != 0;

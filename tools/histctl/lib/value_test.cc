@@ -34,7 +34,7 @@ TEST(ValueText, FloatsAreShortestAndReadBack) {
     EXPECT_EQ(text, c.text);
     ValueBits bits = 0;
     std::string error;
-    ASSERT_TRUE(ParseValue(ValueType::kFloat64, text, false, nullptr, &bits, &error)) << text;
+    ASSERT_TRUE(ParseValue(ValueType::kFloat64, text, kDecimalPoint, nullptr, &bits, &error)) << text;
     EXPECT_EQ(bits, BitsOfFloat64(c.value)) << text;
   }
 }
@@ -52,7 +52,7 @@ TEST(ValueText, AnyBitsOfANumberReadBack) {
       std::string text, error;
       AppendValue(type, bits, &text);
       ValueBits back = 0;
-      ASSERT_TRUE(ParseValue(type, text, false, nullptr, &back, &error)) << text << error;
+      ASSERT_TRUE(ParseValue(type, text, kDecimalPoint, nullptr, &back, &error)) << text << error;
       EXPECT_EQ(back, bits) << text;
     }
   }
@@ -64,18 +64,26 @@ TEST(ValueText, WhatIsReadAndWhatIsNot) {
     const char* text;
     std::optional<double> value;
   } kCases[] = {
-      {ValueType::kFloat64, " 1.5 ", 1.5},
-      {ValueType::kFloat64, "+1.5", 1.5},
+      {ValueType::kFloat64, " 1,5 ", 1.5},
+      {ValueType::kFloat64, "+1,5", 1.5},
       {ValueType::kFloat64, "1,5", 1.5},
-      {ValueType::kFloat64, "1.5", 1.5},
+      {ValueType::kFloat64, "1.5", {}},  // A point separates thousands.
+      {ValueType::kFloat64, "1.005", 1005},
+      {ValueType::kFloat64, "1.234.567,25", 1234567.25},
+      {ValueType::kFloat64, "-1.005,5", -1005.5},
+      {ValueType::kFloat64, "12.34,5", {}},
+      {ValueType::kFloat64, "1234.567", {}},
+      {ValueType::kFloat64, "1234567,5", 1234567.5},
+      {ValueType::kFloat64, "1,5e3", 1500},
+      {ValueType::kFloat64, "inf", std::numeric_limits<double>::infinity()},
       {ValueType::kFloat64, "1,5,5", {}},
-      {ValueType::kFloat64, "1.5x", {}},
+      {ValueType::kFloat64, "1,5x", {}},
       {ValueType::kFloat64, "", {}},
       {ValueType::kFloat64, "1e999", {}},
       {ValueType::kFloat64, "+-1", {}},
       {ValueType::kFloat64, "0x10", {}},
       {ValueType::kFloat32, "1e39", {}},
-      {ValueType::kFloat32, "0.5", 0.5},
+      {ValueType::kFloat32, "0,5", 0.5},
       {ValueType::kInt64, "-9223372036854775808", -9223372036854775808.0},
       {ValueType::kInt64, "9223372036854775808", {}},
       {ValueType::kInt64, "1.0", {}},
@@ -91,7 +99,7 @@ TEST(ValueText, WhatIsReadAndWhatIsNot) {
   for (const auto& c : kCases) {
     ValueBits bits = 0;
     std::string error;
-    const bool ok = ParseValue(c.type, c.text, /*decimal_comma=*/true, &kStates, &bits, &error);
+    const bool ok = ParseValue(c.type, c.text, kDecimalComma, &kStates, &bits, &error);
     EXPECT_EQ(ok, c.value.has_value()) << c.text;
     if (ok) {
       EXPECT_EQ(ToDouble(c.type, bits), *c.value) << c.text;
@@ -112,6 +120,38 @@ TEST(ValueText, QualitiesReadBack) {
   EXPECT_EQ(QualityCodeText(kBadNoData), "BadNoData");
 }
 
+TEST(ValueText, ThousandsAreSeparatedInGroupsOfThree) {
+  const struct {
+    NumberStyle style;
+    const char* text;
+    std::optional<double> value;
+  } kCases[] = {
+      {{.thousands = ','}, "1,234.5", 1234.5},
+      {{.thousands = ','}, "1,234,567", 1234567},
+      {{.thousands = ','}, "1234.5", 1234.5},
+      {{.thousands = ','}, "1,2345", {}},
+      {{.thousands = ','}, "1,23", {}},
+      {{.thousands = ','}, ",123", {}},
+      {{.thousands = ','}, "1.234,567", {}},
+      {{',', ' '}, "1 234,5", 1234.5},
+      {{',', ' '}, "1\u00a0234,5", 1234.5},
+      {{',', ' '}, "1\u202f234\u202f567", 1234567},
+      {{.thousands = '\''}, "-1'234.5", -1234.5},
+      {{.thousands = '\''}, "1'23", {}},
+      {{.decimal = ',', .thousands = 0}, "1.5", {}},
+      {{.decimal = ',', .thousands = 0}, "1,5", 1.5},
+  };
+  for (const auto& c : kCases) {
+    ValueBits bits = 0;
+    std::string error;
+    const bool ok = ParseValue(ValueType::kFloat64, c.text, c.style, nullptr, &bits, &error);
+    ASSERT_EQ(ok, c.value.has_value()) << c.text;
+    if (ok) {
+      EXPECT_EQ(Float64OfBits(bits), *c.value) << c.text;
+    }
+  }
+}
+
 TEST(TypeInference, FindsTypes) {
   const std::vector<const char*> many_with_one_wrong = {"1.5", "2", "3", "4",  "5",  "6",
                                                         "7",   "8", "9", "10", "ERR"};
@@ -120,32 +160,104 @@ TEST(TypeInference, FindsTypes) {
     std::optional<ValueType> type;
   } kCases[] = {
       {{}, std::nullopt},
-      {{"1", "-2", "30"}, ValueType::kInt64},
+      {{"1", "-2", "30"}, ValueType::kFloat64},
       {{"1", "2.5"}, ValueType::kFloat64},
       {{"1e3", "nan"}, ValueType::kFloat64},
-      {{"0", "1", "0"}, ValueType::kInt64},
+      {{"0", "1", "0"}, ValueType::kFloat64},
       {{"true", "False", "on"}, ValueType::kBool},
-      {{"true", "1"}, ValueType::kString},
+      {{"true", "1"}, std::nullopt},
       {{"a", "b"}, ValueType::kString},
-      {{"1", "b"}, ValueType::kString},
+      {{"1", "b"}, std::nullopt},
       {{"0042", "0043"}, ValueType::kString},
       {{"99999999999999999999"}, ValueType::kFloat64},
+      {{"9007199254740993", "1"}, ValueType::kInt64},
+      {{"9007199254740993", "1.5"}, ValueType::kFloat64},
       {many_with_one_wrong, ValueType::kFloat64},
   };
   for (const auto& c : kCases) {
     TypeInference inference;
-    for (const char* text : c.texts) inference.Add(text, false);
-    EXPECT_EQ(inference.Type(), c.type) << (c.texts.empty() ? "" : c.texts[0]);
+    for (const char* text : c.texts) inference.Add(text, 1);
+    EXPECT_EQ(inference.Votes(kDecimalPoint).Type(), c.type) << (c.texts.empty() ? "" : c.texts[0]);
   }
+}
+
+TEST(TypeInference, WhoAsksIsToldOfWhat) {
+  TypeInference inference;
+  for (const char* text : {"1.5", "Bad Input", "2.5", "No Data", "Bad Input", "on"}) inference.Add(text, 1);
+  const TypeVotes votes = inference.Votes(kDecimalPoint);
+  EXPECT_EQ(votes.Type(), std::nullopt);
+  EXPECT_EQ(votes.numbers, 2);
+  EXPECT_EQ(votes.texts, 3);
+  EXPECT_EQ(votes.bools, 1);
+  EXPECT_EQ(votes.text_examples, (std::vector<std::string>{"Bad Input", "No Data"}));
+  EXPECT_EQ(votes.Usable(ValueType::kFloat64), 2);
+  EXPECT_EQ(votes.Usable(ValueType::kString), 6);
 }
 
 TEST(TypeInference, PartsMergeToTheWhole) {
   TypeInference a, b;
-  a.Add("1", false);
-  b.Add("2,5", true);
-  EXPECT_EQ(a.Type(), ValueType::kInt64);
-  a.Merge(b);
-  EXPECT_EQ(a.Type(), ValueType::kFloat64);
+  a.Add("1", 1);
+  b.Add("2,5", 1);
+  TypeVotes votes = a.Votes(kDecimalPoint);
+  votes.Merge(b.Votes(kDecimalComma));
+  EXPECT_EQ(votes.Type(), ValueType::kFloat64);
+  EXPECT_EQ(votes.numbers, 2);
+}
+
+TEST(TypeInference, WhatIsAskedForIsReadSo) {
+  TypeInference inference;
+  const NumberStyle style{.decimal = ',', .thousands = ' '};
+  for (const char* text : {"1 234,5", "7", "1.5"}) inference.Add(text, 1, style);
+  EXPECT_EQ(inference.Votes(style).numbers, 2);
+  EXPECT_EQ(inference.Votes(style).texts, 1);
+}
+
+TEST(FindNumberStyle, OfAWholeFile) {
+  const NumberStyle grouped{.decimal = '.', .thousands = ','};
+  const struct {
+    std::vector<std::vector<const char*>> columns;
+    char separator;
+    std::optional<NumberStyle> style;  // Unset: nobody can tell.
+  } kCases[] = {
+      {{{"1", "2"}}, ',', kDecimalPoint},
+      {{{"1.5", "2"}}, ';', kDecimalPoint},
+      {{{"1,5", "2"}}, ';', kDecimalComma},
+      {{{"1,5", "2"}, {"4,500"}}, ',', kDecimalComma},
+      {{{"0,500"}}, '\t', kDecimalComma},
+      {{{"1.234,5", "7"}}, ';', kDecimalComma},
+      {{{"1.234.567"}}, ';', kDecimalComma},
+      {{{"1,234.5", "7"}}, ',', grouped},
+      {{{"1,234,567"}}, ',', grouped},
+      {{{"4,500", "999.5"}}, ',', grouped},
+      {{{"4,500", "4,503"}}, ';', kDecimalComma},
+      {{{"4,500", "4,503"}}, ',', std::nullopt},
+      {{{"1,5"}, {"1.5"}}, ';', std::nullopt},
+      {{{"1,234.5"}, {"1.234,5"}}, ';', std::nullopt},
+      {{{"1.234", "4.500"}}, ';', kDecimalPoint},
+      {{{"907", "1.005"}}, ';', std::nullopt},
+      {{{"907", "1.005", "1.5"}}, ';', kDecimalPoint},
+      {{{"907", "1.005"}}, ',', kDecimalPoint},
+      // Remarks have no say.
+      {{{"1.5", "2.5"}, {"see 1", "1,5", "x", "y"}}, ',', kDecimalPoint},
+  };
+  for (const auto& c : kCases) {
+    std::vector<TypeInference> columns(c.columns.size());
+    std::vector<const TypeInference*> pointers;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      for (const char* text : c.columns[i]) columns[i].Add(text, 7);
+      pointers.push_back(&columns[i]);
+      names.push_back("flow");
+    }
+    const auto style = FindNumberStyle(pointers, names, c.separator);
+    ASSERT_EQ(style.ok(), c.style.has_value()) << c.columns[0][0] << ": " << style.status();
+    if (style.ok()) {
+      EXPECT_EQ(*style, *c.style) << c.columns[0][0];
+    } else {
+      EXPECT_NE(style.status().message().find("line 7, 'flow': '"), std::string::npos) << style.status();
+      EXPECT_NE(style.status().message().find("--decimal"), std::string::npos) << style.status();
+    }
+  }
 }
 
 }  // namespace

@@ -28,14 +28,50 @@ std::errc ReadNumber(absl::string_view text, Number* value) {
   return result.ptr == text.data() + text.size() ? std::errc() : std::errc::invalid_argument;
 }
 
+// `text` as from_chars reads it: without thousands separators and with a decimal point. False: it is no number of this style.
+// *plain may be in `buffer`.
+constexpr size_t kNumberBytesMax = 128;
+bool ToPlain(absl::string_view text, const NumberStyle& style, char (&buffer)[kNumberBytesMax],
+             absl::string_view* plain) {
+  *plain = text;
+  if (style == kDecimalPoint) return true;
+  char* to = buffer;
+  size_t digits = 0;  // Since the last separator.
+  bool whole = true, grouped = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (style.thousands == ' ') {
+      for (const absl::string_view space : {"\u00a0", "\u202f"}) {
+        if (!absl::StartsWith(text.substr(i), space)) continue;
+        c = ' ';
+        i += space.size() - 1;
+      }
+    }
+    if (to == buffer + kNumberBytesMax) return false;
+    if (c == style.thousands && c != 0) {
+      if (!whole || digits == 0 || digits > 3 || (grouped && digits != 3)) return false;
+      grouped = true;
+      digits = 0;
+      continue;
+    }
+    if (whole && absl::ascii_isdigit(c)) ++digits;
+    if (whole && (c == style.decimal || c == 'e' || c == 'E')) {
+      whole = false;
+      if (grouped && digits != 3) return false;
+    }
+    if (c == '.' && style.decimal != '.') return false;
+    *to++ = c == style.decimal ? '.' : c;
+  }
+  if (whole && grouped && digits != 3) return false;
+  *plain = absl::string_view(buffer, static_cast<size_t>(to - buffer));
+  return true;
+}
+
 template <typename Number>
-std::errc ReadFloat(absl::string_view text, bool decimal_comma, Number* value) {
-  if (!decimal_comma || !absl::StrContains(text, ',')) return ReadNumber(text, value);
-  char dotted[128];
-  if (text.size() > sizeof(dotted)) return std::errc::invalid_argument;
-  std::memcpy(dotted, text.data(), text.size());
-  *std::find(dotted, dotted + text.size(), ',') = '.';
-  return ReadNumber(absl::string_view(dotted, text.size()), value);
+std::errc ReadStyled(absl::string_view text, const NumberStyle& style, Number* value) {
+  char buffer[kNumberBytesMax];
+  absl::string_view plain;
+  return ToPlain(text, style, buffer, &plain) ? ReadNumber(plain, value) : std::errc::invalid_argument;
 }
 
 bool ReadBool(absl::string_view text, bool digits, ValueBits* bits) {
@@ -97,26 +133,26 @@ std::string QualityCodeText(Quality quality) {
   return absl::StrFormat("0x%08X", quality);
 }
 
-bool ParseValue(ValueType type, absl::string_view text, bool decimal_comma,
+bool ParseValue(ValueType type, absl::string_view text, const NumberStyle& style,
                 const std::map<uint32_t, std::string>* states, ValueBits* bits, std::string* error) {
   if (type == ValueType::kString) return true;
   text = absl::StripAsciiWhitespace(text);
   switch (type) {
     case ValueType::kFloat64: {
       double value = 0;
-      if (!Explain(ReadFloat(text, decimal_comma, &value), "a float64", error)) return false;
+      if (!Explain(ReadStyled(text, style, &value), "a float64", error)) return false;
       *bits = BitsOfFloat64(value);
       return true;
     }
     case ValueType::kFloat32: {
       float value = 0;
-      if (!Explain(ReadFloat(text, decimal_comma, &value), "a float32", error)) return false;
+      if (!Explain(ReadStyled(text, style, &value), "a float32", error)) return false;
       *bits = BitsOfFloat32(value);
       return true;
     }
     case ValueType::kInt64: {
       int64_t value = 0;
-      if (!Explain(ReadNumber(text, &value), "an int64", error)) return false;
+      if (!Explain(ReadStyled(text, style, &value), "an int64", error)) return false;
       *bits = BitsOfInt64(value);
       return true;
     }
@@ -145,14 +181,9 @@ bool ParseValue(ValueType type, absl::string_view text, bool decimal_comma,
   }
 }
 
-bool LooksLikeInt64(absl::string_view text) {
-  int64_t value = 0;
-  return ReadNumber(absl::StripAsciiWhitespace(text), &value) == std::errc();
-}
-
-bool LooksLikeFloat64(absl::string_view text, bool decimal_comma) {
+bool LooksLikeFloat64(absl::string_view text, const NumberStyle& style) {
   double value = 0;
-  return ReadFloat(absl::StripAsciiWhitespace(text), decimal_comma, &value) == std::errc();
+  return ReadStyled(absl::StripAsciiWhitespace(text), style, &value) == std::errc();
 }
 
 bool LooksLikeBool(absl::string_view text) {

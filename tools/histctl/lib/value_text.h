@@ -20,6 +20,17 @@
 
 namespace historian::histctl {
 
+// How numbers are written. Groups of three digits of their whole part may be separated, all of them or none: 1.234.567,5.
+struct NumberStyle {
+  char decimal = '.';  // Or ','.
+  char thousands =
+      0;  // 0: nothing separates them. ' ' is also the space that does not break, wide or narrow.
+
+  friend bool operator==(const NumberStyle&, const NumberStyle&) = default;
+};
+// Where the decimal comma is usual the dot separates thousands.
+inline constexpr NumberStyle kDecimalPoint{}, kDecimalComma{.decimal = ',', .thousands = '.'};
+
 void AppendFloat64(double value, std::string* out);
 void AppendFloat32(float value, std::string* out);
 // Not for strings.
@@ -32,13 +43,12 @@ std::string StateText(const std::map<uint32_t, std::string>& states, ValueBits c
 std::string QualityCodeText(Quality quality);
 
 // For strings nothing is done. Surrounding spaces are ignored. False: *error says why, without the text.
-// `states` is only for digital values and may be null. With decimal_comma "1,5" is 1.5 (and so is "1.5").
-bool ParseValue(ValueType type, absl::string_view text, bool decimal_comma,
+// `states` is only for digital values and may be null.
+bool ParseValue(ValueType type, absl::string_view text, const NumberStyle& style,
                 const std::map<uint32_t, std::string>* states, ValueBits* bits, std::string* error);
 
 // What kind of value a text could be, for finding a column's type.
-bool LooksLikeInt64(absl::string_view text);
-bool LooksLikeFloat64(absl::string_view text, bool decimal_comma);
+bool LooksLikeFloat64(absl::string_view text, const NumberStyle& style);
 // The words only, not 0 and 1.
 bool LooksLikeBool(absl::string_view text);
 
