@@ -182,9 +182,9 @@ void AddImportCommand(CLI::App* app, Context* context) {
   const std::string times = "Times";
   import->add_option("--time-column", options.time_column, "its header, or its number from 1")->group(times);
   import
-      ->add_option(
-          "--time-format", options.time_format,
-          "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, or a pattern such as '%d.%m.%Y %H:%M:%S'")
+      ->add_option("--time-format", options.time_format,
+                   "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, excel (days), or a pattern such as "
+                   "'%d.%m.%Y %H:%M:%S'")
       ->capture_default_str()
       ->group(times);
   import->add_option("--start", arguments->start, "for a file without times: the first row's time, absolute")

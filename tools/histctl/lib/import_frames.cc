@@ -158,7 +158,12 @@ void ImportFrames::ReadRow() {
   if (layout_.time_column) {
     const absl::string_view text = fields[*layout_.time_column].text;
     std::string why;
-    if (!times_.Parse(text, &time, &why)) {
+    TimeHistory* history = nullptr;
+    if (layout_.is_long) {
+      const auto known = by_name_.find(absl::StripAsciiWhitespace(fields[layout_.tag_column].text));
+      if (known != by_name_.end()) history = &buffers_[known->second].history;
+    }
+    if (!times_.Parse(text, &time, &why, history)) {
       Error("", absl::StrCat("time ", Shown(text), ": ", why), /*whole_row=*/true);
       return;
     }

@@ -98,6 +98,7 @@ class ImportFrames {
     Samples samples;
     std::vector<uint32_t> lines;
     Timestamp newest = std::numeric_limits<Timestamp>::min();  // Of the frames before.
+    TimeHistory history;                                       // Long: of this tag's rows.
   };
 
   void ReadRow();

@@ -110,9 +110,9 @@ TEST(FindLayout, TimeColumnIsFoundOrGiven) {
     int found;  // -1: an error.
   } kCases[] = {
       {"a,ts\n1,1581168647\n", "", 1}, {"when,a\n2020-01-01 00:00,1\n", "", 0},
-      {"n,a\n1,2\n", "", -1},          {"n,a\n1,2\n", "1", 0},
-      {"n,a\n1,2\n", "a", 1},          {"n,a\n1,2\n", "b", -1},
-      {"n,a\n1,2\n", "3", -1},
+      {"n,a\n1,2\n", "", -1},          {"n,a\n1581168647,2\n", "1", 0},
+      {"n,a\n1,1581168647\n", "a", 1}, {"n,a\n1,2\n", "b", -1},
+      {"n,a\n1,2\n", "3", -1},         {"n,a\n1,2\n", "1", -1},
   };
   for (const auto& c : kCases) {
     ImportOptions options = Options();

@@ -1,11 +1,18 @@
 #include "tools/histctl/lib/time_parser.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <initializer_list>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "storage/model/status_macros.h"
 
 namespace historian::histctl {
 namespace {
@@ -53,6 +60,130 @@ bool IsCount(absl::string_view text) {
   return digits > 0 && dots <= 1 && digits + dots == text.size();
 }
 
+// 1990 and 2100, in seconds since 1970 and in days since 1899-12-30.
+constexpr int64_t kCountMin = 631'152'000, kCountMax = 4'102'444'800;
+constexpr double kExcelMin = 32'874, kExcelMax = 73'051;
+// 1970-01-01 in days since 1899-12-30.
+constexpr int64_t kExcelEpoch = 25'569;
+
+constexpr absl::string_view kFormats =
+    "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, excel, or a pattern such as %d.%m.%Y %H:%M:%S";
+
+// What is wrong with a pattern: it would read times as others than they are.
+absl::Status CheckPattern(absl::string_view pattern) {
+  const auto has = [&](std::initializer_list<absl::string_view> any) {
+    return std::any_of(any.begin(), any.end(),
+                       [&](absl::string_view one) { return absl::StrContains(pattern, one); });
+  };
+  const auto bad = [&](auto... why) {
+    return absl::InvalidArgumentError(absl::StrCat("'", pattern, "' ", why...));
+  };
+  if (has({"%f"})) return bad("has %f: %S reads fractions of seconds too");
+  if (has({"%s"})) return absl::OkStatus();
+  if (!has({"%Y", "%y", "%E4Y", "%F", "%D", "%c", "%x"}))
+    return bad("has no year (%Y or %y): times would be of 1970");
+  const bool date = has({"%F", "%D", "%c", "%x", "%j"});
+  if (!date && !has({"%m", "%b", "%B", "%h"})) return bad("has no month (%m or %b)");
+  if (!date && !has({"%d", "%e"})) return bad("has no day (%d)");
+  if (has({"%p"}) && !has({"%I", "%r"}))
+    return bad("has %p (AM or PM) without %I: hours of 1 to 12 are %I, not %H");
+  if (has({"%I"}) && !has({"%p"})) return bad("has %I without %p (AM or PM): hours of 0 to 23 are %H");
+  return absl::OkStatus();
+}
+
+// Patterns that leave no doubt of what is the day.
+std::vector<std::string> ClearPatterns() {
+  std::vector<std::string> patterns = {"%Y/%m/%d", "%d.%m.%Y", "%d-%b-%y",  "%d-%b-%Y",
+                                       "%d %b %Y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y"};
+  std::vector<std::string> all;
+  for (const std::string& date : patterns) {
+    for (const char* time : {" %H:%M:%E*S", " %H:%M", " %I:%M:%E*S %p", " %I:%M %p", ""}) {
+      // As long as these names are kept in producers of imports.
+      all.push_back(absl::StrCat(date, time));
+    }
+  }
+  return all;
+}
+
+// The others: the day first, and the month first.
+std::vector<std::pair<std::string, std::string>> UnclearPatterns() {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const char sign : {'/', '-', '.'}) {
+    for (const char* year : {"%Y", "%y"}) {
+      for (const char* time : {" %H:%M:%E*S", " %H:%M", " %I:%M:%E*S %p", " %I:%M %p", ""}) {
+        const auto pattern = [&](const char* first, const char* second) {
+          return absl::StrCat(first, std::string(1, sign), second, std::string(1, sign), year, time);
+        };
+        all.emplace_back(pattern("%d", "%m"), pattern("%m", "%d"));
+      }
+    }
+  }
+  return all;
+}
+
+bool ReadsAll(absl::string_view format, absl::Span<const absl::string_view> texts) {
+  absl::StatusOr<TimeParser> parser = TimeParser::Create(format, absl::UTCTimeZone());
+  return parser.ok() && std::all_of(texts.begin(), texts.end(), [&](absl::string_view text) {
+           Timestamp time = 0;
+           std::string error;
+           return parser->Parse(text, &time, &error);
+         });
+}
+
+// Whether all of these digits are dates of 1900 to 2100, written YYYYMMDD and then HH, MM, SS or nothing.
+bool AreCompactDates(absl::Span<const absl::string_view> texts, size_t digits) {
+  return std::all_of(texts.begin(), texts.end(), [&](absl::string_view text) {
+    text = absl::StripAsciiWhitespace(text);
+    if (text.size() != digits || digits < 8) return false;
+    int year = 0, month = 0, day = 0, part = 0;
+    if (!TakeDigits(&text, 4, &year) || !TakeDigits(&text, 2, &month) || !TakeDigits(&text, 2, &day))
+      return false;
+    if (year < 1900 || year > 2100 || absl::CivilDay(year, month, day).month() != month || day < 1 ||
+        day > 31) {
+      return false;
+    }
+    for (int most = 23; !text.empty(); most = 59) {
+      if (!TakeDigits(&text, 2, &part) || part > most) return false;
+    }
+    return true;
+  });
+}
+
+// What texts of digits (perhaps with a point) are.
+absl::StatusOr<std::string> DetectDigits(absl::Span<const absl::string_view> texts) {
+  const absl::string_view first = absl::StripAsciiWhitespace(texts[0]);
+  const size_t whole = first.substr(0, first.find('.')).size() - (absl::StartsWith(first, "-") ? 1 : 0);
+  const std::string unit = whole <= 11   ? "unix"
+                           : whole <= 14 ? "unix_ms"
+                           : whole <= 17 ? "unix_us"
+                                         : "unix_ns";
+  absl::StatusOr<TimeParser> parser = TimeParser::Create(unit, absl::UTCTimeZone());
+  bool counts = true, fraction = false, days = true;
+  for (const absl::string_view text : texts) {
+    Timestamp time = 0;
+    std::string error;
+    counts = counts && parser->Parse(text, &time, &error) && time >= kCountMin * kNanosPerSecond &&
+             time <= kCountMax * kNanosPerSecond;
+    double value = 0;
+    days = days && absl::SimpleAtod(text, &value) && value >= kExcelMin && value < kExcelMax;
+    fraction = fraction || absl::StrContains(text, '.');
+  }
+  const bool compact = AreCompactDates(texts, whole) && !fraction;
+  const std::string compact_format =
+      absl::StrCat("%Y%m%d", whole >= 10 ? "%H" : "", whole >= 12 ? "%M" : "", whole >= 14 ? "%S" : "");
+  if (compact && counts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", first, "' may be a date or a count since 1970: say --time-format '", compact_format,
+                     "' or --time-format ", unit));
+  }
+  if (compact) return compact_format;
+  if (counts) return unit;
+  if (days && fraction) return "excel";
+  return absl::InvalidArgumentError(absl::StrCat("'", first.substr(0, 60), "' is no count of 1990 to 2100",
+                                                 days ? ", and may be a day of a spreadsheet" : "",
+                                                 ": say what it is with --time-format (", kFormats, ")"));
+}
+
 }  // namespace
 
 absl::StatusOr<TimeParser> TimeParser::Create(absl::string_view format, absl::TimeZone zone,
@@ -70,16 +201,19 @@ absl::StatusOr<TimeParser> TimeParser::Create(absl::string_view format, absl::Ti
                           : format == "unix_ms" ? 1'000'000
                           : format == "unix_us" ? 1'000
                                                 : 1;
+  } else if (format == "excel") {
+    parser.format_ = Format::kExcel;
   } else if (absl::StrContains(format, '%')) {
     parser.format_ = Format::kPattern;
+    RETURN_IF_ERROR(CheckPattern(format));
     // absl's %Y takes all digits there are; strptime's four.
-    parser.pattern_ = absl::StrReplaceAll(format, {{"%%", "%%"}, {"%Y", "%E4Y"}});
+    parser.pattern_ =
+        absl::StrReplaceAll(format, {{"%%", "%%"}, {"%Y", "%E4Y"}, {"%S", "%E*S"}, {"%T", "%H:%M:%E*S"}});
     parser.pattern_has_zone_ = absl::StrContains(format, "%z") || absl::StrContains(format, "%Ez") ||
                                absl::StrContains(format, "%E*z") || absl::StrContains(format, "%s");
   } else {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "'", format, "' is not a time format: expected auto, iso, rfc3339, unix, unix_ms, unix_us, ",
-        "unix_ns, or a pattern such as %d.%m.%Y %H:%M:%S"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", format, "' is not a time format: expected ", kFormats));
   }
   return parser;
 }
@@ -88,26 +222,30 @@ absl::StatusOr<std::string> TimeParser::Detect(absl::Span<const absl::string_vie
   if (texts.empty()) return absl::InvalidArgumentError("there is no time to find the format from");
   if (std::all_of(texts.begin(), texts.end(),
                   [](absl::string_view text) { return IsCount(absl::StripAsciiWhitespace(text)); })) {
-    absl::string_view digits = absl::StripAsciiWhitespace(texts[0]);
-    if (!digits.empty() && digits[0] == '-') digits.remove_prefix(1);
-    const size_t whole = digits.substr(0, digits.find('.')).size();
-    return std::string(whole <= 11 ? "unix" : whole <= 14 ? "unix_ms" : whole <= 17 ? "unix_us" : "unix_ns");
+    return DetectDigits(texts);
   }
-  for (const absl::string_view format :
-       {"iso", "%Y/%m/%d %H:%M:%E*S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%E*S", "%d.%m.%Y %H:%M"}) {
-    absl::StatusOr<TimeParser> parser = Create(format, absl::UTCTimeZone());
-    const bool all = std::all_of(texts.begin(), texts.end(), [&](absl::string_view text) {
-      Timestamp time = 0;
-      std::string error;
-      return parser->Parse(text, &time, &error);
-    });
-    if (all) return std::string(format);
+  if (ReadsAll("iso", texts)) return "iso";
+  for (const std::string& pattern : ClearPatterns()) {
+    if (ReadsAll(pattern, texts)) return pattern;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", texts[0].substr(0, 60), "' is in no time format that is found by itself: give --time-format"));
+  for (const auto& [day_first, month_first] : UnclearPatterns()) {
+    const bool day = ReadsAll(day_first, texts), month = ReadsAll(month_first, texts);
+    if (day && month) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", absl::StripAsciiWhitespace(texts[0]).substr(0, 60),
+                       "' may begin with the day or with the month: say --time-format '",
+                       absl::StrReplaceAll(day_first, {{"%E*S", "%S"}}), "' or --time-format '",
+                       absl::StrReplaceAll(month_first, {{"%E*S", "%S"}}), "'"));
+    }
+    if (day || month) return day ? day_first : month_first;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", texts[0].substr(0, 60),
+                   "' is in no time format that is found by itself: give --time-format (", kFormats, ")"));
 }
 
-bool TimeParser::Parse(absl::string_view text, Timestamp* time, std::string* error) {
+bool TimeParser::Parse(absl::string_view text, Timestamp* time, std::string* error, TimeHistory* history) {
+  history_ = history == nullptr ? &own_ : history;
   text = absl::StripAsciiWhitespace(text);
   bool ok = false;
   switch (format_) {
@@ -118,11 +256,23 @@ bool TimeParser::Parse(absl::string_view text, Timestamp* time, std::string* err
     case Format::kCount:
       ok = ParseCount(text, time, error);
       break;
+    case Format::kExcel:
+      ok = ParseExcel(text, time, error);
+      break;
     case Format::kPattern:
       ok = ParsePattern(text, time, error);
       break;
   }
-  if (ok) previous_ = *time;
+  if (ok) {
+    const bool is_first = history_->previous == std::numeric_limits<Timestamp>::min();
+    // Rows of the same time say nothing of the next one's.
+    if (!is_first && *time != history_->previous) {
+      const int64_t step = *time - history_->previous;
+      history_->regular = std::abs(step - history_->step) <= std::abs(step) / 4;
+      history_->step = step;
+    }
+    history_->previous = *time;
+  }
   return ok;
 }
 
@@ -158,7 +308,8 @@ bool TimeParser::ParseIso(absl::string_view text, Timestamp* time, std::string* 
       }
     }
   }
-  if (hour > 23 || minute > 59 || second > 59) {
+  const bool is_end_of_day = hour == 24 && minute == 0 && second == 0 && nanos == 0;
+  if ((hour > 23 && !is_end_of_day) || minute > 59 || second > 59) {
     *error = second == 60 ? "a leap second: give it as the second before or after" : "no such time of day";
     return false;
   }
@@ -235,12 +386,35 @@ bool TimeParser::ParseCount(absl::string_view text, Timestamp* time, std::string
   return true;
 }
 
+bool TimeParser::ParseExcel(absl::string_view text, Timestamp* time, std::string* error) {
+  double days = 0;
+  if (!absl::SimpleAtod(text, &days) || !(days >= 1) || days > 1e6) {
+    *error = "not a spreadsheet's count of days";
+    return false;
+  }
+  // A double has some 1 us of a day of this century; what is written often less.
+  const int64_t ms =
+      static_cast<int64_t>(std::llround((days - static_cast<double>(kExcelEpoch)) * 86'400'000));
+  const int64_t seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
+  return FromLocal(seconds, (ms - seconds * 1000) * 1'000'000, time, error);
+}
+
 bool TimeParser::ParsePattern(absl::string_view text, Timestamp* time, std::string* error) {
   absl::Time parsed;
   std::string why;
-  if (!absl::ParseTime(pattern_, text, absl::UTCTimeZone(), &parsed, &why) ||
-      parsed == absl::InfiniteFuture() || parsed == absl::InfinitePast()) {
-    *error = absl::StrCat("does not match the pattern ", absl::StrReplaceAll(pattern_, {{"%E4Y", "%Y"}}));
+  const auto read = [&](absl::string_view one) {
+    return absl::ParseTime(pattern_, one, absl::UTCTimeZone(), &parsed, &why) &&
+           parsed != absl::InfiniteFuture() && parsed != absl::InfinitePast();
+  };
+  bool ok = read(text);
+  if (const size_t at = text.find("24:00"); !ok && at != absl::string_view::npos) {
+    ok = read(absl::StrCat(text.substr(0, at), "00:00", text.substr(at + 5))) &&
+         absl::ToUnixSeconds(parsed) % 86'400 == 0 && absl::ToUnixNanos(parsed) % kNanosPerSecond == 0;
+    if (ok) parsed += absl::Hours(24);
+  }
+  if (!ok) {
+    *error = absl::StrCat("does not match the pattern ",
+                          absl::StrReplaceAll(pattern_, {{"%E4Y", "%Y"}, {"%E*S", "%S"}}));
     return false;
   }
   const int64_t seconds = absl::ToUnixSeconds(parsed);
@@ -275,9 +449,23 @@ bool TimeParser::FromLocal(int64_t local, int64_t nanos, Timestamp* time, std::s
   }
   ++(skips ? skipped_ : repeated_);
   if (!FromSeconds(absl::ToUnixSeconds(info.pre), nanos, time, error)) return false;
-  if (skips || *time >= previous_) return true;
-  const Timestamp second = absl::ToUnixSeconds(info.post) * kNanosPerSecond + nanos;
-  if (second >= previous_) *time = second;
+  const Timestamp previous = history_->previous;
+  if (skips || previous == std::numeric_limits<Timestamp>::min()) return true;
+  const Timestamp first = *time, second = absl::ToUnixSeconds(info.post) * kNanosPerSecond + nanos;
+  const int64_t shift = second - first;
+  const bool descends = history_->step < 0;
+  // Far from the row before, which may be one of other devices, or irregular and on the way: the one that is plain.
+  const int64_t back = previous - first;
+  if (std::min(std::abs(back), std::abs(previous - second)) >= 2 * shift) return true;
+  if (!history_->regular && (descends ? second < previous : first > previous)) {
+    if (descends) *time = second;
+    return true;
+  }
+  // A first step: where the row before is at the same hand of the clock, the clock was set back since.
+  const int64_t step = history_->step == 0 ? shift : std::clamp(history_->step, -shift, shift);
+  const auto distance = [&](Timestamp candidate) { return std::abs(candidate - (previous + step)); };
+  // No row comes more than a step too late.
+  if (distance(second) <= distance(first) || (step > 0 && back > step)) *time = second;
   return true;
 }
 

@@ -175,7 +175,22 @@ TEST(TimeParser, FormatsAreRead) {
       {"%Y%m%dT%H%M%S%z", "20200208T133047+0000", "2020-02-08T13:30:47Z"},
       {"%Y/%m/%d %H:%M:%E*S", "2020/02/08 13:30:47.25", "2020-02-08T12:30:47.250Z"},
       {"%d/%b/%y", "08/Feb/20", "2020-02-07T23:00:00Z"},
-      {"%Y", "infinite-future", ""},
+      {"%Y-%m-%d", "infinite-future", ""},
+      {"%d.%m.%Y %H:%M:%S", "08.02.2020 13:30:47.5", "2020-02-08T12:30:47.500Z"},
+      {"%d.%m.%Y %T", "08.02.2020 13:30:47.5", "2020-02-08T12:30:47.500Z"},
+      {"%m/%d/%Y %I:%M:%S %p", "2/8/2020 12:00:00 AM", "2020-02-07T23:00:00Z"},
+      {"%m/%d/%Y %I:%M:%S %p", "2/8/2020 01:15:00 PM", "2020-02-08T12:15:00Z"},
+      {"iso", "2020-02-08 24:00", "2020-02-08T23:00:00Z"},
+      {"iso", "2020-12-31T24:00:00", "2020-12-31T23:00:00Z"},
+      {"iso", "2020-02-08 24:00:01", ""},
+      {"iso", "2020-02-08 24:01", ""},
+      {"%d.%m.%Y %H:%M", "08.02.2020 24:00", "2020-02-08T23:00:00Z"},
+      {"%d.%m.%Y %H:%M", "08.02.2020 24:01", ""},
+      {"%d.%m.%Y %H:%M:%S", "08.02.2020 24:00:01", ""},
+      {"excel", "45674.041666667", "2025-01-17T00:00:00Z"},
+      {"excel", "45674", "2025-01-16T23:00:00Z"},
+      {"excel", "0", ""},
+      {"excel", "noon", ""},
   };
   for (const auto& c : kCases) {
     auto parser = TimeParser::Create(c.format, Berlin());
@@ -192,6 +207,12 @@ TEST(TimeParser, FormatsAreRead) {
     }
   }
   EXPECT_FALSE(TimeParser::Create("german", Berlin()).ok());
+  for (const char* pattern : {"%b %d %H:%M:%S", "%H:%M", "%Y-%d", "%Y-%m", "%m/%d/%Y %H:%M:%S %p",
+                              "%m/%d/%Y %I:%M:%S", "%Y-%m-%d %H:%M:%S.%f"}) {
+    const absl::Status status = TimeParser::Create(pattern, Berlin()).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << pattern;
+    EXPECT_NE(status.message().find(pattern), std::string::npos) << status;
+  }
 }
 
 TEST(TimeParser, FormatIsFound) {
@@ -209,6 +230,23 @@ TEST(TimeParser, FormatIsFound) {
       {{"2020/02/08 13:30"}, "%Y/%m/%d %H:%M"},
       {{"08.02.2020 13:30:47"}, "%d.%m.%Y %H:%M:%E*S"},
       {{"02/08/2020 13:30"}, ""},
+      {{"02/08/2020 13:30", "13/08/2020 13:30"}, "%d/%m/%Y %H:%M"},
+      {{"02/08/2020   13:30", "02/13/2020   13:30"}, "%m/%d/%Y %H:%M"},
+      {{"10/7/2026 12:00:00 AM", "10/17/2026 12:00:00 PM"}, "%m/%d/%Y %I:%M:%E*S %p"},
+      {{"10/7/2026 12:00:00 AM"}, ""},
+      {{"10-Nov-26 00:00:00"}, "%d-%b-%y %H:%M:%E*S"},
+      {{"10-Nov-2026 00:00"}, "%d-%b-%Y %H:%M"},
+      {{"Nov 10, 2026 1:00 PM"}, "%b %d, %Y %I:%M %p"},
+      {{"Nov 20 06:00:00"}, ""},
+      {{"20260801", "20260802"}, "%Y%m%d"},
+      {{"202608130000"}, "%Y%m%d%H%M"},
+      {{"20260813000000"}, "%Y%m%d%H%M%S"},
+      {{"2026081301"}, ""},  // Or 2034.
+      {{"20260801", "20260832"}, ""},
+      {{"45674.000000000", "45674.041666667"}, "excel"},
+      {{"45674"}, ""},
+      {{"0", "1", "2"}, ""},
+      {{"86400"}, ""},
       {{"abc"}, ""},
       {{}, ""},
   };
@@ -249,6 +287,46 @@ TEST(TimeParser, RepeatedLocalTimesOfAnAscendingFileAreBothRead) {
     previous = time;
   }
   EXPECT_EQ(parser->repeated(), 8);
+}
+
+// Whatever the step, up or down, and however late rows are by a little.
+TEST(TimeParser, RepeatedLocalTimesGoOnAsThoseBefore) {
+  const absl::Time start = absl::FromCivil(absl::CivilHour(2026, 10, 24, 22), Berlin());
+  std::mt19937_64 random(5);
+  for (const int64_t step_s : {1, 7, 60, 600, 900, 1800, 3600, -1, -60, -600, -1800, -3600}) {
+    for (const int64_t jitter_s : {int64_t{0}, std::abs(step_s) / 10}) {
+      auto parser = TimeParser::Create("iso", Berlin());
+      for (int64_t i = 0; i < 8 * 3600; i += std::abs(step_s)) {
+        const int64_t late =
+            jitter_s == 0 ? 0 : static_cast<int64_t>(random() % static_cast<uint64_t>(jitter_s));
+        const absl::Time time = start + absl::Seconds((step_s > 0 ? i : 8 * 3600 - i) + late);
+        Timestamp read = 0;
+        std::string error;
+        ASSERT_TRUE(parser->Parse(absl::FormatTime("%Y-%m-%d %H:%M:%S", time, Berlin()), &read, &error))
+            << error;
+        ASSERT_EQ(read, absl::ToUnixNanos(time)) << time << " " << step_s << " " << jitter_s;
+      }
+    }
+  }
+}
+
+TEST(TimeParser, RepeatedLocalTimesWithALittleBack) {
+  auto parser = TimeParser::Create("iso", Berlin());
+  TimeHistory x, y;
+  const auto read = [&](const char* text, TimeHistory* history) {
+    Timestamp time = 0;
+    std::string error;
+    EXPECT_TRUE(parser->Parse(std::string("2026-10-25 ") + text, &time, &error, history)) << error;
+    return Utc(time);
+  };
+  // Two tags in turns, one of which is two seconds behind; and one whose rows change places.
+  EXPECT_EQ(read("02:00:03", &x), "2026-10-25T00:00:03Z");
+  EXPECT_EQ(read("02:00:01", &y), "2026-10-25T00:00:01Z");
+  EXPECT_EQ(read("02:10:03", &x), "2026-10-25T00:10:03Z");
+  EXPECT_EQ(read("02:10:01", &y), "2026-10-25T00:10:01Z");
+  EXPECT_EQ(read("02:10:01", &x), "2026-10-25T00:10:01Z");
+  EXPECT_EQ(read("02:20:01", &y), "2026-10-25T00:20:01Z");
+  EXPECT_EQ(read("02:00:01", &y), "2026-10-25T01:00:01Z");
 }
 
 TEST(TimeParser, RepeatedLocalTimeAloneIsTheFirst) {
