@@ -239,7 +239,7 @@ void AssignTags(const ImportJob& job, const std::map<std::string, Tag>& tags, Fi
   }
 }
 
-// 0 and 1 are from when there were but these.
+// "0" keeps the producers of files that were imported before there were other styles.
 std::string StyleText(const NumberStyle& style) {
   if (style == kDecimalPoint) return "0";
   return absl::StrCat(std::string(1, style.decimal), static_cast<int>(style.thousands));

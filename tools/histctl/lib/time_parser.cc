@@ -93,12 +93,11 @@ absl::Status CheckPattern(absl::string_view pattern) {
 
 // Patterns that leave no doubt of what is the day.
 std::vector<std::string> ClearPatterns() {
-  std::vector<std::string> patterns = {"%Y/%m/%d", "%d.%m.%Y", "%d-%b-%y",  "%d-%b-%Y",
-                                       "%d %b %Y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y"};
+  const std::vector<std::string> dates = {"%Y/%m/%d", "%d.%m.%Y", "%d-%b-%y",  "%d-%b-%Y",
+                                          "%d %b %Y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y"};
   std::vector<std::string> all;
-  for (const std::string& date : patterns) {
+  for (const std::string& date : dates) {
     for (const char* time : {" %H:%M:%E*S", " %H:%M", " %I:%M:%E*S %p", " %I:%M %p", ""}) {
-      // As long as these names are kept in producers of imports.
       all.push_back(absl::StrCat(date, time));
     }
   }
