@@ -433,6 +433,13 @@ class HistctlTest(unittest.TestCase):
         self.assertIn('1 sample has the time of an earlier row',
                       run('twice', 'time,x\n2026-01-01T00:00:00Z,1.5\n2026-01-01T00:00:00Z,2.5\n').stderr)
 
+    def test_a_mistyped_command_names_its_help(self):
+        for arguments, help_of in ((['tag', 'list', '--nonsense'], 'histctl tag list'), (['impotr'], 'histctl'),
+                                   (['get', 'a', '--from', 'soon'], 'histctl get')):
+            result = self.run_any(*arguments)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn("'%s --help' explains" % help_of, result.stderr)
+
     def test_an_import_that_cannot_be_says_why(self):
         path = self.file('none.csv', 'time,none/a\n2026-01-01,1\n')
         self.assertIn('none/a', self.run_any('import', '--no-create', path).stderr)

@@ -28,10 +28,21 @@ constexpr char kWords[] =
     "  histctl plot area-1/pump-101/flow --from -1d --tz Europe/Berlin\n"
     "\n";
 
-std::string Hint(ExitCode code, const Context& context) {
+// "histctl tag list", as far as it was typed.
+std::string CommandOf(const CLI::App& app) {
+  std::string command = "histctl";
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    absl::StrAppend(&command, " ", at->get_name());
+  }
+  return command;
+}
+
+std::string Hint(ExitCode code, const CLI::App& app, const Context& context) {
   switch (code) {
     case kExitUsage:
-      return "  'histctl COMMAND --help' explains the command.\n";
+      return absl::StrCat("  '", CommandOf(app), " --help' explains ",
+                          app.get_subcommands().empty() ? "the commands.\n" : "the command.\n");
     case kExitNotFound:
       return "  'histctl tag list' lists the tags; add --retired for retired ones.\n";
     case kExitUnreachable:
@@ -102,7 +113,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
     return context->out->Close().ok() ? kExitOk : kExitLocalFile;
   } catch (const CLI::ParseError& error) {
     context->Note(error.what());
-    context->err->Append(Hint(kExitUsage, *context));
+    context->err->Append(Hint(kExitUsage, app, *context));
     context->err->Flush().IgnoreError();
     return kExitUsage;
   }
@@ -118,7 +129,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   const ExitCode code = ExitCodeOf(status);
   if (!status.ok()) {
     context->Note(status.message());
-    context->err->Append(Hint(code, *context));
+    context->err->Append(Hint(code, app, *context));
     context->err->Flush().IgnoreError();
     return code;
   }
