@@ -137,110 +137,116 @@ absl::StatusOr<ImportJob> JobOf(const ImportArguments& arguments, const Context&
   return job;
 }
 
+absl::Status Import(const ImportArguments& arguments, Context* context) {
+  ASSIGN_OR_RETURN(const ImportJob job, JobOf(arguments, *context));
+  return RunImport(job, context);
+}
+
 }  // namespace
 
 void AddImportCommand(CLI::App* app, Context* context) {
   const auto arguments = std::make_shared<ImportArguments>();
   ImportJob& job = arguments->job;
   ImportOptions& options = job.options;
-  CLI::App* const import =
+  CLI::App* const command =
       app->add_subcommand("import", "store the samples of CSV files, durably and exactly once");
-  import->add_option("FILE", job.files, "the files; - is standard input")->required();
+  command->add_option("FILE", job.files, "the files; - is standard input")->required();
 
   const std::string layout = "What the file looks like";
-  import
+  command
       ->add_option("--layout", options.layout,
                    "auto, wide (a column per tag) or long (time, tag, value[, quality])")
       ->capture_default_str()
       ->group(layout);
-  import->add_option("--separator", options.separator, "auto, whitespace, tab, or one character")
+  command->add_option("--separator", options.separator, "auto, whitespace, tab, or one character")
       ->capture_default_str()
       ->group(layout);
-  import->add_flag("--no-header", arguments->no_header, "the first line is data")->group(layout);
-  import
+  command->add_flag("--no-header", arguments->no_header, "the first line is data")->group(layout);
+  command
       ->add_option("--columns", options.columns,
                    "names of all columns, instead of the header's: 'time,XMEAS 1..41'")
       ->group(layout);
-  import
+  command
       ->add_option("--decimal", arguments->decimal,
                    "auto, point (1.5) or comma (1,5; a point separates thousands)")
       ->capture_default_str()
       ->group(layout);
-  import->add_flag("--decimal-comma", arguments->decimal_comma, "the same as --decimal comma")->group(layout);
-  import->add_option("--thousands", arguments->thousands, "what stands between thousands: , . ' _ or space")
+  command->add_flag("--decimal-comma", arguments->decimal_comma, "the same as --decimal comma")
       ->group(layout);
-  import
+  command->add_option("--thousands", arguments->thousands, "what stands between thousands: , . ' _ or space")
+      ->group(layout);
+  command
       ->add_option("--missing", arguments->missing,
                    "texts that mean no value, as an empty field does: 'NA,NaN,-'; numbers are compared as "
                    "numbers")
       ->group(layout);
-  import
+  command
       ->add_flag("--missing-as-bad", options.missing_as_bad,
                  "store a BadNoData sample where there is no value")
       ->group(layout);
 
   const std::string times = "Times";
-  import->add_option("--time-column", options.time_column, "its header, or its number from 1")->group(times);
-  import
+  command->add_option("--time-column", options.time_column, "its header, or its number from 1")->group(times);
+  command
       ->add_option("--time-format", options.time_format,
                    "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, excel (days), or a pattern such as "
                    "'%d.%m.%Y %H:%M:%S'")
       ->capture_default_str()
       ->group(times);
-  import->add_option("--start", arguments->start, "for a file without times: the first row's time, absolute")
+  command->add_option("--start", arguments->start, "for a file without times: the first row's time, absolute")
       ->group(times);
-  import->add_option("--step", arguments->step, "time from row to row, with --start: 3m")->group(times);
-  import
+  command->add_option("--step", arguments->step, "time from row to row, with --start: 3m")->group(times);
+  command
       ->add_flag("--strict-clock-changes", options.strict_clock_changes,
                  "local times that do not exist or come twice are bad rows")
       ->group(times);
 
   const std::string tags = "Tags";
-  import
+  command
       ->add_option("--prefix", options.prefix,
                    "text in front of every tag's name; {file} and {column} are filled in")
       ->group(tags);
-  import->add_option("--map", arguments->maps, "HEADER=TAG; {file} and {column} are filled in; repeat it")
+  command->add_option("--map", arguments->maps, "HEADER=TAG; {file} and {column} are filled in; repeat it")
       ->allow_extra_args(false)
       ->group(tags);
-  import
+  command
       ->add_option("--skip-columns", arguments->skips, "headers to leave out, with commas between; repeat it")
       ->allow_extra_args(false)
       ->group(tags);
-  import->add_option("--type", arguments->types, "TYPE of all new tags, or HEADER=TYPE; repeat it")
+  command->add_option("--type", arguments->types, "TYPE of all new tags, or HEADER=TYPE; repeat it")
       ->allow_extra_args(false)
       ->group(tags);
-  import->add_option("--unit", arguments->units, "UNIT of all new tags, or HEADER=UNIT; repeat it")
+  command->add_option("--unit", arguments->units, "UNIT of all new tags, or HEADER=UNIT; repeat it")
       ->allow_extra_args(false)
       ->group(tags);
-  import->add_flag("--no-create", arguments->no_create, "an unknown tag is an error")->group(tags);
-  import
+  command->add_flag("--no-create", arguments->no_create, "an unknown tag is an error")->group(tags);
+  command
       ->add_option("--infer-rows", job.infer_rows,
                    "find types from this many rows at the beginning; 0: from all")
       ->capture_default_str()
       ->group(tags);
 
   const std::string running = "Running";
-  import
+  command
       ->add_option("--on-error", arguments->on_error,
                    "skip or fail: report bad rows and skip them, or end with the first")
       ->capture_default_str()
       ->group(running);
-  import->add_option("--max-errors", job.max_errors, "end after more bad rows than this; 0: never")
+  command->add_option("--max-errors", job.max_errors, "end after more bad rows than this; 0: never")
       ->group(running);
-  import
+  command
       ->add_option("--producer", job.producer,
                    "another name in front of the digest: stores the file once more")
       ->group(running);
-  import->add_option("--retry-for", arguments->retry_for, "how long to wait for a server that went away")
+  command->add_option("--retry-for", arguments->retry_for, "how long to wait for a server that went away")
       ->capture_default_str()
       ->group(running);
-  import->add_flag("--dry-run", job.dry_run, "read everything, say what would be done, store nothing")
+  command->add_flag("--dry-run", job.dry_run, "read everything, say what would be done, store nothing")
       ->group(running);
-  import->add_flag("--progress", arguments->progress, "a progress line even if stderr is not a terminal")
+  command->add_flag("--progress", arguments->progress, "a progress line even if stderr is not a terminal")
       ->group(running);
 
-  import->footer(
+  command->footer(
       "\nTags are named by the columns' headers; a header 'Flow [m3/h]' is the tag Flow with the unit m3/h. "
       "Unknown\n"
       "ones are created with the first good value: float64 for numbers, also whole ones, else bool or "
@@ -273,13 +279,7 @@ void AddImportCommand(CLI::App* app, Context* context) {
       "  histctl import --no-header --separator whitespace --columns 'XMEAS 1..41,XMV 1..11' \\\n"
       "      --start 2026-01-01 --step 3m --prefix 'reactor/{file}/' run1.dat\n"
       "  histctl export 'area-1/*' | histctl --server other:7720 import -\n");
-  import->callback([=] {
-    context->run = [=]() -> absl::Status {
-      ASSIGN_OR_RETURN(const ImportJob job, JobOf(*arguments, *context));
-  return RunImport(job, context);
-};
-}  // namespace historian::histctl
-);
+  command->callback([=] { context->run = [=] { return Import(*arguments, context); }; });
 }
 
 }  // namespace historian::histctl

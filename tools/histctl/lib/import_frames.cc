@@ -154,16 +154,16 @@ void ImportFrames::ReadRow() {
         /*whole_row=*/true);
     return;
   }
+  Buffer* tags_buffer = nullptr;  // Long: of this row's tag, if there is such a tag.
+  if (layout_.is_long) {
+    const auto known = by_name_.find(absl::StripAsciiWhitespace(fields[layout_.tag_column].text));
+    if (known != by_name_.end()) tags_buffer = &buffers_[known->second];
+  }
   Timestamp time = 0;
   if (layout_.time_column) {
     const absl::string_view text = fields[*layout_.time_column].text;
     std::string why;
-    TimeHistory* history = nullptr;
-    if (layout_.is_long) {
-      const auto known = by_name_.find(absl::StripAsciiWhitespace(fields[layout_.tag_column].text));
-      if (known != by_name_.end()) history = &buffers_[known->second].history;
-    }
-    if (!times_.Parse(text, &time, &why, history)) {
+    if (!times_.Parse(text, &time, &why, tags_buffer == nullptr ? nullptr : &tags_buffer->history)) {
       Error("", absl::StrCat("time ", Shown(text), ": ", why), /*whole_row=*/true);
       return;
     }
@@ -178,7 +178,7 @@ void ImportFrames::ReadRow() {
   }
   if (frame_samples_ == 0) frame_line_ = reader_.line();
   if (layout_.is_long) {
-    ReadLong(time);
+    ReadLong(time, tags_buffer);
   } else {
     ReadWide(time);
   }
@@ -195,11 +195,10 @@ void ImportFrames::ReadWide(Timestamp time) {
   }
 }
 
-void ImportFrames::ReadLong(Timestamp time) {
+void ImportFrames::ReadLong(Timestamp time, Buffer* buffer) {
   const std::vector<CsvField>& fields = reader_.fields();
   const absl::string_view name = absl::StripAsciiWhitespace(fields[layout_.tag_column].text);
-  const auto known = by_name_.find(name);
-  if (known == by_name_.end()) {
+  if (buffer == nullptr) {
     Error("", absl::StrCat("tag ", Shown(name), " was not found or cannot be one"), /*whole_row=*/true);
     return;
   }
@@ -212,7 +211,7 @@ void ImportFrames::ReadLong(Timestamp time) {
     }
     quality = *parsed;
   }
-  AddField(&buffers_[known->second], time, fields[layout_.value_column], quality, name);
+  AddField(buffer, time, fields[layout_.value_column], quality, name);
 }
 
 void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& field, Quality quality,

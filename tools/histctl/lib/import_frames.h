@@ -48,9 +48,8 @@ struct ImportCounts {
   uint64_t bad_values = 0;  // Skipped alone; the rest of their row counts.
   uint64_t missing = 0;     // Empty or as --missing says.
   uint64_t samples = 0;
-  uint64_t same_time =
-      0;  // Samples with the time of one that stands before them. Those far apart in a file that does not
-          // ascend are not noticed.
+  // Samples with the time of one that stands before them. In a file that does not ascend, those far apart are not noticed.
+  uint64_t same_time = 0;
   uint64_t times_skipped = 0;   // Local times that do not exist.
   uint64_t times_repeated = 0;  // Local times that come twice.
   Timestamp first_time = 0;     // Of all samples, when there are any.
@@ -103,7 +102,7 @@ class ImportFrames {
 
   void ReadRow();
   void ReadWide(Timestamp time);
-  void ReadLong(Timestamp time);
+  void ReadLong(Timestamp time, Buffer* buffer);
   void AddField(Buffer* buffer, Timestamp time, const CsvField& field, Quality quality,
                 absl::string_view column);
   void Add(Buffer* buffer, Timestamp time, ValueBits bits, absl::string_view string, Quality quality);
