@@ -411,11 +411,11 @@ class HistctlTest(unittest.TestCase):
         run('which', 'time,a\n2026-01-01T00:00:00Z,"4,500"\n', '--thousands', ',')
         self.assertEqual(values('which/a'), ['4500'])
         # So is a text among few numbers.
-        few = 'time,x\n' + ''.join('2026-01-01T00:%02d:00Z,%s\n' % (i, v) for i, v in enumerate(['1.5', 'Bad Input', '2.5']))
+        few = 'time,x\n' + ''.join('2026-01-01T00:%02d:00Z,%s\n' % (i, v) for i, v in enumerate(['1.5', 'unclear', '2.5']))
         asked = run('few', few, code=2).stderr
-        for part in ("column 'x' holds 2 numbers and 1 other text ('Bad Input')", "--type 'x=float64'", "--missing 'Bad Input'"):
+        for part in ("column 'x' holds 2 numbers and 1 other text ('unclear')", "--type 'x=float64'", "--missing 'unclear'"):
             self.assertIn(part, asked)
-        run('few', few, '--missing', 'Bad Input')
+        run('few', few, '--missing', 'unclear')
         self.assertEqual(values('few/x'), ['1.5', '2.5'])
         # Quotes say nothing of a value, and a missing number is a number.
         run('quoted', '"time","x"\n"2026-01-01T00:00:00Z","1.5"\n"2026-01-01T00:01:00Z",""\n"2026-01-01T00:02:00Z","-999.0"\n',
@@ -432,6 +432,62 @@ class HistctlTest(unittest.TestCase):
         # The same time twice is told.
         self.assertIn('1 sample has the time of an earlier row',
                       run('twice', 'time,x\n2026-01-01T00:00:00Z,1.5\n2026-01-01T00:00:00Z,2.5\n').stderr)
+
+    def test_files_of_other_programs(self):
+        def run(name, text, *options, code=0):
+            path = self.file(name + '.csv', '')
+            with open(path, 'wb') as file:
+                file.write(text if isinstance(text, bytes) else text.encode())
+            result = self.run_any('import', '--prefix', name + '/', *options, path)
+            self.assertEqual(result.returncode, code, result.stderr)
+            return result.stderr
+
+        def samples(tag):
+            return [(t[11:16], v, q) for t, v, q in self.samples(tag)]
+
+        # States of a data system say why there is no value.
+        told = run('pi', 'Timestamp,FIC101.PV\n10-Nov-26 00:00:00,Pt Created\n10-Nov-26 01:00:00,12.5\n'
+                         '10-Nov-26 02:00:00,I/O Timeout\n')
+        self.assertIn('2 texts that say why there is no value', told)
+        self.assertEqual(samples('pi/FIC101.PV'), [('00:00', '0', 'BadWaitingForInitialData'), ('01:00', '12.5', 'Good'),
+                                                   ('02:00', '0', 'BadNoCommunication')])
+        run('state', 'time,x\n2026-01-01 00:00,1.5\n2026-01-01 00:01,OFFSCAN\n', '--state', 'OFFSCAN=BadOutOfService')
+        self.assertEqual(samples('state/x'), [('00:00', '1.5', 'Good'), ('00:01', '0', 'BadOutOfService')])
+        # Date and hour, one tag for each unit and quantity, how it was measured.
+        told = run('epa', 'Facility ID,Unit ID,Date,Hour,Gross Load (MW),SO2 Mass (lbs),SO2 Mass Measure Indicator,Unit Type\n'
+                          + ''.join('2480,%s,2026-03-01,%d,%d,5,%s,Boiler\n' % (unit, hour, 100 * unit + hour,
+                                                                            'Substitute' if hour == 2 else 'Measured')
+                                    for unit in (1, 2) for hour in range(3)))
+        self.assertIn('layout epa', told)
+        self.assertEqual(samples('epa/2480/2/Gross Load'), [('00:00', '200', 'Good'), ('01:00', '201', 'Good'), ('02:00', '202', 'Good')])
+        self.assertEqual(samples('epa/2480/1/SO2 Mass')[2], ('02:00', '5', 'UncertainSubstituteValue'))
+        self.assertEqual([row['name'] for row in self.rows('tag', 'list', 'epa/*')],
+                         ['epa/2480/1/Gross Load', 'epa/2480/1/SO2 Mass', 'epa/2480/2/Gross Load', 'epa/2480/2/SO2 Mass'])
+        # Devices in a column.
+        run('keyed', 'station,time,PM10\nA,2026-01-01 00:00,1\nB,2026-01-01 00:00,2\nA,2026-01-01 01:00,3\n',
+            '--key-columns', 'station')
+        self.assertEqual(samples('keyed/A/PM10'), [('00:00', '1', 'Good'), ('01:00', '3', 'Good')])
+        # The text's encoding is a question, or plain.
+        latin = 'Zeit;T [\u00b0C]\n24.10.2026 22:00;60,5\n'.encode('latin-1')
+        self.assertIn("line 1 is not UTF-8: say with --encoding", run('latin', latin, code=2))
+        run('latin', latin, '--encoding', 'latin-1')
+        self.assertEqual(self.rows('tag', 'show', 'latin/T')[0]['unit'], '\u00b0C')
+        self.assertIn('text in UTF-16LE', run('wide', '\ufefftime,T [\u00b0C]\n2026-01-01,1\n'.encode('utf-16-le')))
+        self.assertEqual(samples('wide/T'), [('00:00', '1', 'Good')])
+        # A tag that has its unit in its name keeps that.
+        self.run_ok('tag', 'create', 'old/Power (kW)')
+        run('old', 'time,Power (kW),Flow (m3/h)\n2026-01-01,1,2\n')
+        self.assertEqual([row['name'] for row in self.rows('tag', 'list', 'old/*')], ['old/Flow', 'old/Power (kW)'])
+        # A preview stores nothing.
+        path = self.file('shown.csv', 'time,x,y\n2026-01-01 00:00,1.5,a\n2026-01-01 00:01,No Data,\n2026-01-01 00:02,2,b\n')
+        shown = self.rows('import', '--prefix', 'shown/', '--preview', '2', path)
+        self.assertEqual([(r['line'], r['tag'], r['value'], r['quality']) for r in shown],
+                         [(2, 'shown/x', 1.5, 'Good'), (2, 'shown/y', 'a', 'Good'), (3, 'shown/x', 0, 'BadNoData')])
+        self.run_ok('tag', 'show', 'shown/x', code=3)
+        # A layout that is not known, or not this file's.
+        for layout, part in (('xls', 'expected auto, wide, long, toa5, pi, epa, scada or bms'), ('epa', 'Facility ID'),
+                             ('bms', 'no line begins with')):
+            self.assertIn(part, self.run_any('import', '--layout', layout, path).stderr)
 
     def test_a_mistyped_command_names_its_help(self):
         for arguments, help_of in ((['tag', 'list', '--nonsense'], 'histctl tag list'), (['impotr'], 'histctl'),

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,10 @@ struct ImportArguments {
   std::string start;
   std::string step;
   std::string missing;
+  std::vector<std::string> states;
+  std::string quality_codes = "auto";
+  std::vector<std::string> key_columns;
+  std::optional<uint64_t> skip_lines;
   std::string decimal = "auto";
   std::string thousands;
   bool decimal_comma = false;
@@ -124,6 +129,30 @@ absl::StatusOr<ImportJob> JobOf(const ImportArguments& arguments, const Context&
       options.missing.emplace_back(absl::StripAsciiWhitespace(text));
     }
   }
+  for (const std::string& text : arguments.states) {
+    const auto [state, name] = SplitAtEquals(text);
+    const absl::StatusOr<Quality> quality = ParseQuality(name);
+    if (state.empty() || !quality.ok() || !IsBad(*quality)) {
+      return UsageError(absl::StrCat(
+          "--state: '", text, "' is not TEXT=QUALITY with a Bad quality, such as 'OFFSCAN=BadOutOfService'"));
+    }
+    options.states[state] = *quality;
+  }
+  if (arguments.quality_codes == "opc-ua") {
+    options.quality_codes = QualityCodes::kOpcUa;
+  } else if (arguments.quality_codes == "opc-da") {
+    options.quality_codes = QualityCodes::kOpcDa;
+  } else if (arguments.quality_codes != "auto") {
+    return UsageError(
+        absl::StrCat("--quality-codes: '", arguments.quality_codes, "' is none of auto, opc-ua and opc-da"));
+  }
+  for (const std::string& keys : arguments.key_columns) {
+    for (const absl::string_view name : absl::StrSplit(keys, ',')) {
+      options.key_columns.emplace_back(absl::StripAsciiWhitespace(name));
+    }
+  }
+  options.skip_lines = arguments.skip_lines;
+  if (job.preview_rows > 0) job.dry_run = true;
   if (arguments.on_error != "skip" && arguments.on_error != "fail") {
     return UsageError(absl::StrCat("--on-error: '", arguments.on_error, "' is neither skip nor fail"));
   }
@@ -154,12 +183,23 @@ void AddImportCommand(CLI::App* app, Context* context) {
 
   const std::string layout = "What the file looks like";
   command
-      ->add_option("--layout", options.layout,
-                   "auto, wide (a column per tag) or long (time, tag, value[, quality])")
+      ->add_option(
+          "--layout", options.layout,
+          "auto, wide (a column per tag), long (time, tag, value[, quality]), or a program's: toa5, pi, "
+          "epa, scada, bms")
       ->capture_default_str()
       ->group(layout);
   command->add_option("--separator", options.separator, "auto, whitespace, tab, or one character")
       ->capture_default_str()
+      ->group(layout);
+  command
+      ->add_option("--encoding", job.encoding,
+                   "how the text is written: auto (UTF-8, UTF-16), windows-1252, ISO-8859-1, Shift_JIS, ...")
+      ->capture_default_str()
+      ->group(layout);
+  command
+      ->add_option("--skip-lines", arguments->skip_lines,
+                   "lines in front of the header; found out if not given")
       ->group(layout);
   command->add_flag("--no-header", arguments->no_header, "the first line is data")->group(layout);
   command
@@ -181,12 +221,27 @@ void AddImportCommand(CLI::App* app, Context* context) {
                    "numbers")
       ->group(layout);
   command
+      ->add_option(
+          "--state", arguments->states,
+          "TEXT=QUALITY: a text in the place of a number that says why there is none; those of PI are known; "
+          "repeat it")
+      ->allow_extra_args(false)
+      ->group(layout);
+  command
+      ->add_option("--quality-codes", arguments->quality_codes,
+                   "numbers in a column of qualities: auto, opc-ua (0 is good) or opc-da (192 is good)")
+      ->capture_default_str()
+      ->group(layout);
+  command
       ->add_flag("--missing-as-bad", options.missing_as_bad,
                  "store a BadNoData sample where there is no value")
       ->group(layout);
 
   const std::string times = "Times";
-  command->add_option("--time-column", options.time_column, "its header, or its number from 1")->group(times);
+  command
+      ->add_option("--time-column", options.time_column,
+                   "its header, or its number from 1; several if the time is in parts: 'Date,Hour'")
+      ->group(times);
   command
       ->add_option("--time-format", options.time_format,
                    "auto, iso, rfc3339, unix, unix_ms, unix_us, unix_ns, excel (days), or a pattern such as "
@@ -211,6 +266,12 @@ void AddImportCommand(CLI::App* app, Context* context) {
       ->group(tags);
   command
       ->add_option("--skip-columns", arguments->skips, "headers to leave out, with commas between; repeat it")
+      ->allow_extra_args(false)
+      ->group(tags);
+  command
+      ->add_option("--key-columns", arguments->key_columns,
+                   "columns that say which device a row is of: their texts come in front of the headers, "
+                   "with slashes behind; with commas between")
       ->allow_extra_args(false)
       ->group(tags);
   command->add_option("--type", arguments->types, "TYPE of all new tags, or HEADER=TYPE; repeat it")
@@ -243,27 +304,39 @@ void AddImportCommand(CLI::App* app, Context* context) {
       ->group(running);
   command->add_flag("--dry-run", job.dry_run, "read everything, say what would be done, store nothing")
       ->group(running);
+  command
+      ->add_option("--preview", job.preview_rows,
+                   "show what the first N rows would be stored as (--preview alone: 10), and store nothing")
+      ->expected(0, 1)
+      ->default_str("10")
+      ->check(CLI::Range(1, 100'000))
+      ->group(running);
   command->add_flag("--progress", arguments->progress, "a progress line even if stderr is not a terminal")
       ->group(running);
 
   command->footer(
-      "\nTags are named by the columns' headers; a header 'Flow [m3/h]' is the tag Flow with the unit m3/h. "
-      "Unknown\n"
-      "ones are created with the first good value: float64 for numbers, also whole ones, else bool or "
-      "string. "
-      "A column of\n"
-      "numbers and more than a few other texts is a question: --type, --missing. What was found out is told "
-      "on "
-      "stderr.\n"
+      "\nTags are named by the columns' headers; a header 'Flow [m3/h]' or 'Flow (m3/h)' is the tag Flow "
+      "with\n"
+      "the unit m3/h. Unknown ones are created with the first good value: float64 for numbers, also whole\n"
+      "ones, else bool or string. A column of numbers and more than a few other texts is a question: "
+      "--type,\n"
+      "--missing, --state. What was found out is told on stderr; --preview shows it on the first rows.\n"
       "Lines with too few or too many fields or a bad time are skipped as a whole; of a line with a bad "
-      "value only\n"
-      "that value is. All are told with file and line, and the exit code is 1.\n"
+      "value\n"
+      "only that value is. All are told with file and line, and the exit code is 1.\n"
+      "\n"
+      "Layouts: toa5 (Campbell data loggers), pi (AVEVA PI, its system states as qualities), epa (hourly\n"
+      "emissions of the US EPA, a tag for each unit and quantity), scada (a column per tag, perhaps with "
+      "its\n"
+      "quality beside it, rows of units below the header), bms (trends of Siemens Apogee and Niagara). All "
+      "but\n"
+      "pi are recognised without being named.\n"
       "\n"
       "Local times (--tz) and clock changes: a time that does not exist (the clock went forward) is read "
-      "with the\n"
-      "offset from before; one that comes twice (the clock went back) is the first, unless that lies before "
-      "the row\n"
-      "before it and the second does not. Both are counted. Without --tz, times without a zone are UTC.\n"
+      "with\n"
+      "the offset from before; one that comes twice (the clock went back) is the one that goes on as the "
+      "rows\n"
+      "before it did. Both are counted. Without --tz, times without a zone are UTC.\n"
       "\n"
       "Exactly once: the server remembers how far a file (its bytes, layout, options and tags) has come. An "
       "import\n"

@@ -21,11 +21,14 @@
 #include "storage/model/status_macros.h"
 #include "storage/platform/monotonic.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/import_file.h"
+#include "tools/histctl/import_report.h"
 #include "tools/histctl/lib/frame_sender.h"
 #include "tools/histctl/lib/import_frames.h"
 #include "tools/histctl/lib/mapped_file.h"
 #include "tools/histctl/lib/tag_csv.h"
 #include "tools/histctl/lib/terminal.h"
+#include "tools/histctl/lib/text_encoding.h"
 #include "tools/histctl/lib/time_text.h"
 #include "tools/histctl/reading.h"
 
@@ -37,75 +40,72 @@ constexpr uint64_t kErrorsShown = 50;
 // How producer names and frames are made. To be raised when the same file would make other frames.
 constexpr int kFramesVersion = 1;
 
-struct File {
-  std::string path;
-  MappedFile mapped;
-  ImportLayout layout;
-  ImportScan scan;
-  std::vector<Tag> columns;         // Wide: of layout.columns; id 0: no values, no tag.
-  std::map<std::string, Tag> tags;  // Long: by the names in the file.
-};
-
-struct Outcome {
-  std::string producer;
-  ImportCounts counts;
-  uint64_t stored = 0;
-  uint64_t rejected = 0;
-  uint64_t earlier = 0;       // Samples that an earlier run has stored.
-  uint64_t acknowledged = 0;  // Samples that this run has sent.
-  uint64_t reconnects = 0;
-  absl::Duration elapsed;
-};
-
 // What is to become of one tag: from all columns of all files that go to it.
 struct Wanted {
   std::optional<ValueType> type;  // As the caller says.
   TypeVotes votes;
   std::string unit;
+  std::string description;
   std::string from;  // Where it was met first, for messages.
   std::string key;   // What options call it: its header, or its name in a long file.
 };
 
-absl::StatusOr<NumberStyle> NumbersOf(const File& file) {
+absl::StatusOr<NumberStyle> NumbersOf(const ImportFile& file) {
   std::vector<const TypeInference*> columns;
   std::vector<std::string> names;
-  for (size_t i = 0; i < file.layout.columns.size(); ++i) {
+  for (size_t i = 0; i < file.scan.columns.size(); ++i) {
     columns.push_back(&file.scan.columns[i]);
     names.push_back(file.layout.columns[i].header);
   }
-  for (const auto& [name, inference] : file.scan.tags) {
-    columns.push_back(&inference);
+  for (const auto& [name, tag] : file.scan.tags) {
+    columns.push_back(&tag.values);
     names.push_back(name);
   }
   return FindNumberStyle(columns, names, file.layout.separator);
 }
 
-absl::StatusOr<std::vector<File>> OpenFiles(const ImportJob& job) {
-  std::vector<File> files;
+absl::Status Decode(const ImportJob& job, ImportFile* file) {
+  file->encoding = job.encoding;
+  if (job.encoding == "auto") {
+    ASSIGN_OR_RETURN(file->encoding, FindEncoding(file->mapped.text()));
+  }
+  if (absl::EqualsIgnoreCase(file->encoding, "utf-8") || absl::EqualsIgnoreCase(file->encoding, "utf8")) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(file->decoded, ToUtf8(file->mapped.text(), file->encoding));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ImportFile>> OpenFiles(const ImportJob& job) {
+  std::vector<ImportFile> files;
   for (const std::string& path : job.files) {
     ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(path));
-    absl::StatusOr<ImportLayout> layout = FindLayout(job.options, path, mapped.text());
+    files.push_back({.path = path, .mapped = std::move(mapped)});
+    ImportFile& file = files.back();
+    if (const absl::Status text = Decode(job, &file); !text.ok()) {
+      return UsageError(absl::StrCat(path, ": ", text.message()));
+    }
+    absl::StatusOr<ImportLayout> layout = FindLayout(job.options, path, file.text());
     if (!layout.ok()) return UsageError(layout.status().message());
-    files.push_back({.path = path, .mapped = std::move(mapped), .layout = *std::move(layout)});
-    File& file = files.back();
-    file.scan = ScanFile(job.options, file.layout, file.mapped.text(), job.infer_rows);
+    file.layout = *std::move(layout);
+    file.scan = ScanFile(job.options, file.layout, file.text(), job.infer_rows);
     if (job.options.numbers.has_value()) continue;
     const absl::StatusOr<NumberStyle> numbers = NumbersOf(file);
     if (!numbers.ok()) return UsageError(absl::StrCat(path, ": ", numbers.status().message()));
     file.layout.numbers = *numbers;
   }
   std::vector<ImportLayout> layouts;
-  for (const File& file : files) layouts.push_back(file.layout);
+  for (const ImportFile& file : files) layouts.push_back(file.layout);
   if (const absl::Status named = CheckNamedColumns(job.options, layouts); !named.ok()) {
     return UsageError(named.message());
   }
   return files;
 }
 
-std::map<std::string, Wanted> WantedTags(const ImportJob& job, const std::vector<File>& files) {
+std::map<std::string, Wanted> WantedTags(const ImportJob& job, const std::vector<ImportFile>& files) {
   std::map<std::string, Wanted> wanted;
-  for (const File& file : files) {
-    for (size_t i = 0; i < file.layout.columns.size(); ++i) {
+  for (const ImportFile& file : files) {
+    for (size_t i = 0; i < file.scan.columns.size(); ++i) {
       const ImportColumn& column = file.layout.columns[i];
       const TypeVotes votes = file.scan.columns[i].Votes(file.layout.numbers);
       const bool seen_all = !column.type || job.infer_rows == 0;
@@ -118,22 +118,28 @@ std::map<std::string, Wanted> WantedTags(const ImportJob& job, const std::vector
       if (column.type) tag.type = column.type;
       tag.votes.Merge(votes);
       if (tag.unit.empty()) tag.unit = column.unit;
+      if (tag.description.empty()) tag.description = column.description;
     }
-    for (const auto& [name, inference] : file.scan.tags) {
-      const std::string tag_name = LongTagName(job.options, file.layout, name);
-      if (!ValidateTagName(tag_name).ok()) continue;  // Its rows are bad ones.
-      Wanted& tag = wanted[tag_name];
+    for (const auto& [name, scanned] : file.scan.tags) {
+      if (!ValidateTagName(scanned.tag).ok()) continue;  // Its rows are bad ones.
+      const TypeVotes votes = scanned.values.Votes(file.layout.numbers);
+      const ImportColumn* const column = scanned.column;
+      if (column != nullptr && votes.all() == 0 && job.infer_rows == 0 && !job.options.missing_as_bad)
+        continue;
+      Wanted& tag = wanted[scanned.tag];
+      const std::string& key = column == nullptr ? name : column->header;
       if (tag.from.empty()) {
-        tag.from = absl::StrCat(file.path, ":", file.scan.tag_first_line.at(name), ": tag '", name, "'");
-        tag.key = name;
+        tag.from = absl::StrCat(file.path, ":", scanned.line, ": tag '", name, "'");
+        tag.key = key;
       }
-      tag.type = job.options.type;
-      if (const auto type = job.options.types.find(name); type != job.options.types.end())
+      tag.type = column == nullptr ? job.options.type : column->type;
+      if (const auto type = job.options.types.find(key); type != job.options.types.end())
         tag.type = type->second;
-      tag.votes.Merge(inference.Votes(file.layout.numbers));
-      tag.unit = job.options.unit;
-      if (const auto unit = job.options.units.find(name); unit != job.options.units.end())
+      tag.votes.Merge(votes);
+      tag.unit = column == nullptr ? job.options.unit : column->unit;
+      if (const auto unit = job.options.units.find(key); unit != job.options.units.end())
         tag.unit = unit->second;
+      if (column != nullptr) tag.description = column->description;
     }
   }
   return wanted;
@@ -198,7 +204,7 @@ absl::StatusOr<std::map<std::string, Tag>> ResolveTags(const ImportJob& job,
       continue;
     }
     if (!absl::IsNotFound(outcome.status)) return Annotate(outcome.status, absl::StrCat("tag '", name, "'"));
-    Tag tag{.name = name, .unit = want.unit};
+    Tag tag{.name = name, .unit = want.unit, .description = want.description};
     if (!want.type && want.votes.all() > 0 && !want.votes.Type()) return UsageError(Doubt(want));
     tag.type = want.type ? *want.type : want.votes.Type().value_or(ValueType::kFloat64);
     tag.interpolation = DefaultInterpolation(tag.type);
@@ -228,13 +234,36 @@ absl::StatusOr<std::map<std::string, Tag>> ResolveTags(const ImportJob& job,
   return tags;
 }
 
-void AssignTags(const ImportJob& job, const std::map<std::string, Tag>& tags, File* file) {
-  for (const ImportColumn& column : file->layout.columns) {
-    const auto tag = tags.find(column.tag);
-    file->columns.push_back(tag == tags.end() ? Tag{} : tag->second);
+// A tag that an earlier import named with the unit in parentheses keeps its name.
+absl::Status KeepOldNames(const ImportJob& job, const client::Connection& connection,
+                          std::vector<ImportFile>* files) {
+  std::vector<client::TagKey> keys;
+  std::vector<ImportColumn*> columns;
+  for (ImportFile& file : *files) {
+    for (ImportColumn& column : file.layout.columns) {
+      if (column.whole_tag.empty() || file.layout.is_keyed()) continue;
+      keys.emplace_back(column.whole_tag);
+      columns.push_back(&column);
+    }
   }
-  for (const auto& [name, inference] : file->scan.tags) {
-    const auto tag = tags.find(LongTagName(job.options, file->layout, name));
+  if (keys.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<client::TagOutcome>> found = client::Tags(connection).Get(keys);
+  if (!found.ok()) return job.dry_run ? absl::OkStatus() : found.status();
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if ((*found)[i].status.ok()) columns[i]->tag = columns[i]->whole_tag;
+  }
+  return absl::OkStatus();
+}
+
+void AssignTags(const std::map<std::string, Tag>& tags, ImportFile* file) {
+  if (!file->layout.is_keyed()) {
+    for (const ImportColumn& column : file->layout.columns) {
+      const auto tag = tags.find(column.tag);
+      file->columns.push_back(tag == tags.end() ? Tag{} : tag->second);
+    }
+  }
+  for (const auto& [name, scanned] : file->scan.tags) {
+    const auto tag = tags.find(scanned.tag);
     if (tag != tags.end()) file->tags[name] = tag->second;
   }
 }
@@ -246,16 +275,18 @@ std::string StyleText(const NumberStyle& style) {
 }
 
 // Everything that decides what the frames of a file hold, as text.
-std::string Recipe(const ImportJob& job, const File& file) {
+std::string Recipe(const ImportJob& job, const ImportFile& file) {
   const ImportOptions& options = job.options;
   const ImportLayout& layout = file.layout;
-  std::string recipe = absl::StrCat(
-      "v", kFramesVersion, "\n", static_cast<int>(layout.separator), layout.has_header, layout.is_long,
-      layout.width, " ", layout.time_column.value_or(SIZE_MAX), " ", layout.time_format, "\n",
-      options.zone.name(), options.strict_clock_changes, StyleText(layout.numbers), options.missing_as_bad,
-      "\n", options.start.value_or(0), " ", options.step_nanos, " ", layout.tag_column, " ",
-      layout.value_column, " ", layout.quality_column.value_or(SIZE_MAX), "\n");
-  for (const std::string& missing : options.missing)
+  const bool times = layout.times.has_value();
+  std::string recipe =
+      absl::StrCat("v", kFramesVersion, "\n", static_cast<int>(layout.separator), layout.header_records > 0,
+                   layout.is_long, layout.width, " ", times ? layout.times->columns[0] : SIZE_MAX, " ",
+                   times ? layout.times->format : "", "\n", options.zone.name(), options.strict_clock_changes,
+                   StyleText(layout.numbers), options.missing_as_bad, "\n", options.start.value_or(0), " ",
+                   options.step_nanos, " ", layout.tag_column, " ", layout.value_column, " ",
+                   layout.quality_column.value_or(SIZE_MAX), "\n");
+  for (const std::string& missing : layout.missing)
     absl::StrAppend(&recipe, missing.size(), ":", missing, "\n");
   const auto add = [&](const std::string& key, const Tag& tag) {
     absl::StrAppend(&recipe, key.size(), ":", key, "=", tag.id, " ", ValueTypeName(tag.type));
@@ -263,13 +294,34 @@ std::string Recipe(const ImportJob& job, const File& file) {
     if (tag.type == ValueType::kDigital) absl::StrAppend(&recipe, " ", StatesText(tag.states));
     absl::StrAppend(&recipe, "\n");
   };
-  for (size_t i = 0; i < layout.columns.size(); ++i)
+  for (size_t i = 0; i < file.columns.size(); ++i)
     add(absl::StrCat(layout.columns[i].index), file.columns[i]);
   for (const auto& [name, tag] : file.tags) add(name, tag);
+  // What files have had since; those without keep the producers that they have had before.
+  if (layout.lines_before > 0 || layout.header_records > 1) {
+    absl::StrAppend(&recipe, "table ", layout.lines_before, " ", layout.header_records, "\n");
+  }
+  if (times && layout.times->columns.size() > 1) {
+    absl::StrAppend(&recipe, "times ", absl::StrJoin(layout.times->columns, ","), " ",
+                    static_cast<int>(layout.times->clock), "\n");
+  }
+  if (layout.is_keyed()) absl::StrAppend(&recipe, "keys ", absl::StrJoin(layout.key_columns, ","), "\n");
+  for (const ImportColumn& column : layout.columns) {
+    if (column.quality) absl::StrAppend(&recipe, "quality ", column.index, "=", *column.quality, "\n");
+  }
+  if (layout.quality_codes != QualityCodes::kOpcUa || layout.quality_words) {
+    absl::StrAppend(&recipe, "qualities ", static_cast<int>(layout.quality_codes), layout.quality_words,
+                    "\n");
+  }
+  if (file.scan.states > 0) recipe.append("states\n");
+  for (const auto& [text, quality] : options.states) {
+    absl::StrAppend(&recipe, text.size(), ":", text, "=", quality, "\n");
+  }
+  if (file.decoded) absl::StrAppend(&recipe, "encoding ", file.encoding, "\n");
   return recipe;
 }
 
-std::string ProducerOf(const ImportJob& job, const File& file) {
+std::string ProducerOf(const ImportJob& job, const ImportFile& file) {
   XXH3_state_t state;
   XXH3_128bits_reset(&state);
   const std::string recipe = Recipe(job, file);
@@ -318,7 +370,7 @@ class ErrorReport {
   uint64_t errors_ = 0;
 };
 
-absl::Status TooManyErrors(const ImportJob& job, const File& file) {
+absl::Status TooManyErrors(const ImportJob& job, const ImportFile& file) {
   return StoppedError(absl::StrCat(
       file.path, ": stopped ",
       job.fail_on_error ? "at the first error" : absl::StrCat("after ", job.max_errors, " errors"),
@@ -326,8 +378,8 @@ absl::Status TooManyErrors(const ImportJob& job, const File& file) {
 }
 
 // Whether the import may go on is the result's status; `outcome` is filled either way.
-absl::Status ImportFile(const ImportJob& job, const client::Connection& connection, const File& file,
-                        Progress* progress, Outcome* outcome, Context* context) {
+absl::Status RunFile(const ImportJob& job, const client::Connection& connection, const ImportFile& file,
+                     Progress* progress, ImportOutcome* outcome, Context* context) {
   ErrorReport report(job, file.path, context, progress);
   const MonotonicTime begin = MonotonicTime::Now();
   outcome->producer = ProducerOf(job, file);
@@ -363,12 +415,12 @@ absl::Status ImportFile(const ImportJob& job, const client::Connection& connecti
   uint64_t acknowledged = 0;
   if (!job.dry_run) RETURN_IF_ERROR(sender.Open(&acknowledged));
 
-  ImportFrames frames(job.options, file.layout, file.mapped.text(), file.columns, file.tags,
+  ImportFrames frames(job.options, file.layout, file.text(), file.columns, file.tags,
                       [&](const RowError& error) { return report.Add(error.line, error.column, error.why); });
   absl::Status status;
   ImportFrame frame;
   while (status.ok() && frames.Next(&frame)) {
-    progress->Update(file.path, frames.offset(), file.mapped.text().size(), frames.counts().samples);
+    progress->Update(file.path, frames.offset(), file.text().size(), frames.counts().samples);
     if (context->Interrupted()) {
       status = InterruptedError("interrupted");
     } else if (enough) {
@@ -391,163 +443,35 @@ absl::Status ImportFile(const ImportJob& job, const client::Connection& connecti
   return status;
 }
 
-void PrintSummary(const ImportJob& job, const std::vector<File>& files, const std::vector<Outcome>& outcomes,
-                  Context* context) {
-  // What did not happen anywhere needs no column, for people.
-  const auto never = [&](auto count) {
-    return std::all_of(outcomes.begin(), outcomes.end(),
-                       [&](const Outcome& outcome) { return count(outcome) == 0; });
-  };
-  const auto rare = [&](const char* name, auto count) {
-    return Heading{.name = name, .right = true, .machine_only = never(count)};
-  };
-  RowWriter rows(context->format,
-                 {{.name = "file"},
-                  {.name = "rows", .right = true},
-                  {.name = "samples", .right = true},
-                  {.name = job.dry_run ? "would_store" : "stored", .right = true},
-                  rare("earlier", [](const Outcome& o) { return o.earlier; }),
-                  rare("rejected", [](const Outcome& o) { return o.rejected; }),
-                  rare("bad_rows", [](const Outcome& o) { return o.counts.bad_rows; }),
-                  rare("bad_values", [](const Outcome& o) { return o.counts.bad_values; }),
-                  rare("missing", [](const Outcome& o) { return o.counts.missing; }),
-                  rare("same_time", [](const Outcome& o) { return o.counts.same_time; }),
-                  rare("clock_skipped", [](const Outcome& o) { return o.counts.times_skipped; }),
-                  rare("clock_repeated", [](const Outcome& o) { return o.counts.times_repeated; }),
-                  {.name = "first"},
-                  {.name = "last"},
-                  {.name = "rate", .unit = "samples/s", .right = true},
-                  {.name = "producer", .machine_only = true}},
-                 context->out);
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    const Outcome& outcome = outcomes[i];
-    const ImportCounts& counts = outcome.counts;
-    const double seconds = std::max(1e-6, absl::ToDoubleSeconds(outcome.elapsed));
-    rows.AddRow({Cell::Text(files[i].path), Cell::Unsigned(counts.rows), Cell::Unsigned(counts.samples),
-                 Cell::Unsigned(job.dry_run ? counts.samples : outcome.stored),
-                 Cell::Unsigned(outcome.earlier), Cell::Unsigned(outcome.rejected),
-                 Cell::Unsigned(counts.bad_rows), Cell::Unsigned(counts.bad_values),
-                 Cell::Unsigned(counts.missing), Cell::Unsigned(counts.same_time),
-                 Cell::Unsigned(counts.times_skipped), Cell::Unsigned(counts.times_repeated),
-                 counts.samples > 0 ? TimeCell(*context, counts.first_time) : Cell::Absent(),
-                 counts.samples > 0 ? TimeCell(*context, counts.last_time) : Cell::Absent(),
-                 Cell::Float64(std::round(static_cast<double>(counts.samples) / seconds), 4),
-                 Cell::Text(outcome.producer)});
-  }
-  rows.Finish();
-}
-
-// What nobody has said but the file itself, so that a wrong guess is seen.
-void TellWhatWasFound(const ImportJob& job, const File& file, const std::set<std::string>& created,
-                      Context* context) {
-  constexpr size_t kTagsShown = 6;
-  const ImportOptions& options = job.options;
-  const ImportLayout& layout = file.layout;
-  std::vector<std::string> found;
-  if (options.separator == "auto") {
-    const char separator = layout.separator;
-    found.push_back(separator == '\t' ? "fields separated by tabs"
-                    : separator == ' '
-                        ? "fields separated by spaces"
-                        : absl::StrCat("fields separated by '", std::string(1, separator), "'"));
-  }
-  if (options.time_format == "auto" && layout.time_column) {
-    const std::string format = absl::StartsWith(layout.time_format, "%")
-                                   ? absl::StrCat("'", layout.time_format, "'")
-                                   : layout.time_format;
-    found.push_back(absl::StrCat("times as ", format, " in column '", layout.header[*layout.time_column],
-                                 "', without a zone they are of ", options.zone.name()));
-  }
-  if (!options.numbers.has_value() && layout.numbers != kDecimalPoint) {
-    found.push_back(layout.numbers == kDecimalComma ? "numbers with a decimal comma"
-                                                    : "numbers with commas between thousands");
-  }
-  std::vector<std::string> tags;
-  size_t more = 0;
-  const auto add = [&](const Tag& tag) {
-    if (tag.id == 0 || !created.contains(tag.name)) return;
-    if (tags.size() == kTagsShown) {
-      ++more;
-    } else {
-      tags.push_back(absl::StrCat("'", tag.name, "' ", ValueTypeName(tag.type),
-                                  tag.unit.empty() ? "" : absl::StrCat(" [", tag.unit, "]")));
-    }
-  };
-  for (const Tag& tag : file.columns) add(tag);
-  for (const auto& [name, tag] : file.tags) add(tag);
-  if (!tags.empty()) {
-    found.push_back(absl::StrCat("new tags ", absl::StrJoin(tags, ", "),
-                                 more > 0 ? absl::StrCat(" and ", more, " more") : ""));
-  }
-  if (!found.empty()) context->Note(absl::StrCat(file.path, ": ", absl::StrJoin(found, "; ")));
-}
-
-void PrintPlan(const std::vector<File>& files, const std::set<std::string>& created, Context* context) {
-  RowWriter rows(context->format,
-                 {{.name = "file"},
-                  {.name = "column"},
-                  {.name = "tag"},
-                  {.name = "type"},
-                  {.name = "unit"},
-                  {.name = "exists"},
-                  {.name = "times"}},
-                 context->out);
-  for (const File& file : files) {
-    const std::string times = file.layout.time_column ? file.layout.time_format : "start and step";
-    const auto add = [&](const std::string& column, const Tag& tag) {
-      if (tag.id == 0) {
-        rows.AddRow({Cell::Text(file.path), Cell::Text(column), Cell::Absent().Shown("(no values)"),
-                     Cell::Absent(), Cell::Absent(), Cell::Absent(), Cell::Text(times)});
-        return;
-      }
-      const bool create = created.contains(tag.name), exists = !create && tag.created != 0;
-      rows.AddRow({Cell::Text(file.path), Cell::Text(column), Cell::Text(tag.name),
-                   Cell::Text(ValueTypeName(tag.type)), Cell::Text(tag.unit),
-                   Cell::Bool(exists).Shown(exists   ? "yes"
-                                            : create ? "to be created"
-                                                     : "no good value"),
-                   Cell::Text(times)});
-    };
-    for (size_t i = 0; i < file.layout.columns.size(); ++i)
-      add(file.layout.columns[i].header, file.columns[i]);
-    for (const auto& [name, tag] : file.tags) add(name, tag);
-  }
-  rows.Finish();
-}
-
 }  // namespace
 
 absl::Status RunImport(const ImportJob& job, Context* context) {
-  ASSIGN_OR_RETURN(std::vector<File> files, OpenFiles(job));
+  ASSIGN_OR_RETURN(std::vector<ImportFile> files, OpenFiles(job));
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  RETURN_IF_ERROR(KeepOldNames(job, connection, &files));
   std::set<std::string> created;
   ASSIGN_OR_RETURN(const auto tags, ResolveTags(job, connection, WantedTags(job, files), &created, context));
-  for (File& file : files) AssignTags(job, tags, &file);
-  for (const File& file : files) TellWhatWasFound(job, file, created, context);
+  for (ImportFile& file : files) AssignTags(tags, &file);
+  for (const ImportFile& file : files) TellWhatWasFound(job, file, created, context);
+  if (job.preview_rows > 0) {
+    PrintPreview(job, files, context);
+    return absl::OkStatus();
+  }
   if (job.dry_run && context->format == Format::kTable) {
     PrintPlan(files, created, context);
     context->out->Append("\n");
   }
 
   Progress progress(job.progress);
-  std::vector<Outcome> outcomes;
+  std::vector<ImportOutcome> outcomes;
   absl::Status status;
-  for (const File& file : files) {
+  for (const ImportFile& file : files) {
     outcomes.emplace_back();
-    status = ImportFile(job, connection, file, &progress, &outcomes.back(), context);
+    status = RunFile(job, connection, file, &progress, &outcomes.back(), context);
     if (!status.ok()) break;
   }
   progress.Clear();
   PrintSummary(job, files, outcomes, context);
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    const uint64_t count = outcomes[i].counts.same_time;
-    if (count == 0) continue;
-    context->Note(absl::StrCat(files[i].path, ": ", count, count == 1 ? " sample has" : " samples have",
-                               " the time of an earlier row of the same tag, whose value is no longer read. "
-                               "Local times come twice in the "
-                               "night when the clock goes back: --tz tells them apart. Devices that share a "
-                               "column need tags of their own"));
-  }
   const bool resumable = ExitCodeOf(status) == kExitInterrupted || ExitCodeOf(status) == kExitUnreachable;
   if (resumable && !job.dry_run) {
     context->Note("what was acknowledged is stored; run the same command again to go on from there");

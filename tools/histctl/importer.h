@@ -25,6 +25,7 @@ namespace historian::histctl {
 
 struct ImportJob {
   std::vector<std::string> files;
+  std::string encoding = "auto";  // Or a name that iconv knows.
   ImportOptions options;
   uint64_t infer_rows = 0;  // 0: all.
   bool create = true;
@@ -33,6 +34,7 @@ struct ImportJob {
   std::string producer;     // Empty: by the file's name.
   absl::Duration retry_for = absl::Minutes(10);
   bool dry_run = false;
+  uint64_t preview_rows = 0;  // Above 0: show what these rows would be, store nothing; with dry_run.
   bool progress = false;
 };
 

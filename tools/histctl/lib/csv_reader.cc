@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
@@ -17,8 +18,13 @@ size_t FindByte(absl::string_view text, size_t from, char c) {
 
 }  // namespace
 
-CsvReader::CsvReader(absl::string_view text, char separator)
-    : text_(text), separator_(separator), offset_(absl::StartsWith(text, "\xEF\xBB\xBF") ? 3 : 0) {}
+CsvReader::CsvReader(absl::string_view text, char separator, uint64_t skip_lines)
+    : text_(text), separator_(separator), offset_(absl::StartsWith(text, "\xEF\xBB\xBF") ? 3 : 0) {
+  for (; skip_lines > 0 && offset_ < text_.size(); --skip_lines) {
+    offset_ = std::min(FindByte(text_, offset_, '\n'), text_.size() - 1) + 1;
+    ++next_line_;
+  }
+}
 
 CsvReader::Result CsvReader::Next() {
   for (;;) {
@@ -152,23 +158,26 @@ const char* CsvReader::SplitQuoted() {
 }
 
 char DetectSeparator(absl::string_view text) {
-  constexpr size_t kRecords = 20;
+  constexpr size_t kRecords = 80;
   constexpr size_t kBytes = 1024 * 1024;
   // A record that is cut off must not count.
   const bool cut = text.size() > kBytes;
   for (const char candidate : {'\t', ';', '|', ',', ' '}) {
     CsvReader reader(text.substr(0, kBytes), candidate);
-    size_t width = 0, records = 0, same = 0;
-    while (records < kRecords) {
+    std::vector<size_t> widths;
+    while (widths.size() < kRecords) {
       const CsvReader::Result result = reader.Next();
       if (result == CsvReader::Result::kEnd || (cut && reader.offset() >= kBytes)) break;
-      if (result == CsvReader::Result::kBad) continue;
-      if (width == 0) width = reader.fields().size();
-      ++records;
-      same += reader.fields().size() == width;
+      if (result == CsvReader::Result::kRecord) widths.push_back(reader.fields().size());
     }
-    // A broken line among the first must not decide.
-    if (width >= 2 && same * 5 >= records * 4) return candidate;
+    // A broken line among the first must not decide, and spaces are also in times.
+    const size_t last_start = candidate == ' ' ? 0 : widths.size() / 2;
+    for (size_t start = 0; start < widths.size() && start <= last_start; ++start) {
+      const auto same =
+          std::count(widths.begin() + static_cast<ptrdiff_t>(start), widths.end(), widths[start]);
+      if (widths[start] >= 2 && static_cast<size_t>(same) * 5 >= (widths.size() - start) * 4)
+        return candidate;
+    }
   }
   return ',';
 }

@@ -33,7 +33,8 @@ class CsvReader {
  public:
   static constexpr size_t kRecordBytesMax = 4 * 1024 * 1024;
 
-  CsvReader(absl::string_view text, char separator);
+  // Begins behind `skip_lines` lines, whatever is in them.
+  CsvReader(absl::string_view text, char separator, uint64_t skip_lines = 0);
 
   enum class Result { kRecord, kBad, kEnd };
   // kRecord: fields() has at least one. kBad: error() says why.
@@ -62,8 +63,9 @@ class CsvReader {
   const char* error_ = nullptr;
 };
 
-// The separator that splits the first records (four in five of them) into as many fields as the very first,
-// at least two: tab, semicolon, bar, comma, then spaces. A comma when none does.
+// The separator that splits four in five of the first records into the same number of fields, at least two: tab, semicolon, bar,
+// comma, then spaces. Up to half of the records may stand in front of those, but not where spaces separate. A comma when none
+// does.
 char DetectSeparator(absl::string_view text);
 
 }  // namespace historian::histctl

@@ -6,9 +6,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/wire.h"
 #include "storage/model/check.h"
+#include "tools/histctl/lib/quality_text.h"
 #include "tools/histctl/lib/value_text.h"
 
 namespace historian::histctl {
@@ -25,11 +27,18 @@ std::string Shown(absl::string_view text) {
                       text.size() > kShownBytes ? "...'" : "'");
 }
 
-TimeParser MakeParser(const ImportOptions& options, const ImportLayout& layout) {
-  absl::StatusOr<TimeParser> parser = TimeParser::Create(layout.time_column ? layout.time_format : "iso",
-                                                         options.zone, options.strict_clock_changes);
-  HISTORIAN_CHECK(parser.ok());  // FindLayout has tried it.
-  return *std::move(parser);
+RowTime MakeTimes(const ImportOptions& options, const ImportLayout& layout) {
+  static const RowTimeLayout kNoColumns;
+  absl::StatusOr<RowTime> times =
+      RowTime::Create(layout.times ? *layout.times : kNoColumns, options.zone, options.strict_clock_changes);
+  HISTORIAN_CHECK(times.ok());  // FindLayout has tried it.
+  return *std::move(times);
+}
+
+// Whether a record is behind the table.
+bool IsFooter(const ImportLayout& layout, const CsvReader& reader) {
+  return !layout.footer.empty() &&
+         absl::StartsWith(absl::StripAsciiWhitespace(reader.fields()[0].text), layout.footer);
 }
 
 }  // namespace
@@ -42,49 +51,76 @@ uint64_t ImportFrame::LineOf(uint32_t column, uint32_t sample) const {
 ImportScan ScanFile(const ImportOptions& options, const ImportLayout& layout, absl::string_view text,
                     uint64_t rows) {
   ImportScan scan;
-  scan.columns.resize(layout.columns.size());
-  CsvReader reader(text, layout.separator);
-  TimeParser times = MakeParser(options, layout);
+  scan.columns.resize(layout.is_keyed() ? 0 : layout.columns.size());
+  CsvReader reader(text, layout.separator, layout.lines_before);
+  RowTime times = MakeTimes(options, layout);
   uint64_t row = 0;
-  bool header = layout.has_header;
-  absl::flat_hash_map<std::string, TypeInference*> by_name;
+  size_t header = layout.header_records;
+  absl::flat_hash_map<std::string, std::vector<ScannedTag*>> by_name;
+  const auto add = [&](const CsvField& field, TypeInference* inference) {
+    if (IsMissing(layout.missing, field, &layout.numbers)) return;
+    const bool state = !options.states.empty() && StateQuality(options, field.text).has_value();
+    if (inference->Add(field.text, reader.line(), options.numbers, state)) ++scan.states;
+  };
   for (;;) {
     const CsvReader::Result result = reader.Next();
     if (result == CsvReader::Result::kEnd) break;
-    if (std::exchange(header, false) || result == CsvReader::Result::kBad) continue;
+    if (result == CsvReader::Result::kBad) continue;
+    if (header > 0) {
+      --header;
+      continue;
+    }
     const bool look = rows == 0 || row < rows;
+    const std::vector<CsvField>& fields = reader.fields();
+    if (IsFooter(layout, reader)) break;
     ++row;
-    if (reader.fields().size() != layout.width) continue;
+    if (fields.size() != layout.width) continue;
     // Of a row that is not stored nothing counts. The times of an import without a column of them are all good.
-    if (look && layout.time_column) {
+    if (look && layout.times) {
       Timestamp time = 0;
       std::string why;
-      if (!times.Parse(reader.fields()[*layout.time_column].text, &time, &why)) continue;
+      if (!times.Read(fields, &time, &why)) continue;
     }
-    const auto add = [&](const CsvField& field, TypeInference* inference) {
-      if (!IsMissing(options, field, &layout.numbers)) {
-        inference->Add(field.text, reader.line(), options.numbers);
-      }
-    };
     if (layout.is_long) {
-      const absl::string_view name = absl::StripAsciiWhitespace(reader.fields()[layout.tag_column].text);
+      const absl::string_view name = absl::StripAsciiWhitespace(fields[layout.tag_column].text);
       auto known = by_name.find(name);
       if (known == by_name.end()) {
-        scan.tag_first_line.emplace(name, reader.line());
-        known = by_name.emplace(name, &scan.tags[std::string(name)]).first;
+        ScannedTag& tag = scan.tags[std::string(name)];
+        tag.tag = LongTagName(options, layout, name);
+        tag.line = reader.line();
+        known = by_name.emplace(name, std::vector<ScannedTag*>{&tag}).first;
       }
       if (!look) continue;
-      add(reader.fields()[layout.value_column], known->second);
+      TypeInference& values = known->second[0]->values;
+      add(fields[layout.value_column], &values);
       if (!layout.quality_column ||
-          !IsMissing(options, reader.fields()[layout.value_column], &layout.numbers)) {
+          !IsMissing(layout.missing, fields[layout.value_column], &layout.numbers)) {
         continue;
       }
-      const absl::StatusOr<Quality> quality = ParseQuality(reader.fields()[*layout.quality_column].text);
-      if (quality.ok() && IsBad(*quality)) known->second->AddValueless();
+      const absl::StatusOr<Quality> quality =
+          ReadQuality(fields[*layout.quality_column].text, layout.quality_codes);
+      if (quality.ok() && IsBad(*quality)) values.AddValueless();
+    } else if (layout.is_keyed()) {
+      const std::string device = DeviceOf(layout, fields);
+      auto known = by_name.find(device);
+      if (known == by_name.end()) {
+        known = by_name.emplace(device, std::vector<ScannedTag*>()).first;
+        for (const ImportColumn& column : layout.columns) {
+          const std::string name = KeyedTagName(layout, column, device);
+          ScannedTag& tag = scan.tags[name];
+          tag.tag = name;
+          tag.column = &column;
+          tag.line = reader.line();
+          known->second.push_back(&tag);
+        }
+      }
+      for (size_t i = 0; look && i < layout.columns.size(); ++i) {
+        add(fields[layout.columns[i].index], &known->second[i]->values);
+      }
     } else {
       if (!look) break;
       for (size_t i = 0; i < layout.columns.size(); ++i) {
-        add(reader.fields()[layout.columns[i].index], &scan.columns[i]);
+        add(fields[layout.columns[i].index], &scan.columns[i]);
       }
     }
   }
@@ -97,14 +133,15 @@ ImportFrames::ImportFrames(const ImportOptions& options, const ImportLayout& lay
     : options_(options),
       layout_(layout),
       on_error_(std::move(on_error)),
-      reader_(text, layout.separator),
-      times_(MakeParser(options, layout)),
-      header_(layout.has_header) {
-  if (layout.is_long) {
+      reader_(text, layout.separator, layout.lines_before),
+      times_(MakeTimes(options, layout)),
+      header_records_(layout.header_records) {
+  if (layout.is_long || layout.is_keyed()) {
     buffers_.reserve(tags.size());
     for (const auto& [name, tag] : tags) {
-      by_name_.emplace(name, buffers_.size());
+      by_tag_.emplace(name, buffers_.size());
       buffers_.push_back({.tag = &tag});
+      if (layout.is_long) groups_[name].buffers.push_back(&buffers_.back());
     }
   } else {
     HISTORIAN_CHECK(columns.size() == layout.columns.size());
@@ -115,8 +152,8 @@ ImportFrames::ImportFrames(const ImportOptions& options, const ImportLayout& lay
 
 ImportCounts ImportFrames::counts() const {
   ImportCounts counts = counts_;
-  counts.times_skipped = times_.skipped();
-  counts.times_repeated = times_.repeated();
+  counts.times_skipped = times_.parser().skipped();
+  counts.times_repeated = times_.parser().repeated();
   return counts;
 }
 
@@ -134,7 +171,13 @@ bool ImportFrames::Next(ImportFrame* frame) {
         ++row_;
         break;
       case CsvReader::Result::kRecord:
-        if (!std::exchange(header_, false)) ReadRow();
+        if (header_records_ > 0) {
+          --header_records_;
+        } else if (IsFooter(layout_, reader_)) {
+          end = true;
+        } else {
+          ReadRow();
+        }
         break;
     }
   }
@@ -154,17 +197,12 @@ void ImportFrames::ReadRow() {
         /*whole_row=*/true);
     return;
   }
-  Buffer* tags_buffer = nullptr;  // Long: of this row's tag, if there is such a tag.
-  if (layout_.is_long) {
-    const auto known = by_name_.find(absl::StripAsciiWhitespace(fields[layout_.tag_column].text));
-    if (known != by_name_.end()) tags_buffer = &buffers_[known->second];
-  }
+  Group* const group = layout_.is_long || layout_.is_keyed() ? GroupOfRow() : nullptr;
   Timestamp time = 0;
-  if (layout_.time_column) {
-    const absl::string_view text = fields[*layout_.time_column].text;
+  if (layout_.times) {
     std::string why;
-    if (!times_.Parse(text, &time, &why, tags_buffer == nullptr ? nullptr : &tags_buffer->history)) {
-      Error("", absl::StrCat("time ", Shown(text), ": ", why), /*whole_row=*/true);
+    if (!times_.Read(fields, &time, &why, group == nullptr ? nullptr : &group->history)) {
+      Error("", absl::StrCat("time ", Shown(times_.text()), ": ", why), /*whole_row=*/true);
       return;
     }
   } else {
@@ -178,20 +216,69 @@ void ImportFrames::ReadRow() {
   }
   if (frame_samples_ == 0) frame_line_ = reader_.line();
   if (layout_.is_long) {
-    ReadLong(time, tags_buffer);
+    ReadLong(time, group == nullptr ? nullptr : group->buffers[0]);
+  } else if (layout_.is_keyed()) {
+    ReadKeyed(time, *group);
   } else {
     ReadWide(time);
   }
+}
+
+// Null: there is no such tag.
+ImportFrames::Group* ImportFrames::GroupOfRow() {
+  const std::vector<CsvField>& fields = reader_.fields();
+  if (layout_.is_long) {
+    const auto known = groups_.find(absl::StripAsciiWhitespace(fields[layout_.tag_column].text));
+    return known == groups_.end() ? nullptr : &known->second;
+  }
+  const std::string device = DeviceOf(layout_, fields);
+  const auto [known, is_new] = groups_.try_emplace(device);
+  if (is_new) {
+    for (const ImportColumn& column : layout_.columns) {
+      const auto buffer = by_tag_.find(KeyedTagName(layout_, column, device));
+      known->second.buffers.push_back(buffer == by_tag_.end() ? nullptr : &buffers_[buffer->second]);
+    }
+  }
+  return &known->second;
+}
+
+std::optional<Quality> ImportFrames::QualityBeside(std::optional<size_t> column, absl::string_view name) {
+  if (!column) return kGood;
+  const absl::StatusOr<Quality> quality = ReadQuality(reader_.fields()[*column].text, layout_.quality_codes);
+  if (quality.ok()) return *quality;
+  Error(name, std::string(quality.status().message()), /*whole_row=*/layout_.is_long);
+  return std::nullopt;
 }
 
 void ImportFrames::ReadWide(Timestamp time) {
   for (size_t i = 0; i < buffers_.size() && !stopped_; ++i) {
     const ImportColumn& column = layout_.columns[i];
     if (buffers_[i].tag->id == 0) {
-      counts_.missing += IsMissing(options_, reader_.fields()[column.index], &layout_.numbers);
+      counts_.missing += IsMissing(layout_.missing, reader_.fields()[column.index], &layout_.numbers);
       continue;
     }
-    AddField(&buffers_[i], time, reader_.fields()[column.index], kGood, column.header);
+    const std::optional<Quality> quality = QualityBeside(column.quality, column.header);
+    if (quality) AddField(&buffers_[i], time, reader_.fields()[column.index], *quality, column.header);
+  }
+}
+
+void ImportFrames::ReadKeyed(Timestamp time, const Group& group) {
+  for (size_t i = 0; i < layout_.columns.size() && !stopped_; ++i) {
+    const ImportColumn& column = layout_.columns[i];
+    const CsvField& field = reader_.fields()[column.index];
+    if (group.buffers[i] == nullptr) {
+      if (IsMissing(layout_.missing, field, &layout_.numbers)) {
+        ++counts_.missing;
+      } else {
+        Error(column.header,
+              absl::StrCat(Shown(KeyedTagName(layout_, column, DeviceOf(layout_, reader_.fields()))),
+                           " is no name that a tag can have, or was not among the rows that were looked at"),
+              /*whole_row=*/false);
+      }
+      continue;
+    }
+    const std::optional<Quality> quality = QualityBeside(column.quality, column.header);
+    if (quality) AddField(group.buffers[i], time, field, *quality, column.header);
   }
 }
 
@@ -202,22 +289,14 @@ void ImportFrames::ReadLong(Timestamp time, Buffer* buffer) {
     Error("", absl::StrCat("tag ", Shown(name), " was not found or cannot be one"), /*whole_row=*/true);
     return;
   }
-  Quality quality = kGood;
-  if (layout_.quality_column && !absl::StripAsciiWhitespace(fields[*layout_.quality_column].text).empty()) {
-    const absl::StatusOr<Quality> parsed = ParseQuality(fields[*layout_.quality_column].text);
-    if (!parsed.ok()) {
-      Error("", std::string(parsed.status().message()), /*whole_row=*/true);
-      return;
-    }
-    quality = *parsed;
-  }
-  AddField(buffer, time, fields[layout_.value_column], quality, name);
+  const std::optional<Quality> quality = QualityBeside(layout_.quality_column, "");
+  if (quality) AddField(buffer, time, fields[layout_.value_column], *quality, name);
 }
 
 void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& field, Quality quality,
                             absl::string_view column) {
   const ValueType type = buffer->tag->type;
-  if (IsMissing(options_, field, type == ValueType::kString ? nullptr : &layout_.numbers)) {
+  if (IsMissing(layout_.missing, field, type == ValueType::kString ? nullptr : &layout_.numbers)) {
     ++counts_.missing;
     // A Bad sample needs no value. Strings and numbers are then empty and 0, as everywhere.
     if (!IsBad(quality)) {
@@ -237,6 +316,11 @@ void ImportFrames::AddField(Buffer* buffer, Timestamp time, const CsvField& fiel
   } else {
     std::string why;
     if (!ParseValue(type, field.text, layout_.numbers, &buffer->tag->states, &bits, &why)) {
+      if (const std::optional<Quality> state = StateQuality(options_, field.text)) {
+        ++counts_.states;
+        Add(buffer, time, 0, "", *state);
+        return;
+      }
       Error(column, absl::StrCat(Shown(field.text), " is ", why), false);
       return;
     }

@@ -16,6 +16,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "storage/model/tag.h"
 #include "tools/histctl/lib/csv_reader.h"
 #include "tools/histctl/lib/import_layout.h"
+#include "tools/histctl/lib/row_time.h"
 #include "tools/histctl/lib/time_parser.h"
 #include "tools/histctl/lib/type_inference.h"
 
@@ -47,6 +49,7 @@ struct ImportCounts {
   uint64_t bad_rows = 0;    // Skipped as a whole.
   uint64_t bad_values = 0;  // Skipped alone; the rest of their row counts.
   uint64_t missing = 0;     // Empty or as --missing says.
+  uint64_t states = 0;      // Texts that say why there is no value: stored as their quality.
   uint64_t samples = 0;
   // Samples with the time of one that stands before them. In a file that does not ascend, those far apart are not noticed.
   uint64_t same_time = 0;
@@ -62,11 +65,19 @@ struct RowError {
   std::string why;
 };
 
-// What is in a file's columns, or of its tags: to find types, and the tags of a long file.
+// A tag that rows name.
+struct ScannedTag {
+  std::string tag;                       // With prefix and map applied.
+  const ImportColumn* column = nullptr;  // Keyed: which one; of the layout.
+  uint64_t line = 0;                     // The first.
+  TypeInference values;
+};
+
+// What is in a file's columns, or of its tags: to find types, and the tags of a long or keyed file.
 struct ImportScan {
-  std::vector<TypeInference> columns;              // Wide: as layout.columns.
-  std::map<std::string, TypeInference> tags;       // Long: by the names in the file.
-  std::map<std::string, uint64_t> tag_first_line;  // Long.
+  std::vector<TypeInference> columns;      // Wide: as layout.columns.
+  std::map<std::string, ScannedTag> tags;  // Long: by the names in the file. Keyed: by ScannedTag::tag.
+  uint64_t states = 0;                     // Texts that say why there is no value.
 };
 // Looks at the values of the first `rows` rows (0: all) and at all tag names.
 ImportScan ScanFile(const ImportOptions& options, const ImportLayout& layout, absl::string_view text,
@@ -77,8 +88,7 @@ class ImportFrames {
   static constexpr uint64_t kFrameSamples = 16'384;
   static constexpr uint64_t kFrameStringBytes = 256 * 1024;
 
-  // `columns`: wide: the tag of each of layout.columns; id 0 leaves it out. `tags`: long: the tags by the
-  // names in the file. on_error: false ends the reading. All arguments must outlive this.
+  // `columns`: wide: the tag of each of layout.columns; id 0 leaves it out. `tags`: long and keyed: as ImportScan::tags. on_error: false ends the reading. All arguments must outlive this.
   ImportFrames(const ImportOptions& options, const ImportLayout& layout, absl::string_view text,
                const std::vector<Tag>& columns, const std::map<std::string, Tag>& tags,
                std::function<bool(const RowError&)> on_error);
@@ -97,12 +107,20 @@ class ImportFrames {
     Samples samples;
     std::vector<uint32_t> lines;
     Timestamp newest = std::numeric_limits<Timestamp>::min();  // Of the frames before.
-    TimeHistory history;                                       // Long: of this tag's rows.
+  };
+  // What the rows of one tag (long) or device (keyed) go to.
+  struct Group {
+    std::vector<Buffer*> buffers;  // Long: one. Keyed: as layout.columns; null leaves it out.
+    TimeHistory history;
   };
 
   void ReadRow();
+  Group* GroupOfRow();
   void ReadWide(Timestamp time);
+  void ReadKeyed(Timestamp time, const Group& group);
   void ReadLong(Timestamp time, Buffer* buffer);
+  // Good where the column has none beside it. Nothing: it cannot be read, which was told.
+  std::optional<Quality> QualityBeside(std::optional<size_t> column, absl::string_view name);
   void AddField(Buffer* buffer, Timestamp time, const CsvField& field, Quality quality,
                 absl::string_view column);
   void Add(Buffer* buffer, Timestamp time, ValueBits bits, absl::string_view string, Quality quality);
@@ -116,9 +134,10 @@ class ImportFrames {
   const ImportLayout& layout_;
   const std::function<bool(const RowError&)> on_error_;
   CsvReader reader_;
-  TimeParser times_;
-  std::vector<Buffer> buffers_;  // Wide: as layout.columns. Long: as tags.
-  absl::flat_hash_map<std::string, size_t> by_name_;
+  RowTime times_;
+  std::vector<Buffer> buffers_;                      // Wide: as layout.columns. Else: as tags.
+  absl::flat_hash_map<std::string, size_t> by_tag_;  // Keyed: of buffers_.
+  absl::flat_hash_map<std::string, Group> groups_;   // By the tag's name in the file, or the device.
   std::vector<size_t> touched_;  // Buffers of the open frame, in the order of their first sample.
   uint64_t frame_samples_max_ = kFrameSamples;
   uint64_t frame_samples_ = 0;
@@ -126,7 +145,7 @@ class ImportFrames {
   uint64_t frame_line_ = 0;
   uint64_t number_ = 0;
   uint64_t row_ = 0;
-  bool header_;  // Still to come.
+  size_t header_records_;  // Still to come.
   bool stopped_ = false;
   ImportCounts counts_;
 };

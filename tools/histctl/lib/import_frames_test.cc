@@ -269,13 +269,13 @@ TEST(ScanFile, FindsTypesAndTags) {
   ASSERT_TRUE(long_layout.ok());
   const ImportScan tags = ScanFile(options, *long_layout, tall, 0);
   ASSERT_EQ(tags.tags.size(), 4);
-  EXPECT_EQ(tags.tags.at("a").Votes(kDecimalPoint).Type(), ValueType::kFloat64);
-  EXPECT_EQ(tags.tags.at("b").Votes(kDecimalPoint).Type(), ValueType::kBool);
-  EXPECT_EQ(tags.tags.at("c").Votes(kDecimalPoint).Type(), std::nullopt);
-  EXPECT_EQ(tags.tags.at("c").Votes(kDecimalPoint).Usable(ValueType::kFloat64), 0);
+  EXPECT_EQ(tags.tags.at("a").values.Votes(kDecimalPoint).Type(), ValueType::kFloat64);
+  EXPECT_EQ(tags.tags.at("b").values.Votes(kDecimalPoint).Type(), ValueType::kBool);
+  EXPECT_EQ(tags.tags.at("c").values.Votes(kDecimalPoint).Type(), std::nullopt);
+  EXPECT_EQ(tags.tags.at("c").values.Votes(kDecimalPoint).Usable(ValueType::kFloat64), 0);
   // A Bad sample needs no value.
-  EXPECT_EQ(tags.tags.at("d").Votes(kDecimalPoint).Usable(ValueType::kFloat64), 1);
-  EXPECT_EQ(tags.tag_first_line.at("b"), 3);
+  EXPECT_EQ(tags.tags.at("d").values.Votes(kDecimalPoint).Usable(ValueType::kFloat64), 1);
+  EXPECT_EQ(tags.tags.at("b").line, 3);
 }
 
 }  // namespace

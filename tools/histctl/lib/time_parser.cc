@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "storage/model/status_macros.h"
 
 namespace historian::histctl {
@@ -91,25 +92,29 @@ absl::Status CheckPattern(absl::string_view pattern) {
   return absl::OkStatus();
 }
 
+constexpr const char* kTimesOfDay[] = {
+    " %H:%M:%E*S", " %H:%M", " %I:%M:%E*S %p", " %I:%M %p", " %H", "",
+};
+
 // Patterns that leave no doubt of what is the day.
 std::vector<std::string> ClearPatterns() {
-  const std::vector<std::string> dates = {"%Y/%m/%d", "%d.%m.%Y", "%d-%b-%y",  "%d-%b-%Y",
-                                          "%d %b %Y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y"};
+  const std::vector<std::string> dates = {"%Y/%m/%d", "%d.%m.%Y",  "%Y-%m-%d", "%Y:%m:%d", "%Y.%m.%d",
+                                          "%Y %m %d", "%Y%m%d",    "%d-%b-%y", "%d-%b-%Y", "%d %b %Y",
+                                          "%d/%b/%Y", "%b %d, %Y", "%b %d %Y"};
   std::vector<std::string> all;
   for (const std::string& date : dates) {
-    for (const char* time : {" %H:%M:%E*S", " %H:%M", " %I:%M:%E*S %p", " %I:%M %p", ""}) {
-      all.push_back(absl::StrCat(date, time));
-    }
+    for (const char* time : kTimesOfDay) all.push_back(absl::StrCat(date, time));
   }
+  for (const char* time : {" %H %M %E*S", " %H %M"}) all.push_back(absl::StrCat("%Y %m %d", time));
   return all;
 }
 
 // The others: the day first, and the month first.
 std::vector<std::pair<std::string, std::string>> UnclearPatterns() {
   std::vector<std::pair<std::string, std::string>> all;
-  for (const char sign : {'/', '-', '.'}) {
+  for (const char sign : {'/', '-', '.', ' '}) {
     for (const char* year : {"%Y", "%y"}) {
-      for (const char* time : {" %H:%M:%E*S", " %H:%M", " %I:%M:%E*S %p", " %I:%M %p", ""}) {
+      for (const char* time : kTimesOfDay) {
         const auto pattern = [&](const char* first, const char* second) {
           return absl::StrCat(first, std::string(1, sign), second, std::string(1, sign), year, time);
         };
@@ -183,6 +188,41 @@ absl::StatusOr<std::string> DetectDigits(absl::Span<const absl::string_view> tex
                                                  ": say what it is with --time-format (", kFormats, ")"));
 }
 
+// The pattern of texts that are not digits alone, with `suffix` behind.
+absl::StatusOr<std::string> DetectPattern(absl::Span<const absl::string_view> texts,
+                                          TimeParser::DateOrder order, absl::string_view suffix) {
+  for (const std::string& pattern : ClearPatterns()) {
+    if (ReadsAll(pattern, texts)) return absl::StrCat(pattern, suffix);
+  }
+  for (const auto& [day_first, month_first] : UnclearPatterns()) {
+    const bool day = ReadsAll(day_first, texts), month = ReadsAll(month_first, texts);
+    if (day && month && order != TimeParser::DateOrder::kUnknown) {
+      return absl::StrCat(order == TimeParser::DateOrder::kDayFirst ? day_first : month_first, suffix);
+    }
+    if (day && month) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", absl::StripAsciiWhitespace(texts[0]).substr(0, 60),
+                       "' may begin with the day or with the month: say --time-format '",
+                       absl::StrReplaceAll(day_first, {{"%E*S", "%S"}}), suffix, "' or --time-format '",
+                       absl::StrReplaceAll(month_first, {{"%E*S", "%S"}}), suffix, "'"));
+    }
+    if (day || month) return absl::StrCat(day ? day_first : month_first, suffix);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", texts[0].substr(0, 60),
+                   "' is in no time format that is found by itself: give --time-format (", kFormats, ")"));
+}
+
+// "CET" of "25-Oct-26 02:30 CET"; empty: there is no such name.
+absl::string_view ClockNameOf(absl::string_view text) {
+  text = absl::StripTrailingAsciiWhitespace(text);
+  const size_t space = text.rfind(' ');
+  if (space == absl::string_view::npos) return {};
+  const absl::string_view name = text.substr(space + 1);
+  if (name == "AM" || name == "PM" || name.size() < 2 || name.size() > 5) return {};
+  return std::all_of(name.begin(), name.end(), absl::ascii_isupper) ? name : absl::string_view();
+}
+
 }  // namespace
 
 absl::StatusOr<TimeParser> TimeParser::Create(absl::string_view format, absl::TimeZone zone,
@@ -206,6 +246,11 @@ absl::StatusOr<TimeParser> TimeParser::Create(absl::string_view format, absl::Ti
     parser.format_ = Format::kPattern;
     RETURN_IF_ERROR(CheckPattern(format));
     // absl's %Y takes all digits there are; strptime's four.
+    parser.pattern_names_clock_ = absl::ConsumeSuffix(&format, "%Z");
+    format = absl::StripTrailingAsciiWhitespace(format);
+    if (absl::StrContains(absl::StrReplaceAll(format, {{"%%", ""}}), "%Z")) {
+      return absl::InvalidArgumentError(absl::StrCat("'", format, "' has %Z before its end"));
+    }
     parser.pattern_ =
         absl::StrReplaceAll(format, {{"%%", "%%"}, {"%Y", "%E4Y"}, {"%S", "%E*S"}, {"%T", "%H:%M:%E*S"}});
     parser.pattern_has_zone_ = absl::StrContains(format, "%z") || absl::StrContains(format, "%Ez") ||
@@ -217,30 +262,23 @@ absl::StatusOr<TimeParser> TimeParser::Create(absl::string_view format, absl::Ti
   return parser;
 }
 
-absl::StatusOr<std::string> TimeParser::Detect(absl::Span<const absl::string_view> texts) {
+absl::StatusOr<std::string> TimeParser::Detect(absl::Span<const absl::string_view> texts, DateOrder order) {
   if (texts.empty()) return absl::InvalidArgumentError("there is no time to find the format from");
+  if (std::all_of(texts.begin(), texts.end(),
+                  [](absl::string_view text) { return !ClockNameOf(text).empty(); })) {
+    std::vector<absl::string_view> without;
+    for (const absl::string_view text : texts) {
+      without.push_back(absl::StripTrailingAsciiWhitespace(
+          text.substr(0, static_cast<size_t>(ClockNameOf(text).data() - text.data()))));
+    }
+    return DetectPattern(without, order, " %Z");
+  }
   if (std::all_of(texts.begin(), texts.end(),
                   [](absl::string_view text) { return IsCount(absl::StripAsciiWhitespace(text)); })) {
     return DetectDigits(texts);
   }
   if (ReadsAll("iso", texts)) return "iso";
-  for (const std::string& pattern : ClearPatterns()) {
-    if (ReadsAll(pattern, texts)) return pattern;
-  }
-  for (const auto& [day_first, month_first] : UnclearPatterns()) {
-    const bool day = ReadsAll(day_first, texts), month = ReadsAll(month_first, texts);
-    if (day && month) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", absl::StripAsciiWhitespace(texts[0]).substr(0, 60),
-                       "' may begin with the day or with the month: say --time-format '",
-                       absl::StrReplaceAll(day_first, {{"%E*S", "%S"}}), "' or --time-format '",
-                       absl::StrReplaceAll(month_first, {{"%E*S", "%S"}}), "'"));
-    }
-    if (day || month) return day ? day_first : month_first;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", texts[0].substr(0, 60),
-                   "' is in no time format that is found by itself: give --time-format (", kFormats, ")"));
+  return DetectPattern(texts, order, "");
 }
 
 bool TimeParser::Parse(absl::string_view text, Timestamp* time, std::string* error, TimeHistory* history) {
@@ -399,6 +437,15 @@ bool TimeParser::ParseExcel(absl::string_view text, Timestamp* time, std::string
 }
 
 bool TimeParser::ParsePattern(absl::string_view text, Timestamp* time, std::string* error) {
+  if (pattern_names_clock_) {
+    clock_name_ = ClockNameOf(text);
+    if (clock_name_.empty()) {
+      *error = "has no name of a clock such as CET at its end, which the pattern asks for";
+      return false;
+    }
+    text = absl::StripTrailingAsciiWhitespace(
+        text.substr(0, static_cast<size_t>(clock_name_.data() - text.data())));
+  }
   absl::Time parsed;
   std::string why;
   const auto read = [&](absl::string_view one) {
@@ -419,7 +466,21 @@ bool TimeParser::ParsePattern(absl::string_view text, Timestamp* time, std::stri
   const int64_t seconds = absl::ToUnixSeconds(parsed);
   const int64_t nanos = absl::ToInt64Nanoseconds(parsed - absl::FromUnixSeconds(seconds));
   if (pattern_has_zone_) return FromSeconds(seconds, nanos, time, error);
+  if (pattern_names_clock_) return FromNamedClock(seconds, nanos, time, error);
   return FromLocal(seconds, nanos, time, error);
+}
+
+bool TimeParser::FromNamedClock(int64_t local, int64_t nanos, Timestamp* time, std::string* error) const {
+  if (clock_name_ == "UTC" || clock_name_ == "GMT") return FromSeconds(local, nanos, time, error);
+  const absl::TimeZone::TimeInfo info = zone_.At(absl::CivilSecond(1970, 1, 1) + local);
+  for (const absl::Time candidate : {info.pre, info.post}) {
+    if (info.kind != absl::TimeZone::TimeInfo::SKIPPED && zone_.At(candidate).zone_abbr == clock_name_) {
+      return FromSeconds(absl::ToUnixSeconds(candidate), nanos, time, error);
+    }
+  }
+  *error = absl::StrCat("the clock of ", zone_.name(), " is not called ", clock_name_,
+                        " then: say with --tz whose clock it is");
+  return false;
 }
 
 bool TimeParser::FromLocal(int64_t local, int64_t nanos, Timestamp* time, std::string* error) {

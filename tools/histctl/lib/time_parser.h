@@ -8,7 +8,8 @@
 //   unix, unix_ms, unix_us, unix_ns   a count since 1970, UTC; fractions are read exactly
 //   excel     days since 1899-12-30, local time, as spreadsheets keep it; read to the millisecond
 //   %...      a pattern as of strptime: %Y %m %d %H %M %S %y %b %I %p %j %z; %S reads fractions too. It must have a year, month
-//             and day, and %I and %p together or neither
+//             and day, and %I and %p together or neither. A %Z at its end reads UTC, GMT or what the clock of the time zone is
+//             called then (CET, EDT), which also tells the two times apart that come twice
 //   24:00 is the end of its day, in iso and in patterns.
 //
 // Local times and clock changes
@@ -50,12 +51,15 @@ class TimeParser {
                                            bool strict_clock_changes = false);
 
   // The format that reads all of these texts, if there is but one:
-  //   iso, 2026/11/23 09:00:00, 23.11.2026 09:00:00, 23-Nov-26 09:00:00 and others with the month's name, with AM or PM too
-  //   01/02/2026 with whatever time: where one of the first two numbers is above 12 somewhere
+  //   iso, 2026/11/23 09:00:00, 23.11.2026 09:00:00, 23-Nov-26 09:00:00 and others with the month's name, with AM or PM too, and
+  //   with the name of a clock behind (CET)
+  //   01/02/2026 with whatever time: where one of the first two numbers is above 12 somewhere, or as `order` says
   //   digits: 20261123, 202611230900, 20261123090000; a unix count of 1990 to 2100, its unit by its size; days of a spreadsheet
   //   with fractions
   // Errors: InvalidArgument, none does, or several do; names the first text, and what to say.
-  static absl::StatusOr<std::string> Detect(absl::Span<const absl::string_view> texts);
+  enum class DateOrder { kUnknown, kDayFirst, kMonthFirst };
+  static absl::StatusOr<std::string> Detect(absl::Span<const absl::string_view> texts,
+                                            DateOrder order = DateOrder::kUnknown);
 
   // False: *error says why, without the text. Surrounding spaces are ignored. `history` is brought up to date; null: that of
   // this parser.
@@ -74,6 +78,7 @@ class TimeParser {
   bool ParsePattern(absl::string_view text, Timestamp* time, std::string* error);
   // `local` counts seconds since 1970 as if the local clock were UTC's.
   bool FromLocal(int64_t local, int64_t nanos, Timestamp* time, std::string* error);
+  bool FromNamedClock(int64_t local, int64_t nanos, Timestamp* time, std::string* error) const;
 
   Format format_ = Format::kIso;
   absl::TimeZone zone_;
@@ -81,6 +86,8 @@ class TimeParser {
   int64_t count_nanos_ = 1;  // kCount: what one of the counted is.
   std::string pattern_;
   bool pattern_has_zone_ = false;
+  bool pattern_names_clock_ = false;  // It ended with %Z, which is not in pattern_.
+  absl::string_view clock_name_;      // Of the text that is parsed: CET.
 
   TimeHistory own_;
   TimeHistory* history_ = nullptr;  // While something is parsed.

@@ -238,6 +238,13 @@ TEST(TimeParser, FormatIsFound) {
       {{"10-Nov-2026 00:00"}, "%d-%b-%Y %H:%M"},
       {{"Nov 10, 2026 1:00 PM"}, "%b %d, %Y %I:%M %p"},
       {{"Nov 20 06:00:00"}, ""},
+      {{"2026-03-01 0:00", "2026-03-01 12:00"}, "%Y-%m-%d %H:%M"},
+      {{"2014:10:07 01:20:00.000"}, "%Y:%m:%d %H:%M:%E*S"},
+      {{"2013 3 1 0:00"}, "%Y %m %d %H:%M"},
+      {{"13 01 2018 00:10"}, "%d %m %Y %H:%M"},
+      {{"13/01/18 07"}, "%d/%m/%y %H"},
+      {{"20-Sep-26 12:00:00 AM EDT"}, "%d-%b-%y %I:%M:%E*S %p %Z"},
+      {{"2026-11-01 00:00 CET", "2026-07-01 00:00 CEST"}, "%Y-%m-%d %H:%M %Z"},
       {{"20260801", "20260802"}, "%Y%m%d"},
       {{"202608130000"}, "%Y%m%d%H%M"},
       {{"20260813000000"}, "%Y%m%d%H%M%S"},
@@ -254,6 +261,31 @@ TEST(TimeParser, FormatIsFound) {
     const auto format = TimeParser::Detect(c.texts);
     EXPECT_EQ(format.ok() ? *format : "", c.format);
   }
+}
+
+TEST(TimeParser, AHeaderMayTellTheOrder) {
+  const std::vector<absl::string_view> texts = {"01/02/2026", "01/03/2026"};
+  EXPECT_EQ(*TimeParser::Detect(texts, TimeParser::DateOrder::kDayFirst), "%d/%m/%Y");
+  EXPECT_EQ(*TimeParser::Detect(texts, TimeParser::DateOrder::kMonthFirst), "%m/%d/%Y");
+  // What is there counts for more.
+  EXPECT_EQ(*TimeParser::Detect({{"13/02/2026"}}, TimeParser::DateOrder::kMonthFirst), "%d/%m/%Y");
+}
+
+TEST(TimeParser, TheNameOfTheClockTellsRepeatedTimesApart) {
+  auto parser = TimeParser::Create("%Y-%m-%d %H:%M %Z", Berlin());
+  ASSERT_TRUE(parser.ok()) << parser.status();
+  const auto read = [&](absl::string_view text) {
+    Timestamp time = 0;
+    std::string error;
+    return parser->Parse(text, &time, &error) ? FormatTimestamp(time) : error;
+  };
+  EXPECT_EQ(read("2026-10-25 02:30 CET"), "2026-10-25T01:30:00Z");
+  EXPECT_EQ(read("2026-10-25 02:30 CEST"), "2026-10-25T00:30:00Z");
+  EXPECT_EQ(read("2026-07-01 02:30 UTC"), "2026-07-01T02:30:00Z");
+  EXPECT_EQ(read("2026-07-01 02:30 CET"),
+            "the clock of Europe/Berlin is not called CET then: say with --tz whose clock it is");
+  EXPECT_NE(read("2026-07-01 02:30").find("no name of a clock"), std::string::npos);
+  EXPECT_FALSE(TimeParser::Create("%Z %Y-%m-%d", Berlin()).ok());
 }
 
 // Berlin 2026: forward on 29 March at 02:00, back on 25 October at 03:00.

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tools/histctl/lib/quality_text.h"
 
 namespace historian::histctl {
 namespace {
@@ -53,6 +54,7 @@ void TypeVotes::Merge(const TypeVotes& other) {
   long_integers += other.long_integers;
   bools += other.bools;
   texts += other.texts;
+  states += other.states;
   valueless += other.valueless;
   for (const std::string& text : other.text_examples) {
     if (text_examples.size() < kExamples &&
@@ -64,6 +66,8 @@ void TypeVotes::Merge(const TypeVotes& other) {
 
 std::optional<ValueType> TypeVotes::Type() const {
   if (all() == 0) return std::nullopt;
+  // Nobody can tell what there would be instead of these.
+  if (numbers == 0 && states == all()) return std::nullopt;
   if (numbers == 0) return bools * 10 >= all() * 9 ? ValueType::kBool : ValueType::kString;
   if (numbers * 10 >= all() * 9) {
     return long_integers > 0 && integers == numbers ? ValueType::kInt64 : ValueType::kFloat64;
@@ -76,11 +80,11 @@ uint64_t TypeVotes::Usable(ValueType type) const {
     case ValueType::kFloat64:
     case ValueType::kFloat32:
     case ValueType::kInt64:
-      return numbers + valueless;
+      return numbers + states + valueless;
     case ValueType::kBool:
-      return numbers + bools + valueless;
+      return numbers + bools + states + valueless;
     default:
-      return all() + valueless;
+      return numbers + bools + texts + states + valueless;
   }
 }
 
@@ -108,10 +112,12 @@ TypeInference::Form TypeInference::FormOf(absl::string_view text) {
     if (groups.separators > 0 && IsFraction(number.substr(groups.size), ',')) return kGroupComma;
   }
   if (has_comma && !has_point && LooksLikeFloat64(text, {.decimal = ','})) return kComma;
-  return LooksLikeBool(text) ? kBool : kText;
+  if (LooksLikeBool(text)) return kBool;
+  return QualityOfState(text) ? kState : kText;
 }
 
-void TypeInference::Add(absl::string_view text, uint64_t line, const std::optional<NumberStyle>& style) {
+bool TypeInference::Add(absl::string_view text, uint64_t line, const std::optional<NumberStyle>& style,
+                        bool state) {
   Form form = kText;
   if (style.has_value() && LooksLikeFloat64(text, *style)) {
     const Form unasked = FormOf(text);
@@ -119,6 +125,7 @@ void TypeInference::Add(absl::string_view text, uint64_t line, const std::option
   } else if (form = FormOf(text); style.has_value() && form < kBool) {
     form = kText;
   }
+  if (state) form = kState;
   if (counts_[form]++ == 0) {
     first_[form] = {std::string(absl::StripAsciiWhitespace(text).substr(0, kExampleBytes)), line};
   }
@@ -132,9 +139,10 @@ void TypeInference::Add(absl::string_view text, uint64_t line, const std::option
       if (value > kExactMax || value < -kExactMax) ++long_integers_;
     }
   }
-  if (form != kText || texts_.size() == TypeVotes::kExamples) return;
+  if (form < kState || texts_.size() == TypeVotes::kExamples) return form == kState;
   const absl::string_view cut = absl::StripAsciiWhitespace(text).substr(0, kExampleBytes);
   if (std::find(texts_.begin(), texts_.end(), cut) == texts_.end()) texts_.emplace_back(cut);
+  return form == kState;
 }
 
 TypeVotes TypeInference::Votes(const NumberStyle& style) const {
@@ -142,6 +150,7 @@ TypeVotes TypeInference::Votes(const NumberStyle& style) const {
                   .long_integers = long_integers_,
                   .bools = counts_[kBool],
                   .texts = counts_[kText],
+                  .states = counts_[kState],
                   .valueless = valueless_,
                   .text_examples = texts_};
   for (size_t form = 0; form < kBool; ++form) {
@@ -166,7 +175,7 @@ absl::StatusOr<NumberStyle> FindNumberStyle(const std::vector<const TypeInferenc
     const TypeInference& column = *columns[c];
     uint64_t numbers = 0, all = 0;
     for (size_t form = 0; form < Inference::kForms; ++form) {
-      all += column.counts_[form];
+      if (form != Inference::kState) all += column.counts_[form];
       if (form < Inference::kBool) numbers += column.counts_[form];
     }
     if (numbers * 2 < all) continue;

@@ -8,7 +8,8 @@
 //   string   none is a number
 //
 // Where some are numbers and some are not, the numbers decide if they are at least nine in ten (the others are broken values,
-// to be reported); else nobody can tell, and the caller asks. 0 and 1 are numbers. A whole number with a leading zero
+// to be reported); else nobody can tell, and the caller asks. Texts that say why there is no number (No Data, I/O Timeout:
+// lib/quality_text.h) do not count beside numbers. 0 and 1 are numbers. A whole number with a leading zero
 // (0042) is a text: such are names, not amounts.
 //
 // Whether a comma is a decimal one is found over a whole file, since one program wrote it:
@@ -44,10 +45,11 @@ struct TypeVotes {
   uint64_t long_integers = 0;  // Of these, what float64 rounds.
   uint64_t bools = 0;
   uint64_t texts = 0;
+  uint64_t states = 0;                     // Texts that say why there is no number.
   uint64_t valueless = 0;                  // Samples without a value, which any type can hold.
   std::vector<std::string> text_examples;  // Different ones, cut.
 
-  uint64_t all() const { return numbers + bools + texts; }
+  uint64_t all() const { return numbers + bools + texts + (numbers == 0 ? states : 0); }
   void Merge(const TypeVotes& other);
   // Unset: there is no value, or nobody can tell.
   std::optional<ValueType> Type() const;
@@ -67,14 +69,16 @@ class TypeInference {
     kGroupPoint,  // 1,234.5
     kGroupComma,  // 1.234,5
     kBool,
+    kState,
     kText,
   };
   static constexpr size_t kForms = kText + 1;
   static Form FormOf(absl::string_view text);
 
   // A value; not for missing ones. `line` is where it stands. `style`: numbers are known to be written so, and Votes is then asked
-  // for it.
-  void Add(absl::string_view text, uint64_t line, const std::optional<NumberStyle>& style = std::nullopt);
+  // for it. `state`: the caller says that it says why there is no number. True: it does.
+  bool Add(absl::string_view text, uint64_t line, const std::optional<NumberStyle>& style = std::nullopt,
+           bool state = false);
   void AddValueless() { ++valueless_; }
   TypeVotes Votes(const NumberStyle& style) const;
 

@@ -183,15 +183,27 @@ TEST(TypeInference, FindsTypes) {
 
 TEST(TypeInference, WhoAsksIsToldOfWhat) {
   TypeInference inference;
-  for (const char* text : {"1.5", "Bad Input", "2.5", "No Data", "Bad Input", "on"}) inference.Add(text, 1);
+  for (const char* text : {"1.5", "unclear", "2.5", "so so", "unclear", "on", "No Data"}) inference.Add(text, 1);
   const TypeVotes votes = inference.Votes(kDecimalPoint);
   EXPECT_EQ(votes.Type(), std::nullopt);
   EXPECT_EQ(votes.numbers, 2);
   EXPECT_EQ(votes.texts, 3);
   EXPECT_EQ(votes.bools, 1);
-  EXPECT_EQ(votes.text_examples, (std::vector<std::string>{"Bad Input", "No Data"}));
-  EXPECT_EQ(votes.Usable(ValueType::kFloat64), 2);
-  EXPECT_EQ(votes.Usable(ValueType::kString), 6);
+  EXPECT_EQ(votes.text_examples, (std::vector<std::string>{"unclear", "so so", "No Data"}));
+  EXPECT_EQ(votes.Usable(ValueType::kFloat64), 3);
+  EXPECT_EQ(votes.Usable(ValueType::kString), 7);
+}
+
+TEST(TypeInference, TextsThatSayWhyThereIsNoNumberHaveNoSay) {
+  const auto votes = [](std::initializer_list<const char*> texts) {
+    TypeInference inference;
+    for (const char* text : texts) inference.Add(text, 1);
+    return inference.Votes(kDecimalPoint);
+  };
+  EXPECT_EQ(votes({"1.5", "Bad Input", "No Data", "I/O Timeout"}).Type(), ValueType::kFloat64);
+  EXPECT_EQ(votes({"Running", "Failed", "Shutdown"}).Type(), ValueType::kString);
+  EXPECT_EQ(votes({"Failed", "Shutdown"}).Type(), std::nullopt);
+  EXPECT_EQ(votes({"Failed", "Shutdown"}).all(), 2);
 }
 
 TEST(TypeInference, PartsMergeToTheWhole) {
