@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -20,6 +21,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "server/units.h"
+#include "storage/model/nearest_name.h"
 #include "storage/model/tag_pattern.h"
 
 namespace historian::server {
@@ -289,21 +291,9 @@ std::string TomlValueOf(const Slot& slot) {
       slot);
 }
 
-// Levenshtein's.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row[b.size()];
-}
+// What histctl reads of the environment it shares with us.
+constexpr absl::string_view kHistctlVariables[] = {"HISTORIAN_SERVER", "HISTORIAN_TOKEN",
+                                                   "HISTORIAN_TOKEN_FILE", "HISTORIAN_TZ"};
 
 class Loader {
  public:
@@ -344,9 +334,12 @@ class Loader {
       }
       if (found != nullptr) {
         Set(*found, value, variable);
-      } else {
-        loaded_->warnings.push_back(
-            absl::StrCat("the environment has ", variable, ", which is not a setting; ignored"));
+      } else if (!absl::c_linear_search(kHistctlVariables, variable)) {
+        std::vector<std::string> names;
+        for (const Setting& setting : settings_) names.push_back(EnvironmentOf(setting.name));
+        loaded_->warnings.push_back(absl::StrCat("the environment has ", variable,
+                                                 ", which is not a setting; ignored",
+                                                 DidYouMean(variable, names)));
       }
     }
   }
@@ -461,23 +454,13 @@ class Loader {
   }
 
   static std::string Suggest(const std::string& name, const std::vector<std::string>& known) {
-    std::string best;
-    size_t best_distance = std::max<size_t>(2, name.size() / 4) + 1;
+    const auto key_of = [](const std::string& of) { return of.substr(of.find('.') + 1); };
+    // A key in the wrong section is as good as a slip of the finger.
     for (const std::string& candidate : known) {
-      size_t distance = EditDistance(name, candidate);
-      // A key in the wrong section is as good as a slip of the finger.
-      const size_t dot = candidate.find('.');
-      const size_t name_dot = name.find('.');
-      if (dot != std::string::npos &&
-          candidate.substr(dot + 1) == name.substr(name_dot == std::string::npos ? 0 : name_dot + 1)) {
-        distance = std::min<size_t>(distance, 1);
-      }
-      if (distance < best_distance) {
-        best_distance = distance;
-        best = candidate;
-      }
+      if (candidate.find('.') != std::string::npos && key_of(candidate) == key_of(name))
+        return DidYouMean({candidate});
     }
-    return best.empty() ? "" : absl::StrCat("; did you mean ", best, "?");
+    return DidYouMean(name, known);
   }
 
   void Mistake(const std::string& where, const std::string& what) {

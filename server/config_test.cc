@@ -117,10 +117,25 @@ TEST(ConfigTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
 }
 
 TEST(ConfigTest, UnknownVariablesOfOursAreWarnedOf) {
-  const LoadedConfig loaded =
-      LoadConfig("", {{"HISTORIAN_LIMITS_QUERYS", "2"}, {"PATH", "x"}}, {{"data_dir", "/d"}});
+  const LoadedConfig loaded = LoadConfig(
+      "", {{"HISTORIAN_LIMITS_QUERYS", "2"}, {"HISTORIAN_COLOUR", "x"}, {"PATH", "x"}}, {{"data_dir", "/d"}});
   EXPECT_THAT(loaded.mistakes, IsEmpty());
-  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("HISTORIAN_LIMITS_QUERYS")));
+  EXPECT_THAT(
+      loaded.warnings,
+      ElementsAre("the environment has HISTORIAN_COLOUR, which is not a setting; ignored",
+                  "the environment has HISTORIAN_LIMITS_QUERYS, which is not a setting; ignored; did you "
+                  "mean HISTORIAN_LIMITS_QUERIES?"));
+}
+
+TEST(ConfigTest, VariablesOfHistctlAreNoneOfOurs) {
+  const LoadedConfig loaded = LoadConfig("",
+                                         {{"HISTORIAN_SERVER", "x:1"},
+                                          {"HISTORIAN_TZ", "UTC"},
+                                          {"HISTORIAN_TOKEN", "x"},
+                                          {"HISTORIAN_TOKEN_FILE", "x"}},
+                                         {{"data_dir", "/d"}});
+  EXPECT_THAT(loaded.mistakes, IsEmpty());
+  EXPECT_THAT(loaded.warnings, IsEmpty());
 }
 
 TEST(ConfigTest, PrintedConfigurationReadsBackAsTheSame) {

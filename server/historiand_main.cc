@@ -35,6 +35,7 @@
 #include "server/server.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/clock.h"
+#include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
 
@@ -209,6 +210,12 @@ int Main(int argc, char** argv) {
     return app.exit(success);  // --help, --version.
   } catch (const CLI::ParseError& error) {
     app.exit(error);
+    if (const std::vector<std::string> left = app.remaining(); !left.empty()) {
+      std::vector<std::string> flags;
+      for (const CLI::Option* option : app.get_options()) flags.push_back(option->get_name());
+      const std::string flag = left[0].substr(0, left[0].find('='));
+      std::cerr << "historiand: " << flag << ": no such flag" << DidYouMean(flag, flags) << "\n";
+    }
     return kExitMistake;
   }
 

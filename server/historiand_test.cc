@@ -364,8 +364,9 @@ TEST(HistoriandTest, ConfigurationWithMistakesEndsWithTwo) {
   EXPECT_THAT(server.Output(),
               HasSubstr("bad.toml:2: limits.querys: no such setting; did you mean limits.queries?"));
   EXPECT_THAT(server.Output(), HasSubstr("1 mistake in the configuration"));
-  Process unknown("unknown", {"--no-such-flag"});
+  Process unknown("unknown", {"--data-dri=/d"});
   EXPECT_EQ(unknown.Wait(), 2);
+  EXPECT_THAT(unknown.Output(), HasSubstr("--data-dri: no such flag; did you mean --data-dir?"));
 }
 
 TEST(HistoriandTest, PrintsWhatIsAskedFor) {
