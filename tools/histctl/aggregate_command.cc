@@ -2,15 +2,16 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "client/reader.h"
 #include "storage/model/aggregate.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/time_text.h"
 #include "tools/histctl/reading.h"
 
@@ -60,18 +61,9 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
     if (!nanos.ok()) return UsageError(absl::StrCat("--interval: ", nanos.status().message()));
     request.interval = absl::Nanoseconds(*nanos);
   }
-  for (const absl::string_view name : absl::StrSplit(options.aggregates, ',')) {
-    const AggregateInfo* const aggregate = FindAggregate(name);
-    if (aggregate == nullptr) {
-      std::string known;
-      for (const AggregateInfo& one : kAggregates) {
-        absl::StrAppend(&known, known.empty() ? "" : ", ", one.name);
-      }
-      return UsageError(
-          absl::StrCat("--aggregate: unknown aggregate '", name, "'; the known ones are ", known));
-    }
-    request.aggregates.push_back(aggregate->id);
-  }
+  absl::StatusOr<std::vector<Aggregate>> aggregates = ParseAggregates(options.aggregates);
+  if (!aggregates.ok()) return UsageError(absl::StrCat("--aggregate: ", aggregates.status().message()));
+  request.aggregates = *std::move(aggregates);
   if (options.interpolation == "stepped") request.interpolation = Interpolation::kStepped;
   if (options.interpolation == "sloped") request.interpolation = Interpolation::kSloped;
   if (!options.interpolation.empty() && !request.interpolation) {

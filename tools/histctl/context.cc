@@ -51,7 +51,7 @@ absl::StatusOr<client::Connection> Context::Connect() const {
   options.client_name = "histctl";
   // A page of ten thousand tags with all their states may be large.
   options.message_bytes_max = 64 * 1024 * 1024;
-  if (tls || !ca.empty() || !cert.empty()) {
+  if (UsesTls()) {
     options.tls = client::TlsFiles{.ca = ca, .cert = cert, .key = key, .server_name = tls_name};
   }
   ASSIGN_OR_RETURN(options.token, Token());

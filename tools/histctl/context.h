@@ -59,6 +59,8 @@ class Context {
 
   absl::StatusOr<Timestamp> Time(absl::string_view option, absl::string_view text) const;
 
+  bool UsesTls() const { return tls || !ca.empty() || !cert.empty(); }
+
   bool Interrupted() const { return interrupted != nullptr && interrupted->load(); }
 
   // A line on stderr, "histctl: ...". Any thread.

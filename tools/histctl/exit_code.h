@@ -14,7 +14,7 @@ enum ExitCode : int {
   kExitOk = 0,
   kExitSomeFailed = 1,   // Done, but some rows, samples or tags failed; each is named on stderr.
   kExitUsage = 2,        // The command line is wrong.
-  kExitNotFound = 3,     // No such tag or block.
+  kExitNotFound = 3,     // No such tag, block, rule or the like, or no tag matches.
   kExitUnreachable = 4,  // The server does not answer, or not in time.
   kExitRefused = 5,      // The server refused for another reason.
   kExitLocalFile = 6,    // A file on this machine cannot be read or written, or is not what it should be.
@@ -27,7 +27,7 @@ inline constexpr absl::string_view kExitCodesHelp =
     "  0    done\n"
     "  1    done, but some rows, samples or tags failed (each is named on stderr)\n"
     "  2    the command line is wrong\n"
-    "  3    no such tag or block\n"
+    "  3    no such tag, block, rule, hold, producer or token, or no tag matches a pattern\n"
     "  4    the server does not answer\n"
     "  5    the server refused\n"
     "  6    a local file cannot be read or written\n"

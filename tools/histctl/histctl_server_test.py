@@ -180,7 +180,9 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('tag', 'create', 'put/flow', '--unit', 'm3/h')
         self.run_ok('put', 'put/flow', '0.1', '--time', '2026-01-01T00:00:00Z')
         self.run_ok('put', 'put/flow', '-2.5', '--time', '2026-01-01T00:00:01Z', '--quality', 'BadSensorFailure')
-        self.run_ok('put', 'put/flow', '--time', '2026-01-01T00:00:02Z', '--', '-inf')
+        self.run_ok('put', 'put/flow', '--time', '2026-01-01T00:00:02Z', '--', 'inf')
+        self.run_ok('put', 'put/flow', '--', 'nan', '--time', '2026-01-01T00:00:02Z')
+        self.run_ok('put', 'put/flow', '-inf', '--time', '2026-01-01T00:00:02Z')
         rows = self.rows('get', 'put/flow', '--from', '2026-01-01', '--to', '2026-01-02')
         self.assertEqual(rows, [
             {'time': '2026-01-01T00:00:00Z', 'value': 0.1, 'quality': 'Good'},
@@ -495,6 +497,39 @@ class HistctlTest(unittest.TestCase):
             result = self.run_any(*arguments)
             self.assertEqual(result.returncode, 2, result.stderr)
             self.assertIn("'%s --help' explains" % help_of, result.stderr)
+
+    def test_a_mistyped_word_is_answered_with_the_nearest(self):
+        self.run_ok('tag', 'create', 'near/PT101.PV', 'near/PT102.PV', 'near/flow')
+        for arguments, code, meant in (
+                (['impotr'], 2, "has no command impotr; did you mean import?"),
+                (['tag', 'crate', 'x'], 2, "'histctl tag' has no command crate; did you mean create?"),
+                (['latest', '*', '--form', 'csv'], 2, "has no option --form; did you mean --format?"),
+                (['get', 'near/flow', '--formt=csv'], 2, "did you mean --format?"),
+                (['get', 'near/flow', '-from', '-1h'], 2, "did you mean --from?"),
+                (['get', 'near/flow', '--from', '2026-11-23', '06:00'], 2, 'with quotes around it'),
+                (['get', 'near/flow', '--tz', 'Berlin'], 2, 'did you mean Europe/Berlin?'),
+                (['aggregate', 'near/flow', '--from', '-1h', '--aggregate', 'avreage'], 2, 'did you mean average?'),
+                (['tag', 'create', 'near/x', '--type', 'flaot64'], 2, 'did you mean float64?'),
+                (['get', 'near/PT101PV'], 3, "no such tag; did you mean 'near/PT101.PV'?"),
+                (['latest', 'near/pt102.pv'], 3, "did you mean 'near/PT102.PV'?"),
+                (['put', 'near/lfow', '1'], 3, "did you mean 'near/flow'?"),
+                (['tag', 'retire', 'near/flwo'], 3, "did you mean 'near/flow'?"),
+                (['get', 'PT102.PV'], 3, "did you mean 'near/PT102.PV'?"),
+                (['get', 'quite another'], 3, "'histctl tag list' lists the tags"),
+                (['get', 'near/PT*'], 2, "is a pattern, and this takes the name of one tag; it matches "
+                                         "'near/PT101.PV', 'near/PT102.PV'"),
+                (['get', 'nearer/*'], 3, "no tag matches 'nearer/*'"),
+                (['tag', 'retire', 'near/*'], 2, "is a pattern, and this takes names")):
+            result = self.run_any(*arguments)
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn(meant, result.stderr)
+        for arguments in (['hold', 'release', '999', '--reason', 'x'], ['retention', 'remove', 'nope']):
+            self.assertNotIn('tag list', self.run_any(*arguments).stderr)
+        result = subprocess.run(self.command('status'), capture_output=True, text=True, timeout=DEADLINE_S,
+                                env=dict(ENVIRONMENT, HISTORIAN_SERVR='x:1', HISTORIAN_DATA_DIR='/d'))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn('HISTORIAN_SERVR, which says nothing to histctl; did you mean HISTORIAN_SERVER?', result.stderr)
+        self.assertNotIn('DATA_DIR', result.stderr)
 
     def test_an_import_that_cannot_be_says_why(self):
         path = self.file('none.csv', 'time,none/a\n2026-01-01,1\n')

@@ -6,14 +6,51 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/admin.h"
 #include "client/tags.h"
+#include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/time_text.h"
 #include "tools/histctl/lib/value_text.h"
+#include "tools/histctl/near_tags.h"
 
 namespace historian::histctl {
+
+namespace {
+
+constexpr absl::string_view kTagListHint =
+    "\n  'histctl tag list' lists the tags; add --retired for retired ones";
+
+// Quotes around each.
+std::string Names(const std::vector<std::string>& names) {
+  return absl::StrJoin(
+      names, ", ", [](std::string* out, const std::string& name) { absl::StrAppend(out, "'", name, "'"); });
+}
+
+}  // namespace
+
+bool IsPattern(absl::string_view text) { return text.find_first_of("*?[") != absl::string_view::npos; }
+
+absl::Status NoSuchTagError(const client::Connection& connection, const std::string& name) {
+  std::vector<std::string> near = NearTags(connection, name);
+  for (std::string& one : near) one = absl::StrCat("'", one, "'");
+  return absl::NotFoundError(
+      absl::StrCat("tag '", name, "': no such tag", DidYouMean(near), near.empty() ? kTagListHint : ""));
+}
+
+absl::Status NoMatchError(absl::string_view pattern) {
+  return absl::NotFoundError(absl::StrCat("no tag matches '", pattern, "'", kTagListHint));
+}
+
+absl::Status RequireMatch(const client::Connection& connection, const std::string& pattern) {
+  client::TagList list =
+      client::Tags(connection).List({.pattern = pattern, .include_retired = true, .page_size = 1});
+  if (list.begin() != list.end()) return absl::OkStatus();
+  RETURN_IF_ERROR(list.status());
+  return NoMatchError(pattern);
+}
 
 absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,
                                           const std::vector<std::string>& names_and_patterns) {
@@ -21,7 +58,7 @@ absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,
   // Names go in one call, so they are found first and put in their places afterwards.
   std::vector<client::TagKey> keys;
   for (const std::string& name : names_and_patterns) {
-    if (name.find_first_of("*?[") == std::string::npos) keys.emplace_back(name);
+    if (!IsPattern(name)) keys.emplace_back(name);
   }
   std::vector<client::TagOutcome> named;
   if (!keys.empty()) {
@@ -31,11 +68,9 @@ absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,
   std::set<TagId> seen;
   size_t next_named = 0;
   for (const std::string& name : names_and_patterns) {
-    if (name.find_first_of("*?[") == std::string::npos) {
+    if (!IsPattern(name)) {
       client::TagOutcome& outcome = named[next_named++];
-      if (absl::IsNotFound(outcome.status)) {
-        return absl::NotFoundError(absl::StrCat("tag '", name, "': no such tag"));
-      }
+      if (absl::IsNotFound(outcome.status)) return NoSuchTagError(connection, name);
       RETURN_IF_ERROR(Annotate(outcome.status, absl::StrCat("tag '", name, "'")));
       if (seen.insert(outcome.tag.id).second) found.push_back(std::move(outcome.tag));
       continue;
@@ -47,18 +82,32 @@ absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,
       if (seen.insert(tag.id).second) found.push_back(tag);
     }
     RETURN_IF_ERROR(list.status());
-    if (!any) return absl::NotFoundError(absl::StrCat("no tag matches '", name, "'"));
+    if (!any) return NoMatchError(name);
   }
   return found;
 }
 
 absl::StatusOr<Tag> FindTag(const client::Connection& connection, const std::string& name) {
+  if (IsPattern(name)) {
+    constexpr size_t kShown = 3;
+    std::vector<std::string> matches;
+    client::TagList list = client::Tags(connection).List({.pattern = name, .page_size = kShown + 1});
+    for (const Tag& tag : list) {
+      matches.push_back(tag.name);
+      if (matches.size() > kShown) break;
+    }
+    RETURN_IF_ERROR(list.status());
+    if (matches.empty()) return NoMatchError(name);
+    const bool more = matches.size() > kShown;
+    if (more) matches.pop_back();
+    return UsageError(absl::StrCat("'", name,
+                                   "' is a pattern, and this takes the name of one tag; it matches ",
+                                   Names(matches), more ? " and more" : ""));
+  }
   const client::TagKey key = name;
   ASSIGN_OR_RETURN(std::vector<client::TagOutcome> outcomes,
                    client::Tags(connection).Get(absl::MakeConstSpan(&key, 1)));
-  if (absl::IsNotFound(outcomes[0].status)) {
-    return absl::NotFoundError(absl::StrCat("tag '", name, "': no such tag"));
-  }
+  if (absl::IsNotFound(outcomes[0].status)) return NoSuchTagError(connection, name);
   RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", name, "'")));
   return std::move(outcomes[0].tag);
 }

@@ -22,10 +22,20 @@ class App;
 
 namespace historian::histctl {
 
+// Whether it stands for the tags it matches; no tag has such a name.
+bool IsPattern(absl::string_view text);
+// NotFound: names the tag, and those that may have been meant, which it asks the server for.
+absl::Status NoSuchTagError(const client::Connection& connection, const std::string& name);
+// NotFound. One answer to every pattern that matches nothing.
+absl::Status NoMatchError(absl::string_view pattern);
+// Errors: NotFound, no tag matches, retired or not; those of the server.
+absl::Status RequireMatch(const client::Connection& connection, const std::string& pattern);
+
 // Tags by names and patterns, each once, in the order of the arguments; matches of a pattern by name.
 // Errors: NotFound, names what is not there (a pattern without a match too).
 absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,
                                           const std::vector<std::string>& names_and_patterns);
+// Errors: NotFound; UsageError, a pattern.
 absl::StatusOr<Tag> FindTag(const client::Connection& connection, const std::string& name);
 
 client::TagSelection SelectionOf(const std::vector<Tag>& tags);

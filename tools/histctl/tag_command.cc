@@ -6,9 +6,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/tags.h"
+#include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/mapped_file.h"
 #include "tools/histctl/lib/tag_csv.h"
 #include "tools/histctl/lib/time_text.h"
@@ -78,7 +80,8 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   Tag tag;
   if (!ParseValueType(options.type, &tag.type)) {
     return UsageError(absl::StrCat("--type: '", options.type,
-                                   "': expected float64, float32, int64, bool, digital or string"));
+                                   "': expected float64, float32, int64, bool, digital or string",
+                                   DidYouMean(options.type, ValueTypeNames())));
   }
   tag.interpolation = DefaultInterpolation(tag.type);
   if (!options.interpolation.empty()) {
@@ -174,19 +177,33 @@ absl::Status ShowTags(const TagOptions& options, Context* context) {
   return absl::OkStatus();
 }
 
+// A change is made to tags that are named one by one.
+absl::Status RefusePatterns(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (!IsPattern(name)) continue;
+    return UsageError(absl::StrCat("'", name, "' is a pattern, and this takes names: histctl tag list '",
+                                   name, "' shows those that it matches"));
+  }
+  return absl::OkStatus();
+}
+
 // What each of `names` came to; one name's error is the command's own.
-absl::Status ReportOutcomes(const std::vector<std::string>& names,
+absl::Status ReportOutcomes(const client::Connection& connection, const std::vector<std::string>& names,
                             const std::vector<client::TagOutcome>& outcomes, Context* context) {
-  if (outcomes.size() == 1) return Annotate(outcomes[0].status, absl::StrCat("tag '", names[0], "'"));
+  const auto explained = [&](size_t i) {
+    return absl::IsNotFound(outcomes[i].status)
+               ? NoSuchTagError(connection, names[i])
+               : Annotate(outcomes[i].status, absl::StrCat("tag '", names[i], "'"));
+  };
+  if (outcomes.size() == 1) return explained(0);
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    if (!outcomes[i].status.ok()) {
-      context->Fail(absl::StrCat("tag '", names[i], "': ", outcomes[i].status.message()));
-    }
+    if (!outcomes[i].status.ok()) context->Fail(explained(i).message());
   }
   return absl::OkStatus();
 }
 
 absl::Status SetTags(const TagOptions& options, Context* context) {
+  RETURN_IF_ERROR(RefusePatterns(options.names));
   client::TagUpdate update;
   if (options.has_unit) update.unit = options.unit;
   if (options.has_description) update.description = options.description;
@@ -204,16 +221,17 @@ absl::Status SetTags(const TagOptions& options, Context* context) {
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client::Tags(connection).Update(updates));
-  return ReportOutcomes(options.names, outcomes, context);
+  return ReportOutcomes(connection, options.names, outcomes, context);
 }
 
 absl::Status RetireTags(const TagOptions& options, Context* context) {
+  RETURN_IF_ERROR(RefusePatterns(options.names));
   const std::vector<client::TagKey> keys(options.names.begin(), options.names.end());
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   const client::Tags tags(connection);
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes,
                    options.undo ? tags.Unretire(keys) : tags.Retire(keys));
-  return ReportOutcomes(options.names, outcomes, context);
+  return ReportOutcomes(connection, options.names, outcomes, context);
 }
 
 // From what the server has to what the file says.

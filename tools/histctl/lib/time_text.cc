@@ -7,7 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/civil_time.h"
+#include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
+#include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/time_parser.h"
 
 namespace historian::histctl {
@@ -72,7 +74,7 @@ absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name) {
   if (name.empty() || !absl::LoadTimeZone(name, &zone)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "unknown time zone '", name, "': expected UTC, local, or a name of the time zone database such as ",
-        "Europe/Berlin (see /usr/share/zoneinfo)"));
+        "Europe/Berlin (see /usr/share/zoneinfo)", DidYouMean(NearZones(name))));
   }
   return zone;
 }
