@@ -53,14 +53,18 @@ Cell AggregateCell(const Context& context, const Tag& tag, const client::Process
 }
 
 absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
-  ASSIGN_OR_RETURN(const Range range, ParseRange(*context, options.from, options.to));
+  ASSIGN_OR_RETURN(Range range, ParseRange(*context, options.from, options.to));
   if (range.from == range.to) return UsageError("--from and --to are the same time");
-  client::ProcessedRequest request{.start = range.from, .end = range.to, .intervals_max = options.points};
+  absl::Duration interval = absl::ZeroDuration();
   if (!options.interval.empty()) {
     const absl::StatusOr<int64_t> nanos = ParseDurationText(options.interval);
     if (!nanos.ok()) return UsageError(absl::StrCat("--interval: ", nanos.status().message()));
-    request.interval = absl::Nanoseconds(*nanos);
+    interval = absl::Nanoseconds(*nanos);
+    // Nobody means intervals that begin at 14:07:33.
+    if (IsRelativeToNow(options.from)) range.from = AlignDown(range.from, *nanos, context->zone);
   }
+  client::ProcessedRequest request{
+      .start = range.from, .end = range.to, .interval = interval, .intervals_max = options.points};
   absl::StatusOr<std::vector<Aggregate>> aggregates = ParseAggregates(options.aggregates);
   if (!aggregates.ok()) return UsageError(absl::StrCat("--aggregate: ", aggregates.status().message()));
   request.aggregates = *std::move(aggregates);
@@ -81,7 +85,7 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
   const bool many = tags.size() > 1;
   std::vector<Heading> headings;
   if (many || context->format != Format::kTable) headings.push_back({.name = "tag"});
-  headings.push_back({.name = "time"});
+  headings.push_back(TimeHeading(*context));
   for (const Aggregate aggregate : request.aggregates) {
     const AggregateInfo& info = InfoOf(aggregate);
     const bool has_unit =
@@ -132,8 +136,11 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
   aggregate->add_option("--from", options->from, "from this time on")->required();
   aggregate->add_option("--to", options->to, "until before this time")->capture_default_str();
   AddAsOfOptions(aggregate, &options->as_of);
-  CLI::Option* const interval = aggregate->add_option("--interval", options->interval,
-                                                      "how long each is; without: one, the whole range");
+  CLI::Option* const interval =
+      aggregate->add_option("--interval", options->interval,
+                            "how long each is; without: one, the whole range. With --from -1d the first "
+                            "begins earlier, where the clock is "
+                            "round (--tz)");
   aggregate
       ->add_option(
           "--points", options->points,

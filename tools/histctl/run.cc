@@ -22,9 +22,9 @@ constexpr char kAbout[] =
     "histctl administers a Historian server: tags, samples, imports and exports, its state and its storage.";
 
 constexpr char kWords[] =
-    "Times:      2026-11-23T09:00:00Z, local 2026-11-23 or '2026-11-23 09:00' (--tz), now, today, "
-    "yesterday,\n"
-    "            -2h, now-1d12h, and counts since 1970 with their unit: 1795424400s, ...ms, ...us, ...ns\n"
+    "Times:      2026-11-23T09:00:00Z; local (--tz) 2026-11-23, '2026-11-23 09:00', 23.11.2026, 09:00,\n"
+    "            'yesterday 09:00', monday, today-1d, t+8h, y+8h; now, -2h, *-2h, now-1d12h; and counts\n"
+    "            since 1970 with their unit: 1795424400s, ...ms, ...us, ...ns\n"
     "Durations:  500ms, 1s, 1m, 1h, 1d, 1w, 1d12h\n"
     "Ranges:     --from is included, --to is not\n"
     "Patterns:   * any run of characters, ? one, [a-z] one of a set; put them in quotes\n"

@@ -48,13 +48,116 @@ TEST(TimeText, EveryDocumentedFormIsRead) {
 }
 
 TEST(TimeText, AnythingElseIsRefused) {
-  for (const char* text : {"", " ", "soon", "1795424400", "-2", "-", "now2h", "-2x", "2026-13-01",
-                           "2026-02-30", "2026-1-1", "2026-11-23T25:00:00Z", "2026-11-23T09:00:00+1",
-                           "23.11.2026", "9999999999999999999999s", "-400w99999999d"}) {
+  for (const char* text : {"",
+                           " ",
+                           "soon",
+                           "1795424400",
+                           "-2",
+                           "-",
+                           "now2h",
+                           "-2x",
+                           "2026-13-01",
+                           "2026-02-30",
+                           "2026-1-1",
+                           "2026-11-23T25:00:00Z",
+                           "2026-11-23T09:00:00+1",
+                           "31.02.2026",
+                           "11.23.2026",
+                           "23.11",
+                           "9999999999999999999999s",
+                           "-400w99999999d",
+                           "infinite-future",
+                           "24:30",
+                           "9",
+                           "todayish",
+                           "today 25:00",
+                           "today+",
+                           "today-2",
+                           "yesterday-999999w",
+                           "monday tuesday",
+                           "*2h",
+                           "**",
+                           "t8h"}) {
     EXPECT_FALSE(ParseTimeText(text, Berlin(), kNow).ok()) << text;
   }
   EXPECT_TRUE(absl::IsOutOfRange(ParseTimeText("1899-12-31T00:00:00Z", Berlin(), kNow).status()));
   EXPECT_TRUE(absl::IsOutOfRange(ParseTimeText("-200d1w", Berlin(), kTimestampMin).status()));
+}
+
+TEST(TimeText, WordsAndClocksAreRead) {
+  // A Monday, at 10:00 in Berlin.
+  const struct {
+    const char* text;
+    const char* utc;
+  } kCases[] = {
+      {"08:00", "2026-11-23T07:00:00Z"},
+      {"23:59:30.5", "2026-11-23T22:59:30.500Z"},
+      {"yesterday 08:00", "2026-11-22T07:00:00Z"},
+      {"Today 14:30", "2026-11-23T13:30:00Z"},
+      {"tomorrow", "2026-11-23T23:00:00Z"},
+      {"monday", "2026-11-22T23:00:00Z"},
+      {"Tuesday", "2026-11-16T23:00:00Z"},
+      {"sun", "2026-11-21T23:00:00Z"},
+      {"mon 06:30", "2026-11-23T05:30:00Z"},
+      {"today-1d", "2026-11-21T23:00:00Z"},
+      {"t+8h", "2026-11-23T07:00:00Z"},
+      {"y+8h", "2026-11-22T07:00:00Z"},
+      {"y + 1d8h30m", "2026-11-23T07:30:00Z"},
+      {"y-500ms", "2026-11-21T22:59:59.500Z"},
+      {"monday-1w", "2026-11-15T23:00:00Z"},
+      {"t-30d", "2026-10-23T22:00:00Z"},
+      {"*", "2026-11-23T09:00:00Z"},
+      {"*-1d", "2026-11-22T09:00:00Z"},
+      {"* - 1d", "2026-11-22T09:00:00Z"},
+      {"Now-2h", "2026-11-23T07:00:00Z"},
+      {"01.11.2026", "2026-10-31T23:00:00Z"},
+      {"1.7.2026 08:15", "2026-07-01T06:15:00Z"},
+      {"01.11.2026 08:15:30.25", "2026-11-01T07:15:30.250Z"},
+  };
+  for (const auto& c : kCases) {
+    const auto time = ParseTimeText(c.text, Berlin(), kNow);
+    ASSERT_TRUE(time.ok()) << c.text << ": " << time.status();
+    EXPECT_EQ(Utc(*time), c.utc) << c.text;
+  }
+}
+
+TEST(TimeText, FromADayTheClockCounts) {
+  // The clock goes back on 25 October 2026: that day has 25 hours.
+  const Timestamp now = *ParseTimestamp("2026-10-25T18:00:00Z");
+  for (const auto& [text, utc] :
+       {std::pair("t+8h", "2026-10-25T07:00:00Z"), std::pair("y+8h", "2026-10-24T06:00:00Z"),
+        std::pair("today-1d", "2026-10-23T22:00:00Z"), std::pair("t+1d", "2026-10-25T23:00:00Z"),
+        std::pair("08:00", "2026-10-25T07:00:00Z"),
+        // Twice: the first.
+        std::pair("02:30", "2026-10-25T00:30:00Z")}) {
+    const auto time = ParseTimeText(text, Berlin(), now);
+    ASSERT_TRUE(time.ok()) << text << ": " << time.status();
+    EXPECT_EQ(Utc(*time), utc) << text;
+  }
+}
+
+TEST(TimeText, OnlyTimesThatMoveAreRelative) {
+  for (const char* text : {"now", " NOW ", "-1h", "+1h", "now-1h", "*", "*-8h", "* - 8h"}) {
+    EXPECT_TRUE(IsRelativeToNow(text)) << text;
+  }
+  for (const char* text : {"", "today", "t-1d", "2026-11-23", "08:00", "nowadays", "1795424400s"}) {
+    EXPECT_FALSE(IsRelativeToNow(text)) << text;
+  }
+}
+
+TEST(TimeText, IntervalsBeginWhereTheClockIsRound) {
+  const auto aligned = [](const char* time, int64_t interval) {
+    return Utc(AlignDown(*ParseTimestamp(time), interval, Berlin()));
+  };
+  constexpr int64_t kHour = 3600 * kNanosPerSecond;
+  EXPECT_EQ(aligned("2026-11-23T09:07:33.335938020Z", kHour), "2026-11-23T09:00:00Z");
+  EXPECT_EQ(aligned("2026-11-23T09:07:33Z", 4 * kHour), "2026-11-23T07:00:00Z");
+  EXPECT_EQ(aligned("2026-11-23T09:07:33Z", 24 * kHour), "2026-11-22T23:00:00Z");
+  EXPECT_EQ(aligned("2026-11-25T09:07:33Z", 7 * 24 * kHour), "2026-11-22T23:00:00Z");
+  EXPECT_EQ(aligned("2026-11-23T09:07:33Z", kHour / 4), "2026-11-23T09:00:00Z");
+  EXPECT_EQ(aligned("2026-11-23T09:00:00Z", kHour), "2026-11-23T09:00:00Z");
+  EXPECT_EQ(AlignDown(-1, 7, Berlin()), -7);
+  EXPECT_EQ(AlignDown(kTimestampMin, 7 * 24 * kHour, Berlin()), kTimestampMin);
 }
 
 TEST(TimeText, UnknownZoneIsNamed) {

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <optional>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/civil_time.h"
@@ -30,6 +34,8 @@ constexpr Unit kUnits[] = {
     {"ns", 1},
 };
 
+constexpr int64_t kDay = 86400 * kNanosPerSecond;
+
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 absl::Status NoDuration(absl::string_view text) {
@@ -38,10 +44,11 @@ absl::Status NoDuration(absl::string_view text) {
 }
 
 absl::Status NoTime(absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", text,
-      "' is not a time: expected 2026-11-23T09:00:00Z, a local 2026-11-23 or 2026-11-23 09:00, now, "
-      "-2h, or a count since 1970 with its unit such as 1795424400s"));
+  return absl::InvalidArgumentError(absl::StrCat("'", text,
+                                                 "' is not a time: expected 2026-11-23T09:00:00Z; local "
+                                                 "2026-11-23, '2026-11-23 09:00', 23.11.2026, 09:00, "
+                                                 "'yesterday 09:00' or monday; now, -2h, today-1d, t+8h; or "
+                                                 "a count since 1970 with its unit such as 1795424400s"));
 }
 
 absl::StatusOr<Timestamp> Relative(absl::string_view text, Timestamp base) {
@@ -51,9 +58,46 @@ absl::StatusOr<Timestamp> Relative(absl::string_view text, Timestamp base) {
   return TimestampFromTime(TimeFromTimestamp(base) + absl::Nanoseconds(back ? -nanos : nanos));
 }
 
-Timestamp Midnight(Timestamp now, absl::TimeZone zone, int days) {
-  const absl::CivilDay day(absl::ToCivilDay(TimeFromTimestamp(now), zone));
-  return absl::ToUnixNanos(absl::FromCivil(day + days, zone));
+constexpr const char* kWeekdays[] = {"monday", "tuesday",  "wednesday", "thursday",
+                                     "friday", "saturday", "sunday"};
+
+// The day at the front of `text`, taken away; the texts are of lower case.
+std::optional<absl::CivilDay> TakeDay(absl::string_view* text, Timestamp now, absl::TimeZone zone) {
+  const absl::CivilDay today(absl::ToCivilDay(TimeFromTimestamp(now), zone));
+  size_t end = 0;
+  while (end < text->size() && absl::ascii_isalpha(static_cast<unsigned char>((*text)[end]))) ++end;
+  const absl::string_view word = text->substr(0, end);
+  std::optional<absl::CivilDay> day;
+  if (word == "today" || word == "t") day = today;
+  if (word == "yesterday" || word == "y") day = today - 1;
+  if (word == "tomorrow") day = today + 1;
+  for (size_t i = 0; i < std::size(kWeekdays); ++i) {
+    if (word != kWeekdays[i] && word != absl::string_view(kWeekdays[i], 3)) continue;
+    day = absl::PrevWeekday(today + 1, static_cast<absl::Weekday>(i));
+  }
+  if (day.has_value()) text->remove_prefix(end);
+  return day;
+}
+
+// Reads "09:00", "09:00:30.5" as nanoseconds of a day.
+std::optional<int64_t> ParseClock(absl::string_view text) {
+  if (text.empty() || !IsDigit(text[0])) return std::nullopt;
+  absl::Time time;
+  std::string error;
+  for (const char* format : {"%H:%M", "%H:%M:%E*S"}) {
+    if (absl::ParseTime(format, text, absl::UTCTimeZone(), &time, &error)) return absl::ToUnixNanos(time);
+  }
+  return std::nullopt;
+}
+
+// So many nanoseconds on the clock behind the midnight of a day.
+absl::StatusOr<Timestamp> OnClock(absl::CivilDay day, int64_t nanos, absl::TimeZone zone) {
+  int64_t seconds = nanos / kNanosPerSecond, rest = nanos % kNanosPerSecond;
+  if (rest < 0) {
+    rest += kNanosPerSecond;
+    --seconds;
+  }
+  return TimestampFromTime(absl::FromCivil(absl::CivilSecond(day) + seconds, zone) + absl::Nanoseconds(rest));
 }
 
 void AppendDigits(uint64_t value, int digits, std::string* out) {
@@ -119,15 +163,31 @@ absl::StatusOr<int64_t> ParseDurationText(absl::string_view text) {
 absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone zone, Timestamp now) {
   const absl::string_view trimmed = absl::StripAsciiWhitespace(text);
   if (trimmed.empty()) return NoTime(text);
-  if (trimmed == "today") return Midnight(now, zone, 0);
-  if (trimmed == "yesterday") return Midnight(now, zone, -1);
-  absl::string_view rest = trimmed;
-  const bool from_now = absl::ConsumePrefix(&rest, "now");
-  if (from_now || trimmed[0] == '-' || trimmed[0] == '+') {
-    if (!rest.empty() && rest[0] != '-' && rest[0] != '+') return NoTime(text);
+  const std::string lower = absl::AsciiStrToLower(trimmed);
+  if (IsRelativeToNow(trimmed)) {
+    absl::string_view rest = lower;
+    if (!absl::ConsumePrefix(&rest, "now")) absl::ConsumePrefix(&rest, "*");
+    rest = absl::StripLeadingAsciiWhitespace(rest);
     const absl::StatusOr<Timestamp> time = Relative(rest, now);
     if (!time.ok()) return Annotate(time.status(), absl::StrCat("'", text, "'"));
     return time;
+  }
+  if (absl::string_view rest = lower; const std::optional<absl::CivilDay> day = TakeDay(&rest, now, zone)) {
+    rest = absl::StripLeadingAsciiWhitespace(rest);
+    if (rest.empty()) return OnClock(*day, 0, zone);
+    if (const std::optional<int64_t> clock = ParseClock(rest)) return OnClock(*day, *clock, zone);
+    if (rest[0] != '-' && rest[0] != '+') return NoTime(text);
+    const absl::StatusOr<int64_t> nanos =
+        ParseDurationText(absl::StripLeadingAsciiWhitespace(rest.substr(1)));
+    if (!nanos.ok()) return Annotate(nanos.status(), absl::StrCat("'", text, "'"));
+    const int64_t days = *nanos / kDay * (rest[0] == '-' ? -1 : 1);
+    const int64_t part = *nanos % kDay * (rest[0] == '-' ? -1 : 1);
+    const absl::StatusOr<Timestamp> time = OnClock(*day + days, part, zone);
+    if (!time.ok()) return Annotate(time.status(), absl::StrCat("'", text, "'"));
+    return time;
+  }
+  if (const std::optional<int64_t> clock = ParseClock(trimmed)) {
+    return OnClock(absl::ToCivilDay(TimeFromTimestamp(now), zone), *clock, zone);
   }
 
   size_t digits = 0;
@@ -139,14 +199,38 @@ absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone z
                                    : suffix == "ns" ? "unix_ns"
                                                     : "";
   const bool is_count = digits > 0 && !format.empty();
-  ASSIGN_OR_RETURN(TimeParser parser, TimeParser::Create(is_count ? format : "iso", zone));
-  Timestamp time = 0;
-  std::string error;
-  if (parser.Parse(is_count ? trimmed.substr(0, digits) : trimmed, &time, &error)) return time;
-  if (absl::StrContains(error, "1900")) {
-    return absl::OutOfRangeError(absl::StrCat("'", text, "' is outside 1900-01-01 to 2200-01-01"));
+  for (const absl::string_view one :
+       is_count ? std::vector<absl::string_view>{format}
+                : std::vector<absl::string_view>{"iso", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"}) {
+    ASSIGN_OR_RETURN(TimeParser parser, TimeParser::Create(one, zone));
+    Timestamp time = 0;
+    std::string error;
+    if (parser.Parse(is_count ? trimmed.substr(0, digits) : trimmed, &time, &error)) return time;
+    if (absl::StrContains(error, "1900")) {
+      return absl::OutOfRangeError(absl::StrCat("'", text, "' is outside 1900-01-01 to 2200-01-01"));
+    }
   }
   return NoTime(text);
+}
+
+bool IsRelativeToNow(absl::string_view text) {
+  const std::string lower = absl::AsciiStrToLower(absl::StripAsciiWhitespace(text));
+  absl::string_view rest = lower;
+  const bool named = absl::ConsumePrefix(&rest, "now") || absl::ConsumePrefix(&rest, "*");
+  rest = absl::StripLeadingAsciiWhitespace(rest);
+  return rest.empty() ? named : rest[0] == '-' || rest[0] == '+';
+}
+
+Timestamp AlignDown(Timestamp t, int64_t interval_ns, absl::TimeZone zone) {
+  constexpr int64_t kWeek = 7 * kDay;
+  if (kDay % interval_ns == 0 || interval_ns == kWeek) {
+    absl::CivilDay day(absl::ToCivilDay(TimeFromTimestamp(t), zone));
+    if (interval_ns == kWeek) day = absl::PrevWeekday(day + 1, absl::Weekday::monday);
+    const Timestamp begin = absl::ToUnixNanos(absl::FromCivil(day, zone));
+    return std::max(kTimestampMin, t - (t - begin) % interval_ns);
+  }
+  const int64_t past = t % interval_ns;
+  return std::max(kTimestampMin, t - (past < 0 ? past + interval_ns : past));
 }
 
 std::string DurationText(uint64_t nanos) {

@@ -5,8 +5,12 @@
 //   2026-11-23T09:00:00.25Z, ...+01:00                     RFC 3339
 //   2026-11-23, 2026-11-23 09:00, 2026-11-23T09:00:00.25   local time in the given zone; a date is
 //                                                          its midnight
-//   now, today, yesterday                                  the latter two are midnights
-//   -2h, -1d12h, +30m, now-2h                              relative to now
+//   23.11.2026, 23.11.2026 09:00                           the same as it is written in many countries
+//   09:00, 09:00:30                                        local time of today
+//   today, t, yesterday, y, tomorrow, monday, mon, ...     their midnights; of a day of the week, the last one that has begun
+//   yesterday 08:00, monday 06:30                          a time of that day
+//   today-1d, t+8h, monday+6h                              counted on that day's clock: t+8h is 08:00 also when it is changed
+//   now, *, -2h, -1d12h, +30m, now-2h, *-2h                relative to now
 //   1795424400s, ...ms, ...us, ...ns                       since 1970, UTC; the unit is never guessed
 //
 // A local time that a clock change skips is read with the offset from before the change (02:30 is then what
@@ -31,6 +35,13 @@ absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name);
 
 // Errors: InvalidArgument, no such form; OutOfRange, outside 1900 to 2200.
 absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone zone, Timestamp now);
+
+// Whether the text counts from this moment: now, *, -2h.
+bool IsRelativeToNow(absl::string_view text);
+
+// The last time, at or before t, where an interval of this length begins: counted from local midnight if a day has a whole
+// number of them, weeks from Monday, days one by one; others from 1970, UTC. Requires interval > 0.
+Timestamp AlignDown(Timestamp t, int64_t interval_ns, absl::TimeZone zone);
 
 // Nanoseconds, above zero: "500ms", "1s", "1m", "1h", "1d", "1w", "1d12h", "1.5h"; units ns us ms s m h d w.
 absl::StatusOr<int64_t> ParseDurationText(absl::string_view text);
