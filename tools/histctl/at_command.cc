@@ -41,7 +41,7 @@ absl::Status At(const AtOptions& options, Context* context) {
   if (values.size() != tags.size())
     return absl::InternalError("the server answered for other tags than asked");
   RowWriter rows(context->format,
-                 {{.name = "time"},
+                 {TimeHeading(*context),
                   {.name = "tag"},
                   {.name = "value", .right = true},
                   {.name = "unit"},

@@ -30,7 +30,7 @@ absl::Status Get(const GetOptions& options, Context* context) {
   const Tag& tag = tags[0];
   const bool digital = tag.type == ValueType::kDigital;
   std::vector<Heading> headings = {
-      {.name = "time"},
+      TimeHeading(*context),
       {.name = "value", .unit = tag.unit, .right = IsFloat(tag.type) || tag.type == ValueType::kInt64}};
   if (digital) headings.push_back({.name = "state", .machine_only = true});
   headings.push_back({.name = "quality"});

@@ -191,7 +191,7 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual(
             self.run_ok('get', 'put/flow', '--from', '2026-01-01', '--to', '2026-01-02', '--limit', '2', '--tz',
                         'Europe/Berlin'),
-            'time                       value [m3/h]  quality\n'
+            'time [Europe/Berlin]       value [m3/h]  quality\n'
             '2026-01-01T01:00:00+01:00           0.1\n'
             '2026-01-01T01:00:01+01:00          -2.5  BadSensorFailure\n')
         reverse = self.rows('get', 'put/flow', '--from', '2026-01-01', '--to', '2026-01-02', '--reverse', '--limit', 1)

@@ -38,7 +38,7 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
                   {.name = "value", .right = true},
                   {.name = "unit"},
                   {.name = "state", .machine_only = true},
-                  {.name = "time"},
+                  TimeHeading(*context),
                   {.name = "age", .right = true},
                   {.name = "quality"}},
                  context->out);

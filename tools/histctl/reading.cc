@@ -214,6 +214,8 @@ Cell StateCell(const Tag& tag, ValueBits bits) {
 
 Cell TimeCell(const Context& context, Timestamp t) { return Cell::Text(TimeText(t, context.zone)); }
 
+Heading TimeHeading(const Context& context) { return {.name = "time", .unit = context.tz}; }
+
 Cell QualityCell(Quality quality) {
   Cell cell = Cell::Text(QualityName(quality));
   return quality == kGood ? std::move(cell).Shown(" ") : cell;

@@ -74,6 +74,8 @@ Cell SampleCell(const Tag& tag, const SamplesView& samples, size_t i);
 // Absent for other tags than digital ones.
 Cell StateCell(const Tag& tag, ValueBits bits);
 Cell TimeCell(const Context& context, Timestamp t);
+// "time", with the zone it is printed in as its unit.
+Heading TimeHeading(const Context& context);
 // People see nothing when it is Good.
 Cell QualityCell(Quality quality);
 
