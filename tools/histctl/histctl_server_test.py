@@ -121,7 +121,7 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual(shown['attributes'], 'plc=S7')
         self.assertEqual(shown['description'], 'a pump')
         self.run_ok('tag', 'retire', 'tags/state')
-        self.assertEqual(self.rows('tag', 'list', 'tags/s*'), [])
+        self.run_ok('tag', 'list', 'tags/s*', code=3)
         self.assertEqual(len(self.rows('tag', 'list', 'tags/s*', '--retired')), 1)
         self.run_ok('put', 'tags/state', '1', code=5)
         self.run_ok('tag', 'retire', '--undo', 'tags/state')
@@ -231,7 +231,14 @@ class HistctlTest(unittest.TestCase):
         empty = self.rows('aggregate', 'read/a', '--from', '2025-01-01', '--to', '2025-01-02', '--aggregate', 'avg,count')
         self.assertEqual((empty[0]['average'], empty[0]['count']), (None, 0))
         self.run_ok('aggregate', 'read/a', '--from', '-1h', '--aggregate', 'mode', code=2)
-        self.run_ok('latest', 'nothing/*', code=3)
+        # One answer to a pattern that matches nothing.
+        for arguments in (['latest'], ['tag', 'list'], ['tag', 'export'], ['tag', 'show'], ['get'], ['plot'], ['export'],
+                          ['storage'], ['retention', 'show'], ['at', '--time', 'now'], ['aggregate', '--from', '-1h']):
+            nothing = self.run_any(*arguments, 'nothing/*')
+            self.assertEqual(nothing.returncode, 3, arguments)
+            self.assertIn("no tag matches 'nothing/*'", nothing.stderr)
+            self.assertEqual(nothing.stdout, '', arguments)
+        self.run_ok('tag', 'list', '--prefix', 'nothing/', code=3)
         for style in ([], ['--ascii']):
             picture = self.run_ok('plot', 'read/a', '--from', '2026-01-01', '--to', '2026-01-01T01:00:00Z', '--width',
                                   '60', '--height', '15', *style)
@@ -270,7 +277,18 @@ class HistctlTest(unittest.TestCase):
                          'a letter', '--by', 'ann')[0]
         self.assertEqual((hold['tags'], hold['tags_expired']), (1, 0))
         self.run_ok('retention', 'set', 'short', 'keep/*', '--raw', '90d', '--rollups', '2y', '--by', 'bob')
-        self.run_ok('retention', 'set', 'never', 'keep/none', '--raw', 'forever', '--position', '1')
+        # What nothing matches is a slip, and holds nothing.
+        for arguments in (['hold', 'place', 'x', 'keep/none', '--from', '2001-06-01', '--to', '2001-06-02', '--reason', 'y'],
+                          ['retention', 'set', 'never', 'keep/none', '--raw', 'forever', '--position', '1']):
+            refused = self.run_any(*arguments)
+            self.assertEqual(refused.returncode, 3, refused.stderr)
+            self.assertIn("no tag matches 'keep/none', and nothing was done: --allow-empty", refused.stderr)
+        self.assertEqual([h['hold'] for h in self.rows('hold', 'list')], ['case 7'])
+        self.run_ok('retention', 'set', 'never', 'keep/none', '--raw', 'forever', '--position', '1', '--allow-empty')
+        self.assertEqual(self.rows('hold', 'place', 'early', 'keep/to-come/*', '--from', '2001-06-01', '--to',
+                                   '2001-06-02', '--reason', 'y', '--allow-empty')[0]['tags'], 0)
+        early = [h['id'] for h in self.rows('hold', 'list') if h['hold'] == 'early'][0]
+        self.run_ok('hold', 'release', early, '--reason', 'closed')
         rules = self.rows('retention', 'list')
         self.assertEqual([(r['position'], r['rule'], r['raw'], r['rollups']) for r in rules],
                          [(1, 'never', 'forever', 'forever'), (2, 'short', '90d', '2y')])
@@ -298,7 +316,8 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('hold', 'release', hold['id'], '--reason', 'again', code=5)
         self.run_ok('hold', 'release', '999', '--reason', 'no such', code=3)
         self.assertEqual([h['hold'] for h in self.rows('hold', 'list')], ['case 8'])
-        self.assertEqual([h['release_reason'] for h in self.rows('hold', 'list', '--released')], ['closed', None])
+        self.assertEqual([h['release_reason'] for h in self.rows('hold', 'list', '--released')],
+                         ['closed', 'closed', None])
         self.run_ok('retention', 'remove', 'never')
         self.run_ok('retention', 'remove', 'short')
         self.run_ok('retention', 'remove', 'short', code=3)

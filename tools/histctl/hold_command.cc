@@ -23,6 +23,7 @@ struct HoldOptions {
   std::string by = Person();
   uint64_t id = 0;
   bool released = false;
+  bool allow_empty = false;
 };
 
 void PrintHolds(const google::protobuf::RepeatedPtrField<v1::LegalHold>& holds, bool released,
@@ -75,6 +76,7 @@ absl::Status PlaceHold(const HoldOptions& options, Context* context) {
   hold.set_start(from);
   hold.set_end(to);
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  RETURN_IF_ERROR(RequireMatch(connection, options.pattern, options.allow_empty));
   ASSIGN_OR_RETURN(const v1::PlaceHoldResponse placed, client::Retention(connection).PlaceHold(hold));
   RecordWriter record(context->format, context->out);
   record.Add("id", Cell::Unsigned(placed.hold().id()));
@@ -118,8 +120,12 @@ void AddHoldCommand(CLI::App* app, Context* context) {
   place->add_option("--to", options->to, "until before this time")->required();
   place->add_option("--reason", options->reason, "why")->required();
   place->add_option("--by", options->by, "who places it")->capture_default_str();
+  AddAllowEmptyOption(place, &options->allow_empty);
   place->footer(
-      "\nIn force when the command returns. Whole weeks are kept: each that the range touches.\n"
+      "\nIn force when the command returns. Whole weeks are kept: each that the range touches. A pattern "
+      "that\n"
+      "matches no tag is refused, for it holds nothing; tags that are created later and match are held, "
+      "too.\n"
       "\nExamples:\n"
       "  histctl hold place 'incident 2026-17' 'area-1/*' --from 2026-10-01 --to 2026-11-01 --reason "
       "'inspection, letter of 2 November'\n");

@@ -44,12 +44,20 @@ absl::Status NoMatchError(absl::string_view pattern) {
   return absl::NotFoundError(absl::StrCat("no tag matches '", pattern, "'", kTagListHint));
 }
 
-absl::Status RequireMatch(const client::Connection& connection, const std::string& pattern) {
+void AddAllowEmptyOption(CLI::App* app, bool* allow_empty) {
+  app->add_flag("--allow-empty", *allow_empty, "also if no tag matches yet");
+}
+
+absl::Status RequireMatch(const client::Connection& connection, const std::string& pattern,
+                          bool allow_empty) {
+  if (allow_empty) return absl::OkStatus();
   client::TagList list =
       client::Tags(connection).List({.pattern = pattern, .include_retired = true, .page_size = 1});
   if (list.begin() != list.end()) return absl::OkStatus();
   RETURN_IF_ERROR(list.status());
-  return NoMatchError(pattern);
+  return absl::NotFoundError(absl::StrCat("no tag matches '", pattern,
+                                          "', and nothing was done: --allow-empty if its tags are to come",
+                                          kTagListHint));
 }
 
 absl::StatusOr<std::vector<Tag>> FindTags(const client::Connection& connection,

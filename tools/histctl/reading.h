@@ -28,8 +28,11 @@ bool IsPattern(absl::string_view text);
 absl::Status NoSuchTagError(const client::Connection& connection, const std::string& name);
 // NotFound. One answer to every pattern that matches nothing.
 absl::Status NoMatchError(absl::string_view pattern);
+
+// --allow-empty of a command that makes a rule for a pattern of tags, which holds for tags to come as well.
+void AddAllowEmptyOption(CLI::App* app, bool* allow_empty);
 // Errors: NotFound, no tag matches, retired or not; those of the server.
-absl::Status RequireMatch(const client::Connection& connection, const std::string& pattern);
+absl::Status RequireMatch(const client::Connection& connection, const std::string& pattern, bool allow_empty);
 
 // Tags by names and patterns, each once, in the order of the arguments; matches of a pattern by name.
 // Errors: NotFound, names what is not there (a pattern without a match too).

@@ -33,6 +33,7 @@ struct RetentionOptions {
   uint32_t position = 0;
   bool dry_run = false;
   bool clock_is_right = false;
+  bool allow_empty = false;
   std::vector<std::string> tags;
 };
 
@@ -100,6 +101,7 @@ absl::Status SetRule(const RetentionOptions& options, Context* context) {
   rule.set_changed_by(options.by);
   if (options.position > 0) request.set_position(options.position);
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  RETURN_IF_ERROR(RequireMatch(connection, options.pattern, options.allow_empty));
   return client::Retention(connection).SetRule(request).status();
 }
 
@@ -223,9 +225,12 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
   set->add_option("--position", options->position,
                   "place in the order, from 1 (default: a new rule goes last, a changed one stays)");
   set->add_option("--comment", options->comment, "why");
+  AddAllowEmptyOption(set, &options->allow_empty);
   set->add_option("--by", options->by, "who changes it")->capture_default_str();
   set->footer(
-      "\nIt is applied ten minutes later, or by `histctl retention apply`; see first with --dry-run what "
+      "\nA pattern that matches no tag is refused; tags that are created later and match follow the rule, "
+      "too.\n"
+      "It is applied ten minutes later, or by `histctl retention apply`; see first with --dry-run what "
       "that "
       "drops.\n"
       "\nExamples:\n"

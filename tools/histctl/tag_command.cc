@@ -114,11 +114,23 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   return absl::OkStatus();
 }
 
+// Of a list without a tag: asked for some, and there are none. That there is no tag at all is no error.
+absl::Status CheckEmpty(const TagOptions& options, const client::TagList& list) {
+  RETURN_IF_ERROR(list.status());
+  if (options.pattern.empty() && options.prefix.empty()) return absl::OkStatus();
+  return NoMatchError(options.prefix.empty() ? options.pattern
+                      : options.pattern.empty()
+                          ? options.prefix + "*"
+                          : absl::StrCat(options.pattern, "' and begins with '", options.prefix));
+}
+
 absl::Status ListTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   client::TagList list =
       client::Tags(connection)
           .List({.pattern = options.pattern, .prefix = options.prefix, .include_retired = options.retired});
+  client::TagList::iterator tag = list.begin();
+  if (tag == list.end()) RETURN_IF_ERROR(CheckEmpty(options, list));
   RowWriter rows(context->format,
                  {{.name = "id", .right = true},
                   {.name = "name"},
@@ -128,10 +140,11 @@ absl::Status ListTags(const TagOptions& options, Context* context) {
                   {.name = "description"},
                   {.name = "retired"}},
                  context->out);
-  for (const Tag& tag : list) {
-    rows.AddRow({Cell::Unsigned(tag.id), Cell::Text(tag.name), Cell::Text(ValueTypeName(tag.type)),
-                 Cell::Text(tag.unit), Cell::Text(InterpolationName(tag.interpolation)),
-                 Cell::Text(tag.description), Cell::Bool(tag.retired).Shown(tag.retired ? "retired" : " ")});
+  for (; tag != list.end(); ++tag) {
+    rows.AddRow({Cell::Unsigned(tag->id), Cell::Text(tag->name), Cell::Text(ValueTypeName(tag->type)),
+                 Cell::Text(tag->unit), Cell::Text(InterpolationName(tag->interpolation)),
+                 Cell::Text(tag->description),
+                 Cell::Bool(tag->retired).Shown(tag->retired ? "retired" : " ")});
   }
   rows.Finish();
   return list.status();
@@ -339,8 +352,10 @@ absl::Status ExportTags(const TagOptions& options, Context* context) {
   client::TagList list =
       client::Tags(connection)
           .List({.pattern = options.pattern, .prefix = options.prefix, .include_retired = true});
+  client::TagList::iterator tag = list.begin();
+  if (tag == list.end()) RETURN_IF_ERROR(CheckEmpty(options, list));
   out->Append(TagCsvHeader());
-  for (const Tag& tag : list) out->Append(TagCsvRow(tag));
+  for (; tag != list.end(); ++tag) out->Append(TagCsvRow(*tag));
   RETURN_IF_ERROR(list.status());
   return file != nullptr ? file->Close() : absl::OkStatus();
 }
