@@ -167,9 +167,9 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       "\nAggregates (short: min, max, avg, twa, stddev):\n ", names,
       "\n\nAn interval without a usable sample has no value. `quality` is the worst of the row's.\n"
       "\nExamples:\n"
-      "  histctl aggregate area-1/pump-101/flow --from today --interval 1h\n"
-      "  histctl aggregate area-1/pump-101/flow --from -365d --points 2000 --aggregate min,max,avg\n"
-      "  histctl aggregate 'area-1/*' --from -7d --interval 1d --aggregate twa,min,min-time,good-share "
+      "  histctl aggregate plant/area-1/pump-101/flow --from today --interval 1h\n"
+      "  histctl aggregate plant/area-1/pump-101/flow --from -365d --points 2000 --aggregate min,max,avg\n"
+      "  histctl aggregate 'plant/area-1/*' --from -7d --interval 1d --aggregate twa,min,min-time,good-share "
       "--format csv\n"));
   aggregate->callback([=] { context->run = [=] { return RunAggregate(*options, context); }; });
 }

@@ -76,8 +76,8 @@ void AddAtCommand(CLI::App* app, Context* context) {
                "pass over Uncertain samples as over Bad ones");
   AddAsOfOptions(at, &options->as_of);
   at->footer(
-      "\nExamples:\n  histctl at area-1/pump-101/flow --time '2026-11-23T09:00:00Z'\n"
-      "  histctl at 'area-1/*' --time today --time yesterday --tz Europe/Berlin\n");
+      "\nExamples:\n  histctl at plant/area-1/pump-101/flow --time '2026-11-23T09:00:00Z'\n"
+      "  histctl at 'plant/area-1/*' --time today --time yesterday --tz Europe/Berlin\n");
   at->callback([=] { context->run = [=] { return At(*options, context); }; });
 }
 

@@ -218,15 +218,15 @@ void AddBlockCommand(CLI::App* app, Context* context) {
     return command;
   };
   add("list", "blocks in time order", ListBlocks)
-      ->footer("\nExamples:\n  histctl block list area-1/pump-101/flow --from -7d\n");
+      ->footer("\nExamples:\n  histctl block list plant/area-1/pump-101/flow --from -7d\n");
   CLI::App* const dump = add("dump", "decode blocks: head, directory of pages, encodings", DumpBlocks);
   dump->add_flag("--samples", options->samples, "print the samples instead");
   dump->footer(
       "\nChecksums are verified; a damaged page is named and the exit code is 1. What the columns mean is "
       "in\n"
       "storage/format/block.md and page.md.\n"
-      "\nExamples:\n  histctl block dump area-1/pump-101/flow --from -1d\n"
-      "  histctl block dump area-1/pump-101/flow --seal 17 --samples --format csv\n");
+      "\nExamples:\n  histctl block dump plant/area-1/pump-101/flow --from -1d\n"
+      "  histctl block dump plant/area-1/pump-101/flow --seal 17 --samples --format csv\n");
 }
 
 }  // namespace historian::histctl

@@ -190,8 +190,9 @@ void AddExportCommand(CLI::App* app, Context* context) {
       "Bad samples are left empty. Digital values are codes. FILE appears when it is complete.\n"
       "To copy tags too, run `histctl tag export` and `tag import` first: types are found anew otherwise.\n"
       "\nExamples:\n"
-      "  histctl export 'area-1/*' --from 2026-11-01 --to 2026-12-01 -o november.csv\n"
-      "  histctl export area-1/pump-101/flow area-1/pump-101/pressure --layout wide --tz Europe/Berlin\n");
+      "  histctl export 'plant/area-1/*' --from 2026-11-01 --to 2026-12-01 -o november.csv\n"
+      "  histctl export plant/area-1/pump-101/flow plant/area-1/pump-101/discharge-pressure --layout wide "
+      "--tz Europe/Berlin\n");
   exp->callback([=] { context->run = [=] { return Export(*options, context); }; });
 }
 

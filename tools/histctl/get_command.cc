@@ -72,10 +72,10 @@ void AddGetCommand(CLI::App* app, Context* context) {
       "\nCSV and JSON have a digital value's code in `value` and its name in `state`.\n"
       "NaN and the infinities are the JSON strings \"nan\", \"inf\" and \"-inf\".\n"
       "\nExamples:\n"
-      "  histctl get area-1/pump-101/flow\n"
-      "  histctl get area-1/pump-101/flow --from '2026-11-23 06:00' --to '2026-11-23 14:00' --tz "
+      "  histctl get plant/area-1/pump-101/flow\n"
+      "  histctl get plant/area-1/pump-101/flow --from '2026-11-23 06:00' --to '2026-11-23 14:00' --tz "
       "Europe/Berlin\n"
-      "  histctl get area-1/pump-101/flow --from -30d --reverse --limit 10 --format json\n");
+      "  histctl get plant/area-1/pump-101/flow --from -30d --reverse --limit 10 --format json\n");
   get->callback([=] { context->run = [=] { return Get(*options, context); }; });
 }
 

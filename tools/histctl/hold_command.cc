@@ -127,7 +127,7 @@ void AddHoldCommand(CLI::App* app, Context* context) {
       "matches no tag is refused, for it holds nothing; tags that are created later and match are held, "
       "too.\n"
       "\nExamples:\n"
-      "  histctl hold place 'incident 2026-17' 'area-1/*' --from 2026-10-01 --to 2026-11-01 --reason "
+      "  histctl hold place 'incident 2026-17' 'plant/area-1/*' --from 2026-10-01 --to 2026-11-01 --reason "
       "'inspection, letter of 2 November'\n");
 
   CLI::App* const release = add("release", "end a hold: the retention rules decide again", ReleaseHold);

@@ -68,8 +68,8 @@ void AddLatestCommand(CLI::App* app, Context* context) {
   AddAsOfOptions(latest, &options->as_of);
   latest->footer(
       "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
-      "\nExamples:\n  histctl latest 'area-1/*'\n  histctl latest area-1/pump-101/flow "
-      "area-1/pump-102/flow\n");
+      "\nExamples:\n  histctl latest 'plant/area-1/*'\n  histctl latest plant/area-1/pump-101/flow "
+      "plant/area-1/pump-102/flow\n");
   latest->callback([=] { context->run = [=] { return Latest(*options, context); }; });
 }
 

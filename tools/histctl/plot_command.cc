@@ -72,8 +72,9 @@ void AddPlotCommand(CLI::App* app, Context* context) {
       "are Bad\n"
       "or missing the line has a gap; columns with samples that are not usable are marked with ! below the "
       "axis.\n"
-      "\nExamples:\n  histctl plot area-1/pump-101/flow --from -8h --tz Europe/Berlin\n"
-      "  histctl plot area-1/pump-101/flow --from 2026-11-01 --to 2026-12-01 --width 200 > november.txt\n");
+      "\nExamples:\n  histctl plot plant/area-1/pump-101/flow --from -8h --tz Europe/Berlin\n"
+      "  histctl plot plant/area-1/pump-101/flow --from 2026-11-01 --to 2026-12-01 --width 200 > "
+      "november.txt\n");
   plot->callback([=] { context->run = [=] { return RunPlot(*options, context); }; });
 }
 

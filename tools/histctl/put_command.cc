@@ -118,9 +118,9 @@ void AddPutCommand(CLI::App* app, Context* context) {
   put->footer(
       "\nDurable when the command returns 0. A negative word such as -inf goes behind --.\n"
       "\nExamples:\n"
-      "  histctl put area-1/pump-101/flow 12.5\n"
-      "  histctl put area-1/pump-101/state Running --time 2026-11-23T09:00:00Z\n"
-      "  histctl put area-1/pump-101/flow 0 --time -5m --quality BadSensorFailure\n");
+      "  histctl put plant/area-1/pump-101/flow 12.5\n"
+      "  histctl put plant/area-1/pump-101/state running --time 2026-11-23T09:00:00Z\n"
+      "  histctl put plant/area-1/pump-101/flow 0 --time -5m --quality BadSensorFailure\n");
   put->callback([=] { context->run = [=] { return Put(*options, context); }; });
 }
 

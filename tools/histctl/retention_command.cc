@@ -234,9 +234,9 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
       "that "
       "drops.\n"
       "\nExamples:\n"
-      "  histctl retention set fast 'area-1/*/vibration' --raw 90d --rollups 10y\n"
+      "  histctl retention set fast 'plant/area-1/*/flow' --raw 90d --rollups 10y\n"
       "  histctl retention set rest '*' --raw 5y --comment 'as agreed with quality, 2026-11'\n"
-      "  histctl retention set emissions 'stack/*' --raw forever --position 1\n");
+      "  histctl retention set meters 'plant/*/hours' --raw forever --position 1\n");
 
   CLI::App* const remove = add("remove", "remove a rule", RemoveRule);
   remove->add_option("RULE", options->name, "its name")->required();
@@ -260,7 +260,7 @@ void AddRetentionCommand(CLI::App* app, Context* context) {
 
   CLI::App* const show = add("show", "which rule and holds decide for tags, and what has expired", Show);
   show->add_option("TAG", options->tags, "names or patterns")->required();
-  show->footer("\nExamples:\n  histctl retention show area-1/pump-101/flow\n");
+  show->footer("\nExamples:\n  histctl retention show plant/area-1/pump-101/flow\n");
 }
 
 }  // namespace historian::histctl

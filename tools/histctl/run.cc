@@ -30,11 +30,11 @@ constexpr char kWords[] =
     "Patterns:   * any run of characters, ? one, [a-z] one of a set; put them in quotes\n"
     "\n"
     "Examples:\n"
-    "  histctl tag create area-1/pump-101/flow --unit m3/h --description 'Flow behind the pump'\n"
-    "  histctl import --tz Europe/Berlin --prefix area-1/ week-47.csv\n"
-    "  histctl get area-1/pump-101/flow --from -1h\n"
-    "  histctl aggregate 'area-1/*' --from today --interval 1h --aggregate avg,min,max\n"
-    "  histctl plot area-1/pump-101/flow --from -1d --tz Europe/Berlin\n"
+    "  histctl tag create plant/area-1/pump-199/flow --unit m3/h --description 'Flow behind the pump'\n"
+    "  histctl import --tz Europe/Berlin --prefix plant/area-1/ week-47.csv\n"
+    "  histctl get plant/area-1/pump-101/flow --from -1h\n"
+    "  histctl aggregate 'plant/area-1/*' --from today --interval 1h --aggregate avg,min,max\n"
+    "  histctl plot plant/area-1/pump-101/flow --from -1d --tz Europe/Berlin\n"
     "\n";
 
 // What the environment may say.

@@ -82,7 +82,7 @@ void AddStorageCommand(CLI::App* app, Context* context) {
   storage->add_option("TAG", options->tags, "names or patterns (default: totals only)");
   storage->footer(
       "\nOpen samples are in the journal and not yet in a block; `histctl seal` makes blocks of them.\n"
-      "\nExamples:\n  histctl storage\n  histctl storage 'area-1/*' --format csv\n");
+      "\nExamples:\n  histctl storage\n  histctl storage 'plant/area-1/*' --format csv\n");
   storage->callback([=] { context->run = [=] { return Storage(*options, context); }; });
 }
 

@@ -381,7 +381,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
   };
 
   CLI::App* const create = add("create", "create tags", CreateTags);
-  create->add_option("NAME", options->names, "names, such as area-1/pump-101/flow")->required();
+  create->add_option("NAME", options->names, "names, such as plant/area-1/pump-101/flow")->required();
   create->add_option("--type", options->type, "float64, float32, int64, bool, digital or string")
       ->capture_default_str();
   create->add_option("--unit", options->unit, "engineering unit");
@@ -390,8 +390,9 @@ void AddTagCommand(CLI::App* app, Context* context) {
   create->footer(
       "\nA tag that exists with the same properties is left as it is; with others it is an error.\n"
       "\nExamples:\n"
-      "  histctl tag create area-1/pump-101/flow --unit m3/h\n"
-      "  histctl tag create area-1/pump-101/state --type digital --state 0=Off --state 1=Running --state "
+      "  histctl tag create plant/area-1/pump-199/flow --unit m3/h\n"
+      "  histctl tag create plant/area-1/pump-199/state --type digital --state 0=Off --state 1=Running "
+      "--state "
       "2=Fault\n"
       "  histctl tag create boiler/steps --type int64 --interpolation stepped --attribute plc=S7-1500\n");
 
@@ -400,14 +401,15 @@ void AddTagCommand(CLI::App* app, Context* context) {
   list->add_option("--prefix", options->prefix, "only names that begin with this");
   list->add_flag("--retired", options->retired, "also retired tags");
   list->footer(
-      "\nExamples:\n  histctl tag list 'area-1/*/flow'\n  histctl tag list --prefix area-1/ --format json\n");
+      "\nExamples:\n  histctl tag list 'plant/area-1/*/flow'\n  histctl tag list --prefix plant/area-1/ "
+      "--format json\n");
 
   CLI::App* const show = add("show", "all properties of tags", ShowTags);
   show->add_option("NAME", options->names, "names or patterns")->required();
   AddAsOfOption(show, &options->as_of);
   show->footer(
-      "\nExamples:\n  histctl tag show area-1/pump-101/state\n"
-      "  histctl tag show area-1/pump-101/state --as-of 2026-11-01\n");
+      "\nExamples:\n  histctl tag show plant/area-1/pump-101/state\n"
+      "  histctl tag show plant/area-1/pump-101/state --as-of 2026-11-01\n");
 
   CLI::App* const set =
       add("set", "change the given properties of tags; name and type never change", SetTags);
@@ -434,15 +436,15 @@ void AddTagCommand(CLI::App* app, Context* context) {
       ->allow_extra_args(false);
   set->footer(
       "\nExamples:\n"
-      "  histctl tag set area-1/pump-101/flow --description 'Flow behind the pump' --unit l/min\n"
-      "  histctl tag set area-1/pump-101/state --state 3=Service --remove-state 2\n");
+      "  histctl tag set plant/area-1/pump-101/flow --description 'Flow behind the pump' --unit l/min\n"
+      "  histctl tag set plant/area-1/pump-101/state --state 3=Service --remove-state 2\n");
 
   CLI::App* const retire = add("retire", "take tags out of service: they keep their archive", RetireTags);
   retire->add_option("NAME", options->names, "names")->required();
   retire->add_flag("--undo", options->undo, "take them into service again");
   retire->footer(
-      "\nExamples:\n  histctl tag retire area-1/pump-101/flow\n"
-      "  histctl tag retire --undo area-1/pump-101/flow\n");
+      "\nExamples:\n  histctl tag retire plant/area-1/pump-101/flow\n"
+      "  histctl tag retire --undo plant/area-1/pump-101/flow\n");
 
   CLI::App* const import = add("import", "create tags from a CSV file", ImportTags);
   import->add_option("FILE", options->file, "the file; - is standard input")->required();
@@ -462,7 +464,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   exp->add_option("PATTERN", options->pattern, "a pattern of names (default: all, retired ones too)");
   exp->add_option("--prefix", options->prefix, "only names that begin with it");
   exp->add_option("-o,--output", options->file, "the file (default: standard output)");
-  exp->footer(columns + "\nExamples:\n  histctl tag export -o tags.csv\n  histctl tag export 'area-1/*'\n");
+  exp->footer(columns +
+              "\nExamples:\n  histctl tag export -o tags.csv\n  histctl tag export 'plant/area-1/*'\n");
 }
 
 }  // namespace historian::histctl

@@ -81,7 +81,7 @@ absl::Status CreateToken(const TokenOptions& options, Context* context) {
     return UsageError(
         "the token could do nothing: say what it may with --read, --write, --configure, --administer or "
         "--all, such as "
-        "--read 'area-1/*'");
+        "--read 'plant/area-1/*'");
   }
   permissions->mutable_producers()->Add(options.producers.begin(), options.producers.end());
   asked.set_comment(options.comment);
@@ -235,7 +235,8 @@ void AddTokenCommand(CLI::App* app, Context* context) {
       "a server that runs takes it within seconds.\n"
       "\nExamples:\n"
       "  histctl token create admin --all '*' > admin.token\n"
-      "  histctl --token-file admin.token token create gateway-7 --write 'area-1/*' --configure 'area-1/*' "
+      "  histctl --token-file admin.token token create gateway-7 --write 'plant/area-1/*' --configure "
+      "'plant/area-1/*' "
       "--expires 365d\n"
       "  histctl --token-file admin.token token create grafana --read '*' --comment 'dashboards'\n");
   create->callback([=] { context->run = [=] { return CreateToken(*options, context); }; });

@@ -264,7 +264,8 @@ absl::Status CopyTokens(const SalvageCommand& options) {
   const absl::Status written =
       tokens.ok() ? server::WriteTokens(server::TokensFileOf(options.to), *tokens) : tokens.status();
   if (written.ok()) return absl::OkStatus();
-  return LocalFileError(absl::StrCat("everything else was salvaged, but not the tokens: ", written.message()));
+  return LocalFileError(
+      absl::StrCat("everything else was salvaged, but not the tokens: ", written.message()));
 }
 
 absl::Status SalvageOffline(const SalvageCommand& options, Context* context) {
@@ -350,7 +351,7 @@ void AddVerifyCommand(CLI::App* app, Context* context) {
       "longer be read: restore\nthem from a backup, or see 'histctl salvage --help'.\n"
       "\nWith --offline it reads the directory itself, and changes nothing in it.\n"
       "\nExamples:\n  histctl verify\n  histctl verify --rate-limit 20 --format json\n"
-      "  histctl verify --tags 'area-1/*' --from -4w\n"
+      "  histctl verify --tags 'plant/area-1/*' --from -4w\n"
       "  histctl verify --offline --data-dir /var/lib/historian\n");
   verify->callback([=] {
     context->run = [=] {
