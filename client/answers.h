@@ -69,11 +69,20 @@ struct ProcessedSeries {
   uint64_t version = 0;
 };
 
+struct ColumnRun {
+  uint32_t first = 0;
+  uint32_t count = 0;
+
+  friend bool operator==(const ColumnRun&, const ColumnRun&) = default;
+};
+
 struct PlotSeries {
   TagId tag_id = 0;
   ValueType type = ValueType::kFloat64;
   Samples samples;                         // Ascending, each once.
   std::vector<uint32_t> not_good_columns;  // Pixel columns that have a sample that is not usable.
+  // Pixel columns that have no sample, ascending. proto/historian/v1/query.proto says which of them are gaps.
+  std::vector<ColumnRun> empty_columns;
   uint64_t version = 0;
 };
 

@@ -161,11 +161,17 @@ TEST(Plot, HasSamplesAndMarks) {
   v1::PlotSeries* series = server.plot.emplace_back().add_series();
   *series->mutable_samples() = Frame(0, 4).samples();
   series->add_not_good_columns(9);
+  series->add_empty_first(10);
+  series->add_empty_count(90);
   const auto plot = Reader(server.connection()).Plot({.ids = {3}}, 0, 10, 100);
   ASSERT_TRUE(plot.ok()) << plot.status();
   EXPECT_EQ((*plot)[0].tag_id, 3u);
   EXPECT_EQ((*plot)[0].samples.size(), 4u);
   EXPECT_THAT((*plot)[0].not_good_columns, ElementsAre(9));
+  EXPECT_THAT((*plot)[0].empty_columns, ElementsAre(ColumnRun{10, 90}));
+  series->add_empty_first(200);
+  EXPECT_EQ(Reader(server.connection()).Plot({.ids = {3}}, 0, 10, 100).status().code(),
+            absl::StatusCode::kInternal);
 }
 
 }  // namespace

@@ -499,6 +499,13 @@ absl::StatusOr<PlotSeries> FromWire(const v1::PlotSeries& wire) {
   series.type = batch.type;
   series.samples = std::move(batch.samples);
   series.not_good_columns.assign(wire.not_good_columns().begin(), wire.not_good_columns().end());
+  if (wire.empty_first_size() != wire.empty_count_size()) {
+    return Malformed(absl::StrCat("tag ", wire.samples().tag_id(), " has ", wire.empty_first_size(),
+                                  " runs of empty columns, and the lengths of ", wire.empty_count_size()));
+  }
+  for (int i = 0; i < wire.empty_first_size(); ++i) {
+    series.empty_columns.push_back({wire.empty_first(i), wire.empty_count(i)});
+  }
   return series;
 }
 

@@ -80,7 +80,7 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v
                             .values_of_tag = columns.size() * kDrawnOfColumn,
                             .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
-  return PlotPlan{std::move(read), std::move(columns)};
+  return PlotPlan{std::move(read), std::move(columns), request.columns()};
 }
 
 absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& read, v1::PlotSeries* series) {
@@ -98,6 +98,13 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& r
   const size_t rows = std::min(kColumnsAtOnce, plan.columns.size());
   std::vector<ValueBits> values(rows * kFigures);
   std::vector<Quality> qualities(rows * kFigures);
+  // Columns before this one are told.
+  uint32_t next_column = 0;
+  const auto add_empty_until = [&](uint32_t column) {
+    if (next_column >= column) return;
+    series->add_empty_first(next_column);
+    series->add_empty_count(column - next_column);
+  };
   std::vector<FigureColumn> table;
   for (size_t k = 0; k < kFigures; ++k) table.push_back({&values[k * rows], &qualities[k * rows]});
   for (size_t first = 0; first < plan.columns.size(); first += rows) {
@@ -107,6 +114,8 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& r
       const auto value = [&](size_t k) { return values[k * rows + i]; };
       const ValueBits state = value(0);
       if ((state & kHasSamples) == 0) continue;
+      add_empty_until(plan.columns[first + i]);
+      next_column = plan.columns[first + i] + 1;
       const auto drawn = [&](size_t k) {
         return Sample{Int64OfBits(value(1 + 2 * k)), value(2 + 2 * k), qualities[(2 + 2 * k) * rows + i]};
       };
@@ -121,6 +130,7 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& r
       if ((state & kHasOthers) != 0) series->add_not_good_columns(plan.columns[first + i]);
     }
   }
+  add_empty_until(plan.picture_columns);
   if (after.has_value()) add(*after);
   ColumnToWire(read.tag, read.traits.type, samples.View(), series->mutable_samples());
   return absl::OkStatus();

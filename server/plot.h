@@ -25,6 +25,7 @@ struct PlotPlan {
   // all have one.
   ReadPlan read;
   std::vector<uint32_t> columns;  // columns[i] is the one from edges[i] to edges[i + 1].
+  uint32_t picture_columns;       // Those without a width, too.
 };
 
 // Errors: InvalidArgument, the range or the number of columns is not valid, or a string tag is among the

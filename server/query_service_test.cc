@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,6 +23,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 using Pairs = std::vector<std::pair<Timestamp, double>>;
@@ -799,6 +801,7 @@ TEST(PlotTest, HasTheFourSamplesOfEachColumnAndTheNeighbours) {
       TimesOf(series.samples().times(), series.samples().values().float64().values_size()),
       ElementsAre(start - 50, start + 10, start + 20, start + 40, start + 60, start + 150, start + 250));
   EXPECT_THAT(series.not_good_columns(), ElementsAre(1));
+  EXPECT_THAT(series.empty_first(), IsEmpty());
   EXPECT_FALSE(stream->Read(&frame));
   EXPECT_TRUE(stream->Finish().ok());
 }
@@ -817,8 +820,71 @@ TEST(PlotTest, MoreColumnsThanNanosecondsIsNoError) {
   v1::PlotFrame frame;
   ASSERT_TRUE(stream->Read(&frame));
   EXPECT_THAT(frame.series(0).samples().values().float64().values(), ElementsAre(1, 2, 3));
+  // Those without a width have no sample.
+  EXPECT_THAT(frame.series(0).empty_count(), ElementsAre(333, 332, 332));
   EXPECT_FALSE(stream->Read(&frame));
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(PlotTest, EmptyColumnsAreThoseWithoutASample) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  TestServer server;
+  const Timestamp begin = kNow - 100'000 * kSecond;
+  for (int round = 0; round < 40; ++round) {
+    const uint32_t tag = server.Create(absl::StrCat("plant/", round));
+    // Of all densities, in clusters, Good and Bad, sealed and open, late ones too.
+    std::set<Timestamp> stored;
+    const uint64_t step_max = uint64_t{1} << (random() % 42);
+    for (uint64_t part = random() % 4; part > 0; --part) {
+      std::vector<std::pair<Timestamp, double>> samples;
+      Timestamp t = begin + static_cast<Timestamp>(random() % (90'000 * kSecond));
+      for (uint64_t n = random() % 200; n > 0 && t < kNow; --n) {
+        samples.push_back({t, 1});
+        stored.insert(t);
+        t += 1 + static_cast<Timestamp>(random() % step_max);
+      }
+      if (!samples.empty()) server.Store(tag, samples, random() % 2 == 0 ? 0 : 0x80000000);
+    }
+    for (int plot = 0; plot < 5; ++plot) {
+      v1::PlotRequest request;
+      request.mutable_tags()->add_ids(tag);
+      const bool narrow = random() % 4 == 0 && !stored.empty();
+      request.set_start(narrow ? *stored.begin() - static_cast<Timestamp>(random() % 20)
+                               : begin + static_cast<Timestamp>(random() % (50'000 * kSecond)));
+      request.set_end(request.start() + 1 +
+                      static_cast<Timestamp>(random() % (narrow ? 100 : 50'000 * uint64_t{kSecond})));
+      request.set_columns(1 + random() % 300);
+      std::vector<uint32_t> expected;
+      const auto edge = [&](uint32_t k) {
+        return request.start() +
+               static_cast<Timestamp>(static_cast<unsigned __int128>(request.end() - request.start()) * k /
+                                      request.columns());
+      };
+      for (uint32_t k = 0; k < request.columns(); ++k) {
+        if (stored.lower_bound(edge(k)) == stored.lower_bound(edge(k + 1))) expected.push_back(k);
+      }
+      grpc::ClientContext context;
+      auto stream = server.query().Plot(&context, request);
+      v1::PlotFrame frame;
+      ASSERT_TRUE(stream->Read(&frame));
+      const v1::PlotSeries& series = frame.series(0);
+      ASSERT_EQ(series.empty_first_size(), series.empty_count_size());
+      std::vector<uint32_t> empty;
+      for (int i = 0; i < series.empty_first_size(); ++i) {
+        ASSERT_GT(series.empty_count(i), 0u);
+        // As few runs as there can be.
+        if (i > 0) {
+          ASSERT_GT(series.empty_first(i), series.empty_first(i - 1) + series.empty_count(i - 1));
+        }
+        for (uint32_t k = 0; k < series.empty_count(i); ++k) empty.push_back(series.empty_first(i) + k);
+      }
+      ASSERT_EQ(empty, expected) << request.ShortDebugString();
+      EXPECT_FALSE(stream->Read(&frame));
+      EXPECT_TRUE(stream->Finish().ok());
+    }
+  }
 }
 
 TEST(PlotTest, WrongRequestsAreToldWhatIsWrong) {

@@ -196,7 +196,19 @@ class SystemTest : public ::testing::TestWithParam<int> {
           a + static_cast<int64_t>(static_cast<unsigned __int128>(Elapsed(a, b)) * k / pixels);
       if (edges.empty() || edge > edges.back()) edges.push_back(edge);
     }
+    std::set<Timestamp> empty;  // The edges they begin at.
+    for (const client::ColumnRun& run : (*plot)[0].empty_columns) {
+      for (uint32_t k = run.first; k < run.first + run.count; ++k) {
+        empty.insert(a + static_cast<int64_t>(static_cast<unsigned __int128>(Elapsed(a, b)) * k / pixels));
+      }
+    }
+    size_t at = 0;
     for (const Interval& column : seen_->Fold(tag.id, tag.type, edges, tag.interpolation)) {
+      // Of columns of fewer nanoseconds than there are columns some have no width, and begin where another does.
+      if (edges.size() == pixels + size_t{1}) {
+        EXPECT_EQ(empty.contains(edges[at]), column.samples.count == 0) << where << " " << edges[at];
+      }
+      ++at;
       if (column.samples.count == 0) continue;
       EXPECT_TRUE(drawn.count(column.samples.first.time)) << where;
       EXPECT_TRUE(drawn.count(column.samples.last.time)) << where;
