@@ -38,7 +38,9 @@ absl::Status Get(const GetOptions& options, Context* context) {
   client::RawSamples raw =
       reader.Raw(tag.id, range.from, range.to,
                  {.bounds = options.bounds, .reverse = options.reverse, .limit = options.limit});
+  bool any = false;
   for (const client::SampleBatch& batch : raw) {
+    any = true;
     if (context->Interrupted()) return InterruptedError("interrupted");
     const SamplesView samples = batch.samples.View();
     for (size_t i = 0; i < samples.size; ++i) {
@@ -50,6 +52,7 @@ absl::Status Get(const GetOptions& options, Context* context) {
   }
   rows.Finish();
   RETURN_IF_ERROR(Annotate(raw.status(), absl::StrCat("tag '", tag.name, "'")));
+  if (!any) NoteWhereSamplesAre(reader, tag, range, context);
   if (!raw.continuation().empty())
     context->Note(absl::StrCat("there are more; --limit ", options.limit, " was reached"));
   return absl::OkStatus();

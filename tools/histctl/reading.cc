@@ -137,6 +137,38 @@ absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from,
   return range;
 }
 
+void NoteWhereSamplesAre(const Tag& tag, const Range& range, absl::Span<const Timestamp> around,
+                         Context* context) {
+  const auto text = [&](Timestamp t) { return TimeText(t, context->zone); };
+  std::string where;
+  for (const Timestamp t : around) {
+    if (t < range.from) {
+      absl::StrAppend(&where, "; the newest before is of ", text(t), ", ",
+                      DurationText(Elapsed(t, range.from)), " earlier");
+    } else if (t >= range.to) {
+      absl::StrAppend(&where, "; the next is of ", text(t), ", ", DurationText(Elapsed(range.to, t)),
+                      " later");
+    }
+  }
+  context->Note(where.empty() ? absl::StrCat("tag '", tag.name, "' has no samples")
+                              : absl::StrCat("no samples of '", tag.name, "' from ", text(range.from), " to ",
+                                             text(range.to), where));
+}
+
+void NoteWhereSamplesAre(const client::Reader& reader, const Tag& tag, const Range& range, Context* context) {
+  const absl::StatusOr<client::SampleBatch> around =
+      reader.Raw(tag.id, range.from, range.from, {.bounds = true}).Collect();
+  std::vector<Timestamp> times;
+  if (around.ok()) times = around->samples.times;
+  // Where the range ends, not where it begins.
+  const absl::StatusOr<client::SampleBatch> behind =
+      reader.Raw(tag.id, range.to, kTimestampMax, {.limit = 1}).Collect();
+  if (!around.ok() || !behind.ok()) return;
+  std::erase_if(times, [&](Timestamp t) { return t >= range.from; });
+  times.insert(times.end(), behind->samples.times.begin(), behind->samples.times.end());
+  NoteWhereSamplesAre(tag, range, times, context);
+}
+
 void AddAsOfOption(CLI::App* app, std::string* as_of) {
   app->add_option("--as-of", *as_of,
                   "what the archive said as of a version (a number, see `histctl version list`) or a time");

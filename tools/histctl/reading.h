@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "client/connection.h"
 #include "client/reader.h"
 #include "storage/model/samples.h"
@@ -51,6 +52,13 @@ struct Range {
 absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from, absl::string_view to);
 
 // --as-of: a version, or a time that stands for the last version that had closed by then.
+// Says on stderr that the tag has no samples in the range, and where it has some: `around` are the newest before the range and
+// the first behind it, where they exist.
+void NoteWhereSamplesAre(const Tag& tag, const Range& range, absl::Span<const Timestamp> around,
+                         Context* context);
+// The same; asks the server where they are, and says nothing if it does not tell.
+void NoteWhereSamplesAre(const client::Reader& reader, const Tag& tag, const Range& range, Context* context);
+
 void AddAsOfOption(CLI::App* app, std::string* as_of);
 // What it asks for; without it (empty), now. Says on stderr which version that is.
 // Errors: UsageError, neither a number nor a time. FailedPrecondition: no such version, or none had closed by then.
