@@ -11,6 +11,7 @@
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/csv_style.h"
 #include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/time_text.h"
 #include "tools/histctl/reading.h"
@@ -29,6 +30,8 @@ struct AggregateOptions {
   uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
   std::string interpolation;
+  std::string layout = "long";
+  CsvOptions csv;
   AsOfOptions as_of;
 };
 
@@ -39,7 +42,13 @@ bool HasValue(const AggregateInfo& aggregate, Quality status) {
   return aggregate.needs == AggregateNeeds::kSample && (status & 0xFFFF0000) != kBadNoData;
 }
 
-Cell AggregateCell(const Context& context, const Tag& tag, const client::ProcessedColumn& column, size_t i) {
+// A time as people, or readers of the style, see it.
+Cell StyledTimeCell(const Context& context, const CsvStyle& style, Timestamp t) {
+  return context.format == Format::kCsv ? Cell::Text(CsvTimeText(t, style)) : TimeCell(context, t);
+}
+
+Cell AggregateCell(const Context& context, const CsvStyle& style, const Tag& tag,
+                   const client::ProcessedColumn& column, size_t i) {
   const AggregateInfo& aggregate = InfoOf(column.aggregate);
   if (!HasValue(aggregate, column.StatusAt(i))) return Cell::Absent();
   const bool is_sample_value = aggregate.kind == AggregateKind::kSampleValue;
@@ -47,9 +56,84 @@ Cell AggregateCell(const Context& context, const Tag& tag, const client::Process
     return Cell::Float64((*floats)[i], is_sample_value ? 0 : kDigits);
   }
   const int64_t value = std::get<std::vector<int64_t>>(column.values)[i];
-  if (aggregate.kind == AggregateKind::kTime) return TimeCell(context, value);
+  if (aggregate.kind == AggregateKind::kTime) return StyledTimeCell(context, style, value);
   if (is_sample_value) return ValueCell(tag, BitsOfInt64(value), "");
   return Cell::Integer(value);
+}
+
+// Whether values of the aggregate have the unit of the tag.
+bool HasUnit(const AggregateInfo& info) {
+  return info.kind == AggregateKind::kSampleValue || info.kind == AggregateKind::kNumber;
+}
+
+Timestamp BeginOf(const client::ProcessedSeries& series, size_t i) {
+  return static_cast<Timestamp>(static_cast<uint64_t>(series.start) + series.interval_ns * i);
+}
+
+// A row for each tag and interval.
+void PrintLong(const std::vector<Tag>& tags, const std::vector<client::ProcessedSeries>& series,
+               const std::vector<Aggregate>& aggregates, const CsvStyle& style, Context* context) {
+  const bool many = tags.size() > 1;
+  std::vector<Heading> headings;
+  if (many || context->format != Format::kTable) headings.push_back({.name = "tag"});
+  headings.push_back(TimeHeading(*context));
+  for (const Aggregate aggregate : aggregates) {
+    const AggregateInfo& info = InfoOf(aggregate);
+    headings.push_back({.name = std::string(info.name),
+                        .unit = !many && HasUnit(info) ? tags[0].unit : "",
+                        .right = info.kind != AggregateKind::kTime});
+  }
+  headings.push_back({.name = "quality"});
+  RowWriter rows(context->format, headings, context->out, style);
+  for (size_t s = 0; s < series.size(); ++s) {
+    const std::vector<client::ProcessedColumn>& columns = series[s].columns;
+    for (size_t i = 0; i < columns[0].size(); ++i) {
+      std::vector<Cell> cells;
+      if (many || context->format != Format::kTable) cells.push_back(Cell::Text(tags[s].name));
+      cells.push_back(StyledTimeCell(*context, style, BeginOf(series[s], i)));
+      Quality worst = columns[0].StatusAt(i);
+      for (const client::ProcessedColumn& column : columns) {
+        cells.push_back(AggregateCell(*context, style, tags[s], column, i));
+        if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
+      }
+      // That a value was calculated goes without saying, for people.
+      const bool partial = (worst & kInfoPartial) == kInfoPartial;
+      const Quality rest = worst & ~(kInfoCalculated | kInfoPartial);
+      cells.push_back(
+          Cell::Text(QualityName(worst))
+              .Shown(absl::StrCat(rest == kGood ? " " : QualityName(rest), !partial        ? ""
+                                                                           : rest == kGood ? "Partial"
+                                                                                           : ", Partial")));
+      rows.AddRow(std::move(cells));
+    }
+  }
+  rows.Finish();
+}
+
+// A row for each interval, with columns for each tag; no qualities. Requires the same intervals of all tags, as one request has.
+void PrintWide(const std::vector<Tag>& tags, const std::vector<client::ProcessedSeries>& series,
+               const CsvStyle& style, Context* context) {
+  std::vector<Heading> headings = {TimeHeading(*context)};
+  for (size_t s = 0; s < series.size(); ++s) {
+    for (const client::ProcessedColumn& column : series[s].columns) {
+      const AggregateInfo& info = InfoOf(column.aggregate);
+      headings.push_back(
+          {.name = series[s].columns.size() == 1 ? tags[s].name : absl::StrCat(tags[s].name, " ", info.name),
+           .unit = HasUnit(info) ? tags[s].unit : "",
+           .right = info.kind != AggregateKind::kTime});
+    }
+  }
+  RowWriter rows(context->format, headings, context->out, style);
+  for (size_t i = 0; i < series[0].columns[0].size(); ++i) {
+    std::vector<Cell> cells = {StyledTimeCell(*context, style, BeginOf(series[0], i))};
+    for (size_t s = 0; s < series.size(); ++s) {
+      for (const client::ProcessedColumn& column : series[s].columns) {
+        cells.push_back(AggregateCell(*context, style, tags[s], column, i));
+      }
+    }
+    rows.AddRow(std::move(cells));
+  }
+  rows.Finish();
 }
 
 absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
@@ -74,6 +158,14 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
     return UsageError(
         absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
   }
+  if (options.layout != "wide" && options.layout != "long") {
+    return UsageError(absl::StrCat("--layout: '", options.layout, "' is neither wide nor long"));
+  }
+  if (options.csv.Any() && context->format != Format::kCsv) {
+    return UsageError(
+        "--separator, --decimal-comma, --time-format and --byte-order-mark go with --format csv");
+  }
+  ASSIGN_OR_RETURN(const CsvStyle style, StyleOf(options.csv, *context));
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
   ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
@@ -81,48 +173,26 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
                    reader.Processed(SelectionOf(tags), request));
   if (series.size() != tags.size())
     return absl::InternalError("the server answered for other tags than asked");
-
-  const bool many = tags.size() > 1;
-  std::vector<Heading> headings;
-  if (many || context->format != Format::kTable) headings.push_back({.name = "tag"});
-  headings.push_back(TimeHeading(*context));
-  for (const Aggregate aggregate : request.aggregates) {
-    const AggregateInfo& info = InfoOf(aggregate);
-    const bool has_unit =
-        !many && (info.kind == AggregateKind::kSampleValue || info.kind == AggregateKind::kNumber);
-    headings.push_back({.name = std::string(info.name),
-                        .unit = has_unit ? tags[0].unit : "",
-                        .right = info.kind != AggregateKind::kTime});
-  }
-  headings.push_back({.name = "quality"});
-  RowWriter rows(context->format, headings, context->out);
-  for (size_t s = 0; s < series.size(); ++s) {
-    const std::vector<client::ProcessedColumn>& columns = series[s].columns;
-    if (columns.size() != request.aggregates.size()) {
+  for (const client::ProcessedSeries& one : series) {
+    if (one.columns.size() != request.aggregates.size()) {
       return absl::InternalError("the server answered with other aggregates than asked");
     }
-    for (size_t i = 0; i < columns[0].size(); ++i) {
-      std::vector<Cell> cells;
-      if (many || context->format != Format::kTable) cells.push_back(Cell::Text(tags[s].name));
-      const uint64_t begin = static_cast<uint64_t>(series[s].start) + series[s].interval_ns * i;
-      cells.push_back(TimeCell(*context, static_cast<Timestamp>(begin)));
-      Quality worst = columns[0].StatusAt(i);
-      for (const client::ProcessedColumn& column : columns) {
-        cells.push_back(AggregateCell(*context, tags[s], column, i));
-        if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
-      }
-      // That a value was calculated goes without saying, for people.
-      const bool partial = (worst & kInfoPartial) == kInfoPartial;
-      const Quality rest = worst & ~(kInfoCalculated | kInfoPartial);
-      cells.push_back(
-          Cell::Text(QualityName(worst))
-              .Shown(absl::StrCat(rest == kGood ? " " : QualityName(rest), !partial        ? ""
-                                                                           : rest == kGood ? "Partial"
-                                                                                           : ", Partial")));
-      rows.AddRow(std::move(cells));
+    if (one.columns[0].size() != series[0].columns[0].size() || one.start != series[0].start) {
+      return absl::InternalError("the server answered with other intervals for one tag than for another");
     }
   }
-  rows.Finish();
+
+  if (options.layout == "wide") {
+    PrintWide(tags, series, style, context);
+  } else {
+    PrintLong(tags, series, request.aggregates, style, context);
+  }
+  if (tags.size() == 1 && series[0].columns[0].size() > 0) {
+    const client::ProcessedColumn& column = series[0].columns[0];
+    bool any = false;
+    for (size_t i = 0; i < column.size() && !any; ++i) any = (column.StatusAt(i) & 0xFFFF0000) != kBadNoData;
+    if (!any) NoteWhereSamplesAre(reader, tags[0], range, context);
+  }
   return absl::OkStatus();
 }
 
@@ -152,6 +222,13 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       ->capture_default_str();
   aggregate->add_option("--interpolation", options->interpolation,
                         "stepped or sloped, instead of as each tag says");
+  aggregate
+      ->add_option("--layout", options->layout,
+                   "long (a row for each tag and interval) or wide (a row for each interval, a column for "
+                   "each tag and "
+                   "aggregate; no qualities)")
+      ->capture_default_str();
+  AddCsvOptions(aggregate, &options->csv);
   std::string names;
   size_t line = 0;
   for (const AggregateInfo& one : kAggregates) {
@@ -170,7 +247,11 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       "  histctl aggregate plant/area-1/pump-101/flow --from today --interval 1h\n"
       "  histctl aggregate plant/area-1/pump-101/flow --from -365d --points 2000 --aggregate min,max,avg\n"
       "  histctl aggregate 'plant/area-1/*' --from -7d --interval 1d --aggregate twa,min,min-time,good-share "
-      "--format csv\n"));
+      "--format csv\n"
+      "  histctl aggregate plant/area-1/pump-101/flow plant/area-1/tank-102/level --from y --to t --interval "
+      "1h \\\n"
+      "      --aggregate avg --layout wide --format csv --decimal-comma --time-format '%d.%m.%Y "
+      "%H:%M:%S'\n"));
   aggregate->callback([=] { context->run = [=] { return RunAggregate(*options, context); }; });
 }
 

@@ -4,11 +4,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/reader.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
-#include "tools/histctl/lib/time_text.h"
+#include "tools/histctl/lib/csv_style.h"
 #include "tools/histctl/lib/value_text.h"
 #include "tools/histctl/reading.h"
 
@@ -24,35 +25,47 @@ struct ExportOptions {
   std::string to;
   std::string layout = "long";
   AsOfOptions as_of;
+  CsvOptions csv;
   std::string file;
 };
 
 // Also an empty string is a value, and is quoted; nothing at all is none.
-void AppendSampleValue(const Tag& tag, const SamplesView& samples, size_t i, std::string* line) {
+void AppendSampleValue(const Tag& tag, const SamplesView& samples, size_t i, const CsvStyle& style,
+                       std::string* line) {
   if (tag.type == ValueType::kString) {
-    AppendCsvField(samples.StringAt(i), line);
-  } else {
+    AppendCsvField(samples.StringAt(i), line, style.separator);
+  } else if (!style.decimal_comma) {
     AppendValue(tag.type, samples.values[i], line);
+  } else {
+    std::string number;
+    AppendValue(tag.type, samples.values[i], &number);
+    AppendCsvNumber(number, style, line);
   }
 }
 
+std::string BeginFile(const CsvStyle& style) {
+  return std::string(style.byte_order_mark ? kByteOrderMark : "");
+}
+
 absl::Status ExportLong(const std::vector<Tag>& tags, const client::Reader& reader, const Range& range,
-                        Context* context, Output* out) {
-  out->Append("time,tag,value,quality\n");
+                        const CsvStyle& style, Context* context, Output* out) {
+  const std::string separator(1, style.separator);
+  out->Append(
+      absl::StrCat(BeginFile(style), absl::StrJoin({"time", "tag", "value", "quality"}, separator), "\n"));
   std::string line;
   for (const Tag& tag : tags) {
     std::string name;
-    AppendCsvField(tag.name, &name);
+    AppendCsvField(tag.name, &name, style.separator);
     client::RawSamples raw = reader.Raw(tag.id, range.from, range.to);
     for (const client::SampleBatch& batch : raw) {
       if (context->Interrupted()) return InterruptedError("interrupted");
       const SamplesView samples = batch.samples.View();
       for (size_t i = 0; i < samples.size; ++i) {
         line.clear();
-        AppendTime(samples.times[i], context->zone, &line);
-        absl::StrAppend(&line, ",", name, ",");
-        AppendSampleValue(tag, samples, i, &line);
-        line.push_back(',');
+        AppendCsvTime(samples.times[i], style, &line);
+        absl::StrAppend(&line, separator, name, separator);
+        AppendSampleValue(tag, samples, i, style, &line);
+        line.push_back(style.separator);
         line.append(samples.QualityAt(i) == kGood ? "Good" : QualityCodeText(samples.QualityAt(i)));
         line.push_back('\n');
         out->Append(line);
@@ -89,15 +102,15 @@ class Cursor {
 };
 
 absl::Status ExportWide(const std::vector<Tag>& tags, const client::Reader& reader, const Range& range,
-                        Context* context, Output* out) {
+                        const CsvStyle& style, Context* context, Output* out) {
   if (tags.size() > kWideTagsMax) {
     return UsageError(absl::StrCat("a wide file of ", tags.size(), " tags; the limit is ", kWideTagsMax,
                                    ": use --layout long, or several files"));
   }
-  std::string line = "time";
+  std::string line = BeginFile(style) + "time";
   for (const Tag& tag : tags) {
-    line.push_back(',');
-    AppendCsvField(tag.name, &line);
+    line.push_back(style.separator);
+    AppendCsvField(tag.name, &line, style.separator);
   }
   line.push_back('\n');
   out->Append(line);
@@ -116,9 +129,9 @@ absl::Status ExportWide(const std::vector<Tag>& tags, const client::Reader& read
     }
     if (!any) break;
     line.clear();
-    AppendTime(next, context->zone, &line);
+    AppendCsvTime(next, style, &line);
     for (size_t i = 0; i < cursors.size(); ++i) {
-      line.push_back(',');
+      line.push_back(style.separator);
       Cursor& cursor = cursors[i];
       if (cursor.done() || cursor.time() != next) continue;
       const Quality quality = cursor.samples().QualityAt(cursor.index());
@@ -126,7 +139,7 @@ absl::Status ExportWide(const std::vector<Tag>& tags, const client::Reader& read
         ++bad;  // Nothing here could say so.
       } else {
         uncertain += quality != kGood;
-        AppendSampleValue(tags[i], cursor.samples(), cursor.index(), &line);
+        AppendSampleValue(tags[i], cursor.samples(), cursor.index(), style, &line);
       }
       cursor.Next();
     }
@@ -156,6 +169,7 @@ absl::Status Export(const ExportOptions& options, Context* context) {
   if (options.layout != "wide" && options.layout != "long") {
     return UsageError(absl::StrCat("--layout: '", options.layout, "' is neither wide nor long"));
   }
+  ASSIGN_OR_RETURN(const CsvStyle style, StyleOf(options.csv, *context));
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
   std::unique_ptr<Output> file;
@@ -164,8 +178,8 @@ absl::Status Export(const ExportOptions& options, Context* context) {
   }
   Output* const out = file != nullptr ? file.get() : context->out;
   ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
-  RETURN_IF_ERROR(options.layout == "wide" ? ExportWide(tags, reader, range, context, out)
-                                           : ExportLong(tags, reader, range, context, out));
+  RETURN_IF_ERROR(options.layout == "wide" ? ExportWide(tags, reader, range, style, context, out)
+                                           : ExportLong(tags, reader, range, style, context, out));
   return file != nullptr ? file->Close() : absl::OkStatus();
 }
 
@@ -182,6 +196,7 @@ void AddExportCommand(CLI::App* app, Context* context) {
       ->capture_default_str();
   exp->add_option("-o,--output", options->file, "the file (default: standard output)");
   AddAsOfOptions(exp, &options->as_of);
+  AddCsvOptions(exp, &options->csv);
   exp->footer(
       "\nNumbers are printed in the shortest form that reads back as the same bits. A long file holds "
       "everything but\n"
@@ -192,7 +207,10 @@ void AddExportCommand(CLI::App* app, Context* context) {
       "\nExamples:\n"
       "  histctl export 'plant/area-1/*' --from 2026-11-01 --to 2026-12-01 -o november.csv\n"
       "  histctl export plant/area-1/pump-101/flow plant/area-1/pump-101/discharge-pressure --layout wide "
-      "--tz Europe/Berlin\n");
+      "--tz Europe/Berlin\n"
+      "  histctl export 'plant/area-1/*' --from y --to t --layout wide --decimal-comma --tz Europe/Berlin "
+      "\\\n"
+      "      --time-format '%d.%m.%Y %H:%M:%S' --byte-order-mark -o yesterday.csv    # for a spreadsheet\n");
   exp->callback([=] { context->run = [=] { return Export(*options, context); }; });
 }
 

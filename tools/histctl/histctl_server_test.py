@@ -231,6 +231,12 @@ class HistctlTest(unittest.TestCase):
         empty = self.rows('aggregate', 'read/a', '--from', '2025-01-01', '--to', '2025-01-02', '--aggregate', 'avg,count')
         self.assertEqual((empty[0]['average'], empty[0]['count']), (None, 0))
         self.run_ok('aggregate', 'read/a', '--from', '-1h', '--aggregate', 'mode', code=2)
+        # What counts from now begins where the clock is round.
+        now = self.rows('aggregate', 'read/a', '--from', '-1d', '--interval', '1h', '--aggregate', 'Min, MEAN')
+        self.assertTrue(all(r['time'].endswith(':00:00Z') for r in now), now)
+        self.assertIn(len(now), (24, 25))
+        self.assertEqual(self.rows('aggregate', 'read/a', '--from', '2026-01-01 00:10', '--to', '2026-01-01 00:50',
+                                   '--interval', '20m', '--aggregate', 'min')[0]['minimum'], 10)
         # One answer to a pattern that matches nothing.
         for arguments in (['latest'], ['tag', 'list'], ['tag', 'export'], ['tag', 'show'], ['get'], ['plot'], ['export'],
                           ['storage'], ['retention', 'show'], ['at', '--time', 'now'], ['aggregate', '--from', '-1h']):
@@ -246,6 +252,78 @@ class HistctlTest(unittest.TestCase):
             self.assertIn('read/a', picture)
             self.assertEqual(len(picture.splitlines()), 14)
             self.assertTrue('*' in picture if style else any('\u2801' <= c <= '\u28ff' for c in picture))
+
+    def test_an_empty_range_says_where_samples_are(self):
+        self.run_ok('tag', 'create', 'empty/a', 'empty/b')
+        self.run_ok('put', 'empty/a', '1', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('put', 'empty/a', '2', '--time', '2026-01-05T00:00:00Z')
+        span = ['--from', '2026-01-02', '--to', '2026-01-03']
+        where = ("no samples of 'empty/a' from 2026-01-02T00:00:00Z to 2026-01-03T00:00:00Z; the newest before is of "
+                 "2026-01-01T00:00:00Z, 1d earlier; the next is of 2026-01-05T00:00:00Z, 2d later")
+        for command in (['get'], ['plot'], ['aggregate', '--aggregate', 'min']):
+            result = self.run_any(*command, 'empty/a', *span)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn(where, result.stderr, command)
+            self.assertIn("tag 'empty/b' has no samples", self.run_any(*command, 'empty/b', *span).stderr)
+        self.assertNotIn('no samples', self.run_any('get', 'empty/a', '--from', '2026-01-01').stderr)
+
+    def test_plots_have_gaps_several_tags_and_an_earlier_time(self):
+        rows = ''.join('2026-01-0%dT00:%02d:%02dZ,%d,%d,%d\n' % (day, i // 60, i % 60, day * 10, i, i % 2)
+                       for day in (1, 2) for i in range(3600) if not (day == 2 and 1000 <= i < 2000))
+        self.run_ok('import', self.file('plots.csv', 'time,plots/a [bar],plots/b [bar],plots/c [m3/h]\n' + rows),
+                    '--type', 'float64')
+        span = ['--from', '2026-01-02', '--to', '2026-01-02 01:00', '--width', '80', '--height', '20', '--ascii']
+        line = next(line for line in self.run_ok('plot', 'plots/a', *span).splitlines() if '*' in line)
+        # 66 columns, of which 1000 of 3600 seconds are empty.
+        self.assertRegex(line, r'\*{18,19} {17,18}\*{29,30}$')
+        self.assertNotRegex(self.run_ok('plot', 'plots/a', *span, '--gap', 'never'), r'\* +\*')
+        self.run_ok('plot', 'plots/a', *span, '--gap', 'soon', code=2)
+        # One unit, one picture; another unit, another.
+        both = self.run_ok('plot', 'plots/a', 'plots/b', *span)
+        self.assertIn('* plots/a [bar]\n              o plots/b [bar]\n', both)
+        self.assertEqual(both.count(' to 2026-01-02T01:00:00Z'), 1)
+        self.assertEqual(self.run_ok('plot', 'plots/*', *span).count(' to 2026-01-02T01:00:00Z'), 2)
+        compared = self.run_ok('plot', 'plots/a', *span, '--compare', '1d')
+        self.assertIn('o plots/a, 1d earlier [bar]\n', compared)
+        self.assertRegex(compared, r'o{66}\n')
+        self.run_ok('plot', 'plots/*', *span, '--compare', '1d', '--compare', '2d', code=2)
+
+    def test_csv_for_a_spreadsheet_of_a_country(self):
+        self.run_ok('tag', 'create', 'sheet/flow', '--unit', 'm3/h')
+        self.run_ok('tag', 'create', 'sheet/text', '--type', 'string')
+        self.run_ok('put', 'sheet/flow', '1234.5', '--time', '2026-07-01T06:00:00Z')
+        self.run_ok('put', 'sheet/flow', '-0.25', '--time', '2026-07-01T07:00:00Z')
+        self.run_ok('put', 'sheet/text', '1.5', '--time', '2026-07-01T06:00:00Z')
+        style = ['--decimal-comma', '--time-format', '%d.%m.%Y %H:%M:%S', '--tz', 'Europe/Berlin']
+        wide = self.run_ok('export', 'sheet/*', '--layout', 'wide', *style)
+        self.assertEqual(wide, 'time;sheet/flow;sheet/text\n01.07.2026 08:00:00;1234,5;1.5\n'
+                               '01.07.2026 09:00:00;-0,25;\n')
+        self.assertEqual(self.run_ok('export', 'sheet/flow', '--separator', 'tab', '--time-format', 'unix'),
+                         'time\ttag\tvalue\tquality\n1782885600\tsheet/flow\t1234.5\tGood\n'
+                         '1782889200\tsheet/flow\t-0.25\tGood\n')
+        path = os.path.join(self.temporary.name, 'sheet.csv')
+        self.run_ok('export', 'sheet/flow', '--byte-order-mark', *style, '-o', path)
+        self.assertTrue(read_bytes(path).startswith(b'\xef\xbb\xbftime;tag'))
+        # The same options read it back.
+        copy = self.file('sheet-copy.csv', read(path).replace('sheet/', 'sheet-copy/'))
+        self.run_ok('import', copy, *style)
+        self.assertEqual([s[:2] for s in self.samples('sheet-copy/flow')], [s[:2] for s in self.samples('sheet/flow')])
+        span = ['--from', '2026-07-01T06:00:00Z', '--to', '2026-07-01T08:00:00Z', '--interval', '1h']
+        pivot = self.run_ok('--format', 'csv', 'aggregate', 'sheet/flow', 'sheet/text', *span, '--aggregate', 'count,last-time',
+                            '--layout', 'wide', *style)
+        self.assertEqual(pivot, 'time;sheet/flow count;sheet/flow last-time;sheet/text count;sheet/text last-time\n'
+                                '01.07.2026 08:00:00;1;01.07.2026 08:00:00;1;01.07.2026 08:00:00\n'
+                                '01.07.2026 09:00:00;1;01.07.2026 09:00:00;0;\n')
+        self.assertEqual(self.rows('aggregate', 'sheet/flow', *span, '--aggregate', 'min', '--layout', 'wide'),
+                         [{'time': '2026-07-01T06:00:00Z', 'sheet/flow': 1234.5},
+                          {'time': '2026-07-01T07:00:00Z', 'sheet/flow': -0.25}])
+        self.assertIn('sheet/flow [m3/h]', self.run_ok('aggregate', 'sheet/flow', *span, '--aggregate', 'min',
+                                                       '--layout', 'wide'))
+        for wrong in (['--separator', 'x'], ['--decimal-comma', '--separator', ','], ['--time-format', 'german'],
+                      ['--layout', 'high']):
+            self.run_ok('export', 'sheet/flow', *wrong, code=2)
+            self.run_ok('--format', 'csv', 'aggregate', 'sheet/flow', *span, *wrong, code=2)
+        self.run_ok('aggregate', 'sheet/flow', *span, '--decimal-comma', code=2)
 
     def test_status_storage_seal_and_blocks(self):
         self.run_ok('import', self.file('blocks.csv', 'time,blocks/a\n' + ''.join(

@@ -225,6 +225,31 @@ absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, 
   return client::Reader(connection, as_of);
 }
 
+void AddCsvOptions(CLI::App* app, CsvOptions* options) {
+  const std::string group = "How CSV is written";
+  app->add_option("--separator", options->separator,
+                  "between columns: one character, or tab (default: a comma)")
+      ->group(group);
+  app->add_flag("--decimal-comma", options->decimal_comma,
+                "1,5 instead of 1.5, and semicolons between columns")
+      ->group(group);
+  app->add_option("--time-format", options->time_format,
+                  "rfc3339 (the default), iso (local, without a zone), unix, unix_ms, unix_us, unix_ns, "
+                  "excel (days), or "
+                  "a pattern such as '%d.%m.%Y %H:%M:%S'")
+      ->group(group);
+  app->add_flag("--byte-order-mark", options->byte_order_mark, "in front, by which Excel knows UTF-8")
+      ->group(group);
+}
+
+absl::StatusOr<CsvStyle> StyleOf(const CsvOptions& options, const Context& context) {
+  absl::StatusOr<CsvStyle> style =
+      ParseCsvStyle(options.separator, options.decimal_comma, options.time_format, context.zone);
+  if (!style.ok()) return UsageError(style.status().message());
+  style->byte_order_mark = options.byte_order_mark;
+  return style;
+}
+
 Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string) {
   switch (tag.type) {
     case ValueType::kFloat64:

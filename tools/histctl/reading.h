@@ -15,6 +15,7 @@
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 #include "tools/histctl/context.h"
+#include "tools/histctl/lib/csv_style.h"
 #include "tools/histctl/lib/row_writer.h"
 
 namespace CLI {
@@ -51,7 +52,6 @@ struct Range {
 // Errors: UsageError, no times, or --to before --from.
 absl::StatusOr<Range> ParseRange(const Context& context, absl::string_view from, absl::string_view to);
 
-// --as-of: a version, or a time that stands for the last version that had closed by then.
 // Says on stderr that the tag has no samples in the range, and where it has some: `around` are the newest before the range and
 // the first behind it, where they exist.
 void NoteWhereSamplesAre(const Tag& tag, const Range& range, absl::Span<const Timestamp> around,
@@ -59,6 +59,7 @@ void NoteWhereSamplesAre(const Tag& tag, const Range& range, absl::Span<const Ti
 // The same; asks the server where they are, and says nothing if it does not tell.
 void NoteWhereSamplesAre(const client::Reader& reader, const Tag& tag, const Range& range, Context* context);
 
+// --as-of: a version, or a time that stands for the last version that had closed by then.
 void AddAsOfOption(CLI::App* app, std::string* as_of);
 // What it asks for; without it (empty), now. Says on stderr which version that is.
 // Errors: UsageError, neither a number nor a time. FailedPrecondition: no such version, or none had closed by then.
@@ -78,6 +79,19 @@ void AddAsOfOptions(CLI::App* app, AsOfOptions* options);
 // Errors: those of ParseAsOf; NotFound, a tag was created later.
 absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const AsOfOptions& options,
                                           Context* context, std::vector<Tag>* tags);
+
+// How CSV is written.
+struct CsvOptions {
+  std::string separator;
+  std::string time_format;
+  bool decimal_comma = false;
+  bool byte_order_mark = false;
+
+  bool Any() const { return !separator.empty() || !time_format.empty() || decimal_comma || byte_order_mark; }
+};
+void AddCsvOptions(CLI::App* app, CsvOptions* options);
+// Errors: UsageError.
+absl::StatusOr<CsvStyle> StyleOf(const CsvOptions& options, const Context& context);
 
 // Digital values: the code; people see the state's name.
 Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string);

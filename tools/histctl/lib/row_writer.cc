@@ -69,21 +69,6 @@ Cell Cell::Bytes(uint64_t bytes) {
   return cell;
 }
 
-void AppendCsvField(absl::string_view text, std::string* out) {
-  const bool plain = !text.empty() && text.find_first_of("\",;\t\r\n") == absl::string_view::npos &&
-                     text.front() != ' ' && text.back() != ' ';
-  if (plain) {
-    out->append(text.data(), text.size());
-    return;
-  }
-  out->push_back('"');
-  for (const char c : text) {
-    if (c == '"') out->push_back('"');
-    out->push_back(c);
-  }
-  out->push_back('"');
-}
-
 void AppendJsonString(absl::string_view text, std::string* out) {
   out->push_back('"');
   const bool utf8 = IsValidUtf8(text);
@@ -143,13 +128,18 @@ std::string Printable(absl::string_view text) {
   return shown;
 }
 
-RowWriter::RowWriter(Format format, std::vector<Heading> headings, Output* out)
-    : format_(format), headings_(std::move(headings)), out_(out), widths_(headings_.size()) {
+RowWriter::RowWriter(Format format, std::vector<Heading> headings, Output* out, CsvStyle style)
+    : format_(format),
+      headings_(std::move(headings)),
+      out_(out),
+      style_(std::move(style)),
+      widths_(headings_.size()) {
   if (format_ == Format::kJson) out_->Append("[");
   if (format_ != Format::kCsv) return;
+  if (style_.byte_order_mark) line_.append(kByteOrderMark.data(), kByteOrderMark.size());
   for (size_t i = 0; i < headings_.size(); ++i) {
-    if (i > 0) line_.push_back(',');
-    AppendCsvField(headings_[i].name, &line_);
+    if (i > 0) line_.push_back(style_.separator);
+    AppendCsvField(headings_[i].name, &line_, style_.separator);
   }
   line_.push_back('\n');
   out_->Append(line_);
@@ -174,9 +164,13 @@ void RowWriter::AddRow(std::vector<Cell> cells) {
     }
     case Format::kCsv:
       for (size_t i = 0; i < cells.size(); ++i) {
-        if (i > 0) line_.push_back(',');
+        if (i > 0) line_.push_back(style_.separator);
         // Nothing at all is absent; an empty text is quoted.
-        if (cells[i].kind != Cell::Kind::kAbsent) AppendCsvField(cells[i].text, &line_);
+        if (cells[i].kind == Cell::Kind::kNumber) {
+          AppendCsvNumber(cells[i].text, style_, &line_);
+        } else if (cells[i].kind != Cell::Kind::kAbsent) {
+          AppendCsvField(cells[i].text, &line_, style_.separator);
+        }
       }
       line_.push_back('\n');
       break;

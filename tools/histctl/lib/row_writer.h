@@ -4,7 +4,7 @@
 //
 //   table  aligned columns, units in the header; what is absent is "-". Widths come from the first 1,000
 //          rows.
-//   csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed.
+//   csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed. In a style, if one is given.
 //   json   an array of one object a row; what is absent is null. Numbers in their shortest form that reads
 //          back as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
 #ifndef HISTORIAN_TOOLS_HISTCTL_LIB_ROW_WRITER_H_
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "tools/histctl/lib/csv_style.h"
 #include "tools/histctl/lib/output.h"
 
 namespace historian::histctl {
@@ -55,7 +56,7 @@ struct Heading {
 
 class RowWriter {
  public:
-  RowWriter(Format format, std::vector<Heading> headings, Output* out);
+  RowWriter(Format format, std::vector<Heading> headings, Output* out, CsvStyle style = {});
 
   // As many cells as headings.
   void AddRow(std::vector<Cell> cells);
@@ -69,6 +70,7 @@ class RowWriter {
   const Format format_;
   const std::vector<Heading> headings_;
   Output* const out_;
+  const CsvStyle style_;
   std::vector<std::vector<std::string>> held_;  // Table rows whose widths are not known yet.
   std::vector<size_t> widths_;
   bool printing_ = false;
@@ -89,8 +91,6 @@ class RecordWriter {
   std::vector<std::pair<std::string, Cell>> fields_;
 };
 
-// Quoted when it must be: separators, quotes, line ends, spaces at an end, or nothing at all.
-void AppendCsvField(absl::string_view text, std::string* out);
 // With its quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendJsonString(absl::string_view text, std::string* out);
 // Terminal columns, about: one per character.
