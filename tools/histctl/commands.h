@@ -5,6 +5,8 @@
 #define HISTORIAN_TOOLS_HISTCTL_COMMANDS_H_
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 #include "tools/histctl/context.h"
 
@@ -32,6 +34,11 @@ void AddVersionCommand(CLI::App* app, Context* context);
 void AddProducerCommand(CLI::App* app, Context* context);
 // `token` and `whoami`.
 void AddTokenCommand(CLI::App* app, Context* context);
+
+// What shells ask with `histctl __complete WORD...` (completion_command.cc): prints what may stand for the last word. Says nothing
+// where it knows nothing, and when no server answers.
+inline constexpr char kCompleteCommand[] = "__complete";
+void Complete(CLI::App* app, const std::vector<std::string>& words, Context* context);
 
 // Parses and runs a command line (argv[0] is the program). Help goes to context->out. The exit code.
 int RunHistctl(int argc, const char* const* argv, Context* context);

@@ -45,8 +45,9 @@ absl::StatusOr<std::string> Context::Token() const {
   return std::string(absl::StripAsciiWhitespace(text));
 }
 
-absl::StatusOr<client::Connection> Context::Connect() const {
+absl::StatusOr<client::Connection> Context::Connect(absl::Duration deadline) const {
   client::ConnectionOptions options;
+  options.deadline = deadline;
   options.target = server;
   options.client_name = "histctl";
   // A page of ten thousand tags with all their states may be large.

@@ -50,8 +50,9 @@ class Context {
   // Errors: UsageError.
   absl::Status Prepare();
 
-  // Errors: LocalFileError, a TLS file or the token's. Does not wait for the server.
-  absl::StatusOr<client::Connection> Connect() const;
+  // A call with one answer fails after `deadline`. Errors: LocalFileError, a TLS file or the token's. Does not wait for the
+  // server.
+  absl::StatusOr<client::Connection> Connect(absl::Duration deadline = absl::Seconds(30)) const;
 
   // What the names of producers begin with that a command makes up: nothing, or our own name and '/' where the server knows
   // us by one, as it then lets us write only under such names. Errors: those of the server.

@@ -902,18 +902,64 @@ class HistctlTest(unittest.TestCase):
         for word in words:
             self.assertIn('Example', self.run_ok(*([word, 'list'] if word in ('tag', 'block') else [word]), '--help'))
         for shell in ('bash', 'zsh', 'fish'):
-            script = self.run_ok('completion', shell)
-            for word in words:
-                self.assertIn(word, script)
+            self.assertIn('__complete', self.run_ok('completion', shell))
         self.run_ok('completion', 'tcsh', code=2)
         self.run_ok('nonsense', code=2)
+
+    def complete(self, *words, **environment):
+        done = subprocess.run([HISTCTL, '__complete', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              universal_newlines=True, timeout=DEADLINE_S, env=dict(ENVIRONMENT, **environment))
+        self.assertEqual(done.returncode, 0)
+        return [line.split('\t')[0] for line in done.stdout.splitlines()]
+
+    def test_words_are_completed(self):
+        self.run_ok('tag', 'create', 'complete/pump/flow', 'complete/pump/state', 'complete/a tag')
+        self.run_ok('tag', 'create', *('complete/many/%d/x' % (i % 4) + str(i) for i in range(200)))
+        server = ['--server', self.server.address]
+        for words, expected in (
+                (['tag', 'cr'], ['create']),
+                (['pl'], ['plot']),
+                (['--server', 'x:1', 'get', '--fr'], ['--from']),
+                (['get', '--tok'], ['--token-file']),
+                (server + ['get', 'complete/p'], ['complete/pump/flow', 'complete/pump/state']),
+                (server + ['put', 'complete/pump/f'], ['complete/pump/flow']),
+                (server + ['put', 'complete/pump/flow', 'c'], []),
+                (server + ['latest', 'x', 'complete/a'], ['complete/a tag']),
+                (server + ['tag', 'show', 'complete/a'], ['complete/a tag']),
+                (server + ['tag', 'create', 'complete/a'], []),
+                (server + ['latest', 'complete/many/'], ['complete/many/%d/' % i for i in range(4)]),
+                (server + ['latest', 'complete/*'], []),
+                (['tag', 'create', 'x', '--type', 'flo'], ['float64', 'float32']),
+                (['aggregate', 'x', '--aggregate', 'max'], ['maximum', 'max', 'maximum-time', 'max-time']),
+                (['aggregate', 'x', '--aggregate', 'min,rang'], ['min,range']),
+                (['get', 'x', '--tz', 'Europe/Berl'], ['Europe/Berlin']),
+                (['get', 'x', '--tz=Europe/Berl'], ['--tz=Europe/Berlin']),
+                (['get', 'x', '--format', ''], ['table', 'csv', 'json']),
+                (['import', ''], [':files']), (['get', '--ca', ''], [':files']),
+                (['completion', 'f'], ['fish']),
+                (['nonsense', 'x'], []), (['get', '--nonsense', 'x', '--'], None), ([''], None), ([], [])):
+            found = self.complete(*words)
+            if expected is not None:
+                self.assertEqual(found, expected, words)
+            else:
+                self.assertGreater(len(found), 10, words)
+        self.assertEqual(self.complete('get', 'complete/a', HISTORIAN_SERVER=self.server.address), ['complete/a tag'])
+        # Quiet where nobody answers.
+        self.assertEqual(self.complete('--server', '127.0.0.1:1', 'get', 'complete/a'), [])
+        self.assertEqual(self.complete('--server', self.server.address, '--ca', '/nonexistent', 'get', 'complete/a'), [])
+
+    def test_bash_completes(self):
+        self.run_ok('tag', 'create', 'bash/pump/flow')
         script = self.run_ok('completion', 'bash')
         for line, expected in (('histctl tag cr', 'create'), ('histctl --server x:1 get --fr', '--from'),
-                               ('histctl pl', 'plot')):
-            words = line.split()
+                               ('histctl pl', 'plot'), ('histctl get --tz=Europe/Berl', 'Europe/Berlin'),
+                               ("histctl --server %s get 'bash/p" % self.server.address, 'bash/pump/flow'),
+                               ('histctl --server %s get bash/p' % self.server.address, 'bash/pump/flow'),
+                               ('histctl status ', ''), ('histctl verify --data-dir /us', '/usr')):
             done = subprocess.run(
-                ['bash', '-c', script + '\nCOMP_WORDS=(%s); COMP_CWORD=%d; _histctl; echo "${COMPREPLY[@]}"' % (
-                    line, len(words) - 1)], stdout=subprocess.PIPE, universal_newlines=True)
+                ['bash', '-c', script + '\nCOMP_LINE="$1" COMP_POINT=${#1}; _histctl; echo "${COMPREPLY[@]}"', 'bash', line],
+                stdout=subprocess.PIPE, universal_newlines=True, timeout=DEADLINE_S,
+                env=dict(ENVIRONMENT, PATH=os.path.dirname(HISTCTL) + ':' + ENVIRONMENT['PATH']))
             self.assertEqual(done.stdout.strip(), expected, line)
 
 

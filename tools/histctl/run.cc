@@ -203,6 +203,10 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddProducerCommand(&app, context);
   AddTokenCommand(&app, context);
 
+  if (argc > 1 && absl::string_view(argv[1]) == kCompleteCommand) {
+    Complete(&app, std::vector<std::string>(argv + 2, argv + argc), context);
+    return context->out->Close().ok() ? kExitOk : kExitLocalFile;
+  }
   try {
     std::vector<std::string> words = WithNegativeWordsLast(argc, argv);
     std::reverse(words.begin(), words.end());  // As CLI11 takes them.
