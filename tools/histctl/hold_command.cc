@@ -29,13 +29,13 @@ struct HoldOptions {
 void PrintHolds(const google::protobuf::RepeatedPtrField<v1::LegalHold>& holds, bool released,
                 Context* context) {
   std::vector<Heading> headings = {{.name = "id", .right = true},
-                                   {.name = "hold"},
-                                   {.name = "pattern"},
+                                   {.name = "hold", .may_cut = true},
+                                   {.name = "pattern", .may_cut = true},
                                    {.name = "from"},
                                    {.name = "to"},
-                                   {.name = "reason"},
+                                   {.name = "reason", .may_cut = true},
                                    {.name = "placed"},
-                                   {.name = "by"}};
+                                   {.name = "by", .may_cut = true}};
   if (released) {
     for (const char* name : {"released", "released_by", "release_reason"}) headings.push_back({.name = name});
   }

@@ -45,7 +45,7 @@ absl::Status Storage(const StorageOptions& options, Context* context) {
   std::map<TagId, const v1::TagStorage*> by_id;
   for (const v1::TagStorage& tag : storage.tags()) by_id[tag.tag_id()] = &tag;
   RowWriter rows(context->format,
-                 {{.name = "tag"},
+                 {{.name = "tag", .may_cut = true},
                   {.name = "samples", .right = true},
                   {.name = "open", .right = true},
                   {.name = "blocks", .right = true},

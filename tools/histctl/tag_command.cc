@@ -102,7 +102,8 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   // One tag's error is the command's own; of many it is one of many.
   if (outcomes.size() == 1)
     RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", tags[0].name, "'")));
-  RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name"}}, context->out);
+  RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name", .may_cut = true}},
+                 context->out);
   for (size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].status.ok()) {
       rows.AddRow({Cell::Unsigned(outcomes[i].tag.id), Cell::Text(tags[i].name)});
@@ -133,11 +134,11 @@ absl::Status ListTags(const TagOptions& options, Context* context) {
   if (tag == list.end()) RETURN_IF_ERROR(CheckEmpty(options, list));
   RowWriter rows(context->format,
                  {{.name = "id", .right = true},
-                  {.name = "name"},
+                  {.name = "name", .may_cut = true},
                   {.name = "type"},
                   {.name = "unit"},
                   {.name = "interpolation"},
-                  {.name = "description"},
+                  {.name = "description", .may_cut = true},
                   {.name = "retired"}},
                  context->out);
   for (; tag != list.end(); ++tag) {

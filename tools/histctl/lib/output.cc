@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/terminal.h"
 
 namespace historian::histctl {
 namespace {
@@ -17,6 +18,8 @@ namespace {
 class DescriptorOutput : public Output {
  public:
   DescriptorOutput(int fd, absl::string_view name) : fd_(fd), name_(name) {}
+
+  int columns() const override { return IsTerminal(fd_) ? SizeOfTerminal(fd_).columns : 0; }
 
  protected:
   absl::Status Write(absl::string_view bytes) override {

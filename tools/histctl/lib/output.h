@@ -31,6 +31,8 @@ class Output {
   }
   // Flushes, and makes it final: a file gets its name only now.
   virtual absl::Status Close() { return Flush(); }
+  // Characters of a line, where it goes to a terminal; 0: as many as there are.
+  virtual int columns() const { return 0; }
 
  protected:
   virtual absl::Status Write(absl::string_view bytes) = 0;
@@ -52,6 +54,9 @@ absl::StatusOr<std::unique_ptr<Output>> OutputToFile(const std::string& path);
 
 class StringOutput : public Output {
  public:
+  explicit StringOutput(int columns = 0) : columns_(columns) {}
+
+  int columns() const override { return columns_; }
   const std::string& text() {
     Flush().IgnoreError();
     return text_;
@@ -64,6 +69,7 @@ class StringOutput : public Output {
   }
 
  private:
+  const int columns_;
   std::string text_;
 };
 

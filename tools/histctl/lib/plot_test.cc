@@ -330,5 +330,13 @@ TEST(ProgressLine, TellsShareRateAndTimeLeft) {
             "[########################] 100 %  0 samples  0 samples/s");
 }
 
+TEST(FitLine, IsNoLongerThanTheTerminal) {
+  EXPECT_EQ(FitLine("[##  ] 50 %", "week.csv", 79), "[##  ] 50 %  week.csv");
+  EXPECT_EQ(FitLine("[##  ] 50 %", "/data/archive/week.csv", 24), "[##  ] 50 %  ...week.csv");
+  EXPECT_EQ(FitLine("[##  ] 50 %", "/data/archive/week.csv", 20), "[##  ] 50 %");
+  EXPECT_EQ(FitLine("[##  ] 50 %", "x", 5), "[##  ");
+  EXPECT_EQ(FitLine("[##  ] 50 %", "\u00fc\u00fc\u00fc\u00fc", 17), "[##  ] 50 %  \u00fc\u00fc\u00fc\u00fc");
+}
+
 }  // namespace
 }  // namespace historian::histctl

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "storage/model/check.h"
 #include "storage/model/tag.h"
+#include "tools/histctl/lib/terminal.h"
 #include "tools/histctl/lib/value_text.h"
 
 namespace historian::histctl {
@@ -14,6 +18,8 @@ namespace {
 
 constexpr size_t kHeldRows = 1000;
 constexpr absl::string_view kGap = "  ";
+// Heads are not broken into narrower lines than this, and texts are not cut to less than that.
+constexpr size_t kWidthMin = 6, kCutWidthMin = 12;
 
 void AppendJsonCell(const Cell& cell, std::string* out) {
   switch (cell.kind) {
@@ -105,6 +111,34 @@ void AppendJsonString(absl::string_view text, std::string* out) {
   out->push_back('"');
 }
 
+std::string CutMiddle(absl::string_view text, size_t width) {
+  if (DisplayWidth(text) <= width) return std::string(text);
+  const absl::string_view dots = LocaleIsUtf8() ? "\xE2\x80\xA6" : "...";
+  const size_t kept = width - DisplayWidth(dots), front = kept / 2, back = kept - front;
+  // Where characters begin.
+  std::vector<size_t> begins;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) begins.push_back(i);
+  }
+  return absl::StrCat(text.substr(0, begins[front]), dots, text.substr(begins[begins.size() - back]));
+}
+
+std::vector<std::string> BreakHead(absl::string_view text, size_t width) {
+  std::vector<std::string> lines(1);
+  while (!text.empty()) {
+    const size_t end = std::min(text.find_first_of(" -_/."), text.size() - 1) + 1;
+    const absl::string_view piece = text.substr(0, end);
+    text.remove_prefix(end);
+    const absl::string_view bare = absl::StripTrailingAsciiWhitespace(piece);
+    const bool is_unit = absl::StartsWith(piece, "[");
+    if (!lines.back().empty() && (is_unit || DisplayWidth(lines.back()) + DisplayWidth(bare) > width))
+      lines.emplace_back();
+    absl::StrAppend(&lines.back(), piece);
+  }
+  for (std::string& line : lines) absl::StripTrailingAsciiWhitespace(&line);
+  return lines;
+}
+
 size_t DisplayWidth(absl::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -188,30 +222,80 @@ void RowWriter::AddRow(std::vector<Cell> cells) {
   out_->Append(line_);
 }
 
+void RowWriter::FitWidths(const std::vector<std::string>& head, const std::vector<size_t>& data) {
+  const auto total = [&] {
+    size_t sum = 0;
+    for (size_t i = 0; i < headings_.size(); ++i) {
+      if (!headings_[i].machine_only) sum += widths_[i] + (sum > 0 ? kGap.size() : 0);
+    }
+    return sum;
+  };
+  const auto columns = static_cast<size_t>(out_->columns());
+  if (columns == 0 || total() <= columns) return;
+  for (size_t i = 0; i < headings_.size(); ++i) {
+    const size_t width = std::max<size_t>(data[i], kWidthMin);
+    widths_[i] = data[i];
+    for (const std::string& line : BreakHead(head[i], width))
+      widths_[i] = std::max(widths_[i], DisplayWidth(line));
+  }
+  while (total() > columns) {
+    size_t widest = headings_.size();
+    for (size_t i = 0; i < headings_.size(); ++i) {
+      if (!headings_[i].may_cut || headings_[i].machine_only || widths_[i] <= kCutWidthMin) continue;
+      if (widest == headings_.size() || widths_[i] > widths_[widest]) widest = i;
+    }
+    if (widest == headings_.size()) return;
+    --widths_[widest];
+  }
+}
+
 void RowWriter::PrintHeld() {
   printing_ = true;
   std::vector<std::string> head;
+  std::vector<size_t> data(headings_.size());
   for (size_t i = 0; i < headings_.size(); ++i) {
     head.push_back(headings_[i].unit.empty()
                        ? Printable(headings_[i].name)
                        : absl::StrCat(Printable(headings_[i].name), " [", Printable(headings_[i].unit), "]"));
-    widths_[i] = DisplayWidth(head[i]);
-    for (const std::vector<std::string>& row : held_) widths_[i] = std::max(widths_[i], DisplayWidth(row[i]));
+    for (const std::vector<std::string>& row : held_) data[i] = std::max(data[i], DisplayWidth(row[i]));
+    widths_[i] = std::max(data[i], DisplayWidth(head[i]));
   }
-  PrintTableRow(head);
+  FitWidths(head, data);
+  PrintHead(head);
   for (const std::vector<std::string>& row : held_) PrintTableRow(row);
   held_.clear();
 }
 
+void RowWriter::PrintHead(const std::vector<std::string>& head) {
+  std::vector<std::vector<std::string>> broken;
+  size_t lines = 1;
+  for (size_t i = 0; i < head.size(); ++i) {
+    broken.push_back(DisplayWidth(head[i]) <= widths_[i] ? std::vector<std::string>{head[i]}
+                                                         : BreakHead(head[i], widths_[i]));
+    if (!headings_[i].machine_only) lines = std::max(lines, broken[i].size());
+  }
+  for (size_t line = 0; line < lines; ++line) {
+    std::vector<std::string> texts(head.size());
+    for (size_t i = 0; i < head.size(); ++i) {
+      if (const size_t above = lines - std::min(lines, broken[i].size()); line >= above)
+        texts[i] = broken[i][line - above];
+    }
+    PrintTableRow(texts);
+  }
+}
+
 void RowWriter::PrintTableRow(const std::vector<std::string>& texts) {
   line_.clear();
+  bool first = true;
   for (size_t i = 0; i < texts.size(); ++i) {
     if (headings_[i].machine_only) continue;
-    if (!line_.empty()) line_.append(kGap.data(), kGap.size());
-    const size_t width = DisplayWidth(texts[i]);
+    if (!std::exchange(first, false)) line_.append(kGap.data(), kGap.size());
+    const bool cut = headings_[i].may_cut && out_->columns() > 0 && DisplayWidth(texts[i]) > widths_[i];
+    const std::string text = cut ? CutMiddle(texts[i], widths_[i]) : texts[i];
+    const size_t width = DisplayWidth(text);
     const size_t padding = widths_[i] > width ? widths_[i] - width : 0;
     if (headings_[i].right) line_.append(padding, ' ');
-    line_.append(texts[i]);
+    line_.append(text);
     if (!headings_[i].right) line_.append(padding, ' ');
   }
   line_.erase(line_.find_last_not_of(' ') + 1);

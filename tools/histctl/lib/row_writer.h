@@ -3,7 +3,8 @@
 // Rows of cells as a table for people, as CSV, or as JSON. Every command that reads prints with it.
 //
 //   table  aligned columns, units in the header; what is absent is "-". Widths come from the first 1,000
-//          rows.
+//          rows. On a terminal that is narrower, heads go over several lines, and then texts that may be cut
+//          lose their middle.
 //   csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed. In a style, if one is given.
 //   json   an array of one object a row; what is absent is null. Numbers in their shortest form that reads
 //          back as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
@@ -52,6 +53,7 @@ struct Heading {
   std::string unit;           // Table: "name [unit]". CSV and JSON leave it out.
   bool right = false;         // Table: aligned to the right.
   bool machine_only = false;  // Not in tables.
+  bool may_cut = false;       // Table: a name or a comment, not a value.
 };
 
 class RowWriter {
@@ -65,6 +67,9 @@ class RowWriter {
 
  private:
   void PrintTableRow(const std::vector<std::string>& texts);
+  void PrintHead(const std::vector<std::string>& head);
+  // Makes columns of the table narrower until they fit the terminal, or cannot be.
+  void FitWidths(const std::vector<std::string>& head, const std::vector<size_t>& data);
   void PrintHeld();
 
   const Format format_;
@@ -95,6 +100,10 @@ class RecordWriter {
 void AppendJsonString(absl::string_view text, std::string* out);
 // Terminal columns, about: one per character.
 size_t DisplayWidth(absl::string_view text);
+// The text itself, or its beginning and end with "..." between them, or U+2026 where the locale is UTF-8. Requires width >= 4.
+std::string CutMiddle(absl::string_view text, size_t width);
+// The text in lines that are no longer than width if it has spaces or - _ / . to break behind; a unit begins a line.
+std::vector<std::string> BreakHead(absl::string_view text, size_t width);
 // Control characters as \n, \x1b and the like, so that no value can steer the terminal.
 std::string Printable(absl::string_view text);
 

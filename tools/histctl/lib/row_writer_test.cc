@@ -115,5 +115,57 @@ TEST(Cell, PeopleSeeFewerDigitsMachinesAll) {
   EXPECT_EQ(Cell::Float32(0.1f).text, "0.1");
 }
 
+TEST(Table, FitsTheTerminal) {
+  const auto table = [](int columns) {
+    StringOutput out(columns);
+    RowWriter rows(Format::kTable,
+                   {{.name = "tag", .may_cut = true},
+                    {.name = "time-weighted-average", .unit = "bar", .right = true},
+                    {.name = "good-share", .right = true},
+                    {.name = "quality", .may_cut = true}},
+                   &out);
+    rows.AddRow({Cell::Text("plant/area-1/pump-101/discharge-pressure"), Cell::Float64(4.8150821),
+                 Cell::Float64(1), Cell::Text("UncertainDataSubNormal")});
+    rows.Finish();
+    return "\n" + out.text();
+  };
+  const std::string whole = R"(
+tag                                       time-weighted-average [bar]  good-share  quality
+plant/area-1/pump-101/discharge-pressure                    4.8150821           1  UncertainDataSubNormal
+)";
+  EXPECT_EQ(table(0), whole);
+  EXPECT_EQ(table(200), whole);
+  // Heads over several lines first.
+  EXPECT_EQ(table(85), R"(
+                                              time-
+                                          weighted-
+                                            average   good-
+tag                                           [bar]   share  quality
+plant/area-1/pump-101/discharge-pressure  4.8150821       1  UncertainDataSubNormal
+)");
+  setenv("LC_ALL", "C", 1);
+  EXPECT_EQ(table(60), R"(
+                      time-
+                  weighted-
+                    average   good-
+tag                   [bar]   share  quality
+plant/...essure   4.8150821       1  UncertainDataSubNormal
+)");
+  unsetenv("LC_ALL");
+  // Numbers are never cut.
+  const std::string narrow = table(10);
+  EXPECT_NE(narrow.find("4.8150821"), std::string::npos) << narrow;
+}
+
+TEST(CutMiddle, KeepsBothEnds) {
+  setenv("LC_ALL", "C.UTF-8", 1);
+  EXPECT_EQ(CutMiddle("abcdef", 6), "abcdef");
+  EXPECT_EQ(CutMiddle("abcdefg", 6), "ab…efg");
+  EXPECT_EQ(CutMiddle("äöüßäöüß", 4), "ä…üß");
+  setenv("LC_ALL", "C", 1);
+  EXPECT_EQ(CutMiddle("abcdefgh", 7), "ab...gh");
+  unsetenv("LC_ALL");
+}
+
 }  // namespace
 }  // namespace historian::histctl

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -72,6 +73,23 @@ std::string ProgressLine(uint64_t done_bytes, uint64_t all_bytes, uint64_t sampl
   return line;
 }
 
+std::string FitLine(absl::string_view line, absl::string_view label, size_t columns) {
+  constexpr size_t kLabelMin = 8;
+  const auto characters = [](absl::string_view text) {
+    std::vector<size_t> begins;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) begins.push_back(i);
+    }
+    return begins;
+  };
+  const std::vector<size_t> of_line = characters(line), of_label = characters(label);
+  if (of_line.size() > columns) return std::string(line.substr(0, of_line[columns]));
+  if (of_line.size() + 2 + of_label.size() <= columns) return absl::StrCat(line, "  ", label);
+  const size_t room = columns - of_line.size();
+  if (room < 2 + kLabelMin) return std::string(line);
+  return absl::StrCat(line, "  ...", label.substr(of_label[of_label.size() - (room - 5)]));
+}
+
 Progress::Progress(bool enabled) : enabled_(enabled), begin_(MonotonicTime::Now()) {}
 
 void Progress::Update(absl::string_view label, uint64_t done_bytes, uint64_t all_bytes, uint64_t samples) {
@@ -82,7 +100,10 @@ void Progress::Update(absl::string_view label, uint64_t done_bytes, uint64_t all
   drawn_ = now;
   visible_ = true;
   const std::string line =
-      absl::StrCat("\r", ProgressLine(done_bytes, all_bytes, samples, now - begin_), "  ", label, "\x1b[K");
+      absl::StrCat("\r",
+                   FitLine(ProgressLine(done_bytes, all_bytes, samples, now - begin_), label,
+                           static_cast<size_t>(SizeOfTerminal(STDERR_FILENO).columns - 1)),
+                   "\x1b[K");
   fputs(line.c_str(), stderr);
   fflush(stderr);
 }

@@ -31,6 +31,10 @@ bool LocaleIsUtf8();
 // "[#####     ] 45 %  12.3 M samples  4.1 M/s  2 s left": pure, for tests.
 std::string ProgressLine(uint64_t done_bytes, uint64_t all_bytes, uint64_t samples, absl::Duration elapsed);
 
+// The line with two spaces and the label behind it, no longer than columns: the label loses its beginning, or is left out, and
+// the line its end.
+std::string FitLine(absl::string_view line, absl::string_view label, size_t columns);
+
 // One line on stderr, drawn over itself at most ten times a second. Threads: any number.
 class Progress {
  public:
