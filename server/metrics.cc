@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "prometheus/metric_family.h"
 #include "prometheus/text_serializer.h"
+#include "server/process_usage.h"
 #include "storage/model/version.h"
 
 namespace historian::server {
@@ -60,11 +61,21 @@ class Families {
   std::vector<MetricFamily> families_;
 };
 
+// Names and units are those that all of Prometheus' clients give.
+void AddProcess(const ProcessUsage& usage, Families* to) {
+  const auto n = [](uint64_t v) { return static_cast<double>(v); };
+  to->Counter("process_cpu_seconds_total", "Seconds of processors used.", usage.cpu_seconds);
+  to->Gauge("process_start_time_seconds", "When the process started, in seconds since 1970.",
+            usage.start_time_seconds);
+  to->Gauge("process_resident_memory_bytes", "Memory that the process has.", n(usage.resident_bytes));
+  to->Gauge("process_virtual_memory_bytes", "Addresses that the process has.", n(usage.virtual_bytes));
+  to->Gauge("process_open_fds", "File descriptors that the process has open.", n(usage.open_descriptors));
+  to->Gauge("process_max_fds", "File descriptors that it may have open.", n(usage.descriptors_max));
+}
+
 void AddArchive(const ArchiveStats& stats, uint64_t tags, uint64_t call_bytes, Families* to) {
   const auto n = [](uint64_t v) { return static_cast<double>(v); };
   to->Counter("historian_samples_stored_total", "Samples stored.", n(stats.samples_stored));
-  to->Counter("historian_samples_rejected_total", "Samples refused by the engine.",
-              n(stats.samples_rejected));
   to->Counter("historian_samples_repeated_total", "Samples that repeated a stored one.",
               n(stats.samples_repeated));
   to->Counter("historian_frames_stored_total", "Frames stored.", n(stats.frames_stored));
@@ -233,7 +244,7 @@ Metrics::Metrics() {
     call_seconds_[i] = &seconds.Add({{"method", MethodName(static_cast<Method>(i))}}, kSeconds);
   }
   auto& rejected = prometheus::BuildCounter()
-                       .Name("historian_rejected_samples_total")
+                       .Name("historian_samples_rejected_total")
                        .Help("Samples rejected, by reason (those listed in answers).")
                        .Register(registry_);
   for (int i = 0; i < kReasons; ++i) rejected_[i] = &rejected.Add({{"reason", kReasonNames[i]}});
@@ -349,8 +360,6 @@ std::string Metrics::Render(Archive* archive, bool ready, const More& others) co
   more.Gauge("historian_short_queries_running", "Short queries running.",
              static_cast<double>(short_queries_running.load()));
   more.Gauge("historian_connections", "Connections that gRPC has.", static_cast<double>(connections.load()));
-  more.Gauge("historian_descriptors_max", "File descriptors that the process may have open.",
-             static_cast<double>(others.descriptors_max));
   more.Counter("historian_log_lines_dropped_total", "Log lines that could not be written.",
                static_cast<double>(others.log_lines_dropped));
   for (const CertificateState& state : others.certificates) {
@@ -362,6 +371,7 @@ std::string Metrics::Render(Archive* archive, bool ready, const More& others) co
              "1 while what is in the files cannot be taken into force, by setting.", MetricType::Gauge,
              {{"setting", state.setting}}, state.refused ? 1 : 0);
   }
+  AddProcess(UsageOfProcess(), &more);
   if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), others.call_bytes, &more);
   std::ostringstream out;
   const prometheus::TextSerializer serializer;

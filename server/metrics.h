@@ -115,7 +115,6 @@ class Metrics {
   // What others count.
   struct More {
     uint64_t log_lines_dropped = 0;
-    uint64_t descriptors_max = 0;
     uint64_t call_bytes = 0;  // Memory of requests and answers.
     std::vector<CertificateState> certificates;
   };

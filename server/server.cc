@@ -19,6 +19,7 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
+#include "proto/grpc_health/v1/health.pb.h"
 #include "server/access_service.h"
 #include "server/admin_service.h"
 #include "server/authorize.h"
@@ -96,7 +97,8 @@ void UseGrpcPluginsOnce() {
   [[maybe_unused]] static const bool used = [] {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    return true;
+    // gRPC serves its health service without a description of it; this links one in.
+    return grpc::health::v1::HealthCheckRequest::descriptor() != nullptr;
   }();
 }
 
@@ -490,7 +492,6 @@ class Server::Impl {
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
               .body = metrics_.Render(archive_open_.load(), ready,
                                       {.log_lines_dropped = log_.lines_dropped(),
-                                       .descriptors_max = DescriptorLimit(),
                                        .call_bytes = call_memory_.used_bytes(),
                                        .certificates = tls_.States()})};
     }

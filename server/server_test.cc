@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "server/test_server.h"
@@ -274,6 +275,18 @@ TEST(HealthTest, StandardServiceSaysServing) {
             "\x08\x01");  // status: SERVING
 }
 
+// Tools that call by name, such as grpcurl, ask the reflection for what they send.
+TEST(ReflectionTest, EveryServiceHasADescription) {
+  TestServer server;
+  const google::protobuf::DescriptorPool& pool = *google::protobuf::DescriptorPool::generated_pool();
+  for (const char* service : {"grpc.health.v1.Health", "historian.v1.Ingest", "historian.v1.Query"}) {
+    ASSERT_NE(pool.FindServiceByName(service), nullptr) << service;
+  }
+  EXPECT_NE(pool.FindServiceByName("grpc.health.v1.Health")->FindMethodByName("Check"), nullptr);
+  // Imported by other languages without the name `proto`, which Google's own packages have.
+  EXPECT_EQ(pool.FindServiceByName("historian.v1.Query")->file()->name(), "historian/v1/query.proto");
+}
+
 // ---- HTTP
 
 std::string Get(const std::string& path, const std::string& more = "") {
@@ -303,7 +316,9 @@ TEST(HttpTest, AnswersProbesMetricsAndNothingElse) {
         "historian_ready 1\n", "historian_calls_total{code=\"OK\",method=\"WriteOnce\"} 1\n",
         "historian_build_info{version=\"", "historian_call_seconds_bucket{method=\"ReadRaw\"",
         "historian_journal_bytes ", "historian_ingest_accepting 1\n",
-        "historian_store_space_bytes{space=\"pages\"}", "historian_write_streams 0\n"}) {
+        "historian_store_space_bytes{space=\"pages\"}", "historian_write_streams 0\n",
+        "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total ",
+        "process_resident_memory_bytes ", "process_start_time_seconds 1", "process_open_fds "}) {
     EXPECT_THAT(metrics, HasSubstr(line));
   }
 }

@@ -7,10 +7,10 @@ def _generate(name, srcs, imports, grpc):
         outs += [stem + ".pb.h", stem + ".pb.cc"]
         if grpc:
             outs += [stem + ".grpc.pb.h", stem + ".grpc.pb.cc"]
-    cmd = "$(location @system//:protoc) --proto_path=. --cpp_out=$(GENDIR)"
+    cmd = "$(location @system//:protoc) --proto_path=proto --cpp_out=$(GENDIR)/proto"
     tools = ["@system//:protoc"]
     if grpc:
-        cmd += " --plugin=protoc-gen-grpc=$(location @system//:grpc_cpp_plugin) --grpc_out=$(GENDIR)"
+        cmd += " --plugin=protoc-gen-grpc=$(location @system//:grpc_cpp_plugin) --grpc_out=$(GENDIR)/proto"
         tools.append("@system//:grpc_cpp_plugin")
     native.genrule(
         name = name + "_generate",
@@ -27,7 +27,8 @@ def cc_proto(name, srcs, imports = [], deps = [], grpc = False, visibility = Non
 
     Args:
       name: of the library.
-      srcs: .proto files of this package; they import one another by their path from the workspace's root.
+      srcs: .proto files of this package, which is two below //proto; they import one another by their path from there
+        ("historian/v1/samples.proto"), as other languages do. C++ includes their headers by the path from the workspace's root.
       imports: .proto files of other packages that srcs import.
       deps: the libraries generated from imports.
       grpc: also generate the gRPC services.
@@ -41,5 +42,5 @@ def cc_proto(name, srcs, imports = [], deps = [], grpc = False, visibility = Non
         # Generated code does not promise our warnings.
         copts = ["-w"],
         visibility = visibility,
-        deps = deps + (["@system//:grpc"] if grpc else ["@system//:protobuf"]),
+        deps = deps + ["//proto:root"] + (["@system//:grpc"] if grpc else ["@system//:protobuf"]),
     )
