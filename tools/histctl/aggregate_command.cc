@@ -75,7 +75,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
                const std::vector<Aggregate>& aggregates, const CsvStyle& style, Context* context) {
   const bool many = tags.size() > 1;
   std::vector<Heading> headings;
-  if (many || context->format != Format::kTable) headings.push_back({.name = "tag", .may_cut = true});
+  if (many || context->format != Format::kTable) headings.push_back({.name = "tag", .cut = Cut::kName});
   headings.push_back(TimeHeading(*context));
   for (const Aggregate aggregate : aggregates) {
     const AggregateInfo& info = InfoOf(aggregate);
@@ -83,7 +83,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
                         .unit = !many && HasUnit(info) ? tags[0].unit : "",
                         .right = info.kind != AggregateKind::kTime});
   }
-  headings.push_back({.name = "quality", .may_cut = true});
+  headings.push_back({.name = "quality", .cut = Cut::kText});
   RowWriter rows(context->format, headings, context->out, style);
   for (size_t s = 0; s < series.size(); ++s) {
     const std::vector<client::ProcessedColumn>& columns = series[s].columns;

@@ -42,11 +42,11 @@ absl::Status At(const AtOptions& options, Context* context) {
     return absl::InternalError("the server answered for other tags than asked");
   RowWriter rows(context->format,
                  {TimeHeading(*context),
-                  {.name = "tag", .may_cut = true},
+                  {.name = "tag", .cut = Cut::kName},
                   {.name = "value", .right = true},
                   {.name = "unit"},
                   {.name = "state", .machine_only = true},
-                  {.name = "quality", .may_cut = true}},
+                  {.name = "quality", .cut = Cut::kText}},
                  context->out);
   for (size_t at = 0; at < times.size(); ++at) {
     for (size_t i = 0; i < tags.size(); ++i) {

@@ -152,11 +152,15 @@ absl::Status DumpBlock(const Tag& tag, const v1::BlockInfo& info, const v1::Read
                   {.name = "qualities"},
                   {.name = "quality_bytes", .right = true}},
                  context->out);
+  size_t damaged = 0;
   for (size_t i = 0; i < head.pages.size(); ++i) {
     const format::PageInfo& page = head.pages[i];
     const absl::StatusOr<absl::string_view> bytes = format::PageBytes(head, block.payload(), i);
     absl::StatusOr<PageOutline> outline = bytes.ok() ? OutlineOfPage(head.type, *bytes) : bytes.status();
-    if (!outline.ok()) context->Fail(absl::StrCat(name, ", page ", i, ": ", outline.status().message()));
+    if (!outline.ok()) {
+      ++damaged;
+      context->Note(absl::StrCat(name, ", page ", i, ": ", outline.status().message()));
+    }
     const PageOutline shown =
         outline.ok() ? *std::move(outline) : PageOutline{.times = "damaged", .values = "damaged"};
     rows.AddRow({Cell::Unsigned(i), Cell::Unsigned(page.offset), Cell::Unsigned(page.size),
@@ -170,6 +174,7 @@ absl::Status DumpBlock(const Tag& tag, const v1::BlockInfo& info, const v1::Read
                  Cell::Unsigned(shown.quality_bytes)});
   }
   rows.Finish();
+  if (damaged > 0) return DamagedError(absl::StrCat(name, ": ", damaged, " damaged pages"));
   return absl::OkStatus();
 }
 
@@ -186,13 +191,18 @@ absl::Status DumpBlocks(const BlockOptions& options, Context* context) {
                                    " blocks match, but CSV and JSON show one: narrow --from, ",
                                    "--to and --seal (histctl block list shows them)"));
   }
+  absl::Status damage;
   for (const v1::BlockInfo& info : blocks.infos) {
     if (context->Interrupted()) return InterruptedError("interrupted");
     ASSIGN_OR_RETURN(const v1::ReadBlockResponse block, admin.ReadBlock(info.key()));
     if (&info != blocks.infos.data()) context->out->Append("\n");
-    RETURN_IF_ERROR(DumpBlock(blocks.tag, info, block, options.samples, context));
+    const absl::Status dumped = DumpBlock(blocks.tag, info, block, options.samples, context);
+    if (!dumped.ok() && !absl::IsDataLoss(dumped)) return dumped;
+    // One damaged block hides no other.
+    if (!dumped.ok() && &info != &blocks.infos.back()) context->Note(dumped.message());
+    damage.Update(dumped);
   }
-  return absl::OkStatus();
+  return damage;
 }
 
 }  // namespace
@@ -222,7 +232,7 @@ void AddBlockCommand(CLI::App* app, Context* context) {
   CLI::App* const dump = add("dump", "decode blocks: head, directory of pages, encodings", DumpBlocks);
   dump->add_flag("--samples", options->samples, "print the samples instead");
   dump->footer(
-      "\nChecksums are verified; a damaged page is named and the exit code is 1. What the columns mean is "
+      "\nChecksums are verified; a damaged page is named and the exit code is 7. What the columns mean is "
       "in\n"
       "storage/format/block.md and page.md.\n"
       "\nExamples:\n  histctl block dump plant/area-1/pump-101/flow --from -1d\n"

@@ -47,6 +47,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
       return kExitUnreachable;
+    case absl::StatusCode::kDataLoss:
+      return kExitDamaged;
     default:
       return kExitRefused;
   }

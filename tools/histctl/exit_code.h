@@ -18,7 +18,7 @@ enum ExitCode : int {
   kExitUnreachable = 4,  // The server does not answer, or not in time.
   kExitRefused = 5,      // The server refused for another reason.
   kExitLocalFile = 6,    // A file on this machine cannot be read or written, or is not what it should be.
-  kExitDamaged = 7,      // `verify` found stored bytes that are not what they should be; `salvage` lost some.
+  kExitDamaged = 7,      // Stored bytes are not what they should be: found by `verify` or met by a read; `salvage` lost some.
   kExitInterrupted = 130,  // Ctrl-C.
 };
 
@@ -31,7 +31,7 @@ inline constexpr absl::string_view kExitCodesHelp =
     "  4    the server does not answer\n"
     "  5    the server refused\n"
     "  6    a local file cannot be read or written\n"
-    "  7    verify found damage, or salvage could not read everything\n"
+    "  7    stored data are damaged: verify found it, a read met it, or salvage could not read everything\n"
     "  130  interrupted\n";
 
 // Errors that are known to be of one kind where they arise; ExitCodeOf finds it again, through Annotate too

@@ -33,7 +33,7 @@ absl::Status Get(const GetOptions& options, Context* context) {
       TimeHeading(*context),
       {.name = "value", .unit = tag.unit, .right = IsFloat(tag.type) || tag.type == ValueType::kInt64}};
   if (digital) headings.push_back({.name = "state", .machine_only = true});
-  headings.push_back({.name = "quality", .may_cut = true});
+  headings.push_back({.name = "quality", .cut = Cut::kText});
   RowWriter rows(context->format, headings, context->out);
   client::RawSamples raw =
       reader.Raw(tag.id, range.from, range.to,

@@ -7,8 +7,10 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -893,6 +895,31 @@ class HistctlTest(unittest.TestCase):
                                     stderr=subprocess.PIPE, universal_newlines=True, timeout=DEADLINE_S)
             self.assertEqual(result.returncode, 4, arguments)
             self.assertIn('127.0.0.1:1', result.stderr)
+
+    def test_one_who_hangs_up_may_want_tls(self):
+        listening = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(listening.close)
+
+        def hang_up():
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                connection.recv(65536)
+                connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = '127.0.0.1:%d' % listening.getsockname()[1]
+        result = subprocess.run([HISTCTL, '--server', address, 'status'], capture_output=True, text=True, env=ENVIRONMENT,
+                                timeout=DEADLINE_S)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn('Somebody answers at %s but hangs up: it may want TLS. Try --tls' % address, result.stderr)
+        # The other way round.
+        result = subprocess.run(self.command('--tls', 'status'), capture_output=True, text=True, env=ENVIRONMENT,
+                                timeout=DEADLINE_S)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn('or leave --tls away', result.stderr)
 
     def test_help_version_and_completion(self):
         self.assertIn('Exit codes', self.run_ok('--help'))

@@ -29,13 +29,13 @@ struct HoldOptions {
 void PrintHolds(const google::protobuf::RepeatedPtrField<v1::LegalHold>& holds, bool released,
                 Context* context) {
   std::vector<Heading> headings = {{.name = "id", .right = true},
-                                   {.name = "hold", .may_cut = true},
-                                   {.name = "pattern", .may_cut = true},
+                                   {.name = "hold", .cut = Cut::kName},
+                                   {.name = "pattern", .cut = Cut::kText},
                                    {.name = "from"},
                                    {.name = "to"},
-                                   {.name = "reason", .may_cut = true},
+                                   {.name = "reason", .cut = Cut::kText},
                                    {.name = "placed"},
-                                   {.name = "by", .may_cut = true}};
+                                   {.name = "by", .cut = Cut::kText}};
   if (released) {
     for (const char* name : {"released", "released_by", "release_reason"}) headings.push_back({.name = name});
   }

@@ -34,13 +34,13 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
     for (size_t i = 0; i < group.tag_ids.size(); ++i) places[group.tag_ids[i]] = {&group, i};
   }
   RowWriter rows(context->format,
-                 {{.name = "tag", .may_cut = true},
+                 {{.name = "tag", .cut = Cut::kName},
                   {.name = "value", .right = true},
                   {.name = "unit"},
                   {.name = "state", .machine_only = true},
                   TimeHeading(*context),
                   {.name = "age", .right = true},
-                  {.name = "quality", .may_cut = true}},
+                  {.name = "quality", .cut = Cut::kText}},
                  context->out);
   for (const Tag& tag : tags) {
     const auto place = places.find(tag.id);

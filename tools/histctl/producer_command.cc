@@ -23,11 +23,11 @@ struct ProducerOptions {
 absl::Status ListProducers(const std::string& name, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   RowWriter rows(context->format,
-                 {{.name = "producer", .may_cut = true},
+                 {{.name = "producer", .cut = Cut::kName},
                   {.name = "sequence", .right = true},
                   {.name = "last_seen"},
                   {.name = "frames", .right = true},
-                  {.name = "stream", .may_cut = true}},
+                  {.name = "stream", .cut = Cut::kText}},
                  context->out);
   v1::ListProducersRequest request;
   request.set_name(name);

@@ -116,7 +116,7 @@ void AddPutCommand(CLI::App* app, Context* context) {
                   "Good, Uncertain, Bad, BadSensorFailure, ..., or a code such as 0x80310000")
       ->capture_default_str();
   put->footer(
-      "\nDurable when the command returns 0. A negative word such as -inf goes behind --.\n"
+      "\nDurable when the command returns 0. A text that begins with a dash goes behind --.\n"
       "\nExamples:\n"
       "  histctl put plant/area-1/pump-101/flow 12.5\n"
       "  histctl put plant/area-1/pump-101/state running --time 2026-11-23T09:00:00Z\n"

@@ -66,13 +66,13 @@ absl::Status ListRules(const RetentionOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const v1::ListRulesResponse rules, client::Retention(connection).Rules(as_of));
   RowWriter rows(context->format,
                  {{.name = "position", .right = true},
-                  {.name = "rule", .may_cut = true},
-                  {.name = "pattern", .may_cut = true},
+                  {.name = "rule", .cut = Cut::kName},
+                  {.name = "pattern", .cut = Cut::kText},
                   {.name = "raw", .right = true},
                   {.name = "rollups", .right = true},
                   {.name = "changed"},
                   {.name = "by"},
-                  {.name = "comment", .may_cut = true}},
+                  {.name = "comment", .cut = Cut::kText}},
                  context->out);
   uint64_t position = 0;
   for (const v1::RetentionRule& rule : rules.rules()) {
@@ -167,13 +167,13 @@ absl::Status Show(const RetentionOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const v1::WhatIsKeptResponse kept,
                    client::Retention(connection).WhatIsKept(SelectionOf(tags)));
   RowWriter rows(context->format,
-                 {{.name = "tag", .may_cut = true},
-                  {.name = "rule", .may_cut = true},
+                 {{.name = "tag", .cut = Cut::kName},
+                  {.name = "rule", .cut = Cut::kName},
                   {.name = "raw", .right = true},
                   {.name = "rollups", .right = true},
-                  {.name = "holds", .may_cut = true},
-                  {.name = "expired", .may_cut = true},
-                  {.name = "rollups_only", .may_cut = true}},
+                  {.name = "holds", .cut = Cut::kText},
+                  {.name = "expired", .cut = Cut::kText},
+                  {.name = "rollups_only", .cut = Cut::kText}},
                  context->out);
   for (int i = 0; i < kept.tags_size() && i < static_cast<int>(tags.size()); ++i) {
     const v1::KeptTag& tag = kept.tags(i);

@@ -99,9 +99,10 @@ std::string Hint(const absl::Status& status, const CLI::App& app, const Context&
       return absl::StrCat("  '", PathOf(CommandOf(app)), " --help' explains ",
                           app.get_subcommands().empty() ? "the commands.\n" : "the command.\n");
     case kExitUnreachable: {
-      // What a server with TLS does to one who speaks plainly, and the other way round.
-      const bool closed = absl::StrContains(status.message(), "Socket closed") ||
-                          absl::StrContains(status.message(), "onnection reset");
+      // What a server with TLS does to one who speaks plainly, and the other way round. Later it has gone away.
+      const bool closed = absl::StrContains(status.message(), "failed to connect") &&
+                          (absl::StrContains(status.message(), "Socket closed") ||
+                           absl::StrContains(status.message(), "onnection reset"));
       const bool handshake = absl::StrContains(status.message(), "andshake");
       if (!context.UsesTls() && closed) {
         return absl::StrCat("  Somebody answers at ", context.server,

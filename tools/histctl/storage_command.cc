@@ -45,7 +45,7 @@ absl::Status Storage(const StorageOptions& options, Context* context) {
   std::map<TagId, const v1::TagStorage*> by_id;
   for (const v1::TagStorage& tag : storage.tags()) by_id[tag.tag_id()] = &tag;
   RowWriter rows(context->format,
-                 {{.name = "tag", .may_cut = true},
+                 {{.name = "tag", .cut = Cut::kName},
                   {.name = "samples", .right = true},
                   {.name = "open", .right = true},
                   {.name = "blocks", .right = true},

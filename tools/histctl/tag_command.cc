@@ -102,7 +102,7 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   // One tag's error is the command's own; of many it is one of many.
   if (outcomes.size() == 1)
     RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", tags[0].name, "'")));
-  RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name", .may_cut = true}},
+  RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name", .cut = Cut::kName}},
                  context->out);
   for (size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].status.ok()) {
@@ -134,11 +134,11 @@ absl::Status ListTags(const TagOptions& options, Context* context) {
   if (tag == list.end()) RETURN_IF_ERROR(CheckEmpty(options, list));
   RowWriter rows(context->format,
                  {{.name = "id", .right = true},
-                  {.name = "name", .may_cut = true},
+                  {.name = "name", .cut = Cut::kName},
                   {.name = "type"},
                   {.name = "unit"},
                   {.name = "interpolation"},
-                  {.name = "description", .may_cut = true},
+                  {.name = "description", .cut = Cut::kText},
                   {.name = "retired"}},
                  context->out);
   for (; tag != list.end(); ++tag) {

@@ -57,8 +57,8 @@ absl::Status ListVersions(const VersionOptions& options, Context* context) {
                  {{.name = "version", .right = true},
                   {.name = "closed"},
                   {.name = "cause"},
-                  {.name = "by", .may_cut = true},
-                  {.name = "comment", .may_cut = true},
+                  {.name = "by", .cut = Cut::kText},
+                  {.name = "comment", .cut = Cut::kText},
                   {.name = "clock", .machine_only = true}},
                  context->out);
   uint64_t left = options.all ? UINT64_MAX : options.limit;

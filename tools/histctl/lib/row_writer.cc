@@ -18,8 +18,8 @@ namespace {
 
 constexpr size_t kHeldRows = 1000;
 constexpr absl::string_view kGap = "  ";
-// Heads are not broken into narrower lines than this, and texts are not cut to less than that.
-constexpr size_t kWidthMin = 6, kCutWidthMin = 12;
+// Heads are not broken into narrower lines than this, and texts and names not cut to less than these.
+constexpr size_t kWidthMin = 6, kTextMin = 12, kNameMin = 24;
 
 void AppendJsonCell(const Cell& cell, std::string* out) {
   switch (cell.kind) {
@@ -111,16 +111,17 @@ void AppendJsonString(absl::string_view text, std::string* out) {
   out->push_back('"');
 }
 
-std::string CutMiddle(absl::string_view text, size_t width) {
-  if (DisplayWidth(text) <= width) return std::string(text);
+std::string Shorten(absl::string_view text, size_t width, Cut cut) {
+  if (cut == Cut::kNever || DisplayWidth(text) <= width) return std::string(text);
   const absl::string_view dots = LocaleIsUtf8() ? "\xE2\x80\xA6" : "...";
-  const size_t kept = width - DisplayWidth(dots), front = kept / 2, back = kept - front;
+  const size_t kept = width - DisplayWidth(dots);
   // Where characters begin.
   std::vector<size_t> begins;
   for (size_t i = 0; i < text.size(); ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) begins.push_back(i);
   }
-  return absl::StrCat(text.substr(0, begins[front]), dots, text.substr(begins[begins.size() - back]));
+  return cut == Cut::kName ? absl::StrCat(dots, text.substr(begins[begins.size() - kept]))
+                           : absl::StrCat(text.substr(0, begins[kept]), dots);
 }
 
 std::vector<std::string> BreakHead(absl::string_view text, size_t width) {
@@ -238,14 +239,16 @@ void RowWriter::FitWidths(const std::vector<std::string>& head, const std::vecto
     for (const std::string& line : BreakHead(head[i], width))
       widths_[i] = std::max(widths_[i], DisplayWidth(line));
   }
-  while (total() > columns) {
-    size_t widest = headings_.size();
-    for (size_t i = 0; i < headings_.size(); ++i) {
-      if (!headings_[i].may_cut || headings_[i].machine_only || widths_[i] <= kCutWidthMin) continue;
-      if (widest == headings_.size() || widths_[i] > widths_[widest]) widest = i;
+  for (const auto& [cut, least] : {std::pair(Cut::kText, kTextMin), std::pair(Cut::kName, kNameMin)}) {
+    while (total() > columns) {
+      size_t widest = headings_.size();
+      for (size_t i = 0; i < headings_.size(); ++i) {
+        if (headings_[i].cut != cut || headings_[i].machine_only || widths_[i] <= least) continue;
+        if (widest == headings_.size() || widths_[i] > widths_[widest]) widest = i;
+      }
+      if (widest == headings_.size()) break;
+      --widths_[widest];
     }
-    if (widest == headings_.size()) return;
-    --widths_[widest];
   }
 }
 
@@ -290,8 +293,7 @@ void RowWriter::PrintTableRow(const std::vector<std::string>& texts) {
   for (size_t i = 0; i < texts.size(); ++i) {
     if (headings_[i].machine_only) continue;
     if (!std::exchange(first, false)) line_.append(kGap.data(), kGap.size());
-    const bool cut = headings_[i].may_cut && out_->columns() > 0 && DisplayWidth(texts[i]) > widths_[i];
-    const std::string text = cut ? CutMiddle(texts[i], widths_[i]) : texts[i];
+    const std::string text = out_->columns() > 0 ? Shorten(texts[i], widths_[i], headings_[i].cut) : texts[i];
     const size_t width = DisplayWidth(text);
     const size_t padding = widths_[i] > width ? widths_[i] - width : 0;
     if (headings_[i].right) line_.append(padding, ' ');

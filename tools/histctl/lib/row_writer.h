@@ -3,8 +3,7 @@
 // Rows of cells as a table for people, as CSV, or as JSON. Every command that reads prints with it.
 //
 //   table  aligned columns, units in the header; what is absent is "-". Widths come from the first 1,000
-//          rows. On a terminal that is narrower, heads go over several lines, and then texts that may be cut
-//          lose their middle.
+//          rows. On a terminal that is narrower, heads go over several lines, then texts and names are cut.
 //   csv    RFC 4180; a header; what is absent is empty. Rows end with a line feed. In a style, if one is given.
 //   json   an array of one object a row; what is absent is null. Numbers in their shortest form that reads
 //          back as the same bits; NaN and the infinities are the strings "nan", "inf" and "-inf".
@@ -48,12 +47,15 @@ struct Cell {
   }
 };
 
+// Texts lose their end, before names lose their beginning, which many have in common.
+enum class Cut : uint8_t { kNever, kText, kName };
+
 struct Heading {
   std::string name;           // The key in JSON.
   std::string unit;           // Table: "name [unit]". CSV and JSON leave it out.
   bool right = false;         // Table: aligned to the right.
   bool machine_only = false;  // Not in tables.
-  bool may_cut = false;       // Table: a name or a comment, not a value.
+  Cut cut = Cut::kNever;      // Table: what may be left out where the terminal is too narrow.
 };
 
 class RowWriter {
@@ -100,8 +102,9 @@ class RecordWriter {
 void AppendJsonString(absl::string_view text, std::string* out);
 // Terminal columns, about: one per character.
 size_t DisplayWidth(absl::string_view text);
-// The text itself, or its beginning and end with "..." between them, or U+2026 where the locale is UTF-8. Requires width >= 4.
-std::string CutMiddle(absl::string_view text, size_t width);
+// No more than width of the text: its beginning, or of a name its end, and "..." for the rest, or U+2026 where the locale is
+// UTF-8. Requires width >= 4.
+std::string Shorten(absl::string_view text, size_t width, Cut cut);
 // The text in lines that are no longer than width if it has spaces or - _ / . to break behind; a unit begins a line.
 std::vector<std::string> BreakHead(absl::string_view text, size_t width);
 // Control characters as \n, \x1b and the like, so that no value can steer the terminal.

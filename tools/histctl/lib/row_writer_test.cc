@@ -119,10 +119,10 @@ TEST(Table, FitsTheTerminal) {
   const auto table = [](int columns) {
     StringOutput out(columns);
     RowWriter rows(Format::kTable,
-                   {{.name = "tag", .may_cut = true},
+                   {{.name = "tag", .cut = Cut::kName},
                     {.name = "time-weighted-average", .unit = "bar", .right = true},
                     {.name = "good-share", .right = true},
-                    {.name = "quality", .may_cut = true}},
+                    {.name = "quality", .cut = Cut::kText}},
                    &out);
     rows.AddRow({Cell::Text("plant/area-1/pump-101/discharge-pressure"), Cell::Float64(4.8150821),
                  Cell::Float64(1), Cell::Text("UncertainDataSubNormal")});
@@ -139,17 +139,25 @@ plant/area-1/pump-101/discharge-pressure                    4.8150821           
   EXPECT_EQ(table(85), R"(
                                               time-
                                           weighted-
-                                            average   good-
-tag                                           [bar]   share  quality
-plant/area-1/pump-101/discharge-pressure  4.8150821       1  UncertainDataSubNormal
+                                            average  good-
+tag                                           [bar]  share  quality
+plant/area-1/pump-101/discharge-pressure  4.8150821      1  UncertainDataSubNormal
 )");
+  // Then texts lose their end, and names their beginning.
   setenv("LC_ALL", "C", 1);
+  EXPECT_EQ(table(78), R"(
+                                              time-
+                                          weighted-
+                                            average  good-
+tag                                           [bar]  share  quality
+plant/area-1/pump-101/discharge-pressure  4.8150821      1  UncertainDataSu...
+)");
   EXPECT_EQ(table(60), R"(
-                      time-
-                  weighted-
-                    average   good-
-tag                   [bar]   share  quality
-plant/...essure   4.8150821       1  UncertainDataSubNormal
+                                  time-
+                              weighted-
+                                average  good-
+tag                               [bar]  share  quality
+...mp-101/discharge-pressure  4.8150821      1  Uncertain...
 )");
   unsetenv("LC_ALL");
   // Numbers are never cut.
@@ -157,13 +165,15 @@ plant/...essure   4.8150821       1  UncertainDataSubNormal
   EXPECT_NE(narrow.find("4.8150821"), std::string::npos) << narrow;
 }
 
-TEST(CutMiddle, KeepsBothEnds) {
+TEST(Shorten, KeepsTheBeginningOrOfANameTheEnd) {
   setenv("LC_ALL", "C.UTF-8", 1);
-  EXPECT_EQ(CutMiddle("abcdef", 6), "abcdef");
-  EXPECT_EQ(CutMiddle("abcdefg", 6), "ab…efg");
-  EXPECT_EQ(CutMiddle("äöüßäöüß", 4), "ä…üß");
+  EXPECT_EQ(Shorten("abcdef", 6, Cut::kText), "abcdef");
+  EXPECT_EQ(Shorten("abcdefg", 6, Cut::kText), "abcde…");
+  EXPECT_EQ(Shorten("abcdefg", 6, Cut::kName), "…cdefg");
+  EXPECT_EQ(Shorten("abcdefg", 6, Cut::kNever), "abcdefg");
+  EXPECT_EQ(Shorten("äöüßäöüß", 4, Cut::kName), "…öüß");
   setenv("LC_ALL", "C", 1);
-  EXPECT_EQ(CutMiddle("abcdefgh", 7), "ab...gh");
+  EXPECT_EQ(Shorten("abcdefgh", 7, Cut::kText), "abcd...");
   unsetenv("LC_ALL");
 }
 

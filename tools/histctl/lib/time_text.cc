@@ -54,7 +54,7 @@ absl::Status NoTime(absl::string_view text) {
 absl::StatusOr<Timestamp> Relative(absl::string_view text, Timestamp base) {
   if (text.empty()) return base;
   const bool back = text[0] == '-';
-  ASSIGN_OR_RETURN(const int64_t nanos, ParseDurationText(text.substr(1)));
+  ASSIGN_OR_RETURN(const int64_t nanos, ParseDurationText(absl::StripLeadingAsciiWhitespace(text.substr(1))));
   return TimestampFromTime(TimeFromTimestamp(base) + absl::Nanoseconds(back ? -nanos : nanos));
 }
 
