@@ -20,9 +20,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "server/units.h"
 #include "storage/model/nearest_name.h"
 #include "storage/model/tag_pattern.h"
+#include "storage/model/units.h"
 
 namespace historian::server {
 namespace {
@@ -205,13 +205,13 @@ std::string Expected(const Slot& slot) {
                               FormatSize(s.max));
         }
         if constexpr (std::is_same_v<S, Period>) {
-          return absl::StrCat("a duration such as \"10s\" from ", absl::FormatDuration(s.min), " to ",
-                              absl::FormatDuration(s.max));
+          return absl::StrCat("a duration such as \"10s\" from ", PrintDuration(s.min), " to ",
+                              PrintDuration(s.max));
         }
         if constexpr (std::is_same_v<S, Patterns>) {
           return absl::StrCat("PATTERN=DURATION, with ; between several, patterns of at most ",
                               kTagPatternBytesMax, " bytes, and durations such as 10s from ",
-                              absl::FormatDuration(s.min), " to ", absl::FormatDuration(s.max));
+                              PrintDuration(s.min), " to ", PrintDuration(s.max));
         }
       },
       slot);
@@ -278,10 +278,10 @@ std::string TomlValueOf(const Slot& slot) {
         if constexpr (std::is_same_v<S, Count>) return absl::StrCat(*s.to);
         if constexpr (std::is_same_v<S, Switch>) return *s.to ? "true" : "false";
         if constexpr (std::is_same_v<S, Size>) return Quoted(FormatSize(*s.to));
-        if constexpr (std::is_same_v<S, Period>) return Quoted(absl::FormatDuration(*s.to));
+        if constexpr (std::is_same_v<S, Period>) return Quoted(PrintDuration(*s.to));
         if constexpr (std::is_same_v<S, Patterns>) {
           return Quoted(absl::StrJoin(*s.to, "; ", [](std::string* out, const FutureLimit& limit) {
-            absl::StrAppend(out, limit.pattern, "=", absl::FormatDuration(limit.limit));
+            absl::StrAppend(out, limit.pattern, "=", PrintDuration(limit.limit));
           }));
         }
         if constexpr (std::is_same_v<S, Text> || std::is_same_v<S, HostPort> || std::is_same_v<S, Choice>) {

@@ -3,10 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "client/retention.h"
 #include "storage/model/clock.h"
 #include "storage/model/status_macros.h"
@@ -40,13 +38,8 @@ struct RetentionOptions {
 // Seconds; 0: for ever.
 absl::StatusOr<uint64_t> ParseKeep(absl::string_view option, absl::string_view text) {
   if (text == "forever") return 0;
-  double years = 0;
-  if (absl::string_view number = text; absl::ConsumeSuffix(&number, "y")) {
-    if (absl::SimpleAtod(number, &years) && years > 0 && years <= 290) {
-      return static_cast<uint64_t>(years * static_cast<double>(kYearSeconds));
-    }
-  } else if (const absl::StatusOr<int64_t> nanos = ParseDurationText(text);
-             nanos.ok() && *nanos >= kNanosPerSecond) {
+  if (const absl::StatusOr<int64_t> nanos = ParseDurationText(text);
+      nanos.ok() && *nanos >= kNanosPerSecond) {
     return static_cast<uint64_t>(*nanos / kNanosPerSecond);
   }
   return UsageError(

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -14,6 +15,7 @@
 #include "server/caller/access_list.h"
 #include "storage/archive/offline.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/units.h"
 #include "storage/platform/monotonic.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
@@ -27,7 +29,7 @@ struct VerifyCommand {
   std::vector<std::string> tags;
   std::string from;
   std::string to;
-  double mib_per_second = 0;
+  std::string rate_limit;
   bool offline = false;
   std::string data_dir;
 };
@@ -82,9 +84,19 @@ const char* WhereText(v1::Damage::Where where) {
   }
 }
 
-// Also looks at the other numbers.
+// Bytes a second; 0: no limit. A number alone is of MiB.
+absl::StatusOr<uint64_t> RateLimitOf(const VerifyCommand& options) {
+  if (options.rate_limit.empty()) return 0;
+  if (double mib = 0; absl::SimpleAtod(options.rate_limit, &mib)) {
+    if (mib >= 0 && mib < 1e9) return static_cast<uint64_t>(std::llround(mib * (1 << 20)));
+    return UsageError(absl::StrCat("--rate-limit: ", options.rate_limit, " MiB a second is no rate"));
+  }
+  const absl::StatusOr<uint64_t> bytes = ParseSize(options.rate_limit);
+  if (!bytes.ok()) return UsageError(absl::StrCat("--rate-limit: ", bytes.status().message()));
+  return bytes;
+}
+
 absl::StatusOr<Range> RangeOf(const VerifyCommand& options, const Context& context) {
-  if (options.mib_per_second < 0) return UsageError("--rate-limit is negative");
   Range range{kTimestampMin, kTimestampMax};
   if (!options.from.empty()) {
     ASSIGN_OR_RETURN(range.from, context.Time("--from", options.from));
@@ -108,7 +120,8 @@ absl::StatusOr<v1::VerifyRequest> RequestOf(const VerifyCommand& options,
     request.set_start(range.from);
     request.set_end(range.to);
   }
-  request.set_bytes_per_second(static_cast<uint64_t>(std::llround(options.mib_per_second * (1 << 20))));
+  ASSIGN_OR_RETURN(const uint64_t bytes_per_second, RateLimitOf(options));
+  request.set_bytes_per_second(bytes_per_second);
   return request;
 }
 
@@ -206,10 +219,8 @@ absl::Status Verify(const VerifyCommand& options, Context* context) {
 absl::Status VerifyOffline(const VerifyCommand& options, Context* context) {
   if (options.data_dir.empty()) return UsageError("--offline needs --data-dir");
   ASSIGN_OR_RETURN(const Range range, RangeOf(options, *context));
-  VerifyOptions verify{
-      .start = range.from,
-      .end = range.to,
-      .bytes_per_second = static_cast<uint64_t>(std::llround(options.mib_per_second * (1 << 20)))};
+  ASSIGN_OR_RETURN(const uint64_t bytes_per_second, RateLimitOf(options));
+  VerifyOptions verify{.start = range.from, .end = range.to, .bytes_per_second = bytes_per_second};
   const absl::StatusOr<std::unique_ptr<Archive>> opened = OpenOffline(options.data_dir);
   if (!opened.ok()) return LocalError(opened.status());
   Archive& archive = **opened;
@@ -340,7 +351,8 @@ void AddVerifyCommand(CLI::App* app, Context* context) {
                      "names or patterns (default: everything, with records and journal)");
   verify->add_option("--from", options->from, "only the weeks from this time on");
   verify->add_option("--to", options->to, "only the weeks until before this time");
-  verify->add_option("--rate-limit", options->mib_per_second, "read at most this many MiB a second");
+  verify->add_option("--rate-limit", options->rate_limit,
+                     "read at most this much a second, such as 20MiB; a number alone is of MiB");
   verify->add_flag("--offline", options->offline, "without a server: it is stopped, and stays so meanwhile");
   verify->add_option("--data-dir", options->data_dir, "with --offline: the directory");
   verify->footer(

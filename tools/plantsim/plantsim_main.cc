@@ -20,6 +20,7 @@
 #include "client/client.h"
 #include "storage/model/clock.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/units.h"
 #include "storage/platform/monotonic.h"
 #include "tools/plant/sensor.h"
 #include "tools/plantsim/simulation.h"
@@ -142,13 +143,13 @@ absl::StatusOr<Range> ParseRange(const Options& options) {
   const Timestamp now = Clock::System().Now() / kNanosPerSecond * kNanosPerSecond;
   Range range{.from = now};
   if (!options.backfill.empty()) {
-    absl::Duration backfill;
-    if (!absl::ParseDuration(options.backfill, &backfill) || backfill < absl::ZeroDuration() ||
-        backfill > absl::Hours(24 * 366 * 50)) {
+    const absl::StatusOr<absl::Duration> backfill = ParseDuration(options.backfill);
+    if (!backfill.ok()) return Annotate(backfill.status(), "--backfill");
+    if (*backfill > absl::Hours(24 * 366 * 50)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--backfill ", options.backfill, ": expected such as 90m or 24h"));
+          absl::StrCat("--backfill ", options.backfill, ": is more than 50 years"));
     }
-    range.from = now - absl::ToInt64Nanoseconds(backfill);
+    range.from = now - absl::ToInt64Nanoseconds(*backfill);
   }
   if (!options.from.empty()) {
     const absl::StatusOr<Timestamp> from = ParseTimestamp(options.from);

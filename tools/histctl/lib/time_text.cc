@@ -1,7 +1,6 @@
 #include "tools/histctl/lib/time_text.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <optional>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/time/civil_time.h"
 #include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/units.h"
 #include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/time_parser.h"
 
@@ -37,11 +37,6 @@ constexpr Unit kUnits[] = {
 constexpr int64_t kDay = 86400 * kNanosPerSecond;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-absl::Status NoDuration(absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", text, "' is not a duration such as 500ms, 1s, 1m, 1h, 1d, 1w or 1d12h (at most 300 years)"));
-}
 
 absl::Status NoTime(absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat("'", text,
@@ -124,40 +119,12 @@ absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name) {
 }
 
 absl::StatusOr<int64_t> ParseDurationText(absl::string_view text) {
-  // More is no use: it spans all valid times.
-  constexpr double kNanosMax = 9.2e18;
-  double total_check = 0;
-  int64_t total = 0;
-  absl::string_view rest = text;
-  if (rest.empty()) return NoDuration(text);
-  while (!rest.empty()) {
-    size_t end = 0;
-    while (end < rest.size() && (IsDigit(rest[end]) || rest[end] == '.')) ++end;
-    const absl::string_view number = rest.substr(0, end);
-    rest.remove_prefix(end);
-    end = 0;
-    while (end < rest.size() && absl::ascii_isalpha(rest[end])) ++end;
-    const absl::string_view name = rest.substr(0, end);
-    rest.remove_prefix(end);
-    const Unit* unit = std::find_if(std::begin(kUnits), std::end(kUnits),
-                                    [&](const Unit& candidate) { return candidate.name == name; });
-    if (unit == std::end(kUnits)) return NoDuration(text);
-    double value = 0;
-    const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    if (error != std::errc() || stop != number.data() + number.size()) return NoDuration(text);
-    total_check += value * static_cast<double>(unit->nanos);
-    if (total_check > kNanosMax) return NoDuration(text);
-    int64_t whole = 0;
-    const auto [whole_stop, whole_error] =
-        std::from_chars(number.data(), number.data() + number.size(), whole);
-    if (whole_error == std::errc() && whole_stop == number.data() + number.size()) {
-      total += whole * unit->nanos;
-    } else {
-      total += static_cast<int64_t>(value * static_cast<double>(unit->nanos) + 0.5);
-    }
+  ASSIGN_OR_RETURN(const absl::Duration duration, ParseDuration(text));
+  if (duration <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is no time at all; expected a duration above zero"));
   }
-  if (total <= 0) return NoDuration(text);
-  return total;
+  return absl::ToInt64Nanoseconds(duration);
 }
 
 absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone zone, Timestamp now) {

@@ -16,7 +16,7 @@
 // A local time that a clock change skips is read with the offset from before the change (02:30 is then what
 // would have been 02:30 had the clock stayed: 03:30 by the new time). One that comes twice means the first.
 //
-// A day is 24 hours and a week seven days: durations know no calendar.
+// Durations are those of storage/model/units.h.
 #ifndef HISTORIAN_TOOLS_HISTCTL_LIB_TIME_TEXT_H_
 #define HISTORIAN_TOOLS_HISTCTL_LIB_TIME_TEXT_H_
 
@@ -43,7 +43,7 @@ bool IsRelativeToNow(absl::string_view text);
 // number of them, weeks from Monday, days one by one; others from 1970, UTC. Requires interval > 0.
 Timestamp AlignDown(Timestamp t, int64_t interval_ns, absl::TimeZone zone);
 
-// Nanoseconds, above zero: "500ms", "1s", "1m", "1h", "1d", "1w", "1d12h", "1.5h"; units ns us ms s m h d w.
+// As ParseDuration of storage/model/units.h. Returns nanoseconds, above zero.
 absl::StatusOr<int64_t> ParseDurationText(absl::string_view text);
 
 // "0s", "1.5s", "2h 5m", "3d 4h": the two largest units.
