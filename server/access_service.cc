@@ -77,6 +77,17 @@ std::string InsecureBecause(const Config& config, bool everyone) {
   return "";
 }
 
+absl::Status RefuseToBeInsecure(const Config& config, bool everyone) {
+  const std::string why = InsecureBecause(config, everyone);
+  if (why.empty() || config.access.insecure) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(why,
+                                                    ". Listen on 127.0.0.1; or set tls.cert and tls.key, and "
+                                                    "make a token (histctl token create, while the server "
+                                                    "listens on 127.0.0.1; histctl token create --data-dir, "
+                                                    "while it does not run) or set tls.client_ca; or say "
+                                                    "--insecure"));
+}
+
 grpc::ServerUnaryReactor* AccessService::WhoAmI(Context* context, const Bytes* in, Bytes* out) {
   return ServeUnary<v1::WhoAmIRequest, v1::WhoAmIResponse>(
       env_, context, Method::kWhoAmI, /*is_query=*/false, in, out,

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/historian/v1/access.grpc.pb.h"
 #include "server/config.h"
@@ -16,6 +17,8 @@ namespace historian::server {
 // Why other machines are served without protection; empty if they are not. `everyone`: the server asks nobody who they
 // are.
 std::string InsecureBecause(const Config& config, bool everyone);
+// Errors: FailedPrecondition, they would be served so, and access.insecure does not ask for it; says what to do.
+absl::Status RefuseToBeInsecure(const Config& config, bool everyone);
 
 class AccessService final
     : public v1::Access::WithRawCallbackMethod_WhoAmI<

@@ -73,7 +73,7 @@ constexpr uint64_t kPiB = uint64_t{1} << 50;
 // The one list of all settings, bound to a configuration.
 std::vector<Setting> Bind(Config* c) {
   return {
-      {"data_dir", "Directory of the archive; created when absent. Must be given.", Text{&c->data_dir}},
+      {"data_dir", "Directory of the archive; made when absent. Must be given.", Text{&c->data_dir}},
       {"grpc.listen", "Where clients connect, HOST:PORT; port 0 takes a free one.",
        HostPort{&c->grpc.listen}},
       {"http.listen", "Where /healthz, /readyz and /metrics are served, in plain text, HOST:PORT.",
@@ -353,9 +353,9 @@ class Loader {
   }
 
   // What only shows when everything is known.
-  void CheckTogether() {
+  void CheckTogether(bool needs_data_dir) {
     const Config& c = loaded_->config;
-    if (c.data_dir.empty()) {
+    if (c.data_dir.empty() && needs_data_dir) {
       Mistake(Where("data_dir"), "data_dir: must be given: the directory of the archive");
     }
     if (c.tls.cert.empty() != c.tls.key.empty()) {
@@ -437,7 +437,7 @@ class Loader {
       shown << value;
       Mistake(where,
               absl::StrCat(setting.name, ": expected ", Expected(setting.slot), ", not ", shown.str()));
-      where_[setting.name] = where;
+      loaded_->where[setting.name] = where;
     }
   }
 
@@ -445,12 +445,12 @@ class Loader {
     if (!Assign(setting.slot, text)) {
       Mistake(where, absl::StrCat(setting.name, ": expected ", Expected(setting.slot), ", not '", text, "'"));
     }
-    where_[setting.name] = where;
+    loaded_->where[setting.name] = where;
   }
 
   std::string Where(const std::string& name) const {
-    const auto it = where_.find(name);
-    return it == where_.end() ? "configuration" : it->second;
+    const auto it = loaded_->where.find(name);
+    return it == loaded_->where.end() ? "configuration" : it->second;
   }
 
   static std::string Suggest(const std::string& name, const std::vector<std::string>& known) {
@@ -470,7 +470,6 @@ class Loader {
   LoadedConfig* const loaded_;
   const std::vector<Setting> settings_;
   std::set<std::string> sections_;
-  std::map<std::string, std::string> where_;  // Which source set it last.
 };
 
 }  // namespace
@@ -503,19 +502,26 @@ Environment SystemEnvironment() {
   return result;
 }
 
-LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags) {
+LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags,
+                        bool needs_data_dir) {
   LoadedConfig loaded;
   Loader loader(&loaded);
   if (!file.empty()) loader.ReadFile(file);
   loader.ReadEnvironment(environment);
   loader.ReadFlags(flags);
-  loader.CheckTogether();
+  loader.CheckTogether(needs_data_dir);
   return loaded;
 }
 
 std::string PrintConfig(const Config& config) {
   Config copy = config;
-  std::string out = "# Configuration of historiand: every setting, with what is in force.\n";
+  Config defaults;
+  const std::vector<Setting> by_default = Bind(&defaults);
+  size_t number = 0;
+  std::string out =
+      "# Configuration of historiand: every setting, with what it does. Lines that begin with #NAME = show "
+      "the default.\n"
+      "# Sizes: 512MiB, 2G. Durations: 250ms, 10s, 1h30m, 6 hours, 90d, 1y.\n";
   std::string section;
   for (const Setting& setting : Bind(&copy)) {
     const size_t dot = setting.name.find('.');
@@ -529,7 +535,10 @@ std::string PrintConfig(const Config& config) {
     } else {
       absl::StrAppend(&out, "\n");
     }
-    absl::StrAppend(&out, "# ", setting.help, "\n", key, " = ", TomlValueOf(setting.slot), "\n");
+    const std::string value = TomlValueOf(setting.slot);
+    const bool is_default = value == TomlValueOf(by_default[number++].slot);
+    const std::string shown = is_default && setting.name == "data_dir" ? Quoted(kUsualDataDir) : value;
+    absl::StrAppend(&out, "# ", setting.help, "\n", is_default ? "#" : "", key, " = ", shown, "\n");
   }
   return out;
 }

@@ -124,17 +124,22 @@ Environment SystemEnvironment();
 
 struct LoadedConfig {
   Config config;
-  std::vector<std::string> mistakes;  // Empty if the configuration is good.
-  std::vector<std::string> warnings;  // For example of HISTORIAN_ variables that are not settings.
+  std::vector<std::string> mistakes;         // Empty if the configuration is good.
+  std::vector<std::string> warnings;         // For example of HISTORIAN_ variables that are not settings.
+  std::map<std::string, std::string> where;  // By setting: what set it last, such as historian.toml:12.
 };
 
 // Reads the file (unless its name is empty), the environment and the flags, each over the one before and all
-// over the defaults, and checks every setting. Opens no other file: certificates, for example, are checked
-// when they are used.
-LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags);
+// over the defaults, and checks every setting. Opens no other file: what they name is looked at by
+// server/surroundings.h, or when it is used. needs_data_dir: that none is given is a mistake.
+LoadedConfig LoadConfig(const std::string& file, const Environment& environment, const FlagValues& flags,
+                        bool needs_data_dir = true);
 
-// Returns TOML with a comment for every setting. LoadConfig reads it back as the same configuration.
+// Returns TOML with a comment for every setting; those that have their default are commented out, so that a later release
+// may have a better one. LoadConfig reads it back as the same configuration.
 std::string PrintConfig(const Config& config);
+// What PrintConfig shows where none is given: where Debian's package keeps the archive.
+inline constexpr char kUsualDataDir[] = "/var/lib/historian";
 
 // Describes a setting, so that the command line can offer a flag for it.
 struct SettingInfo {

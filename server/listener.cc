@@ -98,8 +98,20 @@ absl::StatusOr<std::shared_ptr<Listener>> Listener::Open(asio::io_context& conte
   }
   if (listener->acceptors_.empty() && !error) error = unusable;
   if (error && (listener->acceptors_.empty() || error != unusable)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(setting, ": cannot listen on ", listen, ": ", error.message()));
+    const std::string what = absl::StrCat(setting, ": cannot listen on ", listen, ": ", error.message());
+    switch (error.value()) {
+      case EADDRINUSE:
+        return absl::AlreadyExistsError(absl::StrCat(
+            what, "; another program has that port (ss -ltnp shows which): end it, or choose another port"));
+      case EADDRNOTAVAIL:
+        return absl::FailedPreconditionError(
+            absl::StrCat(what, "; no interface of this machine has that address (ip address shows them)"));
+      case EACCES:
+        return absl::FailedPreconditionError(absl::StrCat(
+            what, "; ports below 1024 are for root, or who has CAP_NET_BIND_SERVICE: choose another port"));
+      default:
+        return absl::FailedPreconditionError(what);
+    }
   }
   return std::shared_ptr<Listener>(std::move(listener));
 }

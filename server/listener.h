@@ -47,8 +47,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // Listens on HOST:PORT, on each address that the host name stands for; port 0 takes a free one. 0.0.0.0 is every
   // address of IPv4, [::] every one of IPv4 and IPv6. Connections wait until Start. `setting` is named in errors.
-  // Errors: InvalidArgument, there is no such host. FailedPrecondition, the address is in use or does not belong
-  // to this machine.
+  // Errors: InvalidArgument, there is no such host. AlreadyExists, the address is in use. FailedPrecondition, it does not
+  // belong to this machine, or this process may not have it.
   static absl::StatusOr<std::shared_ptr<Listener>> Open(boost::asio::io_context& context,
                                                         absl::string_view setting, const std::string& listen);
   ~Listener();

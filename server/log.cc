@@ -1,6 +1,10 @@
 #include "server/log.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cmath>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -57,6 +61,29 @@ void AppendQuoted(std::string* out, absl::string_view text) {
     }
   }
   out->push_back('"');
+}
+
+// sd-daemon(3).
+absl::string_view JournalPrefix(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "<7>";
+    case LogLevel::kInfo:
+      return "<6>";
+    case LogLevel::kWarning:
+      return "<4>";
+    case LogLevel::kError:
+      return "<3>";
+  }
+  return "";
+}
+
+// systemd.exec(5): the variable says which file it is, as standard error may have been given another since.
+bool StandardErrorIsTheJournal() {
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat info;
+  return stream != nullptr && fstat(STDERR_FILENO, &info) == 0 &&
+         absl::StrCat(info.st_dev, ":", info.st_ino) == stream;
 }
 
 bool IsPlain(absl::string_view text) {
@@ -118,23 +145,26 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& file, const st
                          : level == "error" ? LogLevel::kError
                                             : LogLevel::kInfo;
   const bool json = format == "json";
+  const bool journal = file.empty() && StandardErrorIsTheJournal();
+  const auto line = [json, journal](LogLevel of, absl::string_view event, absl::Span<const LogField> fields) {
+    return absl::StrCat(journal ? JournalPrefix(of) : "",
+                        FormatLogLine(json, absl::Now(), of, event, fields));
+  };
   LogWriter::Words words{
       .dropped =
-          [json](uint64_t lines) {
-            return FormatLogLine(
-                json, absl::Now(), LogLevel::kWarning, "log_lines_dropped",
-                {{"lines", lines},
-                 {"reason",
-                  "the log could not be written, or not fast enough: nobody reads the pipe, or the "
-                  "disk hangs or is full"}});
+          [line](uint64_t lines) {
+            return line(LogLevel::kWarning, "log_lines_dropped",
+                        {{"lines", lines},
+                         {"reason",
+                          "the log could not be written, or not fast enough: nobody reads the pipe, or the "
+                          "disk hangs or is full"}});
           },
-      .reopened = [json] { return FormatLogLine(json, absl::Now(), LogLevel::kInfo, "log_reopened", {}); },
+      .reopened = [line] { return line(LogLevel::kInfo, "log_reopened", {}); },
       .not_reopened =
-          [json](absl::string_view why) {
-            return FormatLogLine(json, absl::Now(), LogLevel::kError, "log_reopen_failed",
-                                 {{"message", why}});
+          [line](absl::string_view why) {
+            return line(LogLevel::kError, "log_reopen_failed", {{"message", why}});
           }};
-  auto log = absl::WrapUnique(new Log(least, json));
+  auto log = absl::WrapUnique(new Log(least, json, journal));
   ASSIGN_OR_RETURN(log->writer_, LogWriter::Open(file, std::move(words)));
   return log;
 }
@@ -143,7 +173,8 @@ Log::~Log() = default;
 
 void Log::Write(LogLevel level, absl::string_view event, absl::Span<const LogField> fields) {
   if (level < level_) return;
-  writer_->Add(FormatLogLine(json_, absl::Now(), level, event, fields));
+  const std::string line = FormatLogLine(json_, absl::Now(), level, event, fields);
+  writer_->Add(journal_ ? absl::StrCat(JournalPrefix(level), line) : line);
 }
 
 void Log::WriteLimited(LogLevel level, absl::string_view event, absl::string_view key,

@@ -6,6 +6,9 @@
 //   json
 //   {"time":"2026-11-23T09:55:42.123Z","level":"info","event":"server_started","grpc":"127.0.0.1:7720","tags":1024}
 //
+// On standard error, where that is systemd's journal, each line has its level in front as the journal wants it (<4> for a
+// warning): journalctl -p warning finds it.
+//
 // Event names and field names do not change once released: dashboards are built on them.
 //
 // Nobody who logs waits for the disk or for a pipe's reader (server/log_writer.h): lines that find no room are dropped,
@@ -123,10 +126,11 @@ class Log {
   uint64_t lines_dropped() const { return writer_->dropped(); }
 
  private:
-  Log(LogLevel level, bool json) : level_(level), json_(json) {}
+  Log(LogLevel level, bool json, bool journal) : level_(level), json_(json), journal_(journal) {}
 
   const LogLevel level_;
   const bool json_;
+  const bool journal_;
   LogRateLimiter limiter_{kLimitInterval, kLimitedMost};
   std::unique_ptr<LogWriter> writer_;  // Set by Open.
 };

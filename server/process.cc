@@ -1,10 +1,13 @@
 #include "server/process.h"
 
+#include <pwd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace historian::server {
@@ -26,6 +29,26 @@ uint64_t DescriptorLimit() {
 void SetUpFilesAndSignals() {
   umask(027);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
+  for (const int signal : StraySignals()) std::signal(signal, SIG_IGN);
+}
+
+std::vector<int> StraySignals() {
+  std::vector<int> signals = {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGSTKFLT};
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) signals.push_back(signal);
+  return signals;
+}
+
+absl::Status RefuseToBeRootElsewhere(const std::string& data_dir) {
+  struct stat info;
+  if (geteuid() != 0 || stat(data_dir.c_str(), &info) != 0 || info.st_uid == 0) return absl::OkStatus();
+  const passwd* const owner = getpwuid(info.st_uid);
+  const std::string name = owner == nullptr ? absl::StrCat("#", info.st_uid) : std::string(owner->pw_name);
+  return absl::FailedPreconditionError(absl::StrCat(
+      data_dir, " belongs to the user ", name, ", and this is root, who would leave files in it that ", name,
+      " cannot read; start the server as that user (systemctl start historiand, or runuser -u ", name,
+      " -- historiand ...), or give root the directory (chown -R root)"));
 }
 
 void WarnOfOpenDirectory(const std::string& data_dir, Log& log) {

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "server/log.h"
 
 namespace historian::server {
@@ -16,9 +18,17 @@ void RaiseDescriptorLimit();
 // Returns how many files the process may have open.
 uint64_t DescriptorLimit();
 
-// New files are for their owner and read by the group: 0640, directories 0750. Writing to a pipe that nobody reads is an
-// error, not the end of the process.
+// New files are for their owner and read by the group: 0640, directories 0750. Writing to a pipe that nobody reads, or beyond
+// the limit of a file's size, is an error, not the end of the process. Until the server takes signals (server/signals.h),
+// SIGHUP and the stray ones do nothing.
 void SetUpFilesAndSignals();
+
+// Signals whose default is to end the process, which are not for this server.
+std::vector<int> StraySignals();
+
+// Root would leave files that whoever owns the data directory could not read.
+// Errors: FailedPrecondition, the process is root's and the directory somebody else's; says what to do.
+absl::Status RefuseToBeRootElsewhere(const std::string& data_dir);
 
 // Warns if the data directory exists and others than its owner and group may enter it.
 void WarnOfOpenDirectory(const std::string& data_dir, Log& log);

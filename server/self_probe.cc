@@ -149,6 +149,7 @@ class SelfProbe::Impl : public std::enable_shared_from_this<SelfProbe::Impl> {
     options_.announce(0);
     if (status.ok()) {
       failures_ = 0;
+      if (options_.answered) options_.answered();
     } else {
       const bool again = ++failures_ > 1;
       options_.failed(status, again);

@@ -33,6 +33,8 @@ class SelfProbe {
     absl::Duration timeout = absl::Seconds(5);  // Of one probe.
     // The next probe comes from this port. 0: it is over.
     std::function<void(unsigned short port)> announce;
+    // A probe was answered, or nobody could have seen an answer. May be empty.
+    std::function<void()> answered;
     // The first of two failures in a row, then the second; `again` says which. After the second one nothing is
     // probed any more.
     std::function<void(const absl::Status& why, bool again)> failed;

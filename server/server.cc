@@ -106,11 +106,12 @@ void UseGrpcPluginsOnce() {
 
 class Server::Impl {
  public:
-  Impl(const Config& config, const Clock& clock, Log& log, OnFailure on_failure)
+  Impl(const Config& config, const Clock& clock, Log& log, OnFailure on_failure, OnAnswered on_answered)
       : config_(config),
         clock_(clock),
         log_(log),
         on_failure_(std::move(on_failure)),
+        on_answered_(std::move(on_answered)),
         clock_watch_(clock),
         busy_(boost::asio::make_work_guard(context_)),
         tick_(context_),
@@ -173,6 +174,7 @@ class Server::Impl {
                            .interval = config_.limits.probe_interval,
                            .timeout = config_.limits.probe_interval,
                            .announce = [this](unsigned short port) { door_->ExpectOwn(port); },
+                           .answered = on_answered_,
                            .failed = [this](const absl::Status& why, bool again) { NoteProbe(why, again); }});
     boost::asio::post(context_, [this] { probe_->Start(); });
     serving_ = true;
@@ -374,18 +376,8 @@ class Server::Impl {
                                                                     {"in_force", "what was read before"}});
                           }
                         }));
-    if (const std::string why = InsecureBecause(config_, authority_->is_open()); !why.empty()) {
-      if (!config_.access.insecure) {
-        return absl::FailedPreconditionError(
-            absl::StrCat(why,
-                         ". Listen on 127.0.0.1; or set tls.cert and tls.key, and make a token (histctl "
-                         "token create, while the "
-                         "server listens on 127.0.0.1; histctl token create --data-dir, while it does not "
-                         "run) or set tls.client_ca; "
-                         "or say --insecure"));
-      }
-      SayThatItIsInsecure();
-    }
+    RETURN_IF_ERROR(RefuseToBeInsecure(config_, authority_->is_open()));
+    SayThatItIsInsecure();
     if (authority_->is_open() && !config_.tls.client_ca.empty()) {
       log_.Warning("certificates_may_do_everything", {{"danger",
                                                        "whoever has a certificate of tls.client_ca may read "
@@ -502,6 +494,7 @@ class Server::Impl {
   const Clock& clock_;
   Log& log_;
   const OnFailure on_failure_;
+  const OnAnswered on_answered_;
   Metrics metrics_;
   StreamRegistry streams_;
   ClockWatch clock_watch_;
@@ -548,8 +541,9 @@ class Server::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config, OpenStore open_store,
-                                                      const Clock& clock, Log& log, OnFailure on_failure) {
-  auto impl = std::make_unique<Impl>(config, clock, log, std::move(on_failure));
+                                                      const Clock& clock, Log& log, OnFailure on_failure,
+                                                      OnAnswered on_answered) {
+  auto impl = std::make_unique<Impl>(config, clock, log, std::move(on_failure), std::move(on_answered));
   RETURN_IF_ERROR(impl->Start(open_store));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -37,12 +37,16 @@ class Server {
   // Called when clients can no longer reach the server, so that it must be started anew. Once, on any thread, which
   // must not stop the server itself.
   using OnFailure = std::function<void()>;
+  // Called whenever a probe of the own gRPC port was answered (server/self_probe.h): every 5 s. On the HTTP thread, which it
+  // must not hold up.
+  using OnAnswered = std::function<void()>;
 
   // Returns a server that is serving. The configuration must have no mistakes; clock and log must outlive the
   // server. Errors: those of the store, the archive, the certificates and of listening; each says which.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Config& config, OpenStore open_store,
                                                        const Clock& clock, Log& log,
-                                                       OnFailure on_failure = nullptr);
+                                                       OnFailure on_failure = nullptr,
+                                                       OnAnswered on_answered = nullptr);
   // Stops, if Stop() was not called.
   ~Server();
 

@@ -136,6 +136,8 @@ absl::StatusOr<std::unique_ptr<StoreDirectory>> StoreDirectory::Open(const std::
     RETURN_IF_ERROR(fs::exists(path, error) ? CheckUnused(path) : absl::OkStatus());
     return absl::NotFoundError(absl::StrCat("there is no store at ", path));
   }
+  // Before anything is made: in a directory that is somebody else's nothing is left behind.
+  RETURN_IF_ERROR(Look(path).status());
   if (!read_only) RETURN_IF_ERROR(MakeDirectory(path));
   ASSIGN_OR_RETURN(Fd lock, TakeLock(path, read_only));
   auto directory = absl::WrapUnique(new StoreDirectory(path, std::move(lock)));
@@ -162,6 +164,24 @@ absl::StatusOr<std::unique_ptr<StoreDirectory>> StoreDirectory::Open(const std::
   for (const std::string& name : runs)
     RETURN_IF_ERROR(Unlink(absl::StrCat(directory->runs_path(), "/", name)));
   return directory;
+}
+
+absl::StatusOr<StoreDirectory::State> StoreDirectory::Look(const std::string& path) {
+  const absl::Status format = CheckFormat(path);
+  if (format.ok()) return State::kStore;
+  if (!absl::IsNotFound(format)) return AsSetupError(format);
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    if (error) return AsSetupError(ErrnoStatus(error.value(), "looking at", path));
+    return State::kAbsent;
+  }
+  RETURN_IF_ERROR(AsSetupError(CheckUnused(path)));
+  return State::kUnused;
+}
+
+bool StoreDirectory::IsHeld(const std::string& path) {
+  const absl::StatusOr<Fd> lock = OpenFile(path + "/LOCK", O_RDONLY);
+  return lock.ok() && ::flock(lock->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 absl::Status StoreDirectory::Create(const std::string& path) {

@@ -37,6 +37,13 @@ class StoreDirectory {
   static absl::StatusOr<std::unique_ptr<StoreDirectory>> Open(const std::string& path, bool create_if_missing,
                                                               bool read_only = false);
 
+  enum class State { kAbsent, kUnused, kStore };
+  // What Open would find there. Changes nothing.
+  // Errors: those of Open, but not that another store holds it.
+  static absl::StatusOr<State> Look(const std::string& path);
+  // Whether a store has it open. False also where that cannot be found out.
+  static bool IsHeld(const std::string& path);
+
   // Creates a directory of this layout, without rocksdb/, and does not hold it. Checkpoints are written into
   // it.
   static absl::Status Create(const std::string& path);

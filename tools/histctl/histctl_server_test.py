@@ -421,7 +421,8 @@ class HistctlTest(unittest.TestCase):
         summary = self.rows('verify', '--offline', '--data-dir', data)[-1]
         self.assertEqual((summary['where'], summary['damages'], summary['blocks']), ('summary', 0, 2))
         self.assertGreaterEqual(summary['samples'], 10000)
-        self.rows('verify', '--offline', '--data-dir', data, '--tags', 'off/*')
+        self.rows('verify', '--offline', '--data-dir', data, '--tags', 'off/*', '--rate-limit', '200MiB')
+        self.run_ok('verify', '--offline', '--data-dir', data, '--rate-limit', 'fast', code=2)
         self.run_ok('verify', '--offline', '--data-dir', data, '--tags', 'none', code=3)
         self.run_ok('verify', '--offline', code=2)
         self.run_ok('verify', '--offline', '--data-dir', os.path.join(directory, 'absent'), code=6)
@@ -429,6 +430,9 @@ class HistctlTest(unittest.TestCase):
         whole = self.rows('salvage', '--data-dir', data, '--to', os.path.join(directory, 'whole'))
         self.assertEqual([(row['where'], row['losses'], row['samples_kept']) for row in whole],
                          [('summary', 0, 10000)])
+        modes = {os.stat(os.path.join(root, name)).st_mode & 0o777
+                 for root, directories, names in os.walk(os.path.join(directory, 'whole')) for name in directories + names}
+        self.assertLessEqual(modes, {0o750, 0o640, 0o600})
         self.run_ok('salvage', '--data-dir', data, '--to', os.path.join(directory, 'whole'), code=6)
 
         # Without the largest file, which holds the samples.

@@ -25,7 +25,7 @@ constexpr char kWords[] =
     "Times:      2026-11-23T09:00:00Z; local (--tz) 2026-11-23, '2026-11-23 09:00', 23.11.2026, 09:00,\n"
     "            'yesterday 09:00', monday, today-1d, t+8h, y+8h; now, -2h, *-2h, now-1d12h; and counts\n"
     "            since 1970 with their unit: 1795424400s, ...ms, ...us, ...ns\n"
-    "Durations:  500ms, 1s, 1m, 1h, 1d, 1w, 1d12h\n"
+    "Durations:  500ms, 10s, 1h30m, 6 hours, 90d, 2w, 1y\n"
     "Ranges:     --from is included, --to is not\n"
     "Patterns:   * any run of characters, ? one, [a-z] one of a set; put them in quotes\n"
     "\n"

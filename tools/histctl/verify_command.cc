@@ -1,9 +1,14 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -279,6 +284,26 @@ absl::Status CopyTokens(const SalvageCommand& options) {
       absl::StrCat("everything else was salvaged, but not the tokens: ", written.message()));
 }
 
+// What root salvages belongs to whom the damaged directory does, whose server is to be started with it.
+absl::Status GiveToTheSameOwner(const SalvageCommand& options) {
+  struct stat owner;
+  if (geteuid() != 0 || stat(options.data_dir.c_str(), &owner) != 0) return absl::OkStatus();
+  const auto give = [&owner](const std::string& path) {
+    if (lchown(path.c_str(), owner.st_uid, owner.st_gid) == 0) return absl::OkStatus();
+    return LocalFileError(absl::StrCat("everything was salvaged, but ", path,
+                                       " cannot be given to the owner of the old "
+                                       "directory: ",
+                                       std::strerror(errno)));
+  };
+  RETURN_IF_ERROR(give(options.to));
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(options.to, error), end; !error && it != end;
+       it.increment(error)) {
+    RETURN_IF_ERROR(give(it->path()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SalvageOffline(const SalvageCommand& options, Context* context) {
   RowWriter rows(context->format,
                  {{.name = "where"},
@@ -295,6 +320,8 @@ absl::Status SalvageOffline(const SalvageCommand& options, Context* context) {
                   {.name = "bytes", .right = true, .machine_only = true}},
                  context->out);
   MonotonicTime next_note = MonotonicTime::Now();
+  // For its owner and group, as that of a server.
+  umask(027);
   const absl::StatusOr<SalvageCounts> sum = SalvageDirectory(
       options.data_dir, options.to,
       {.on_loss =
@@ -330,6 +357,7 @@ absl::Status SalvageOffline(const SalvageCommand& options, Context* context) {
   }
   if (!sum.ok()) return LocalError(sum.status());
   RETURN_IF_ERROR(CopyTokens(options));
+  RETURN_IF_ERROR(GiveToTheSameOwner(options));
   const std::string said = absl::StrFormat(
       "%s has %d samples in %d blocks of %d tags and %d records; %d losses, %d samples known to be lost",
       options.to, sum->samples, sum->blocks, sum->tags, sum->records, sum->losses, sum->samples_lost);

@@ -1,6 +1,6 @@
-# Sourced by tools/quickstart and tools/test: what the build needs, and how to get it on Debian 12.
+# Sourced by the scripts of tools/: what the build needs, and how to get it on Debian 12.
 #
-# Sets ROOT (the workspace) and BAZEL_ARGS, and gives: say, die, install_packages, build.
+# Sets ROOT (the workspace), PACKAGES, PACKAGING and PACKAGE_TESTS, and gives: say, die, install_packages, build, binary.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
@@ -9,11 +9,16 @@ PACKAGES=(
   bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   g++ git python3
   libabsl-dev libboost-dev libcli11-dev libgoogle-perftools-dev libgrpc++-dev libprotobuf-dev librocksdb-dev
-  libssl-dev libtoml11-dev libxxhash-dev libzstd-dev prometheus-cpp-dev
+  libssl-dev libsystemd-dev libtoml11-dev libxxhash-dev libzstd-dev prometheus-cpp-dev
   protobuf-compiler protobuf-compiler-grpc
   libbenchmark-dev libgmock-dev libgtest-dev
   openssl tzdata
 )
+
+# What tools/package needs beside them, to make packages of what is built.
+PACKAGING=(debhelper dpkg-dev python3)
+# What tests/package_test.py needs, to try them.
+PACKAGE_TESTS=(debootstrap lintian systemd)
 
 say() { if [[ -t 2 ]]; then printf '\033[1m==>\033[0m %s\n' "$*" >&2; else printf '==> %s\n' "$*" >&2; fi; }
 die() {
@@ -21,13 +26,16 @@ die() {
   exit 1
 }
 
-# Installs what is missing of PACKAGES, with a word for each thing that can stand in the way.
+# Installs what is missing of the given packages (without any: of PACKAGES), with a word for each thing that can stand in
+# the way.
 install_packages() {
-  command -v dpkg-query >/dev/null || die "this is not a Debian system (no dpkg); Historian builds on Debian 12. Install these by hand: ${PACKAGES[*]}"
+  local wanted=("$@")
+  (($#)) || wanted=("${PACKAGES[@]}")
+  command -v dpkg-query >/dev/null || die "this is not a Debian system (no dpkg); Historian builds on Debian 12. Install these by hand: ${wanted[*]}"
   local missing=() package
   local installed
   installed="$(dpkg-query -W -f='${db:Status-Abbrev}${binary:Package}\n' 2>/dev/null | sed -n 's/^ii *//p' | sed 's/:.*//')"
-  for package in "${PACKAGES[@]}"; do
+  for package in "${wanted[@]}"; do
     grep -qxF -- "$package" <<<"$installed" || missing+=("$package")
   done
   ((${#missing[@]} == 0)) && return
