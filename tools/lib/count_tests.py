@@ -1,5 +1,6 @@
-"""Counts test cases of a bazel run: python3 count_tests.py EVENTS_JSON BAZEL_EXIT_CODE
+"""Counts test cases of a bazel run: python3 count_tests.py EVENTS_JSON BAZEL_EXIT_CODE [RESULTS]
 
+RESULTS has those of tests that bazel does not run, a line each: "passed NAME", "failed NAME", "skipped REASON".
 Prints the failed ones and, last, "N passed, N failed". Exits 0 when bazel did and none failed. A target that did not
 build, timed out or crashed counts as one failed case.
 """
@@ -49,6 +50,16 @@ def main():
                 failed.append(f"{event['id']['targetCompleted']['label']}: did not build")
             elif event["id"].get("targetCompleted") and not event.get("completed", {}).get("success", False):
                 failed.append(f"{event['id']['targetCompleted']['label']}: did not build")
+    for path in sys.argv[3:]:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                result, _, name = line.strip().partition(" ")
+                if result == "passed":
+                    passed += 1
+                elif result == "failed":
+                    failed.append(name)
+                else:
+                    print(line.strip())
     for name in failed:
         print(f"FAILED {name}")
     if exit_code != 0 and not failed:
