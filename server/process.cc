@@ -40,14 +40,19 @@ std::vector<int> StraySignals() {
   return signals;
 }
 
-absl::Status RefuseToBeRootElsewhere(const std::string& data_dir) {
+std::string OwnerOtherThanRoot(const std::string& data_dir) {
   struct stat info;
-  if (geteuid() != 0 || stat(data_dir.c_str(), &info) != 0 || info.st_uid == 0) return absl::OkStatus();
+  if (geteuid() != 0 || stat(data_dir.c_str(), &info) != 0 || info.st_uid == 0) return "";
   const passwd* const owner = getpwuid(info.st_uid);
-  const std::string name = owner == nullptr ? absl::StrCat("#", info.st_uid) : std::string(owner->pw_name);
+  return owner == nullptr ? absl::StrCat("#", info.st_uid) : std::string(owner->pw_name);
+}
+
+absl::Status RefuseToBeRootElsewhere(const std::string& data_dir) {
+  const std::string owner = OwnerOtherThanRoot(data_dir);
+  if (owner.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      data_dir, " belongs to the user ", name, ", and this is root, who would leave files in it that ", name,
-      " cannot read; start the server as that user (systemctl start historiand, or runuser -u ", name,
+      data_dir, " belongs to the user ", owner, ", and this is root, who would leave files in it that ",
+      owner, " cannot read; start the server as that user (systemctl start historiand, or runuser -u ", owner,
       " -- historiand ...), or give root the directory (chown -R root)"));
 }
 

@@ -26,7 +26,9 @@ void SetUpFilesAndSignals();
 // Signals whose default is to end the process, which are not for this server.
 std::vector<int> StraySignals();
 
-// Root would leave files that whoever owns the data directory could not read.
+// Returns who owns the data directory, if the process is root's and the directory is not.
+std::string OwnerOtherThanRoot(const std::string& data_dir);
+// Root would leave files there that its owner could not read.
 // Errors: FailedPrecondition, the process is root's and the directory somebody else's; says what to do.
 absl::Status RefuseToBeRootElsewhere(const std::string& data_dir);
 

@@ -125,7 +125,14 @@ class Look {
       Mistake("data_dir", absl::StrCat("data_dir: ", state.status().message()));
       return;
     }
-    Note("data_dir", RefuseToBeRootElsewhere(path));
+    if (const std::string owner = OwnerOtherThanRoot(path); !owner.empty()) {
+      Warn("data_dir",
+           absl::StrCat(
+               "data_dir: ", path, " belongs to the user ", owner,
+               ", and this is root, who may do more: only as that user the server starts, and this check "
+               "finds everything (runuser -u ",
+               owner, " -- historiand --check-config ...)"));
+    }
     if (*state == kv::StoreDirectory::State::kAbsent) {
       fs::path there = fs::absolute(path);
       std::error_code error;

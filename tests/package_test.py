@@ -263,6 +263,9 @@ def installs(machine, packages):
     for name in ('/usr/share/man/man8/historiand.8.gz', '/usr/share/man/man1/histctl.1.gz', '/usr/share/man/man1/histctl-tag.1.gz',
                  '/usr/share/doc/historian-server/examples/historian.toml'):
         expect(machine.path(name).exists(), 'there is no ' + name)
+    unit = machine.path('/lib/systemd/system/historiand.service').read_text()
+    for program in re.findall(r'^Exec\w+=(\S+)', unit, re.M):
+        expect(machine('test', '-x', program, check=False).returncode == 0, 'the unit calls %s, which is not there' % program)
     expect_in('complete -F _histctl histctl',
               machine('bash', '-c', '. /usr/share/bash-completion/completions/histctl; complete -p histctl').stdout)
     # Every library is there, and the configuration is one.
