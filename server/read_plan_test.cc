@@ -116,6 +116,11 @@ class CountingArchive : public Archive {
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override {
     return archive_->MarkVersion(author, comment);
   }
+  absl::StatusOr<std::string> Id() override { return archive_->Id(); }
+  absl::StatusOr<ClosedVersion> WriteCheckpoint(const std::string& path, absl::string_view author,
+                                                absl::string_view comment) override {
+    return archive_->WriteCheckpoint(path, author, comment);
+  }
   ArchiveStats Stats() override { return archive_->Stats(); }
   AheadOfClock FindAheadOfClock() override { return archive_->FindAheadOfClock(); }
   absl::StatusOr<TagStorage> StorageOf(TagId tag, KeepGoing keep_going) override {

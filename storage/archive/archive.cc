@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <random>
 #include <thread>
 #include <tuple>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -56,8 +58,18 @@ constexpr absl::Duration kMaintenancePeriod = absl::Milliseconds(200);
 constexpr absl::Duration kVersionOfSealMin = absl::Minutes(1);
 // A seal of this many tags takes memory worth giving back.
 constexpr size_t kManyTags = 50'000;
+// A checkpoint is made anew when the journal was cut meanwhile, which only a failing disk does.
+constexpr int kCheckpointTries = 3;
+constexpr size_t kIdBytes = 16;
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
+
+std::string NewId() {
+  std::random_device random;
+  std::string id;
+  while (id.size() < kIdBytes) id.push_back(static_cast<char>(random()));
+  return id;
+}
 
 class ArchiveImpl : public Archive, private Upkeep {
  public:
@@ -107,6 +119,9 @@ class ArchiveImpl : public Archive, private Upkeep {
                                                          Version as_of) override;
   const VersionTable& versions() const override { return versions_; }
   absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) override;
+  absl::StatusOr<std::string> Id() override;
+  absl::StatusOr<ClosedVersion> WriteCheckpoint(const std::string& path, absl::string_view author,
+                                                absl::string_view comment) override;
   ArchiveStats Stats() override;
   AheadOfClock FindAheadOfClock() override;
   absl::StatusOr<TagStorage> StorageOf(TagId tag, KeepGoing keep_going) override;
@@ -212,6 +227,9 @@ class ArchiveImpl : public Archive, private Upkeep {
   uint64_t seals_ ABSL_GUARDED_BY(state_mu_) = 0;
   Timestamp last_seal_ ABSL_GUARDED_BY(state_mu_) = 0;
 
+  absl::Mutex record_mu_;  // Held over the store's write.
+  record::v1::ArchiveRecord record_ ABSL_GUARDED_BY(record_mu_);
+
   absl::Mutex damage_mu_;
   std::deque<std::string> damage_ ABSL_GUARDED_BY(damage_mu_);
 
@@ -230,6 +248,7 @@ absl::StatusOr<record::v1::ArchiveRecord> ArchiveImpl::ReadRecord() {
     record.set_version(kArchiveFormat);
     record.set_created(clock_.Now());
     record.set_versions_from(1);
+    record.set_id(NewId());
     RETURN_IF_ERROR(WriteRecord(record));
     return record;
   }
@@ -341,6 +360,10 @@ void ArchiveImpl::NoteLost() {
 absl::Status ArchiveImpl::Init() {
   const absl::StatusOr<record::v1::ArchiveRecord> read = ReadRecord();
   RETURN_IF_ERROR(Tolerate(read.status()));
+  if (read.ok()) {
+    absl::MutexLock lock(&record_mu_);
+    record_ = *read;
+  }
   absl::Status damage;
   ASSIGN_OR_RETURN(tags_, TagRegistry::Open(*store_, versions_, clock_, &damage, definitions_));
   RETURN_IF_ERROR(Tolerate(damage));
@@ -411,7 +434,11 @@ absl::Status ArchiveImpl::Init() {
     record.set_version(kArchiveFormat);
     record.set_versions_from(kept_from);
     RETURN_IF_ERROR(WriteRecord(record));
+    absl::MutexLock lock(&record_mu_);
+    record_ = std::move(record);
   }
+  // One from before there were ids gets one. On a full disk it opens without, and gets it later.
+  Id().IgnoreError();
   versions_.SetKeptFrom(kept_from);
   NoteLost();
   CheckRoom();
@@ -803,6 +830,37 @@ absl::StatusOr<SealResult> ArchiveImpl::Seal(bool settle, const KeepGoing& keep_
 }
 
 // ---- Administration
+
+absl::StatusOr<std::string> ArchiveImpl::Id() {
+  absl::MutexLock lock(&record_mu_);
+  if (record_.id().empty()) {
+    RETURN_IF_ERROR(store_->refusal());
+    record::v1::ArchiveRecord record = record_;
+    record.set_id(NewId());
+    RETURN_IF_ERROR(WriteRecord(record));
+    record_ = std::move(record);
+  }
+  return absl::BytesToHexString(record_.id());
+}
+
+absl::StatusOr<ClosedVersion> ArchiveImpl::WriteCheckpoint(const std::string& path, absl::string_view author,
+                                                           absl::string_view comment) {
+  RETURN_IF_ERROR(store_->refusal());
+  absl::StatusOr<ClosedVersion> closed = MarkVersion(author, comment);
+  if (absl::IsResourceExhausted(closed.status())) {
+    ASSIGN_OR_RETURN(const std::vector<ClosedVersion> newest,
+                     versions_.List(kTimestampMin, kTimestampMax, kVersionNow, 1));
+    closed = newest.empty() ? ClosedVersion() : newest.front();
+  }
+  RETURN_IF_ERROR(closed.status());
+  absl::Status copied;
+  for (int tries = 0; tries < kCheckpointTries; ++tries) {
+    copied = store_->Checkpoint(path);
+    if (!absl::IsAborted(copied)) break;
+  }
+  RETURN_IF_ERROR(copied);
+  return closed;
+}
 
 absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder& order,
                                                             const KeepGoing& keep_going) {

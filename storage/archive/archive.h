@@ -23,6 +23,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -149,6 +150,18 @@ class Archive {
   // InvalidArgument: author or comment is above its limit, or not UTF-8. ResourceExhausted: as many are marked as may be
   // (ArchiveOptions::version_marks_max), or there is no memory for it.
   virtual absl::StatusOr<ClosedVersion> MarkVersion(absl::string_view author, absl::string_view comment) = 0;
+
+  // What tells this archive from all others, also from later ones in the same directory: 32 hexadecimal digits.
+  // Errors: those of the store, if it has none yet and none can be written.
+  virtual absl::StatusOr<std::string> Id() = 0;
+  // Closes the open version as MarkVersion does, and writes a copy of everything into the directory `path`: a store with all
+  // that was acknowledged before the call, and perhaps more. On the file system of the store what is sealed is linked, which
+  // takes milliseconds and no room; but what is linked there stays on the disk when the archive lets go of it.
+  // If the version cannot be closed (there are as many marks as may be), the newest that has is returned, and what is
+  // acknowledged is in the copy all the same. Version 0: none has closed.
+  // Errors: those of kv::Store::Checkpoint. Unavailable: the archive is damaged, and open for reading only.
+  virtual absl::StatusOr<ClosedVersion> WriteCheckpoint(const std::string& path, absl::string_view author,
+                                                        absl::string_view comment) = 0;
 
   virtual ArchiveStats Stats() = 0;
   // Tags whose newest sample lies ahead of the clock. Cost: nothing when there are none, else a look at each tag's tail.

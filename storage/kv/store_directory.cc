@@ -132,6 +132,11 @@ absl::StatusOr<std::unique_ptr<StoreDirectory>> StoreDirectory::Open(const std::
                                                                      bool create_if_missing, bool read_only) {
   if (path.empty()) return absl::FailedPreconditionError("the path of the store is empty");
   std::error_code error;
+  if (fs::exists(absl::StrCat(path, "/", kRestoringName), error)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a restore into ", path, " is not finished: run 'histctl backup restore REPOSITORY --to ", path,
+        "' again, which goes on where it ended, or remove the directory"));
+  }
   if (!create_if_missing && !fs::exists(FormatPath(path), error)) {
     RETURN_IF_ERROR(fs::exists(path, error) ? CheckUnused(path) : absl::OkStatus());
     return absl::NotFoundError(absl::StrCat("there is no store at ", path));
@@ -161,8 +166,11 @@ absl::StatusOr<std::unique_ptr<StoreDirectory>> StoreDirectory::Open(const std::
     }
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> runs, NamesIn(directory->runs_path()));
-  for (const std::string& name : runs)
-    RETURN_IF_ERROR(Unlink(absl::StrCat(directory->runs_path(), "/", name)));
+  for (const std::string& name : runs) {
+    const std::string left = absl::StrCat(directory->runs_path(), "/", name);
+    fs::remove_all(left, error);
+    if (error) return ErrnoStatus(error.value(), "removing", left);
+  }
   return directory;
 }
 

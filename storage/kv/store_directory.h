@@ -7,8 +7,9 @@
 //   MESSAGES   what RocksDB had to warn of (message_file.h)
 //   rocksdb/   the spaces
 //   twins/     the files of rocksdb/ on which all others hang, once more (twin_files.h)
-//   runs/      runs under construction; emptied at open
+//   runs/      runs under construction, and the checkpoint that a backup is taken of; emptied at open
 //   log/       one directory per log (file_log.h)
+//   RESTORING  a backup is being restored here, or that was ended half way (storage/backup/restore.h): no store opens it
 #ifndef HISTORIAN_STORAGE_KV_STORE_DIRECTORY_H_
 #define HISTORIAN_STORAGE_KV_STORE_DIRECTORY_H_
 
@@ -24,6 +25,7 @@
 namespace historian::kv {
 
 inline constexpr int kStoreFormatVersion = 1;
+inline constexpr char kRestoringName[] = "RESTORING";
 
 class StoreDirectory {
  public:
@@ -31,7 +33,8 @@ class StoreDirectory {
   // read_only: changes nothing in it, but makes the LOCK if there is none. It must exist.
   //
   // Errors: NotFound, it does not exist and is not to be created.
-  //         FailedPrecondition, another store holds it, a newer Historian wrote it, or it holds other files.
+  //         FailedPrecondition, another store holds it, a newer Historian wrote it, a restore of it is not finished, or it
+  //         holds other files.
   //         PermissionDenied or FailedPrecondition, it cannot be created or written; says why.
   //         DataLoss, its FORMAT is missing or unreadable.
   static absl::StatusOr<std::unique_ptr<StoreDirectory>> Open(const std::string& path, bool create_if_missing,

@@ -8,7 +8,7 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PACKAGES=(
   bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   g++ git python3
-  libabsl-dev libboost-dev libcli11-dev libgoogle-perftools-dev libgrpc++-dev libprotobuf-dev librocksdb-dev
+  libabsl-dev libboost-dev libcli11-dev libcurl4-openssl-dev libgoogle-perftools-dev libgrpc++-dev libprotobuf-dev librocksdb-dev
   libssl-dev libsystemd-dev libtoml11-dev libxxhash-dev libzstd-dev prometheus-cpp-dev
   protobuf-compiler protobuf-compiler-grpc
   libbenchmark-dev libgmock-dev libgtest-dev
