@@ -30,6 +30,7 @@
 #include "server/signals.h"
 #include "server/supervisor.h"
 #include "server/surroundings.h"
+#include "server/upgrade_check.h"
 #include "storage/archive/archive.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/kv/store_directory.h"
@@ -152,6 +153,16 @@ int Check(const LoadedConfig& loaded) {
   return 0;
 }
 
+int SayUpgrade(const std::string& data_dir) {
+  const absl::StatusOr<UpgradeCheck> check = CheckUpgrade(data_dir);
+  if (!check.ok()) {
+    std::cerr << "historiand: --upgrade-check: " << check.status().message() << "\n";
+    return kExitFailed;
+  }
+  std::cout << check->text;
+  return check->ok ? 0 : kExitFailed;
+}
+
 int Init(const LoadedConfig& loaded, const std::string& config_file) {
   const absl::StatusOr<std::string> said = MakeNewArchive(loaded.config, config_file);
   if (!said.ok()) {
@@ -173,7 +184,7 @@ int Main(int argc, char** argv) {
       "permissions."};
   app.set_version_flag("--version", absl::StrCat("historiand ", kVersion));
   std::string file, port_file, init_directory;
-  bool print = false, check = false;
+  bool print = false, check = false, upgrade_check = false;
   app.add_option("--config", file, "TOML file of the configuration")->type_name("FILE");
   app.add_option("--port-file", port_file, "Write grpc=HOST:PORT and http=HOST:PORT here when ready")
       ->type_name("FILE");
@@ -189,9 +200,12 @@ int Main(int argc, char** argv) {
       "--check-config", check,
       "Report every mistake of the configuration, and what of it would not do here (files, directories, "
       "addresses), and exit");
+  app.add_flag("--upgrade-check", upgrade_check,
+               "Say what this build would make of the archive in data_dir, whose server is stopped, change "
+               "nothing, and exit");
   FlagValues given;
-  std::vector<std::string> flags = {"--config",       "--port-file",    "--init",
-                                    "--print-config", "--check-config", "--insecure"};
+  std::vector<std::string> flags = {"--config",       "--port-file",     "--init",    "--print-config",
+                                    "--check-config", "--upgrade-check", "--insecure"};
   for (const SettingInfo& setting : Settings()) {
     flags.push_back(setting.flag);
     app.add_option_function<std::string>(
@@ -235,6 +249,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (check) return Check(loaded);
+  if (upgrade_check) return SayUpgrade(loaded.config.data_dir);
   if (init->count() > 0) return Init(loaded, file);
   return Serve(loaded.config, loaded.warnings, port_file);
 }

@@ -64,6 +64,31 @@ class UpgradeTest(unittest.TestCase):
     def lines_of(self, text):
         return text.replace('\r\n', '\n').strip().split('\n')
 
+    def check(self, directory):
+        return subprocess.run([HISTORIAND, '--upgrade-check', '--data-dir', os.path.join(directory, 'data')],
+                              capture_output=True, text=True, env=ENVIRONMENT, timeout=DEADLINE_S)
+
+    def bytes_below(self, directory):
+        found = {}
+        for parent, _, names in os.walk(directory):
+            for name in names:
+                # What a reader may leave: the lock, and RocksDB's own messages.
+                if name not in ('LOCK', 'MESSAGES'):
+                    with open(os.path.join(parent, name), 'rb') as file:
+                        found[os.path.join(parent, name)] = file.read()
+        return found
+
+    def test_a_check_needs_an_archive_whose_server_is_stopped(self):
+        with tempfile.TemporaryDirectory() as directory:
+            self.assertEqual(self.check(directory).returncode, 1)
+            self.assertEqual(os.listdir(directory), [])
+            server = Server(directory)
+            held = self.check(directory)
+            self.assertEqual(held.returncode, 1)
+            self.assertIn('process', held.stderr)
+            server.stop()
+            self.assertEqual(self.check(directory).returncode, 0)
+
     def test_every_archive_answers_as_it_did(self):
         with gzip.open(os.path.join(TESTDATA, 'archives.csv.gz'), 'rt', newline='') as file:
             expected = self.lines_of(file.read())
@@ -74,6 +99,14 @@ class UpgradeTest(unittest.TestCase):
             with self.subTest(os.path.basename(archive)), tempfile.TemporaryDirectory() as directory:
                 with tarfile.open(archive) as tar:
                     tar.extractall(os.path.join(directory, 'data'))
+                number = archive.split('_')[-1].split('.')[0]
+                before = self.bytes_below(directory)
+                check = self.check(directory)
+                self.assertEqual(check.returncode, 0, check.stderr)
+                self.assertIn('an archive of format %s;' % number, check.stdout)
+                self.assertIn('holds 4 tags', check.stdout)
+                self.assertEqual('no way back' in check.stdout, number == '1')
+                self.assertEqual(self.bytes_below(directory), before)
                 for when in ('opened', 'opened again'):
                     server = Server(directory)
                     self.assertEqual(self.lines_of(server.histctl('export', 'golden/*')), expected, when)

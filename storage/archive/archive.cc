@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/archive/memory_shares.h"
+#include "storage/format/archive_format.h"
 #include "storage/format/block.h"
 #include "storage/format/record_keys.h"
 #include "storage/journal/journal.h"
@@ -44,8 +45,6 @@ namespace historian {
 
 namespace {
 
-// 2: statements keep their versions.
-constexpr uint32_t kArchiveFormat = 2;
 constexpr size_t kDamageListedMax = 100;
 // A disk that has not answered for this long is said to hang.
 constexpr absl::Duration kHangs = absl::Seconds(2);

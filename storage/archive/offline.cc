@@ -1,10 +1,14 @@
 #include "storage/archive/offline.h"
 
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/record/v1/records.pb.h"
+#include "storage/format/record_keys.h"
 #include "storage/kv/rocksdb_store.h"
 #include "storage/model/clock.h"
 #include "storage/model/status_macros.h"
@@ -15,6 +19,18 @@ absl::StatusOr<std::unique_ptr<Archive>> OpenOffline(const std::string& data_dir
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Store> store,
                    kv::OpenRocksDbStore({.path = data_dir, .read_only = true}));
   return Archive::Open(std::move(store), ArchiveOptions(), Clock::System());
+}
+
+absl::StatusOr<uint32_t> FormatOffline(const std::string& data_dir) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<kv::Store> store,
+                   kv::OpenRocksDbStore({.path = data_dir, .read_only = true}));
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, store->Get(kv::Space::kMeta, kArchiveKey));
+  record::v1::ArchiveRecord record;
+  if (!bytes.has_value()) return absl::NotFoundError(absl::StrCat(data_dir, " has no archive"));
+  if (!record.ParseFromString(*bytes) || record.version() == 0) {
+    return absl::DataLossError(absl::StrCat("the format record of the archive in ", data_dir, " is damaged"));
+  }
+  return record.version();
 }
 
 absl::StatusOr<SalvageCounts> SalvageDirectory(const std::string& data_dir, const std::string& to,

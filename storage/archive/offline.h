@@ -6,6 +6,7 @@
 #ifndef HISTORIAN_STORAGE_ARCHIVE_OFFLINE_H_
 #define HISTORIAN_STORAGE_ARCHIVE_OFFLINE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,9 @@ namespace historian {
 // Errors: NotFound, there is no archive. FailedPrecondition, a server holds it, or a newer one wrote it. DataLoss, not even
 // the list of its files can be read.
 absl::StatusOr<std::unique_ptr<Archive>> OpenOffline(const std::string& data_dir);
+
+// The format of the archive in the directory (storage/format/archive_format.h). Errors: as OpenOffline.
+absl::StatusOr<uint32_t> FormatOffline(const std::string& data_dir);
 
 // Writes what can be read into the directory `to`, which must not exist or be empty; a server can be started with it then.
 // Errors: as OpenOffline, and those of Salvage. AlreadyExists, `to` is in use. What was written before an error stays.

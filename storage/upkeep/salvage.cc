@@ -14,6 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "proto/record/v1/records.pb.h"
 #include "storage/checksum/checksum.h"
+#include "storage/format/archive_format.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/record_keys.h"
@@ -30,7 +31,6 @@
 namespace historian {
 namespace {
 
-constexpr uint32_t kArchiveFormat = 2;
 // Records written at once.
 constexpr size_t kBatchRecords = 1000;
 constexpr size_t kBatchBytes = size_t{4} << 20;
