@@ -230,6 +230,35 @@ TEST(AdminServiceTest, VerifyReadsEverythingAndNamesWhatIsDamaged) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
+TEST(TagsServiceTest, ChangesAreLoggedWithWhoMadeThem) {
+  TestServer server;
+  v1::CreateTagsRequest create;
+  for (const char* name : {"plant/flow", "plant/level", ""}) create.add_tags()->set_name(name);
+  for (int i = 0; i < 2; ++i) CreateTags(server, create);  // The second time there is nothing to create.
+  v1::UpdateTagsRequest update;
+  update.add_updates()->mutable_key()->set_name("plant/level");
+  update.mutable_updates(0)->set_unit("m");
+  v1::RetireTagsRequest retire;
+  retire.add_keys()->set_name("plant/level");
+  retire.add_keys()->set_name("plant/none");
+  v1::TagsResponse response;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.tags().UpdateTags(&context, update, &response).ok());
+  }
+  for (const bool undo : {false, true}) {
+    grpc::ClientContext context;
+    retire.set_undo(undo);
+    ASSERT_TRUE(server.tags().RetireTags(&context, retire, &response).ok());
+  }
+  const std::string log = server.LogText();
+  EXPECT_THAT(log, HasSubstr("tags_created tags=2 first=plant/flow by=\"\" peer=ipv4:127.0.0.1:"));
+  EXPECT_EQ(log.find("tags_created"), log.rfind("tags_created"));
+  for (const char* line : {"tags_changed", "tags_retired", "tags_restored"}) {
+    EXPECT_THAT(log, HasSubstr(absl::StrCat(line, " tags=1 first=plant/level by=")));
+  }
+}
+
 TEST(AdminServiceTest, WhatLiesAheadOfTheClockIsToldAtTheStartAndInTheStatus) {
   TestServer server;
   const uint32_t tag = server.Create("plant/flow");

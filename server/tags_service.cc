@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
+#include "server/peer.h"
 #include "server/selection.h"
 #include "server/wire.h"
 
@@ -49,14 +50,29 @@ absl::Status TagsService::CheckItems(int items) const {
                     "limits.tags_per_request");
 }
 
+void TagsService::NoteChange(absl::string_view event, const grpc::CallbackServerContext& context,
+                             const CallRecord& record, const v1::TagsResponse& response) const {
+  uint64_t changed = 0;
+  const v1::TagResult* first = nullptr;
+  for (const v1::TagResult& result : response.results()) {
+    if (result.status().code() != static_cast<int>(absl::StatusCode::kOk)) continue;
+    if (++changed == 1) first = &result;
+  }
+  if (first == nullptr) return;
+  const std::string peer = context.peer();
+  env_.log.WriteLimited(
+      LogLevel::kInfo, event, PeerAddress(peer),
+      {{"tags", changed}, {"first", first->tag().name()}, {"by", record.Author("")}, {"peer", peer}});
+}
+
 grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* context,
                                                   const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
   return ServeUnary<v1::CreateTagsRequest, v1::TagsResponse>(
       env_, context, Method::kCreateTags, /*is_query=*/false, request, response,
       OnPool<v1::CreateTagsRequest>,
-      [this](const v1::CreateTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
-             v1::TagsResponse* to) -> absl::Status {
+      [this, context](const v1::CreateTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
+                      v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.tags_size()));
         // As tags, as records, and in the answer.
         for (const v1::Tag& tag : r.tags()) {
@@ -92,6 +108,7 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
             }
           }
         }
+        NoteChange("tags_created", *context, record, *to);
         return absl::OkStatus();
       });
 }
@@ -102,8 +119,8 @@ grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* c
   return ServeUnary<v1::UpdateTagsRequest, v1::TagsResponse>(
       env_, context, Method::kUpdateTags, /*is_query=*/false, request, response,
       OnPool<v1::UpdateTagsRequest>,
-      [this](const v1::UpdateTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
-             v1::TagsResponse* to) -> absl::Status {
+      [this, context](const v1::UpdateTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
+                      v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.updates_size()));
         const auto update = [&](const v1::TagUpdate& item,
                                 const Tag& tag) -> absl::StatusOr<std::shared_ptr<const Tag>> {
@@ -119,6 +136,7 @@ grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* c
           RETURN_IF_ERROR(GrowFor(tag, record));
           SetResult(tag.ok() ? update(item, **tag) : tag, to->add_results());
         }
+        NoteChange("tags_changed", *context, record, *to);
         return absl::OkStatus();
       });
 }
@@ -183,8 +201,8 @@ grpc::ServerUnaryReactor* TagsService::RetireTags(grpc::CallbackServerContext* c
   return ServeUnary<v1::RetireTagsRequest, v1::TagsResponse>(
       env_, context, Method::kRetireTags, /*is_query=*/false, request, response,
       OnPool<v1::RetireTagsRequest>,
-      [this](const v1::RetireTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
-             v1::TagsResponse* to) -> absl::Status {
+      [this, context](const v1::RetireTagsRequest& r, const KeepGoing& keep_going, CallRecord& record,
+                      v1::TagsResponse* to) -> absl::Status {
         RETURN_IF_ERROR(CheckItems(r.keys_size()));
         for (const v1::TagKey& key : r.keys()) {
           RETURN_IF_ERROR(keep_going());
@@ -194,6 +212,7 @@ grpc::ServerUnaryReactor* TagsService::RetireTags(grpc::CallbackServerContext* c
           SetResult(tag.ok() ? env_.archive.tags().SetRetired((*tag)->id, !r.undo(), keep_going) : tag,
                     to->add_results());
         }
+        NoteChange(r.undo() ? "tags_restored" : "tags_retired", *context, record, *to);
         return absl::OkStatus();
       });
 }

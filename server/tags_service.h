@@ -6,6 +6,7 @@
 #define HISTORIAN_SERVER_TAGS_SERVICE_H_
 
 #include "proto/historian/v1/tags.grpc.pb.h"
+#include "server/call.h"
 #include "server/service_env.h"
 
 namespace historian::server {
@@ -32,6 +33,9 @@ class TagsService final : public RawTags {
  private:
   // Errors: ResourceExhausted, more items than limits.tags_per_request.
   absl::Status CheckItems(int items) const;
+  // Logs who has changed how many tags, and the first of them, if any was changed. One line for a request.
+  void NoteChange(absl::string_view event, const grpc::CallbackServerContext& context,
+                  const CallRecord& record, const v1::TagsResponse& response) const;
 
   ServiceEnv& env_;
 };
