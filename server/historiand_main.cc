@@ -45,6 +45,9 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitMistake = 2;
 
+// What the program takes beside limits.memory_budget (docs/operations.md, Memory).
+constexpr uint64_t kMemoryBeside = uint64_t{256} << 20;
+
 // In one step: whoever sees the file sees all of it.
 absl::Status WritePortFile(const std::string& path, const Server& server) {
   const std::string temporary = absl::StrCat(path, ".tmp");
@@ -95,6 +98,7 @@ int Serve(const Config& config, const std::vector<std::string>& warnings, const 
   for (const std::string& warning : warnings) log.Warning("configuration", {{"message", warning}});
   const GrpcLog grpc_log_here(log);
   WarnOfOpenDirectory(config.data_dir, log);
+  WarnOfMemoryLimit(config.limits.memory_budget + kMemoryBeside, MemoryLimit(), log);
   Supervisor supervisor;
   WarnOfWatchdog(config, supervisor, log);
   supervisor.Starting(absl::StrCat("starting: opening the archive in ", config.data_dir));

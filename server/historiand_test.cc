@@ -623,6 +623,7 @@ TEST(HistoriandTest, NewArchiveIsMadeWithAConfigurationThatServesIt) {
     EXPECT_EQ(server.Wait(), 0);
     EXPECT_THAT(server.Output(), Not(HasSubstr("new_archive")));
   }
+  EXPECT_THAT(RunToItsEnd({"--init", PathOf("slash/")}), HasSubstr(PathOf("slash/historian.toml")));
   // With a configuration elsewhere, and with one that is there.
   mkdir(PathOf("etc").c_str(), 0755);
   const std::string file = PathOf("etc/plant.toml");

@@ -42,7 +42,8 @@ absl::Status WriteNewFile(const std::string& path, const std::string& text) {
 }  // namespace
 
 absl::StatusOr<std::string> MakeNewArchive(Config config, std::string config_file) {
-  config.data_dir = fs::absolute(config.data_dir).lexically_normal();
+  // Without the slash that completion puts behind a directory.
+  config.data_dir = (fs::absolute(config.data_dir) / "").lexically_normal().parent_path();
   const std::string& path = config.data_dir;
   ASSIGN_OR_RETURN(const kv::StoreDirectory::State state, kv::StoreDirectory::Look(path));
   if (state == kv::StoreDirectory::State::kStore) {

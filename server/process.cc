@@ -5,10 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <fstream>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "storage/model/units.h"
 
 namespace historian::server {
 
@@ -24,6 +30,40 @@ uint64_t DescriptorLimit() {
   // What every system has.
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
   return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
+uint64_t MemoryLimit(const std::string& groups_of_process, const std::string& groups) {
+  std::ifstream in(groups_of_process);
+  std::string line;
+  uint64_t least = UINT64_MAX;
+  while (std::getline(in, line)) {
+    absl::string_view path = line;
+    // The one of version 2; those of version 1 have numbers and names.
+    if (!absl::ConsumePrefix(&path, "0::/")) continue;
+    for (;;) {
+      for (const char* const file : {"memory.max", "memory.high"}) {
+        std::ifstream limit_in(absl::StrCat(groups, "/", path, path.empty() ? "" : "/", file));
+        std::string text;
+        uint64_t limit = 0;
+        // "max" is none.
+        if (limit_in >> text && absl::SimpleAtoi(text, &limit)) least = std::min(least, limit);
+      }
+      if (path.empty()) break;
+      const size_t slash = path.rfind('/');
+      path = path.substr(0, slash == absl::string_view::npos ? 0 : slash);
+    }
+  }
+  return least;
+}
+
+void WarnOfMemoryLimit(uint64_t needed, uint64_t limit, Log& log) {
+  if (limit >= needed) return;
+  log.Warning("memory_limit_low", {{"limit", FormatSize(limit)},
+                                   {"needed", FormatSize(needed)},
+                                   {"danger",
+                                    "the system slows the server down or kills it before it has used "
+                                    "limits.memory_budget and 256 MiB: raise the "
+                                    "limit (MemoryHigh= and MemoryMax= of the unit), or lower the budget"}});
 }
 
 void SetUpFilesAndSignals() {

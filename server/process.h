@@ -18,6 +18,11 @@ void RaiseDescriptorLimit();
 // Returns how many files the process may have open.
 uint64_t DescriptorLimit();
 
+// Returns how much memory the system lets the process have: the least limit (memory.max, memory.high) of its control groups,
+// UINT64_MAX if there is none. The arguments are for tests.
+uint64_t MemoryLimit(const std::string& groups_of_process = "/proc/self/cgroup",
+                     const std::string& groups = "/sys/fs/cgroup");
+
 // New files are for their owner and read by the group: 0640, directories 0750. Writing to a pipe that nobody reads, or beyond
 // the limit of a file's size, is an error, not the end of the process. Until the server takes signals (server/signals.h),
 // SIGHUP and the stray ones do nothing.
@@ -32,6 +37,8 @@ std::string OwnerOtherThanRoot(const std::string& data_dir);
 // Errors: FailedPrecondition, the process is root's and the directory somebody else's; says what to do.
 absl::Status RefuseToBeRootElsewhere(const std::string& data_dir);
 
+// Warns if the system lets the process have less memory than it needs.
+void WarnOfMemoryLimit(uint64_t needed, uint64_t limit, Log& log);
 // Warns if the data directory exists and others than its owner and group may enter it.
 void WarnOfOpenDirectory(const std::string& data_dir, Log& log);
 
