@@ -191,6 +191,12 @@ constexpr Call kCalls[] = {
     {"Access/CreateToken", "admin"},
     {"Access/ListAccess", "admin"},
     {"Access/RevokeToken", "admin"},
+    {"Backup/Init", "admin"},
+    {"Backup/Create", "admin"},
+    {"Backup/List", "admin"},
+    {"Backup/Verify", "admin"},
+    {"Backup/Prune", "admin"},
+    {"Backup/Drill", "admin"},
 };
 
 TEST_F(AccessTest, EveryCallAsksWhoMakesIt) {
@@ -218,7 +224,8 @@ TEST_F(AccessTest, EveryCallAsksWhoMakesIt) {
   for (const auto* const descriptor :
        {v1::ReadRawRequest::descriptor()->file(), v1::WriteRequest::descriptor()->file(),
         v1::CreateTagsRequest::descriptor()->file(), v1::GetStatusRequest::descriptor()->file(),
-        v1::ListRulesRequest::descriptor()->file(), v1::WhoAmIRequest::descriptor()->file()}) {
+        v1::ListRulesRequest::descriptor()->file(), v1::WhoAmIRequest::descriptor()->file(),
+        v1::CreateBackupRequest::descriptor()->file()}) {
     for (int s = 0; s < descriptor->service_count(); ++s) {
       for (int m = 0; m < descriptor->service(s)->method_count(); ++m) {
         const auto* const it = descriptor->service(s)->method(m);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/access_service.h"
+#include "server/backup_service.h"
 #include "server/call.h"
 #include "server/selection.h"
 #include "server/server_memory.h"
@@ -99,6 +100,12 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         }
         if (all && to->message().empty()) to->set_message(std::string(stats.retention.message()));
         if (all && to->message().empty()) to->set_message(std::string(stats.definitions.message()));
+        if (all) BackupStateToWire(backups_.State(), to->mutable_backup());
+        if (all && to->message().empty() && to->backup().overdue()) {
+          to->set_message(absl::StrCat("the newest backup is older than backup.alert_after",
+                                       to->backup().last_error().empty() ? "" : ": ",
+                                       to->backup().last_error()));
+        }
         if (all && to->message().empty() && !stats.damage.empty()) {
           to->set_message(absl::StrCat("damage found: ", stats.damage.back()));
         }

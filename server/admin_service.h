@@ -8,6 +8,7 @@
 #include <atomic>
 
 #include "proto/historian/v1/admin.grpc.pb.h"
+#include "server/backups.h"
 #include "server/ingest_service.h"
 #include "server/service_env.h"
 #include "server/verify_source.h"
@@ -23,9 +24,9 @@ using RawAdmin = v1::Admin::WithRawCallbackMethod_GetStatus<
 
 class AdminService final : public RawAdmin {
  public:
-  // Both must outlive it.
-  AdminService(ServiceEnv& env, const OpenStreams& streams)
-      : env_(env), streams_(streams), started_(env.clock.Now()) {}
+  // All must outlive it.
+  AdminService(ServiceEnv& env, const OpenStreams& streams, const Backups& backups)
+      : env_(env), streams_(streams), backups_(backups), started_(env.clock.Now()) {}
 
   // From now on GetStatus says that the server is stopping; a running verification ends.
   void Stop() { stopping_.store(true); }
@@ -57,6 +58,7 @@ class AdminService final : public RawAdmin {
  private:
   ServiceEnv& env_;
   const OpenStreams& streams_;
+  const Backups& backups_;
   const Timestamp started_;
   std::atomic<bool> stopping_{false};
   NewestVerify newest_verify_;

@@ -59,6 +59,12 @@ Needs NeedsOf(Method method) {
     case Method::kCreateToken:
     case Method::kListAccess:
     case Method::kRevokeToken:
+    case Method::kInitBackups:
+    case Method::kCreateBackup:
+    case Method::kListBackups:
+    case Method::kVerifyBackups:
+    case Method::kPruneBackups:
+    case Method::kDrillBackup:
       break;
   }
   return {Needs::On::kEveryTag, Right::kAdminister};

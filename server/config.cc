@@ -15,11 +15,13 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "server/backup_schedule.h"
 #include "storage/model/nearest_name.h"
 #include "storage/model/tag_pattern.h"
 #include "storage/model/units.h"
@@ -171,6 +173,46 @@ std::vector<Setting> Bind(Config* c) {
        "A version of what is stored closes this long after something arrived in it, if nothing closes it "
        "sooner.",
        Period{&c->archive.version_period, absl::Seconds(1), absl::Hours(24)}},
+      {"backup.target",
+       "Where backups go: a directory, better not of this disk, or s3://BUCKET/PREFIX. It becomes a "
+       "repository "
+       "with histctl backup init. Empty: there are none.",
+       Text{&c->backup.target}},
+      {"backup.at", "When a backup is taken each day, HH:MM; never: only when somebody asks.",
+       Text{&c->backup.at}},
+      {"backup.zone", "The time zone of backup.at, in which a day begins for the rules below too.",
+       Text{&c->backup.zone}},
+      {"backup.every", "A backup is taken so long after the one before, in place of backup.at. 0: backup.at.",
+       Period{&c->backup.every, absl::ZeroDuration(), absl::Hours(24 * 365)}},
+      {"backup.keep_last",
+       "Backups that are kept: the newest ones. A backup that no rule keeps is removed after the next one "
+       "that is "
+       "taken by itself.",
+       Count{&c->backup.keep_last, 1, 100'000}},
+      {"backup.keep_daily", "Also the newest of each day, for so many days.",
+       Count{&c->backup.keep_daily, 0, 100'000}},
+      {"backup.keep_weekly", "Also the newest of each week.", Count{&c->backup.keep_weekly, 0, 100'000}},
+      {"backup.keep_monthly", "Also the newest of each month.", Count{&c->backup.keep_monthly, 0, 100'000}},
+      {"backup.keep_yearly", "Also the newest of each year.", Count{&c->backup.keep_yearly, 0, 100'000}},
+      {"backup.rate_limit", "Bytes that a backup, and a drill, reads and copies in a second. 0: no limit.",
+       Size{&c->backup.rate_limit, 0, 1024 * kGiB}},
+      {"backup.alert_after",
+       "When the newest backup is older than this, the log, the status and the metrics say so.",
+       Period{&c->backup.alert_after, absl::Minutes(1), absl::Hours(24 * 365 * 10)}},
+      {"backup.drill_every",
+       "A drill (the newest backup is restored beside the archive, verified and compared) follows a backup "
+       "when the "
+       "drill before is so old. 0: only when somebody asks.",
+       Period{&c->backup.drill_every, absl::ZeroDuration(), absl::Hours(24 * 365)}},
+      {"backup.scratch", "Directory in which drills restore. Empty: in the data directory.",
+       Text{&c->backup.scratch}},
+      {"backup.s3_endpoint", "Of an S3-compatible store, https://HOST[:PORT]. Empty: that of AWS.",
+       Text{&c->backup.s3_endpoint}},
+      {"backup.s3_region", "Its region.", Text{&c->backup.s3_region}},
+      {"backup.s3_credentials",
+       "File with two lines, the access key and the secret key. Empty: AWS_ACCESS_KEY_ID and "
+       "AWS_SECRET_ACCESS_KEY of the environment.",
+       Text{&c->backup.s3_credentials}},
       {"log.level", "Least serious lines that are logged: debug, info, warn or error.",
        Choice{&c->log.level, {"debug", "info", "warn", "error"}}},
       {"log.format", "text (key=value) or json, one line for each event.",
@@ -378,6 +420,7 @@ class Loader {
                            FormatSize(c.limits.memory_budget), "), not ",
                            FormatSize(c.archive.journal_bytes_max)));
     }
+    CheckBackup(c);
     std::string grpc_host, http_host;
     int grpc_port = 0, http_port = 0;
     if (SplitHostPort(c.grpc.listen, &grpc_host, &grpc_port) &&
@@ -389,6 +432,30 @@ class Loader {
   }
 
  private:
+  void CheckBackup(const Config& c) {
+    const auto is_in = [](const std::string& path, const std::string& directory) {
+      return path == directory || absl::StartsWith(path, directory + "/");
+    };
+    const std::string& target = c.backup.target;
+    if (!target.empty() && target[0] != '/' && !absl::StartsWith(target, "s3://")) {
+      Mistake(Where("backup.target"),
+              absl::StrCat("backup.target: expected a path that begins with / or s3://BUCKET/PREFIX, not '",
+                           target, "'"));
+    } else if (!target.empty() && (is_in(target, c.data_dir) || is_in(c.data_dir, target))) {
+      Mistake(Where("backup.target"), absl::StrCat("backup.target: expected a place apart from data_dir (",
+                                                   c.data_dir, "), not '", target, "'"));
+    }
+    if (c.backup.at != "never" && !MinuteOfDay(c.backup.at).has_value()) {
+      Mistake(Where("backup.at"),
+              absl::StrCat("backup.at: expected HH:MM or never, not '", c.backup.at, "'"));
+    }
+    if (absl::TimeZone zone; !absl::LoadTimeZone(c.backup.zone, &zone)) {
+      Mistake(
+          Where("backup.zone"),
+          absl::StrCat("backup.zone: expected a time zone such as Europe/Berlin, not '", c.backup.zone, "'"));
+    }
+  }
+
   void ReadTable(const std::string& file, const toml::table& table, const std::string& section) {
     // In the order of the file, so that mistakes are too.
     std::vector<std::pair<uint32_t, const toml::table::value_type*>> entries;

@@ -88,6 +88,26 @@ struct ArchiveConfig {
   absl::Duration version_period = absl::Minutes(10);
 };
 
+// server/backups.h
+struct BackupConfig {
+  std::string target;        // A directory, or s3://BUCKET/PREFIX. Empty: there are no backups.
+  std::string at = "02:30";  // HH:MM of each day; "never": only when somebody asks, or `every`.
+  std::string zone = "UTC";
+  absl::Duration every;  // In place of `at`, unless it is 0.
+  uint64_t keep_last = 7;
+  uint64_t keep_daily = 7;
+  uint64_t keep_weekly = 4;
+  uint64_t keep_monthly = 12;
+  uint64_t keep_yearly = 0;
+  uint64_t rate_limit = 0;  // Bytes a second; 0: none.
+  absl::Duration alert_after = absl::Hours(36);
+  absl::Duration drill_every;  // 0: only when somebody asks.
+  std::string scratch;         // Of drills. Empty: in the data directory.
+  std::string s3_endpoint;     // https://HOST[:PORT]. Empty: AWS'.
+  std::string s3_region = "us-east-1";
+  std::string s3_credentials;  // A file. Empty: the environment.
+};
+
 struct LogConfig {
   std::string level = "info";
   std::string format = "text";
@@ -103,6 +123,7 @@ struct Config {
   AccessConfig access;
   LimitsConfig limits;
   ArchiveConfig archive;
+  BackupConfig backup;
   LogConfig log;
 
   // How the memory budget is divided. The program itself, and what gRPC, RocksDB and the allocator need beside their

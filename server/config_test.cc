@@ -75,6 +75,16 @@ TEST(ConfigTest, EachMistakeIsToldWithItsLineAndWhatWasExpected) {
        "16MiB"},
       {"[http]\nlisten = \"127.0.0.1:7720\"\n",
        "historian.toml:2: http.listen: expected another address than grpc.listen (127.0.0.1:7720)"},
+      {"[backup]\ntarget = \"backups\"\n",
+       "historian.toml:2: backup.target: expected a path that begins with / or s3://BUCKET/PREFIX, not "
+       "'backups'"},
+      {"[backup]\ntarget = \"/d/backups\"\n",
+       "historian.toml:2: backup.target: expected a place apart from data_dir (/d), not '/d/backups'"},
+      {"[backup]\nat = \"2:30\"\n", "historian.toml:2: backup.at: expected HH:MM or never, not '2:30'"},
+      {"[backup]\nzone = \"Mars\"\n",
+       "historian.toml:2: backup.zone: expected a time zone such as Europe/Berlin, not 'Mars'"},
+      {"[backup]\nkeep_last = 0\n",
+       "historian.toml:2: backup.keep_last: expected a whole number from 1 to 100000, not '0'"},
   };
   for (const auto& row : kTable) EXPECT_THAT(MistakesOf(row.file), ElementsAre(row.mistake)) << row.file;
 }

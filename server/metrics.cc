@@ -1,5 +1,6 @@
 #include "server/metrics.h"
 
+#include <cmath>
 #include <initializer_list>
 #include <sstream>
 #include <utility>
@@ -71,6 +72,33 @@ void AddProcess(const ProcessUsage& usage, Families* to) {
   to->Gauge("process_virtual_memory_bytes", "Addresses that the process has.", n(usage.virtual_bytes));
   to->Gauge("process_open_fds", "File descriptors that the process has open.", n(usage.open_descriptors));
   to->Gauge("process_max_fds", "File descriptors that it may have open.", n(usage.descriptors_max));
+}
+
+// Times are 0, and so is all else, of what there is none of.
+void AddBackup(const BackupState& state, Timestamp now, Families* to) {
+  const backup::BackupInfo newest = state.newest.value_or(backup::BackupInfo());
+  const auto seconds = [](Timestamp t) { return static_cast<double>(t) / kNanosPerSecond; };
+  to->Gauge("historian_backup_last_timestamp_seconds",
+            "When the newest good backup was taken; 0: none is known.", seconds(newest.taken));
+  to->Gauge("historian_backup_age_seconds", "How old that is; infinite without one.",
+            state.newest.has_value() ? seconds(now) - seconds(newest.taken) : INFINITY);
+  to->Gauge("historian_backup_overdue", "1 while that is older than backup.alert_after.",
+            state.overdue ? 1 : 0);
+  to->Gauge("historian_backup_duration_seconds", "How long the newest took.",
+            seconds(newest.ended) - seconds(newest.begun));
+  to->Gauge("historian_backup_bytes", "Bytes that the newest has.", static_cast<double>(newest.bytes));
+  to->Gauge("historian_backup_new_bytes", "Bytes that the newest had to copy.",
+            static_cast<double>(newest.new_bytes));
+  to->Gauge("historian_backup_running", "1 while something works on the repository.",
+            state.running.empty() ? 0 : 1);
+  to->Counter("historian_backups_total", "Backups taken since the start.", static_cast<double>(state.taken));
+  to->Counter("historian_backup_failures_total", "Backups that failed since the start.",
+              static_cast<double>(state.failures));
+  const backup::DrillResult drill = state.drill.value_or(backup::DrillResult());
+  to->Gauge("historian_backup_drill_timestamp_seconds", "When the last drill began; 0: none is known.",
+            seconds(drill.begun));
+  to->Gauge("historian_backup_drill_passed", "1 if the last drill found all in order.",
+            state.drill.has_value() && drill.passed() ? 1 : 0);
 }
 
 void AddArchive(const ArchiveStats& stats, uint64_t tags, uint64_t call_bytes, Families* to) {
@@ -226,6 +254,18 @@ const char* MethodName(Method method) {
       return "WhatIsKept";
     case Method::kVerify:
       return "Verify";
+    case Method::kInitBackups:
+      return "InitBackups";
+    case Method::kCreateBackup:
+      return "CreateBackup";
+    case Method::kListBackups:
+      return "ListBackups";
+    case Method::kVerifyBackups:
+      return "VerifyBackups";
+    case Method::kPruneBackups:
+      return "PruneBackups";
+    case Method::kDrillBackup:
+      return "DrillBackup";
   }
   return "";
 }
@@ -372,6 +412,7 @@ std::string Metrics::Render(Archive* archive, bool ready, const More& others) co
              {{"setting", state.setting}}, state.refused ? 1 : 0);
   }
   AddProcess(UsageOfProcess(), &more);
+  if (others.backup.has_value()) AddBackup(*others.backup, others.now, &more);
   if (archive != nullptr) AddArchive(archive->Stats(), archive->tags().size(), others.call_bytes, &more);
   std::ostringstream out;
   const prometheus::TextSerializer serializer;

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
+#include "server/backup_state.h"
 #include "storage/archive/archive.h"
 
 namespace historian::server {
@@ -65,8 +67,14 @@ enum class Method {
   kCreateToken,
   kListAccess,
   kRevokeToken,
+  kInitBackups,
+  kCreateBackup,
+  kListBackups,
+  kVerifyBackups,
+  kPruneBackups,
+  kDrillBackup,
 };
-inline constexpr int kMethods = static_cast<int>(Method::kRevokeToken) + 1;
+inline constexpr int kMethods = static_cast<int>(Method::kDrillBackup) + 1;
 const char* MethodName(Method method);
 
 // The certificates of a setting such as tls.cert.
@@ -117,6 +125,8 @@ class Metrics {
     uint64_t log_lines_dropped = 0;
     uint64_t call_bytes = 0;  // Memory of requests and answers.
     std::vector<CertificateState> certificates;
+    std::optional<BackupState> backup;  // Of a server that is configured to take backups.
+    Timestamp now = 0;
   };
   // Returns everything in Prometheus' text format, with the archive's statistics unless `archive` is null (it
   // is not open yet).

@@ -23,6 +23,8 @@
 #include "server/access_service.h"
 #include "server/admin_service.h"
 #include "server/authorize.h"
+#include "server/backup_service.h"
+#include "server/backups.h"
 #include "server/caller/authority.h"
 #include "server/clock_watch.h"
 #include "server/grpc_door.h"
@@ -39,6 +41,7 @@
 #include "server/tls.h"
 #include "server/watcher.h"
 #include "server/work_pool.h"
+#include "storage/backup/open_target.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
 #include "storage/platform/freed_memory.h"
@@ -157,11 +160,19 @@ class Server::Impl {
     LogWhatWasFound(archive_->Stats());
     env_.emplace(ServiceEnv{*archive_, config_, clock_, metrics_, log_, pool_, streams_, clock_watch_,
                             call_memory_, *authority_, queries_of_peers_, short_queries_of_peers_});
+    backups_.emplace(config_, *archive_, clock_, log_, [backup = config_.backup] {
+      return backup::OpenTarget({.target = backup.target,
+                                 .s3_endpoint = backup.s3_endpoint,
+                                 .s3_region = backup.s3_region,
+                                 .s3_credentials = backup.s3_credentials});
+    });
+    backups_open_.store(&*backups_);
     access_.emplace(*env_);
     ingest_.emplace(*env_);
     tags_.emplace(*env_);
     query_.emplace(*env_);
-    admin_.emplace(*env_, *ingest_);
+    admin_.emplace(*env_, *ingest_, *backups_);
+    backup_.emplace(*env_, *backups_);
     retention_.emplace(*env_);
     RETURN_IF_ERROR(StartGrpc(tls_.Credentials()));
 
@@ -214,11 +225,13 @@ class Server::Impl {
       if (auto* health = grpc_->GetHealthCheckService()) health->SetServingStatus(false);
       admin_->Stop();
       ingest_->Stop();
+      backups_->Cancel();
       grpc_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                    gpr_time_from_seconds(absl::ToInt64Seconds(kDrain), GPR_TIMESPAN)));
       grpc_->Wait();
     }
     pool_.Join();
+    if (backups_.has_value()) backups_->Stop();
     absl::Status status;
     if (was_serving && archive_->Stats().read_only.ok()) {
       const absl::StatusOr<SealResult> sealed = archive_->upkeep().Seal();
@@ -236,6 +249,7 @@ class Server::Impl {
     // Before the services: writes on their way are answered by it, though nobody waits for the answers any
     // more.
     archive_open_.store(nullptr);
+    backups_open_.store(nullptr);
     archive_.reset();
     if (was_serving)
       log_.Info("stopped", {{"took_ms", absl::ToDoubleMilliseconds(MonotonicTime::Now() - begin)}});
@@ -305,6 +319,7 @@ class Server::Impl {
     builder.RegisterService(&*admin_);
     builder.RegisterService(&*retention_);
     builder.RegisterService(&*access_);
+    builder.RegisterService(&*backup_);
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) return absl::InternalError("gRPC did not start");
     grpc_->GetHealthCheckService()->SetServingStatus(false);
@@ -429,6 +444,7 @@ class Server::Impl {
       if (now - looked_ >= kLookInterval) {
         looked_ = now;
         watcher_.Look(archive_->Stats());
+        backups_->Look();
         LookAtAccess(/*asked=*/false);
         SayThatItIsInsecure();
         idle_memory_.Look();
@@ -480,12 +496,19 @@ class Server::Impl {
       return {.status = 503, .body = failed_ ? "unreachable\n" : stopped_ ? "stopping\n" : "starting\n"};
     }
     if (path == "/metrics") {
+      std::optional<BackupState> backup;
+      if (const Backups* const backups = backups_open_.load();
+          backups != nullptr && !config_.backup.target.empty()) {
+        backup = backups->State();
+      }
       if (std::optional<HttpAnswer> refusal = RefuseMetrics(request)) return *std::move(refusal);
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
               .body = metrics_.Render(archive_open_.load(), ready,
                                       {.log_lines_dropped = log_.lines_dropped(),
                                        .call_bytes = call_memory_.used_bytes(),
-                                       .certificates = tls_.States()})};
+                                       .certificates = tls_.States(),
+                                       .backup = std::move(backup),
+                                       .now = clock_.Now()})};
     }
     return {.status = 404, .body = "not found; there are /healthz, /readyz and /metrics\n"};
   }
@@ -520,6 +543,8 @@ class Server::Impl {
   std::atomic<bool> looking_at_access_{false};
   std::unique_ptr<Archive> archive_;
   std::atomic<Archive*> archive_open_{nullptr};  // For HTTP, which is there before it.
+  std::optional<Backups> backups_;
+  std::atomic<const Backups*> backups_open_{nullptr};  // Likewise.
   std::optional<ServiceEnv> env_;
   std::optional<IngestService> ingest_;
   std::optional<TagsService> tags_;
@@ -527,6 +552,7 @@ class Server::Impl {
   std::optional<AdminService> admin_;
   std::optional<RetentionService> retention_;
   std::optional<AccessService> access_;
+  std::optional<BackupService> backup_;
   TlsFiles tls_;  // gRPC asks it.
   std::unique_ptr<GrpcDoor> door_;
   std::unique_ptr<grpc::Server> grpc_;

@@ -659,6 +659,36 @@ TEST_F(ArchiveTest, ANewerFormatIsRefused) {
 }
 
 // So many that a start reads them with several threads.
+TEST_F(ArchiveTest, HasAnIdOfItsOwnThatItKeeps) {
+  const std::string id = archive_->Id().value();
+  EXPECT_EQ(id.size(), 32u);
+  Reopen();
+  EXPECT_EQ(*archive_->Id(), id);
+  disk_ = std::make_shared<kv::MemoryDisk>();
+  Reopen();
+  EXPECT_NE(*archive_->Id(), id);
+}
+
+TEST_F(ArchiveTest, ACheckpointClosesAVersionAndHasWhatWasAcknowledged) {
+  const TagId tag = MakeTag("a", ValueType::kInt64);
+  Samples samples;
+  samples.Add(kStart, 7);
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, samples).ok());
+  const Version open = archive_->versions().open();
+  const absl::StatusOr<ClosedVersion> closed =
+      archive_->WriteCheckpoint("copy", "somebody", "before the shutdown");
+  ASSERT_TRUE(closed.ok()) << closed.status();
+  EXPECT_EQ(closed->version, open);
+  EXPECT_EQ(closed->comment, "before the shutdown");
+  EXPECT_EQ(archive_->WriteCheckpoint("copy", "", "").status().code(), absl::StatusCode::kAlreadyExists);
+  // When as many versions are marked as may be it is of the newest that has closed.
+  options_.version_marks_max = 1;
+  Reopen();
+  const absl::StatusOr<ClosedVersion> again = archive_->WriteCheckpoint("another", "", "");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->version, archive_->versions().open() - 1);
+}
+
 TEST_F(ArchiveTest, ManyTagsAreThereAgainAfterAStart) {
   constexpr size_t kTags = 45'000;
   std::vector<Tag> tags;

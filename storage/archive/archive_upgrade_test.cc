@@ -10,12 +10,14 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/record/v1/records.pb.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/folded.h"
 #include "storage/checksum/checksum.h"
@@ -95,7 +97,8 @@ class UpgradeTest : public ArchiveTest {
       std::string text;
       for (size_t i = 0; i < all.size(); ++i) {
         char line[128];
-        std::snprintf(line, sizeof(line), "sample %u %lld %llx %x ", tag, static_cast<long long>(all.times[i]),
+        std::snprintf(line, sizeof(line), "sample %u %lld %llx %x ", tag,
+                      static_cast<long long>(all.times[i]),
                       static_cast<unsigned long long>(type == ValueType::kString ? 0 : all.values[i]),
                       all.View().QualityAt(i));
         text += line + (type == ValueType::kString ? HexOf(all.View().StringAt(i)) : "-") + "\n";
@@ -105,7 +108,8 @@ class UpgradeTest : public ArchiveTest {
     }
   }
 
-  std::map<TagId, std::pair<size_t, uint32_t>> stated_;  // By tag: how many samples, and the checksum of their text.
+  std::map<TagId, std::pair<size_t, uint32_t>>
+      stated_;  // By tag: how many samples, and the checksum of their text.
 };
 
 TEST_F(UpgradeTest, EverySampleIsThereAndStaysThroughSealSettlingAndRestarts) {
@@ -127,6 +131,37 @@ TEST_F(UpgradeTest, EverySampleIsThereAndStaysThroughSealSettlingAndRestarts) {
   EXPECT_EQ(damages, 0u);
 }
 
+TEST_F(UpgradeTest, ItGetsAnIdAndKeepsIt) {
+  Reopen();
+  const std::string id = archive_->Id().value();
+  EXPECT_EQ(id.size(), 32u);
+  Reopen();
+  EXPECT_EQ(*archive_->Id(), id);
+}
+
+// On a disk that is full it opens all the same, and has one when there is room.
+TEST_F(UpgradeTest, WithoutRoomForAnIdItGetsOneLater) {
+  Reopen();
+  const std::string id = archive_->Id().value();
+  // As it is when a build of before ids has opened it.
+  const std::optional<std::string> record = store_->Get(kv::Space::kMeta, "archive").value();
+  record::v1::ArchiveRecord without;
+  ASSERT_TRUE(without.ParseFromString(*record));
+  without.clear_id();
+  kv::Batch batch;
+  batch.Put("archive", without.SerializeAsString());
+  ASSERT_TRUE(store_->Write(batch).ok());
+  producer_.reset();
+  archive_.reset();
+  faults_->SetFull(true);
+  auto archive = Archive::Open(kv::NewFaultyStore(kv::OpenMemoryStore(disk_), faults_), options_, clock_);
+  ASSERT_TRUE(archive.ok()) << archive.status();
+  archive_ = *std::move(archive);
+  EXPECT_EQ(archive_->Id().status().code(), absl::StatusCode::kResourceExhausted);
+  faults_->SetFull(false);
+  EXPECT_NE(archive_->Id().value(), id);
+}
+
 TEST_F(UpgradeTest, WhatWasStatedBeforeCannotBeReadAsOfThatTimeAndLaterOnItCan) {
   Reopen();
   const Version open = archive_->versions().open();
@@ -134,8 +169,9 @@ TEST_F(UpgradeTest, WhatWasStatedBeforeCannotBeReadAsOfThatTimeAndLaterOnItCan) 
   for (const AsOf& before : {AsOf{.version = open - 1}, AsOf{.time = clock_.Now()}}) {
     const absl::StatusOr<Version> resolved = archive_->versions().Resolve(before);
     EXPECT_EQ(resolved.status().code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_THAT(std::string(resolved.status().message()),
-                testing::HasSubstr(absl::StrCat("version ", open, " will be the first that can be read as-of")));
+    EXPECT_THAT(
+        std::string(resolved.status().message()),
+        testing::HasSubstr(absl::StrCat("version ", open, " will be the first that can be read as-of")));
   }
   EXPECT_EQ(ReadAll({.tag = 1, .start = 0, .end = kTimestampMax, .as_of = open - 1}).status().code(),
             absl::StatusCode::kFailedPrecondition);
@@ -147,8 +183,9 @@ TEST_F(UpgradeTest, WhatWasStatedBeforeCannotBeReadAsOfThatTimeAndLaterOnItCan) 
   changed.Add(before.times[0], BitsOfFloat64(1000));
   ASSERT_TRUE(WriteColumn(1, ValueType::kFloat64, changed).ok());
   const std::vector<Timestamp> edges = {before.times.front(), before.times.back() + 1};
-  const double sum_before = (*Folded(*archive_, 1, edges, Interpolation::kStepped, kAllParts, marked.version))[0]
-                                .samples.sum.ToDouble();
+  const double sum_before =
+      (*Folded(*archive_, 1, edges, Interpolation::kStepped, kAllParts, marked.version))[0]
+          .samples.sum.ToDouble();
   for (const char* when : {"open", "sealed", "settled", "opened again"}) {
     const absl::string_view now = when;
     if (now == "opened again") Reopen();

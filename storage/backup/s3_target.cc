@@ -38,7 +38,6 @@ constexpr size_t kRangeBytes = size_t{8} << 20;
 constexpr uint64_t kPartBytes = uint64_t{16} << 20;
 constexpr uint64_t kPartsMax = 9000;  // The stores' limit is 10,000.
 constexpr int kTries = 5;
-constexpr absl::Duration kFirstPause = absl::Milliseconds(500);
 constexpr long kConnectSeconds = 10;
 // A request that moves nothing for so long has failed.
 constexpr long kStallSeconds = 30;
@@ -220,7 +219,7 @@ absl::Status S3Target::ErrorOf(const Answer& answer, const std::string& doing) c
 
 absl::StatusOr<Answer> S3Target::Do(const Request& request, const std::string& doing,
                                     const std::vector<long>& fine) {
-  absl::Duration pause = kFirstPause;
+  absl::Duration pause = options_.pause;
   for (int tries = 1;; ++tries) {
     absl::StatusOr<Answer> answer = DoOnce(request);
     const bool may_pass = answer.ok() ? MayPass(*answer) : absl::IsUnavailable(answer.status());

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "storage/backup/target.h"
 
 namespace historian::backup {
@@ -29,6 +30,8 @@ struct S3Options {
   std::string access_key;
   std::string secret_key;
   std::string session_token;  // Of temporary credentials; else empty.
+  // Before a request is tried again; then twice as long, and so on.
+  absl::Duration pause = absl::Milliseconds(500);
 };
 
 // Errors: InvalidArgument, a bucket, prefix or endpoint that cannot be one.

@@ -2,10 +2,13 @@
 // makes one with Go and runs this). What needs none is tried everywhere.
 #include "storage/backup/s3_target.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
@@ -79,8 +82,9 @@ class S3TargetTest : public ::testing::Test {
   void StartServer() {
     pid_ = ::fork();
     if (pid_ == 0) {
-      ::freopen((scratch_ + "/log").c_str(), "a", stdout);
-      ::freopen((scratch_ + "/log").c_str(), "a", stderr);
+      const int log = ::open((scratch_ + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0640);
+      ::dup2(log, 1);
+      ::dup2(log, 2);
       const std::string address = absl::StrCat("127.0.0.1:", port_), meta = scratch_ + "/meta",
                         buckets = scratch_ + "/buckets";
       ::execl(program_.c_str(), program_.c_str(), "--access", "key", "--secret", "secret", "--port",
@@ -107,7 +111,8 @@ class S3TargetTest : public ::testing::Test {
             .bucket = "plant",
             .prefix = "backups/historian",
             .access_key = "key",
-            .secret_key = "secret"};
+            .secret_key = "secret",
+            .pause = absl::Milliseconds(20)};
   }
   std::unique_ptr<Target> Open() const { return *NewS3Target(Options()); }
 
@@ -209,6 +214,18 @@ TEST_F(S3TargetTest, OneHasTheLock) {
   EXPECT_TRUE(other->Lock("process 2").ok());
 }
 
+TEST_F(S3TargetTest, TheLockOfSomebodyWhoIsGoneIsTakenOver) {
+  const std::unique_ptr<Target> target = Open();
+  ASSERT_EQ(target->Put("LOCK", "process 1\n"), absl::OkStatus());
+  EXPECT_EQ(target->Lock("process 2").status().code(), absl::StatusCode::kFailedPrecondition);
+  // As if it had not been renewed for long.
+  const fs::path path = scratch_ + "/buckets/plant/backups/historian/LOCK";
+  fs::last_write_time(path, fs::last_write_time(path) - std::chrono::minutes(11));
+  const auto lock = target->Lock("process 2");
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  EXPECT_THAT(std::string(target->Lock("process 3").status().message()), HasSubstr("process 2"));
+}
+
 TEST_F(S3TargetTest, BackupsAreTakenVerifiedPrunedAndRestored) {
   SimulatedClock clock(kStart + 400 * 86'400 * kNanosPerSecond);
   const std::string data_dir = scratch_ + "/data";
@@ -284,7 +301,8 @@ TEST(S3Target, NobodyThereIsToldAfterSomeTries) {
                                    .region = "us-east-1",
                                    .bucket = "plant",
                                    .access_key = "key",
-                                   .secret_key = "secret"});
+                                   .secret_key = "secret",
+                                   .pause = absl::Milliseconds(1)});
   ASSERT_TRUE(target.ok()) << target.status();
   const absl::Status status = (*target)->List("").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);

@@ -28,6 +28,7 @@ void AddRetentionCommand(CLI::App* app, Context* context);
 void AddHoldCommand(CLI::App* app, Context* context);
 void AddVerifyCommand(CLI::App* app, Context* context);
 void AddSalvageCommand(CLI::App* app, Context* context);
+void AddBackupCommand(CLI::App* app, Context* context);
 void AddBlockCommand(CLI::App* app, Context* context);
 void AddCompletionCommand(CLI::App* app, Context* context);
 void AddVersionCommand(CLI::App* app, Context* context);

@@ -46,8 +46,9 @@ def read_bytes(path):
 class Server:
     """historiand on a directory of its own; keeps its port over restarts."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *flags):
         self.directory = directory
+        self.flags = list(flags)
         self.address = '127.0.0.1:0'
         self.start()
 
@@ -58,7 +59,7 @@ class Server:
         with open(os.path.join(self.directory, 'log'), 'a') as log:
             self.process = subprocess.Popen(
                 [HISTORIAND, '--data-dir', os.path.join(self.directory, 'data'), '--grpc-listen', self.address,
-                 '--http-listen', '127.0.0.1:0', '--port-file', port_file], stdout=subprocess.DEVNULL, stderr=log,
+                 '--http-listen', '127.0.0.1:0', '--port-file', port_file] + self.flags, stdout=subprocess.DEVNULL, stderr=log,
                 env=ENVIRONMENT)
         wait_for(lambda: os.path.exists(port_file) or self.process.poll() is not None, 'the server')
         if self.process.poll() is not None:
@@ -830,6 +831,118 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('get', 'as-of/a', '--as-of', 'the other day', code=2)
 
     # The rest.
+
+    def backup_server(self, name, *flags):
+        """A server that backs up to a directory beside its own, when it is asked to; and how to call it."""
+        directory = tempfile.mkdtemp(dir=self.temporary.name, prefix=name)
+        server = Server(directory, '--backup-target', os.path.join(directory, 'repository'), '--backup-at=never',
+                        '--archive-disk-reserve=0', *flags)
+        self.addCleanup(server.kill)
+
+        def call(*arguments, code=0):
+            result = subprocess.run([HISTCTL, '--server', server.address, '--format', 'json'] + list(arguments),
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                                    timeout=DEADLINE_S, env=ENVIRONMENT)
+            self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+            return json.loads(result.stdout) if code == 0 and result.stdout else result.stderr
+
+        return server, os.path.join(directory, 'repository'), call
+
+    def test_backups_are_taken_listed_verified_tried_pruned_and_restored(self):
+        server, repository, call = self.backup_server('backup')
+        self.assertIn('histctl backup init', call('backup', 'create', code=3))
+        call('backup', 'init')
+        self.assertIn('already', call('backup', 'init', code=5))
+        call('tag', 'create', 'a/flow', '--type', 'float64')
+        call('put', 'a/flow', '1.5', '--time', '2026-01-01T00:00:00Z')
+        first = call('backup', 'create')
+        self.assertGreater(first['files'], 0)
+        call('put', 'a/flow', '2.5', '--time', '2026-01-01T00:01:00Z')
+        second = call('backup', 'create')
+        ids = [first['backup'], second['backup']]
+        self.assertEqual([b['backup'] for b in call('backup', 'list')], ids)
+        # Without a server too.
+        self.assertEqual([b['backup'] for b in call('backup', 'list', '--repository', repository)], ids)
+        for where in [[], ['--repository', repository]]:
+            self.assertEqual(call('backup', 'verify', *where)[-1]['damages'], 0)
+        drill = call('backup', 'drill')
+        self.assertEqual((drill['result'], drill['samples_the_same']), ('passed', 2))
+        status = call('status')
+        self.assertEqual((status['backup_newest'], status['backup_overdue'], status['backup_drill']),
+                         (ids[1], False, 'passed'))
+
+        new = os.path.join(server.directory, 'new')
+        restored = call('backup', 'restore', repository, '--to', os.path.join(new, 'data'), '--backup', ids[0])
+        self.assertEqual(restored['backup'], ids[0])
+        self.assertIn('it holds an archive',
+                      call('backup', 'restore', repository, '--to', os.path.join(new, 'data'), code=6))
+        self.assertIn('no backup', call('backup', 'restore', repository, '--to', new + '2', '--at', '2020-01-01', code=6))
+        other = Server(new)
+        self.addCleanup(other.kill)
+        values = json.loads(subprocess.run([HISTCTL, '--server', other.address, '--format', 'json', 'get', 'a/flow'],
+                                           stdout=subprocess.PIPE, check=True, env=ENVIRONMENT).stdout)
+        self.assertEqual([v['value'] for v in values], [1.5])
+
+        planned = call('backup', 'prune', '--keep-last', '1', '--dry-run')
+        self.assertEqual([(p['backup'], p['action']) for p in planned], [(ids[0], 'would be removed'), (ids[1], 'kept')])
+        call('backup', 'prune', '--keep-last', '1')
+        self.assertEqual([b['backup'] for b in call('backup', 'list')], ids[1:])
+
+        manifest = os.path.join(repository, 'backups', ids[1])
+        with open(manifest, 'a') as damaged:
+            damaged.write('x')
+        self.assertIn('1 backup is damaged', call('backup', 'list', code=7))
+        self.assertIn('is damaged', call('backup', 'restore', repository, '--to', new + '3', code=7))
+        self.assertFalse(os.path.exists(new + '3'))
+
+    def test_a_server_killed_in_a_backup_leaves_the_older_ones(self):
+        server, repository, call = self.backup_server('killed', '--backup-rate-limit=1000')
+        call('backup', 'init')
+        call('tag', 'create', 'a/flow', '--type', 'int64')
+        call('put', 'a/flow', '1', '--time', '2026-01-01T00:00:00Z')
+        server.flags.append('--backup-rate-limit=0')
+        server.kill()
+        server.start()
+        first = call('backup', 'create')['backup']
+        server.flags.append('--backup-rate-limit=1000')
+        server.kill()
+        server.start()
+        for i in range(3):
+            call('put', 'a/flow', str(i + 2), '--time', '2026-01-01T00:0%d:00Z' % (i + 1))
+            creating = subprocess.Popen([HISTCTL, '--server', server.address, 'backup', 'create'], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+            wait_for(lambda: call('status')['backup_running'] == 'a backup', 'the backup')
+            self.assertTrue(os.listdir(os.path.join(server.directory, 'data', 'runs')))
+            server.kill()
+            self.assertNotEqual(creating.wait(timeout=DEADLINE_S), 0)
+            server.start()
+            self.assertEqual(os.listdir(os.path.join(server.directory, 'data', 'runs')), [])
+            self.assertEqual([b['backup'] for b in call('backup', 'list')], [first])
+            self.assertEqual(call('backup', 'verify', '--repository', repository)[-1]['damages'], 0)
+
+    def test_an_interrupted_restore_goes_on(self):
+        server, repository, call = self.backup_server('interrupted')
+        call('backup', 'init')
+        call('tag', 'create', 'a/flow', '--type', 'int64')
+        call('put', 'a/flow', '1', '--time', '2026-01-01T00:00:00Z')
+        call('backup', 'create')
+        to = os.path.join(server.directory, 'new', 'data')
+        restoring = subprocess.Popen([HISTCTL, 'backup', 'restore', repository, '--to', to, '--rate-limit', '0.001'],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True,
+                                     env=ENVIRONMENT)
+        wait_for(lambda: os.path.exists(os.path.join(to, 'RESTORING')), 'the restore')
+        restoring.send_signal(signal.SIGINT)
+        said = restoring.communicate(timeout=DEADLINE_S)[1]
+        self.assertEqual(restoring.returncode, 130, said)
+        self.assertIn('the same command goes on', said)
+        refused = subprocess.run([HISTORIAND, '--data-dir', to, '--grpc-listen', '127.0.0.1:0', '--http-listen',
+                                  '127.0.0.1:0'], stderr=subprocess.PIPE, universal_newlines=True, timeout=DEADLINE_S,
+                                 env=ENVIRONMENT)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn('is not finished', refused.stderr)
+        call('backup', 'restore', repository, '--to', to)
+        other = Server(os.path.dirname(to))
+        self.addCleanup(other.kill)
 
     def test_tokens_decide_who_may_do_what(self):
         with tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR')) as directory:

@@ -198,6 +198,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddHoldCommand(&app, context);
   AddVerifyCommand(&app, context);
   AddSalvageCommand(&app, context);
+  AddBackupCommand(&app, context);
   AddBlockCommand(&app, context);
   AddCompletionCommand(&app, context);
   AddVersionCommand(&app, context);

@@ -98,6 +98,29 @@ absl::Status Status(Context* context) {
              status.tags_ahead() == 0 ? Cell::Absent() : TimeCell(*context, status.farthest_ahead()));
   record.Add("seals", Cell::Unsigned(status.seals()));
   record.Add("last_seal", status.last_seal() == 0 ? Cell::Absent() : TimeCell(*context, status.last_seal()));
+  const v1::BackupStatus& backup = status.backup();
+  if (!backup.target().empty() || context->format != Format::kTable) {
+    const bool any = backup.has_newest();
+    record.Add("backup_target", Cell::Text(backup.target()));
+    record.Add("backup_newest", any ? Cell::Text(backup.newest().id()) : Cell::Absent());
+    record.Add("backup_taken", any ? TimeCell(*context, backup.newest().taken()) : Cell::Absent());
+    const uint64_t age = any && backup.newest().taken() <= now ? Elapsed(backup.newest().taken(), now) : 0;
+    record.Add("backup_age",
+               any ? Cell::Float64(static_cast<double>(age) / 1e9).Shown(DurationText(age)) : Cell::Absent());
+    record.Add("backup_overdue", Cell::Bool(backup.overdue()));
+    record.Add("backup_size", any ? Cell::Bytes(backup.newest().bytes()) : Cell::Absent());
+    record.Add("backup_new", any ? Cell::Bytes(backup.newest().new_bytes()) : Cell::Absent());
+    record.Add("backup_seconds", any ? Cell::Float64(backup.newest_seconds()) : Cell::Absent());
+    record.Add("backup_running", Cell::Text(backup.running()));
+    record.Add("backup_next", backup.next() == 0 ? Cell::Absent() : TimeCell(*context, backup.next()));
+    record.Add("backup_failures", Cell::Unsigned(backup.failures()));
+    record.Add("backup_error", Cell::Text(backup.last_error()));
+    record.Add("backup_drill", !backup.has_drill()             ? Cell::Absent()
+                               : backup.drill().what().empty() ? Cell::Text("passed")
+                                                               : Cell::Text(backup.drill().what()));
+    record.Add("backup_drilled",
+               backup.has_drill() ? TimeCell(*context, backup.drill().begun()) : Cell::Absent());
+  }
   record.Finish();
   if (status.access() == v1::GetStatusResponse::ACCESS_INSECURE) {
     context->Note(
