@@ -227,7 +227,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ExtrasError&) {
     for (const std::string& unknown : app.remaining()) {
       const std::string name = unknown.substr(0, unknown.find('='));
-      std::cerr << "historiand: " << unknown << ": no such flag" << DidYouMean(name, flags) << "\n";
+      std::cerr << "historiand: " << name << ": no such flag" << DidYouMean(name, flags) << "\n";
     }
     std::cerr << "historiand --help lists the flags\n";
     return kExitMistake;

@@ -233,7 +233,11 @@ TEST(AdminServiceTest, VerifyReadsEverythingAndNamesWhatIsDamaged) {
 TEST(TagsServiceTest, ChangesAreLoggedWithWhoMadeThem) {
   TestServer server;
   v1::CreateTagsRequest create;
-  for (const char* name : {"plant/flow", "plant/level", ""}) create.add_tags()->set_name(name);
+  for (const char* name : {"plant/flow", "plant/level", ""}) {
+    v1::Tag* const tag = create.add_tags();
+    tag->set_name(name);
+    tag->set_type(v1::VALUE_TYPE_FLOAT64);
+  }
   for (int i = 0; i < 2; ++i) CreateTags(server, create);  // The second time there is nothing to create.
   v1::UpdateTagsRequest update;
   update.add_updates()->mutable_key()->set_name("plant/level");
