@@ -426,23 +426,29 @@ absl::StatusOr<Backups::Job> Backups::BeginDrill(const std::string& backup, cons
 
 // ---- What it does by itself
 
+const backup::BackupInfo* Backups::Believed() const {
+  return state_.newest.has_value() && state_.newest->begun <= clock_.Now() ? &*state_.newest : nullptr;
+}
+
 bool Backups::IsOverdue() const {
-  return clock_.Now() > (state_.newest.has_value() ? state_.newest->taken : started_) +
-                            absl::ToInt64Nanoseconds(config_.alert_after);
+  const backup::BackupInfo* const newest = Believed();
+  return clock_.Now() >
+         (newest != nullptr ? newest->taken : started_) + absl::ToInt64Nanoseconds(config_.alert_after);
 }
 
 Timestamp Backups::NextDue() const {
   if (config_.target.empty()) return 0;
-  const absl::Time due = schedule_.NextAfter(
-      state_.newest.has_value() ? std::optional(TimeFromTimestamp(state_.newest->begun)) : std::nullopt,
-      TimeFromTimestamp(started_));
+  const backup::BackupInfo* const newest = Believed();
+  const absl::Time due =
+      schedule_.NextAfter(newest != nullptr ? std::optional(TimeFromTimestamp(newest->begun)) : std::nullopt,
+                          TimeFromTimestamp(started_));
   return due == absl::InfiniteFuture() ? 0 : TimestampFromTime(due).value_or(0);
 }
 
 bool Backups::DrillIsDue() const {
   if (config_.drill_every <= absl::ZeroDuration() || !state_.newest.has_value()) return false;
   if (MonotonicTime::Now() - drilled_ < std::min(config_.drill_every, kTryAgain)) return false;
-  return !state_.drill.has_value() ||
+  return !state_.drill.has_value() || state_.drill->begun > clock_.Now() ||
          clock_.Now() >= state_.drill->begun + absl::ToInt64Nanoseconds(config_.drill_every);
 }
 

@@ -81,6 +81,9 @@ class Backups {
   // Of a job's thread, through the door.
   void Ended(const BackupJob& job, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   void Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The newest that is known; null without one. One that lies ahead of the clock was taken while a clock was wrong: it says
+  // nothing of when the next one is due.
+  const backup::BackupInfo* Believed() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool IsOverdue() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Timestamp NextDue() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool DrillIsDue() const ABSL_SHARED_LOCKS_REQUIRED(mu_);

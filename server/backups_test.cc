@@ -212,6 +212,19 @@ TEST_F(BackupsTest, AFailureIsToldAndWhatIsOverdueToo) {
   EXPECT_THAT(LogText(), HasSubstr("backup_in_time"));
 }
 
+TEST_F(BackupsTest, OneThatWasTakenWhileTheClockWasAheadHoldsUpNoOther) {
+  MakeRepository();
+  Start();
+  clock_.Set(kBegin + 24 * 365 * kHour);
+  ASSERT_EQ(Finish(backups_->BeginBackup("a test")), absl::OkStatus());
+  clock_.Set(kBegin + 25 * kHour);
+  ASSERT_TRUE(Eventually([&] {
+    backups_->Look();
+    return backups_->State().taken == 2;
+  }));
+  EXPECT_EQ(backups_->State().newest->begun, clock_.Now());
+}
+
 TEST_F(BackupsTest, WithoutATargetEachCallSaysSo) {
   config_.backup.target.clear();
   Start();

@@ -175,13 +175,14 @@ absl::StatusOr<BackupMaker> BackupMaker::Begin(Archive& archive, const std::stri
         absl::StrCat("the repository is of the archive ", repository_archive_id, ", and this is the archive ",
                      info.archive_id, ": each archive needs a repository of its own"));
   }
+  // Before it begins: what is acknowledged from now on may be in it or not.
+  info.taken = clock.Now();
   checkpoint->directory = absl::StrCat(options.work_dir, "/backup-", info.id);
   checkpoint->clock = &clock;
   checkpoint->options = std::move(options);
   ASSIGN_OR_RETURN(const ClosedVersion closed,
                    archive.WriteCheckpoint(checkpoint->directory, checkpoint->options.author,
                                            absl::StrCat("backup ", info.id)));
-  info.taken = clock.Now();
   info.version = closed.version;
   info.version_time = closed.time;
   info.damages = archive.Stats().damage.size();

@@ -10,6 +10,7 @@
 #include "storage/backup/backup_fixture.h"
 #include "storage/backup/backup_maker.h"
 #include "storage/backup/directory_target.h"
+#include "storage/backup/prune.h"
 #include "storage/backup/repository.h"
 #include "storage/backup/restore.h"
 #include "storage/kv/small_disk.h"
@@ -175,6 +176,21 @@ TEST_F(DrillTest, ResultsAreKept) {
   EXPECT_THAT(*ListDrills(OpenRepository(), 1), ElementsAre(bad));
   Spit(absl::StrCat(scratch_, "/repository/drills/", bad.id), "x");
   EXPECT_THAT(*ListDrills(OpenRepository(), 10), ElementsAre(good));
+}
+
+TEST_F(DrillTest, OfManyResultsTheNewestAreKept) {
+  Backup();
+  DrillResult result;
+  for (int i = 0; i < 103; ++i) {
+    result.id = NewBackupId(clock_.Now() + i * kNanosPerSecond);
+    ASSERT_EQ(RecordDrill(OpenRepository(), result), absl::OkStatus());
+  }
+  ASSERT_TRUE(Prune(OpenRepository(), {.dry_run = true}, nullptr).ok());
+  EXPECT_EQ(ListDrills(OpenRepository(), 1000)->size(), 103);
+  ASSERT_TRUE(Prune(OpenRepository(), {}, nullptr).ok());
+  const auto kept = ListDrills(OpenRepository(), 1000);
+  ASSERT_EQ(kept->size(), 100);
+  EXPECT_EQ(kept->front().id, result.id);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ Manifest Example() {
                    .archive_id = "000102030405060708090a0b0c0d0e0f",
                    .server_version = "0.1.0",
                    .begun = *ParseTimestamp("2026-11-29T10:15:00.5Z"),
-                   .taken = *ParseTimestamp("2026-11-29T10:15:00.525Z"),
+                   .taken = *ParseTimestamp("2026-11-29T10:15:00.505Z"),
                    .ended = *ParseTimestamp("2026-11-29T10:15:02Z"),
                    .version = 17,
                    .version_time = *ParseTimestamp("2026-11-29T10:15:00.51Z"),

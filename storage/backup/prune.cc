@@ -11,6 +11,11 @@
 #include "storage/model/status_macros.h"
 
 namespace historian::backup {
+namespace {
+
+constexpr size_t kDrillsKept = 100;
+
+}  // namespace
 
 std::vector<bool> KeptBy(const KeepRules& rules, const std::vector<Timestamp>& taken) {
   std::vector<size_t> newest_first(taken.size());
@@ -75,6 +80,10 @@ absl::StatusOr<PruneResult> Prune(const Repository& repository, const PruneOptio
       RETURN_IF_ERROR(GoOn(keep_going));
       RETURN_IF_ERROR(target.Remove(absl::StrCat(kBackupsPrefix, id)));
     }
+  }
+  if (!options.dry_run) {
+    ASSIGN_OR_RETURN(const std::vector<StoredObject> drills, target.List(kDrillsPrefix));
+    for (size_t i = 0; i + kDrillsKept < drills.size(); ++i) RETURN_IF_ERROR(target.Remove(drills[i].name));
   }
   if (!result.damaged.empty()) return result;
   ASSIGN_OR_RETURN(const std::vector<StoredObject> files, target.List(kFilesPrefix));

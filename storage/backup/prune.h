@@ -3,7 +3,7 @@
 // Which backups are kept, and the removal of all others with the files that none needs any more.
 //
 // Manifests go first, then files that no manifest names: what ends half way leaves whole backups, and litter for the next
-// time. While a manifest is damaged nobody knows which files it names: manifests go all the same, but no file does.
+// time. Of drills the newest 100 are kept. While a manifest is damaged nobody knows which files it names: manifests go all the same, but no file does.
 #ifndef HISTORIAN_STORAGE_BACKUP_PRUNE_H_
 #define HISTORIAN_STORAGE_BACKUP_PRUNE_H_
 

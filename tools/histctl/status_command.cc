@@ -111,10 +111,11 @@ absl::Status Status(Context* context) {
     record.Add("backup_size", any ? Cell::Bytes(backup.newest().bytes()) : Cell::Absent());
     record.Add("backup_new", any ? Cell::Bytes(backup.newest().new_bytes()) : Cell::Absent());
     record.Add("backup_seconds", any ? Cell::Float64(backup.newest_seconds()) : Cell::Absent());
-    record.Add("backup_running", Cell::Text(backup.running()));
+    record.Add("backup_running", backup.running().empty() ? Cell::Absent() : Cell::Text(backup.running()));
     record.Add("backup_next", backup.next() == 0 ? Cell::Absent() : TimeCell(*context, backup.next()));
     record.Add("backup_failures", Cell::Unsigned(backup.failures()));
-    record.Add("backup_error", Cell::Text(backup.last_error()));
+    record.Add("backup_error",
+               backup.last_error().empty() ? Cell::Absent() : Cell::Text(backup.last_error()));
     record.Add("backup_drill", !backup.has_drill()             ? Cell::Absent()
                                : backup.drill().what().empty() ? Cell::Text("passed")
                                                                : Cell::Text(backup.drill().what()));
