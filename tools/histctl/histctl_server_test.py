@@ -911,7 +911,7 @@ class HistctlTest(unittest.TestCase):
             creating = subprocess.Popen([HISTCTL, '--server', server.address, 'backup', 'create'], stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, env=ENVIRONMENT)
             wait_for(lambda: call('status')[0]['backup_running'] == 'a backup', 'the backup')
-            self.assertTrue(os.listdir(os.path.join(server.directory, 'data', 'runs')))
+            wait_for(lambda: os.listdir(os.path.join(server.directory, 'data', 'runs')), 'the checkpoint')
             server.kill()
             self.assertNotEqual(creating.wait(timeout=DEADLINE_S), 0)
             server.start()
