@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "storage/archive/archive.h"
@@ -85,7 +86,7 @@ inline std::string SayAll(Archive& archive, Version as_of = kVersionNow) {
 }
 
 // An archive that is written to at random: samples in order, late and replaced, of several types; seals, settling, changes of
-// definitions. Threads: one.
+// definitions. Threads: one, but for acknowledged().
 class RandomWriter {
  public:
   RandomWriter(Archive& archive, uint64_t seed) : archive_(archive), random_(seed) {
@@ -138,6 +139,23 @@ class RandomWriter {
       done.Notify();
     });
     done.WaitForNotification();
+    absl::MutexLock lock(&mu_);
+    acknowledged_.push_back(
+        {tag.id, kStart + from * 30 * kNanosPerSecond, kStart + (from + size - 1) * 30 * kNanosPerSecond});
+  }
+
+  // Lets go of the producer, so that the archive may be closed.
+  void Release() { producer_.reset(); }
+
+  // What was acknowledged so far: samples every 30 s, from the first to the last time. Any thread.
+  struct Acknowledged {
+    TagId tag;
+    Timestamp first;
+    Timestamp last;
+  };
+  std::vector<Acknowledged> acknowledged() const ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return acknowledged_;
   }
 
   void DoSomething() {
@@ -161,6 +179,8 @@ class RandomWriter {
   uint64_t sequence_ = 0;
   std::vector<std::shared_ptr<const Tag>> tags_;
   int64_t next_ = 0;
+  mutable absl::Mutex mu_;
+  std::vector<Acknowledged> acknowledged_ ABSL_GUARDED_BY(mu_);
 };
 
 inline BackupOptions OptionsFor(const std::string& data_dir) {

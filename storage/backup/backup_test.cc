@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -47,6 +48,27 @@ void FlipMiddleByte(const std::string& path) {
   ASSERT_FALSE(bytes.empty()) << path;
   bytes[bytes.size() / 2] ^= 0x40;
   Spit(path, bytes);
+}
+
+// The times of each tag's samples in what SayAll says.
+std::map<TagId, std::set<Timestamp>> TimesIn(const std::string& said) {
+  std::map<TagId, std::set<Timestamp>> times;
+  std::istringstream in(said);
+  std::set<Timestamp>* of_tag = nullptr;
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    if (absl::StartsWith(line, "tag ")) {
+      std::string word;
+      TagId tag;
+      words >> word >> tag;
+      of_tag = &times[tag];
+    } else {
+      Timestamp time;
+      words >> time;
+      of_tag->insert(time);
+    }
+  }
+  return times;
 }
 
 class BackupTest : public ::testing::Test {
@@ -183,19 +205,28 @@ TEST_F(BackupTest, OfManyHistoriesWithWritesGoingOn) {
   for (uint64_t round = 0; round < 4; ++round) {
     SCOPED_TRACE(absl::StrCat("seed ", seed, ", round ", round));
     std::atomic<bool> stop{false};
+    RandomWriter writer(*archive_, seed + round);
     std::thread writing([&] {
-      RandomWriter writer(*archive_, seed + round);
       while (!stop) writer.DoSomething();
     });
-    std::vector<BackupInfo> taken;
-    for (int i = 0; i < 3; ++i) taken.push_back(Backup());
+    std::vector<std::pair<BackupInfo, std::vector<RandomWriter::Acknowledged>>> taken;
+    for (int i = 0; i < 3; ++i) {
+      std::vector<RandomWriter::Acknowledged> before = writer.acknowledged();
+      taken.emplace_back(Backup(), std::move(before));
+    }
     stop = true;
     writing.join();
-    for (const BackupInfo& info : taken) {
+    for (const auto& [info, acknowledged] : taken) {
+      EXPECT_NE(info.version, 0);
       const std::string of_backup = SayBackup(info.id, info.version);
       EXPECT_EQ(of_backup, SayAll(*archive_, info.version));
-      EXPECT_FALSE(info.version == 0);
+      const std::map<TagId, std::set<Timestamp>> times = TimesIn(of_backup);
+      for (const RandomWriter::Acknowledged& run : acknowledged) {
+        for (Timestamp time = run.first; time <= run.last; time += 30 * kNanosPerSecond)
+          ASSERT_TRUE(times.at(run.tag).contains(time)) << run.tag << " " << FormatTimestamp(time);
+      }
     }
+    writer.Release();
     if (round == 1) Open();
     if (HasFailure()) return;
   }
