@@ -2,7 +2,7 @@
 """Makes the Debian packages and does with them what an administrator does: in a Debian 12 that has nothing else on it.
 
   tests/package_test.py                    with what bazel has built (tools/test runs it so)
-  tests/package_test.py --binaries DIR     with the historiand and histctl in DIR
+  tests/package_test.py --binaries DIR     with the historiand, histctl and client.tar in DIR
 
 lintian and systemd-analyze look at the packages; then, in a root made by debootstrap, they are installed, the server is run as
 the user historian, upgraded under load, removed, purged, and installed over what somebody had installed by hand. There is no
@@ -79,6 +79,11 @@ def dependencies(packages):
         text = run('dpkg-deb', '-f', package, 'Depends').stdout
         names |= {re.match(r'[a-z0-9.+-]+', part.strip()).group() for part in re.split(r'[,|]', text) if part.strip()}
     return sorted(name for name in names if not name.startswith('historian'))
+
+
+def of_a_plant(packages):
+    """Those that run somewhere; programs are built with the other."""
+    return [package for package in packages if '-dev_' not in package.name]
 
 
 def make_root(packages, cache, scratch):
@@ -358,6 +363,7 @@ def run_cases(cases, scratch, first, second, again):
     raise_loopback()
     machine = Machine(root)
     machine.record_systemctl()
+    first, second = of_a_plant(first), of_a_plant(second)
     cases.case('package.installs', installs, machine, first)
     cases.case('package.serves', serves, machine)
     cases.case('package.upgrades_while_it_serves', upgrades_while_it_serves, machine, second)
@@ -397,7 +403,7 @@ def prepare(binaries, cache, scratch):
     first = make_packages(binaries, '', scratch / 'first')
     second = make_packages(binaries, '+2', scratch / 'second')
     again = make_packages(binaries, '', scratch / 'again')
-    make_root(first, cache, scratch)
+    make_root(of_a_plant(first), cache, scratch)
     return first, second, again
 
 

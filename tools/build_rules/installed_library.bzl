@@ -63,7 +63,7 @@ tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$root" -cf "$
         mnemonic = "Install",
         progress_message = "Collecting %{label}",
     )
-    return [DefaultInfo(files = depset([tar]))]
+    return [DefaultInfo(files = depset([tar]), runfiles = ctx.runfiles([tar]))]
 
 installed_library = rule(
     implementation = _installed_library_impl,

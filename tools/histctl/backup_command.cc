@@ -43,7 +43,7 @@ struct BackupCommand {
 
 // Of a repository on this machine, or one that was asked for from here.
 absl::Status LocalError(const absl::Status& status) {
-  if (status.ok() || absl::IsCancelled(status)) return status;
+  if (status.ok() || absl::IsCancelled(status) || absl::IsNotFound(status)) return status;
   if (absl::IsInvalidArgument(status)) return UsageError(status.message());
   if (absl::IsDataLoss(status)) return DamagedError(status.message());
   return LocalFileError(status.message());

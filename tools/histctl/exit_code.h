@@ -18,7 +18,8 @@ enum ExitCode : int {
   kExitUnreachable = 4,  // The server does not answer, or not in time.
   kExitRefused = 5,      // The server refused for another reason.
   kExitLocalFile = 6,    // A file on this machine cannot be read or written, or is not what it should be.
-  kExitDamaged = 7,      // Stored bytes are not what they should be: found by `verify` or met by a read; `salvage` lost some.
+  kExitDamaged =
+      7,  // Stored bytes are not what they should be: found by `verify` or met by a read; `salvage` lost some.
   kExitInterrupted = 130,  // Ctrl-C.
 };
 
@@ -27,7 +28,7 @@ inline constexpr absl::string_view kExitCodesHelp =
     "  0    done\n"
     "  1    done, but some rows, samples or tags failed (each is named on stderr)\n"
     "  2    the command line is wrong\n"
-    "  3    no such tag, block, rule, hold, producer or token, or no tag matches a pattern\n"
+    "  3    no such tag, block, rule, hold, producer, token or backup, or no tag matches a pattern\n"
     "  4    the server does not answer\n"
     "  5    the server refused\n"
     "  6    a local file cannot be read or written\n"

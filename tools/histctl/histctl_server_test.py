@@ -876,7 +876,7 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual(restored['backup'], ids[0])
         self.assertIn('it holds an archive',
                       call('backup', 'restore', repository, '--to', os.path.join(new, 'data'), code=6))
-        self.assertIn('no backup', call('backup', 'restore', repository, '--to', new + '2', '--at', '2020-01-01', code=6))
+        self.assertIn('no backup', call('backup', 'restore', repository, '--to', new + '2', '--at', '2020-01-01', code=3))
         other = Server(new)
         self.addCleanup(other.kill)
         values = json.loads(subprocess.run([HISTCTL, '--server', other.address, '--format', 'json', 'get', 'a/flow',

@@ -183,7 +183,8 @@ TEST(TypeInference, FindsTypes) {
 
 TEST(TypeInference, WhoAsksIsToldOfWhat) {
   TypeInference inference;
-  for (const char* text : {"1.5", "unclear", "2.5", "so so", "unclear", "on", "No Data"}) inference.Add(text, 1);
+  for (const char* text : {"1.5", "unclear", "2.5", "so so", "unclear", "on", "No Data"})
+    inference.Add(text, 1);
   const TypeVotes votes = inference.Votes(kDecimalPoint);
   EXPECT_EQ(votes.Type(), std::nullopt);
   EXPECT_EQ(votes.numbers, 2);
