@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Makes the Debian packages and does with them what an administrator does: in a Debian 12 that has nothing else on it.
 
   tests/package_test.py                    with what bazel has built (tools/test runs it so)
