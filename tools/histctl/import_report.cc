@@ -18,10 +18,6 @@
 namespace historian::histctl {
 namespace {
 
-std::string FormatText(const std::string& format) {
-  return absl::StartsWith(format, "%") ? absl::StrCat("'", format, "'") : format;
-}
-
 std::string HeadersText(const ImportLayout& layout, const std::vector<size_t>& columns) {
   constexpr size_t kShown = 6;
   std::vector<std::string> names;
@@ -31,8 +27,6 @@ std::string HeadersText(const ImportLayout& layout, const std::vector<size_t>& c
   return absl::StrCat(columns.size() == 1 ? "column " : "columns ", absl::StrJoin(names, ", "),
                       columns.size() > kShown ? absl::StrCat(" and ", columns.size() - kShown, " more") : "");
 }
-
-std::string TimeColumnsText(const ImportLayout& layout) { return HeadersText(layout, layout.times->columns); }
 
 // Whether a clock never changes.
 bool IsFixed(const absl::TimeZone& zone) {
@@ -143,9 +137,10 @@ void TellWhatWasFound(const ImportJob& job, const ImportFile& file, const std::s
                         : absl::StrCat("fields separated by '", std::string(1, separator), "'"));
   }
   if (options.time_format == "auto" && layout.times) {
-    found.push_back(absl::StrCat("times as ", FormatText(layout.times->format), " in ",
-                                 TimeColumnsText(layout), ", without a zone they are of ",
-                                 options.zone.name()));
+    const std::string& format = layout.times->format;
+    found.push_back(absl::StrCat(
+        "times as ", absl::StartsWith(format, "%") ? absl::StrCat("'", format, "'") : format, " in ",
+        HeadersText(layout, layout.times->columns), ", without a zone they are of ", options.zone.name()));
   }
   if (layout.is_keyed() && options.key_columns.empty()) {
     found.push_back(

@@ -139,9 +139,12 @@ ImportFrames::ImportFrames(const ImportOptions& options, const ImportLayout& lay
   if (layout.is_long || layout.is_keyed()) {
     buffers_.reserve(tags.size());
     for (const auto& [name, tag] : tags) {
-      by_tag_.emplace(name, buffers_.size());
       buffers_.push_back({.tag = &tag});
-      if (layout.is_long) groups_[name].buffers.push_back(&buffers_.back());
+      if (layout.is_long) {
+        groups_[name].buffers.push_back(&buffers_.back());
+      } else {
+        by_tag_.emplace(name, &buffers_.back());  // They do not move: there is room for all.
+      }
     }
   } else {
     HISTORIAN_CHECK(columns.size() == layout.columns.size());
@@ -236,7 +239,7 @@ ImportFrames::Group* ImportFrames::GroupOfRow() {
   if (is_new) {
     for (const ImportColumn& column : layout_.columns) {
       const auto buffer = by_tag_.find(KeyedTagName(layout_, column, device));
-      known->second.buffers.push_back(buffer == by_tag_.end() ? nullptr : &buffers_[buffer->second]);
+      known->second.buffers.push_back(buffer == by_tag_.end() ? nullptr : buffer->second);
     }
   }
   return &known->second;

@@ -135,9 +135,9 @@ class ImportFrames {
   const std::function<bool(const RowError&)> on_error_;
   CsvReader reader_;
   RowTime times_;
-  std::vector<Buffer> buffers_;                      // Wide: as layout.columns. Else: as tags.
-  absl::flat_hash_map<std::string, size_t> by_tag_;  // Keyed: of buffers_.
-  absl::flat_hash_map<std::string, Group> groups_;   // By the tag's name in the file, or the device.
+  std::vector<Buffer> buffers_;                       // Wide: as layout.columns. Else: as tags.
+  absl::flat_hash_map<std::string, Buffer*> by_tag_;  // Keyed.
+  absl::flat_hash_map<std::string, Group> groups_;    // By the tag's name in the file, or the device.
   std::vector<size_t> touched_;  // Buffers of the open frame, in the order of their first sample.
   uint64_t frame_samples_max_ = kFrameSamples;
   uint64_t frame_samples_ = 0;

@@ -77,7 +77,7 @@ bool IsProcessing(const Record& record) {
   });
 }
 
-// The usual width of these, and the first that has it; the first record's if no other is found.
+// How many fields most of these have.
 size_t UsualWidth(const std::vector<Line>& lines) {
   std::map<size_t, size_t> widths;
   for (const Line& line : lines) ++widths[line.record.size()];
@@ -86,12 +86,10 @@ size_t UsualWidth(const std::vector<Line>& lines) {
       ->first;
 }
 
-std::string Lower(absl::string_view text) { return absl::AsciiStrToLower(text); }
-
 bool IsEpaHeader(const Record& record) {
   bool facility = false, unit = false, date = false, hour = false;
   for (const std::string& field : record) {
-    const std::string name = Lower(field);
+    const std::string name = absl::AsciiStrToLower(field);
     facility = facility || absl::StartsWith(name, "facility id") || absl::StartsWith(name, "orispl");
     unit = unit || name == "unit id" || name == "unitid";
     date = date || name == "date" || name == "op_date";
@@ -106,8 +104,9 @@ bool IsLoggerHeader(const Record& record) {
 }
 
 bool IsNiagaraHeader(const Record& record) {
-  return record.size() == 4 && Lower(record[0]) == "timestamp" && Lower(record[1]) == "trend flags" &&
-         Lower(record[2]) == "status" && absl::StartsWith(Lower(record[3]), "value");
+  return record.size() == 4 && absl::EqualsIgnoreCase(record[0], "timestamp") &&
+         absl::EqualsIgnoreCase(record[1], "trend flags") && absl::EqualsIgnoreCase(record[2], "status") &&
+         absl::StartsWithIgnoreCase(record[3], "value");
 }
 
 // "Point_3:" in front of a Siemens trend; the header has it without the colon.
