@@ -178,8 +178,7 @@ absl::Status Run(const Options& options) {
   std::vector<plant::Sensor> sensors = plant::SimulatedPlant(options.seed, options.tags);
   std::vector<Tag> tags;
   for (plant::Sensor& sensor : sensors) {
-    sensor.period =
-        std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(kNanosPerSecond) / options.rate));
+    sensor.period = SamplePeriod(options.rate);
     sensor.jitter = std::min(sensor.jitter, sensor.period / 3 / 1'000'000 * 1'000'000);
     tags.push_back(sensor.tag);
   }
@@ -254,7 +253,7 @@ int Main(int argc, char** argv) {
   app.add_option("--server", options.connection.target, "HOST:PORT of the historian")->capture_default_str();
   app.add_option("--tags", options.tags, "How many")->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app.add_option("--seed", options.seed, "Same seed, same tags and samples")->capture_default_str();
-  app.add_option("--rate", options.rate, "Samples a second of each tag")
+  app.add_option("--rate", options.rate, "Samples a second of each tag; 0.016666667 is one a minute")
       ->check(CLI::Range(0.0001, 1000.0))
       ->capture_default_str();
   app.add_option("--from", options.from, "Begin at this time (RFC 3339) instead of now");

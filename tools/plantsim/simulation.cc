@@ -1,12 +1,20 @@
 #include "tools/plantsim/simulation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "storage/model/status_macros.h"
 #include "tools/plant/troubles.h"
 
 namespace historian::plantsim {
+
+int64_t SamplePeriod(double rate) {
+  const double period = static_cast<double>(kNanosPerSecond) / rate;
+  constexpr int64_t kMilli = 1'000'000;
+  return period < static_cast<double>(kNanosPerSecond) ? std::llround(period)
+                                                       : std::llround(period / kMilli) * kMilli;
+}
 
 Simulation::Simulation(std::vector<plant::Sensor> sensors, uint64_t seed, Timestamp start)
     : sensors_(std::move(sensors)), seed_(seed), now_(start) {

@@ -23,6 +23,10 @@
 
 namespace historian::plantsim {
 
+// The time between two samples at `rate` samples a second, in ns; from a second on in whole milliseconds, so that
+// 0.000277777778 is an hour.
+int64_t SamplePeriod(double rate);
+
 class Simulation {
  public:
   // Takes samples of sensors()[sensor]; times need not ascend where a gateway's clock was set.

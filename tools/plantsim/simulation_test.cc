@@ -35,6 +35,16 @@ std::vector<plant::Sensor> Slow(size_t count) {
   return sensors;
 }
 
+TEST(SamplePeriod, IsTheIntervalThatIsMeantAtLowRates) {
+  for (const int64_t seconds : {1, 7, 60, 99, 105, 900, 3600, 9990}) {
+    EXPECT_EQ(SamplePeriod(1.0 / static_cast<double>(seconds)), seconds * kNanosPerSecond) << seconds;
+  }
+  EXPECT_EQ(SamplePeriod(0.000277777778), 3600 * kNanosPerSecond);
+  EXPECT_EQ(SamplePeriod(0.3), 3'333'000'000);
+  EXPECT_EQ(SamplePeriod(300), 3'333'333);
+  EXPECT_EQ(SamplePeriod(1000), 1'000'000);
+}
+
 TEST(Simulation, SameSeedSameSamplesWhateverTheSteps) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE(seed);
