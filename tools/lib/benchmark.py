@@ -22,7 +22,9 @@ import tempfile
 import time
 
 import against
+import historian
 import peer
+import slow
 
 # histbench's workloads with their arguments, whole and --quick.
 WORKLOADS = {
@@ -35,8 +37,8 @@ WORKLOADS = {
     'idle': ([], ['--tags', '100000']),
     'soak': ([], []),
 }
-PARTS = ['limits', 'engine', 'plant', 'late', 'wide', 'small', 'year', 'backfill', 'idle', 'data', 'soak']
-TIMEOUT_S = 900
+PARTS = ['limits', 'engine', 'plant', 'late', 'wide', 'small', 'year', 'backfill', 'idle', 'slow', 'data', 'soak']
+TIMEOUT_S = historian.TIMEOUT_S
 # How long ingest is on the clock, by connection: a minute tells what can be kept up, half a second what buffers hold.
 SECONDS, SECONDS_QUICK, SECONDS_AGAINST = 60, 1, 10
 
@@ -206,6 +208,16 @@ class Bench:
             raise RuntimeError('no benchmark program could be run')
         return {'rows': rows}
 
+    def historian(self, directory):
+        return historian.Historian(self.program('server/historiand'), self.program('tools/histctl/histctl'), directory)
+
+    def slow(self, scratch):
+        figures = []
+        for one in slow.sets(self.options.quick, self.program('tools/plantsim/plantsim')):
+            say('slow: ' + one.title)
+            figures.append(self.in_scratch(lambda scratch: slow.measure(one, self.historian, scratch, say)))
+        return {'sets': figures}
+
     def data(self, scratch):
         directory = pathlib.Path(self.options.data)
         zstd = Zstd()
@@ -221,23 +233,8 @@ class Bench:
         return {'sets': sets}
 
     def data_set(self, name, title, files, arguments, scratch, zstd):
-        ports = os.path.join(scratch, name + '.ports')
-        with open(os.path.join(scratch, name + '.log'), 'w') as log:
-            server = subprocess.Popen(
-                [self.program('server/historiand'), '--data-dir', os.path.join(scratch, name), '--grpc-listen',
-                 '127.0.0.1:0', '--http-listen', '127.0.0.1:0', '--port-file', ports], stdout=log, stderr=log)
-        try:
-            for _ in range(600):
-                text = open(ports).read() if os.path.exists(ports) else ''
-                if 'http=' in text and text.endswith('\n'):
-                    break
-                time.sleep(0.05)
-            address = re.search(r'^grpc=(.*)$', text, re.M).group(1)
-
-            def histctl(*words):
-                return subprocess.run([self.program('tools/histctl/histctl'), '--server', address] + list(words),
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                                      check=True, timeout=TIMEOUT_S).stdout
+        with self.historian(os.path.join(scratch, name)) as server:
+            histctl = server.histctl
             begin = time.time()
             histctl('import', *files, *arguments)
             import_seconds = time.time() - begin
@@ -262,9 +259,6 @@ class Bench:
                 value_bytes += sizes['value_bytes']
                 time_bytes += sizes['time_bytes']
             verified = json.loads(histctl('verify', '--format', 'json'))[-1]
-        finally:
-            server.terminate()
-            server.wait(60)
         samples = sum(t['samples'] for t in storage)
         if peer.is_installed():
             peer_figures = peer_size(columns, times, os.path.join(scratch, name + '.peer'))
@@ -535,6 +529,10 @@ def targets(f):
             whole = s['head_bytes'] + s['payload_bytes'] + s['rollup_bytes']
             rows.append(('  everything : VictoriaMetrics' + (', which is lossy here' if s['peer_differs'] else ''), '<= 1',
                          [(whole / s['peer_bytes'], 1, '', False)]))
+    for s in f.get('slow.sets') or []:
+        if s.get('peer'):
+            rows.append(('%s: everything : VictoriaMetrics' % s['title'], '<= 1',
+                         [(s['peer']['our_bytes'] / slow.peer_bytes(s['peer']['sizes']), 1, '', False)]))
     rows += [
         ('server CPU, *plant*, s per million samples', '<= 0.06',
          [(f.run('plant', 4, 'ingest.server_cpu_seconds_per_million'), 0.06, 'CPU', False)]),
@@ -754,9 +752,40 @@ def data_table(f):
                   'VictoriaMetrics, all', 'damages found by verify'], rows)
 
 
+def slow_table(f):
+    sets = f.get('slow.sets') or []
+
+    def each(what, of_set):
+        return [what] + [of_set(s) for s in sets]
+
+    def ours(what, key):
+        return each(what, lambda s: text(s[key] / s['samples'], 'B'))
+
+    def compared(what, of_peer):
+        return each(what, lambda s: of_peer(s['peer']) if s.get('peer') else 'not measured')
+    return table([''] + [s['title'] for s in sets], [
+        each('tags', lambda s: text(s['tags'], 'count')),
+        each('samples', lambda s: text(s['samples'], 'count')),
+        ours('bytes/sample, everything', 'bytes'),
+        ours('  blocks: heads', 'head_bytes'),
+        ours('  blocks: payloads', 'payload_bytes'),
+        ours('  rollups', 'rollup_bytes'),
+        ours('  all the rest', 'rest_bytes'),
+        each('journal segments, not counted, MiB', lambda s: text(s['journal_segment_bytes'], 'MiB')),
+        compared('tags compared', lambda p: text(p['tags'], 'count')),
+        compared('  Historian, bytes/sample', lambda p: text(p['our_bytes'] / p['samples'], 'B')),
+        compared('  VictoriaMetrics, bytes/sample', lambda p: text(slow.peer_bytes(p['sizes']) / p['samples'], 'B')),
+        compared('    its samples', lambda p: text(p['sizes']['data'] / p['samples'], 'B')),
+        compared('    its index of names', lambda p: text(p['sizes']['indexdb'] / p['samples'], 'B')),
+        compared('  Historian : VictoriaMetrics', lambda p: '%.3f' % (p['our_bytes'] / slow.peer_bytes(p['sizes']))),
+        compared('  Historian : its samples alone', lambda p: '%.3f' % (p['our_bytes'] / p['sizes']['data'])),
+        compared('  differences on reading three tags back from it', lambda p: text(p['differs'], 'count')),
+    ])
+
+
 TABLES = {'machine': machine_table, 'targets': targets_table, 'limits': limits_table, 'ingest': ingest_table,
           'queries': queries_table, 'year': year_table, 'backfill': backfill_table, 'idle': idle_table,
-          'soak': soak_table, 'engine': engine_table, 'data': data_table}
+          'soak': soak_table, 'engine': engine_table, 'slow': slow_table, 'data': data_table}
 
 
 def write_page(page, results):

@@ -16,6 +16,9 @@ sys.path.insert(0, os.path.join(os.environ.get('TEST_SRCDIR', ''), 'historian', 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import against  # noqa: E402
 import benchmark  # noqa: E402
+import historian  # noqa: E402
+import peer  # noqa: E402
+import slow  # noqa: E402
 
 RUN = {'connections': 4, 'ingest': {'samples_per_second': 21e6, 'ack_p99_ms': 31}, 'storage': {},
        'queries': {'buckets_1000': {'p50_ms': 0.2, 'p99_ms': 0.9}}, 'restart': {'seconds': 0.4, 'lost': 0}}
@@ -61,6 +64,104 @@ class BenchmarkTest(unittest.TestCase):
                 '   0       0   1968  delta          52  patched decimals(5)         1913\n'
                 '   1    1968   1953  delta          54  patched decimals(5)         1896\n')
         self.assertEqual(benchmark.page_columns(dump), {'value_bytes': 3809, 'time_bytes': 106})
+
+
+class SlowTest(unittest.TestCase):
+
+    STORAGE = [{'tag': 'tag-%d' % i, 'samples': 100, 'heads': 10, 'payloads': 90 - 10 * i, 'rollups': None if i else 5}
+               for i in range(6)]
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR'))
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+
+    def file(self, name, size):
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+
+    def test_every_file_of_historian_counts_by_kind(self):
+        for name, size in (('FORMAT', 1), ('rocksdb/000012.sst', 20), ('rocksdb/000013.sst', 300), ('rocksdb/LOG', 4000),
+                           ('log/journal/00000000000025165824.seg', 50000), ('twins/000004.log', 600000)):
+            self.file(name, size)
+        self.assertEqual(historian.Historian('', '', self.directory).sizes(), {
+            'FORMAT': 1, 'rocksdb/N.sst': 320, 'rocksdb/LOG': 4000, slow.SEGMENTS: 50000, 'twins/N.log': 600000})
+
+    def test_caches_of_victoria_metrics_do_not_count(self):
+        for name, size in (('data/small/1/values.bin', 1), ('indexdb/2/items.bin', 20), ('metadata/x', 300),
+                           ('cache/names/0.bin', 4000), ('flock.lock', 50000)):
+            self.file(name, size)
+        victoria = peer.VictoriaMetrics(self.directory)
+        self.assertEqual(victoria.size_bytes(), 1)
+        self.assertEqual(victoria.sizes(), {'data': 1, 'indexdb': 20, 'metadata': 300, 'cache': 4000, 'flock.lock': 50000})
+        self.assertEqual(slow.peer_bytes(victoria.sizes()), 50321)
+
+    def test_what_is_of_no_tag_is_shared_out(self):
+        # Heads 60, payloads 390, rollups 5: of 1,055 bytes 600 are of no tag, one a sample.
+        figures = slow.figures_of(self.STORAGE, self.STORAGE[:2], 1055)
+        self.assertEqual([figures[key] for key in ('tags', 'samples', 'bytes', 'head_bytes', 'payload_bytes',
+                                                   'rollup_bytes', 'rest_bytes')], [6, 600, 1055, 60, 390, 5, 600])
+        self.assertEqual(figures['peer'], {'tags': 2, 'samples': 200, 'our_bytes': 105 + 90 + 200})
+
+    def test_tags_that_are_compared_are_of_all_sizes(self):
+        def names(every):
+            return [tag['tag'] for tag in slow.some_of(self.STORAGE, every)]
+        self.assertEqual(names(1), ['tag-5', 'tag-4', 'tag-3', 'tag-2', 'tag-1', 'tag-0'])
+        self.assertEqual(names(3), ['tag-4', 'tag-1'])
+
+    def test_requests_are_of_bounded_size_and_of_every_tag_once(self):
+        tags = [{'tag': str(i), 'samples': samples} for i, samples in enumerate((6, 4, 1, 30, 2, 3))]
+        with mock.patch.object(slow, 'REQUEST_SAMPLES', 10):
+            self.assertEqual(list(slow.requests(tags)), [['0', '1'], ['2'], ['3'], ['4', '5']])
+        self.assertEqual(list(slow.requests([])), [])
+
+    def test_victoria_metrics_gets_numbers_only(self):
+        self.assertEqual(slow.peer_csv('time,tag,value,quality\n1,a,true,Good\n2,a,false,Good\n3,b,1.5,BadOutOfService\n'),
+                         b'1,a,1,Good\n2,a,0,Good\n3,b,1.5,BadOutOfService\n')
+
+    def test_air_is_the_same_each_time_and_has_gaps(self):
+        for quantity in slow.QUANTITIES:
+            texts = slow.air_column(1, quantity, 3000)
+            self.assertEqual(texts, slow.air_column(1, quantity, 3000))
+            self.assertNotEqual(texts, slow.air_column(2, quantity, 3000))
+            self.assertEqual(texts[:100], slow.air_column(1, quantity, 100))
+            shape = r'^(-?\d+\.\d|)$' if quantity in slow.QUANTITIES[6:] else r'^(\d+|)$'
+            for text in texts:
+                self.assertRegex(text, shape)
+            self.assertLess(texts.count(''), 300)
+        self.assertGreater(sum(slow.air_column(1, quantity, 3000).count('') for quantity in slow.QUANTITIES), 100)
+
+    def test_air_is_imported_from_a_file_for_each_station(self):
+        asked = []
+        server = mock.Mock(histctl=lambda *words: asked.append(words))
+        slow.write_air(server, str(self.directory / 'files'), 2, 1)
+        files = [self.directory / 'files' / name for name in ('station-01.csv', 'station-02.csv')]
+        self.assertEqual(asked, [('import', str(files[0]), str(files[1]), '--prefix', 'air/{file}/')])
+        lines = files[1].read_text().splitlines()
+        self.assertEqual(len(lines), 25)
+        self.assertTrue(lines[0].startswith('time,PM2.5 [ug/m3],'))
+        self.assertEqual([line.split(',')[0] for line in lines[1:3]], ['2019-01-01T00:00:00Z', '2019-01-01T01:00:00Z'])
+        self.assertEqual({line.count(',') for line in lines}, {11})
+
+    def test_table_and_targets_tell_the_ratio(self):
+        compared = slow.figures_of(self.STORAGE, self.STORAGE[:2], 1055)
+        compared['peer'].update({'sizes': {'data': 300, 'indexdb': 95, 'cache': 9999}, 'differs': 0})
+        alone = slow.figures_of(self.STORAGE, self.STORAGE, 1055)
+        del alone['peer']
+        sets = [dict(figures, title=title, journal_segment_bytes=4 << 20)
+                for title, figures in (('by the hour', compared), ('alone', alone))]
+        (self.directory / 'slow.json').write_text(json.dumps({'sets': sets, 'measured': {'date': 'today'}}))
+        figures = benchmark.Figures(self.directory)
+        rows = {row.split(' | ')[0].strip('| '): [cell.strip('| ') for cell in row.split(' | ')[1:]]
+                for row in benchmark.slow_table(figures).splitlines()}
+        self.assertEqual(rows['bytes/sample, everything'], ['1.758', '1.758'])
+        self.assertEqual(rows['Historian : VictoriaMetrics'], ['1.000', 'not measured'])
+        self.assertEqual(rows['Historian : its samples alone'], ['1.317', 'not measured'])
+        self.assertEqual(rows['VictoriaMetrics, bytes/sample'], ['1.975', 'not measured'])
+        targets = benchmark.targets_table(figures)
+        self.assertIn('| by the hour: everything : VictoriaMetrics | <= 1 | 1 | yes |', targets)
+        self.assertNotIn('alone: ', targets)
 
 
 def run_of(rate, p50_ms=0.2, restart=0.4):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -54,14 +55,29 @@ class VictoriaMetrics:
         self.ask('/api/v1/import', json.dumps({'metric': {'__name__': 'sample', 'tag': name}, 'values': values,
                                                'timestamps': milliseconds}).encode())
 
+    def store_csv(self, lines):
+        """Lines of milliseconds, tag and value; what is behind these is not read."""
+        self.ask('/api/v1/import/csv?format=1:time:unix_ms,2:label:tag,3:metric:sample', lines)
+
     def settle(self):
         """Everything on disk, in as few parts as it makes."""
-        self.ask('/internal/force_flush')
-        self.ask('/internal/force_merge')
         size = -1
         while size != self.size_bytes():
             size = self.size_bytes()
+            self.ask('/internal/force_flush')
+            self.ask('/internal/force_merge')
             time.sleep(2)
+            while self.metric('vm_active_force_merges') + self.metric('vm_active_merges'):
+                time.sleep(0.1)
+
+    def samples(self):
+        """In all of its parts."""
+        return self.metric('vm_rows', 'storage/')
+
+    def metric(self, name, kind=''):
+        """The sum over all types that begin with `kind`."""
+        lines = re.findall(r'^%s(?:\{type="%s[^"]*"\})? (\S+)$' % (name, kind), self.ask('/metrics').decode(), re.M)
+        return int(sum(map(float, lines)))
 
     def load(self, name):
         """[(milliseconds, value)] as exported again."""
@@ -74,11 +90,18 @@ class VictoriaMetrics:
 
     def size_bytes(self):
         """Of the samples, without its index of names."""
-        sizes = []
-        for folder, _, files in os.walk(self.directory / 'data'):
+        return self.sizes()['data']
+
+    def sizes(self):
+        """Bytes of the files below each directory of its own: data are the samples, indexdb their names."""
+        sizes = {'data': 0}
+        for folder, _, files in os.walk(self.directory):
+            name = pathlib.Path(folder).relative_to(self.directory).parts[:1]
             for file in files:
                 try:
-                    sizes.append(os.path.getsize(os.path.join(folder, file)))
+                    size = os.path.getsize(os.path.join(folder, file))
                 except FileNotFoundError:  # Merged meanwhile.
-                    pass
-        return sum(sizes)
+                    continue
+                key = name[0] if name else file
+                sizes[key] = sizes.get(key, 0) + size
+        return sizes
