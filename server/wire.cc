@@ -666,7 +666,7 @@ void RetentionResultToWire(const RetentionResult& from, v1::ApplyRetentionRespon
   for (const RetentionResult::Partition& partition : from.partitions) {
     v1::ApplyRetentionResponse::Partition* out = to->add_partitions();
     out->set_start(format::PartitionStart(partition.partition));
-    out->set_end(format::PartitionStart(partition.partition + 1));
+    out->set_end(format::PartitionEnd(partition.partition));
     out->set_action(static_cast<v1::ApplyRetentionResponse::Partition::Action>(partition.action));
     out->set_samples(partition.samples);
     out->set_bytes(partition.bytes);

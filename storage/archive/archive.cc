@@ -322,7 +322,8 @@ std::string ArchiveImpl::BlocksOfLost(const kv::StoreDamage& lost) {
   absl::flat_hash_set<TagId> tags;
   std::string names;
   Timestamp from = kTimestampMax, to = kTimestampMin;
-  for (int32_t partition = first->partition; are_pages && partition <= last->partition; ++partition) {
+  for (const auto& [partition, state] : partitions_.All()) {
+    if (!are_pages || partition < first->partition || partition > last->partition) continue;
     const std::string end = format::PartitionPrefix(partition + 1);
     const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kHeads, end);
     for (cursor->Seek(format::PartitionPrefix(partition)); cursor->Valid(); cursor->Next()) {
@@ -341,7 +342,7 @@ std::string ArchiveImpl::BlocksOfLost(const kv::StoreDamage& lost) {
   if (!are_pages) {
     return absl::StrCat("; concerned are tags in the weeks from ",
                         FormatTimestamp(format::PartitionStart(first->partition)), " to ",
-                        FormatTimestamp(format::PartitionStart(last->partition + 1)));
+                        FormatTimestamp(format::PartitionEnd(last->partition)));
   }
   if (tags.empty()) return "; no sample is";
   return absl::StrCat("; concerned are ", tags.size(), tags.size() == 1 ? " tag (" : " tags (", names,
@@ -379,31 +380,33 @@ absl::Status ArchiveImpl::Init() {
   ASSIGN_OR_RETURN(TimeLimits time_limits,
                    TimeLimits::Make(options_.future_limits, options_.future_limit, *tags_));
   time_limits_ = std::make_unique<TimeLimits>(std::move(time_limits));
-  housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::House{
-      .store = *store_,
-      .options = {.settle_delay = options_.settle_delay, .retention_period = options_.retention_period},
-      .clock = clock_,
-      .tags = *tags_,
-      .versions = versions_,
-      .retention = *retention_,
-      .believed = *believed_,
-      .partitions = partitions_,
-      .pins = pins_,
-      .steps = steps_,
-      .disk_reserve_bytes =
-          [this] {
-            absl::MutexLock lock(&state_mu_);
-            return reserve_bytes_;
-          },
-      .open =
-          [this](TagId id) {
-            TagTraits traits;
-            tags_->GetTraits(&id, 1, &traits);
-            return ShardOf(id).Sources(id, traits.type, kVersionNow);
-          },
-      .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
-      .newest_received = [this] { return write_path_->newest_received(); },
-      .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
+  housekeeping_ = std::make_unique<Housekeeping>(
+      Housekeeping::House{.store = *store_,
+                          .options = {.settle_delay = options_.settle_delay,
+                                      .retention_period = options_.retention_period,
+                                      .slow_samples_max = options_.slow_samples_max},
+                          .clock = clock_,
+                          .tags = *tags_,
+                          .versions = versions_,
+                          .retention = *retention_,
+                          .believed = *believed_,
+                          .partitions = partitions_,
+                          .pins = pins_,
+                          .steps = steps_,
+                          .disk_reserve_bytes =
+                              [this] {
+                                absl::MutexLock lock(&state_mu_);
+                                return reserve_bytes_;
+                              },
+                          .open =
+                              [this](TagId id) {
+                                TagTraits traits;
+                                tags_->GetTraits(&id, 1, &traits);
+                                return ShardOf(id).Sources(id, traits.type, kVersionNow);
+                              },
+                          .seal = [this] { return SealNow(Why::kAsked, /*everything=*/true).status(); },
+                          .newest_received = [this] { return write_path_->newest_received(); },
+                          .note_damage = [this](const absl::Status& status) { NoteDamage(status); }});
   const int shards =
       options_.shards > 0 ? options_.shards : std::max(1u, std::thread::hardware_concurrency());
   for (int i = 0; i < shards; ++i) shards_.push_back(std::make_unique<Shard>(i, shards));
@@ -425,10 +428,10 @@ absl::Status ArchiveImpl::Init() {
   for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
   RETURN_IF_ERROR(Recover());
   Version kept_from = versions_.open();
-  if (read.ok() && read->version() == kArchiveFormat && versions_are_known_) {
-    kept_from = read->versions_from();
-  } else if (read.ok() && store_->refusal().ok()) {
-    // What it has may be of any version up to the open one, except what the journal still had.
+  const bool are_kept = read.ok() && read->versions_from() > 0 && versions_are_known_;
+  // Otherwise what it has may be of any version up to the open one, except what the journal still had.
+  if (are_kept) kept_from = read->versions_from();
+  if (read.ok() && !(are_kept && read->version() == kArchiveFormat) && store_->refusal().ok()) {
     record::v1::ArchiveRecord record = *read;
     record.set_version(kArchiveFormat);
     record.set_versions_from(kept_from);
@@ -501,8 +504,11 @@ absl::StatusOr<ReadView> ArchiveImpl::ViewOf(TagId id, KeepGoing keep_going, Ver
     // How far its samples reach is lost with it.
     const std::vector<PartitionTable::Partition> partitions = partitions_.All();
     if (!partitions.empty()) {
-      sources.oldest = format::PartitionStart(partitions.front().first);
-      sources.newest = std::max(sources.newest, format::PartitionStart(partitions.back().first + 1) - 1);
+      sources.oldest = kTimestampMax;
+      for (const auto& [partition, state] : partitions) {
+        sources.oldest = std::min(sources.oldest, format::PartitionStart(partition));
+        sources.newest = std::max(sources.newest, format::PartitionEnd(partition) - 1);
+      }
     }
   }
   ReadView view(std::move(pin), as_of, std::move(sources), retention_->expired(), *store_,

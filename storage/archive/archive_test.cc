@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <set>
@@ -16,10 +17,13 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/record/v1/records.pb.h"
 #include "storage/aggregate/at_time.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/archive_model.h"
 #include "storage/archive/folded.h"
+#include "storage/format/archive_format.h"
+#include "storage/format/record_keys.h"
 
 namespace historian {
 namespace {
@@ -651,7 +655,9 @@ TEST_F(ArchiveTest, ANewerFormatIsRefused) {
   archive_.reset();
   auto store = kv::OpenMemoryStore(disk_);
   kv::Batch batch;
-  batch.Put("archive", std::string("\x08\x03", 2));  // version: 3
+  record::v1::ArchiveRecord record;
+  record.set_version(kArchiveFormat + 1);
+  batch.Put(kArchiveKey, record.SerializeAsString());
   ASSERT_TRUE(store->Write(batch).ok());
   const auto opened = Archive::Open(std::move(store), options_, clock_);
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition);
@@ -1072,7 +1078,12 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
   Version as_of_ = kVersionNow;
 };
 
+// Nothing, little, and all but the fastest tags go to long partitions.
+constexpr uint64_t kSlowSamples[] = {0, 40, 500, 4096};
+
 TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
+  options_.slow_samples_max = kSlowSamples[GetParam() % std::size(kSlowSamples)];
+  Reopen();
   const Timestamp periods[] = {kSecond / 100, kSecond, 60 * kSecond, 7200 * kSecond};
   for (uint8_t type = 1; IsKnownValueType(type); ++type) {
     for (int i = 0; i < 2; ++i) {
@@ -1103,6 +1114,8 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
         break;
       }
       case 1:
+        // What is a slow tag may change.
+        options_.slow_samples_max = kSlowSamples[random_() % std::size(kSlowSamples)];
         Reopen();
         break;
       case 2: {
@@ -1131,6 +1144,9 @@ TEST_P(ArchiveSimulation, EveryReadEqualsTheModel) {
       if (HasFatalFailure()) return;
     }
   }
+  const absl::StatusOr<VerifyCounts> verified = archive_->upkeep().Verify(
+      {}, {.on_damage = [](const Damage& damage) { ADD_FAILURE() << DescribeDamage(damage); }});
+  ASSERT_TRUE(verified.ok()) << verified.status();
 }
 
 // HISTORIAN_SEEDS=1000 runs so many simulations instead of a few.

@@ -29,6 +29,9 @@ struct ArchiveOptions {
   // A partition into which nothing was sealed for so long is settled in the background when its time is over
   // or late samples are a quarter of it: late blocks are merged, rollups built, the densest encodings used.
   absl::Duration settle_delay = absl::Minutes(10);
+  // Tags with no more samples than this in a week are settled over sixteen weeks together, in long partitions
+  // (storage/format/key.md); 0: none are.
+  uint64_t slow_samples_max = 4096;
   // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
   absl::Duration retention_period = absl::Minutes(10);
   // A version closes when it was open for so long and something has arrived in it (storage/versions): how fine the

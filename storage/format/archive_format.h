@@ -5,6 +5,7 @@
 //
 //   1  until commit e228ddc
 //   2  samples have their versions
+//   3  slow tags are settled into long partitions
 #ifndef HISTORIAN_STORAGE_FORMAT_ARCHIVE_FORMAT_H_
 #define HISTORIAN_STORAGE_FORMAT_ARCHIVE_FORMAT_H_
 
@@ -12,7 +13,7 @@
 
 namespace historian {
 
-inline constexpr uint32_t kArchiveFormat = 2;
+inline constexpr uint32_t kArchiveFormat = 3;
 
 }  // namespace historian
 

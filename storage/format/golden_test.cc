@@ -490,11 +490,14 @@ TEST_F(Golden, ARollupOfFormat1IsReadAsEver) {
 
 using Examples = std::map<std::string, std::string>;  // Name to bytes.
 
-// key.md: tag 7 at 2026-11-30T03:00:00.25Z, sealed with number 42; and the same before 1970.
+// key.md: tag 7 at 2026-11-30T03:00:00.25Z, sealed with number 42; the same before 1970, and in a long partition.
 Examples KeyExamples() {
   const BlockId id{.partition = 2969, .tag = 7, .first_time = kStart + 250 * kMillisecond, .seal = 42};
   const BlockId before_1970{.partition = -1, .tag = 7, .first_time = -1, .seal = 42};
+  const BlockId moved{
+      .partition = kLongPartitionZero + 185, .tag = 7, .first_time = id.first_time, .seal = 43};
   return {{"head_key", HeadKey(id)},
+          {"head_key_long", HeadKey(moved)},
           {"head_key_before_1970", HeadKey(before_1970)},
           {"pages_key", PagesKey(id)},
           {"rollup_key", RollupKey({.partition = id.partition, .tag = id.tag})}};
@@ -578,8 +581,10 @@ TEST_F(Golden, TheExamplesOfTheSpecificationsAreRead) {
   const absl::StatusOr<BlockId> old_id = ParseHeadKey(keys->at("head_key_before_1970"));
   const absl::StatusOr<BlockId> pages_id = ParsePagesKey(keys->at("pages_key"));
   const absl::StatusOr<RollupId> rollup_id = ParseRollupKey(keys->at("rollup_key"));
-  ASSERT_TRUE(head_id.ok() && old_id.ok() && pages_id.ok() && rollup_id.ok());
+  const absl::StatusOr<BlockId> long_id = ParseHeadKey(keys->at("head_key_long"));
+  ASSERT_TRUE(head_id.ok() && old_id.ok() && pages_id.ok() && rollup_id.ok() && long_id.ok());
   EXPECT_EQ(*head_id, id);
+  EXPECT_EQ(long_id->partition, LongPartitionOf(id.first_time));
   EXPECT_EQ(*pages_id, id);
   EXPECT_EQ(old_id->first_time, -1);
   EXPECT_EQ(rollup_id->partition, id.partition);

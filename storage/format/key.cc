@@ -1,7 +1,9 @@
 #include "storage/format/key.h"
-#include "storage/model/check.h"
+
+#include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "storage/model/check.h"
 
 namespace historian::format {
 namespace {
@@ -35,7 +37,7 @@ absl::Status Check(absl::string_view which, absl::string_view key) {
 
 absl::StatusOr<BlockId> Checked(absl::string_view which, const BlockId& id) {
   if (id.tag == 0) return absl::DataLossError(absl::StrCat(which, " key of tag 0, which no tag has"));
-  if (PartitionOf(id.first_time) != id.partition) {
+  if (!IsInPartition(id.first_time, id.partition)) {
     return absl::DataLossError(absl::StrCat(which, " key of tag ", id.tag, " has a first time of ",
                                             FormatTimestamp(id.first_time),
                                             ", which is not in its partition ", id.partition));
@@ -105,6 +107,11 @@ absl::StatusOr<RollupId> ParseRollupKey(absl::string_view key) {
   id.partition = Unordered(TakeBigEndian<uint32_t>(&key));
   id.tag = TakeBigEndian<uint32_t>(&key);
   if (id.tag == 0) return absl::DataLossError("rollup key of tag 0, which no tag has");
+  if (id.partition < PartitionOf(std::numeric_limits<Timestamp>::min()) ||
+      id.partition > PartitionOf(std::numeric_limits<Timestamp>::max())) {
+    return absl::DataLossError(
+        absl::StrCat("rollup key of tag ", id.tag, " in partition ", id.partition, ", which is no week"));
+  }
   return id;
 }
 

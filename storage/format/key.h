@@ -8,7 +8,7 @@
 //   rollups      partition | tag
 //   superseded   as heads                               seal: the one that made the replaced statements
 //
-// All fields are big-endian; signed ones have their sign bit flipped so that bytes sort like numbers.
+// A partition is a week or a long partition (below). All fields are big-endian; signed ones have their sign bit flipped so that bytes sort like numbers.
 #ifndef HISTORIAN_STORAGE_FORMAT_KEY_H_
 #define HISTORIAN_STORAGE_FORMAT_KEY_H_
 
@@ -22,14 +22,40 @@
 
 namespace historian::format {
 
-// A partition is a week from Thursday 1970-01-01T00:00Z: long enough that a tag with a sample an hour still
-// fills a block worth having, short enough to drop old data by whole partitions.
+// A partition is a week from Thursday 1970-01-01T00:00Z: short enough to drop old data by whole partitions.
+// Weeks are numbered from 0, and those before 1970 are negative.
 inline constexpr int64_t kPartitionNanos = 7 * 86400 * kNanosPerSecond;
 
 constexpr int32_t PartitionOf(Timestamp t) {
   return static_cast<int32_t>(t / kPartitionNanos - (t % kPartitionNanos < 0 ? 1 : 0));
 }
-constexpr Timestamp PartitionStart(int32_t partition) { return partition * kPartitionNanos; }
+
+// A long partition is sixteen weeks. Tags that have few samples in a week are settled into these, where they fill
+// pages worth having. Its weeks are partitions too, of other tags, and of what has not been settled yet.
+inline constexpr int32_t kLongPartitionWeeks = 16;
+// The long partition that begins with week 0. Those of all times lie above all weeks.
+inline constexpr int32_t kLongPartitionZero = 1 << 24;
+
+constexpr bool IsLongPartition(int32_t partition) { return partition >= kLongPartitionZero / 2; }
+// The long partition that the week belongs to. Requires !IsLongPartition(week).
+constexpr int32_t LongPartitionOfWeek(int32_t week) {
+  return kLongPartitionZero + week / kLongPartitionWeeks - (week % kLongPartitionWeeks < 0 ? 1 : 0);
+}
+constexpr int32_t LongPartitionOf(Timestamp t) { return LongPartitionOfWeek(PartitionOf(t)); }
+
+// The first week of a partition of either length, and one past the last.
+constexpr int32_t FirstWeek(int32_t partition) {
+  return IsLongPartition(partition) ? (partition - kLongPartitionZero) * kLongPartitionWeeks : partition;
+}
+constexpr int32_t EndWeek(int32_t partition) {
+  return FirstWeek(partition) + (IsLongPartition(partition) ? kLongPartitionWeeks : 1);
+}
+// When a partition of either length begins, and one past its last moment.
+constexpr Timestamp PartitionStart(int32_t partition) { return FirstWeek(partition) * kPartitionNanos; }
+constexpr Timestamp PartitionEnd(int32_t partition) { return EndWeek(partition) * kPartitionNanos; }
+constexpr bool IsInPartition(Timestamp t, int32_t partition) {
+  return (IsLongPartition(partition) ? LongPartitionOf(t) : PartitionOf(t)) == partition;
+}
 
 // Names one block. Later seals have higher numbers; where blocks hold the same time, the later seal's sample
 // is the one readers see.

@@ -36,7 +36,8 @@ Number Take(absl::string_view* bytes) {
 BlockId TakeId(absl::string_view* bytes) {
   BlockId id;
   id.first_time = Take<int64_t>(bytes);
-  id.partition = format::PartitionOf(id.first_time);
+  id.partition =
+      id.first_time % 2 == 0 ? format::PartitionOf(id.first_time) : format::LongPartitionOf(id.first_time);
   id.tag = Take<uint32_t>(bytes);
   id.seal = Take<uint64_t>(bytes);
   return id;

@@ -21,6 +21,7 @@ std::vector<BlockId> ManyIds() {
       for (const uint64_t seal :
            {uint64_t{0}, uint64_t{1}, uint64_t{256}, std::numeric_limits<uint64_t>::max()}) {
         ids.push_back({PartitionOf(time), tag, time, seal});
+        ids.push_back({LongPartitionOf(time), tag, time, seal});
       }
     }
   }
@@ -34,6 +35,25 @@ TEST(Key, PartitionsAreWeeksFromThursdayAndRoundDown) {
   EXPECT_EQ(PartitionOf(-kPartitionNanos - 1), -2);
   EXPECT_EQ(PartitionOf(kPartitionNanos), 1);
   EXPECT_EQ(FormatTimestamp(PartitionStart(1)), "1970-01-08T00:00:00Z");
+}
+
+TEST(Key, LongPartitionsAreSixteenWeeksAboveAllWeeks) {
+  for (const Timestamp time : kTimes) {
+    const int32_t week = PartitionOf(time), of_long = LongPartitionOf(time);
+    EXPECT_FALSE(IsLongPartition(week));
+    EXPECT_TRUE(IsLongPartition(of_long));
+    EXPECT_EQ(LongPartitionOfWeek(week), of_long);
+    EXPECT_EQ(PartitionEnd(of_long) - PartitionStart(of_long), 16 * kPartitionNanos);
+    for (const int32_t partition : {week, of_long}) {
+      EXPECT_LE(PartitionStart(partition), time);
+      EXPECT_GT(PartitionEnd(partition), time);
+      EXPECT_TRUE(IsInPartition(time, partition));
+      EXPECT_FALSE(IsInPartition(PartitionStart(partition) - 1, partition));
+      EXPECT_FALSE(IsInPartition(PartitionEnd(partition), partition));
+    }
+  }
+  EXPECT_EQ(LongPartitionOf(-1), LongPartitionOf(0) - 1);
+  EXPECT_EQ(LongPartitionOf(-16 * kPartitionNanos), LongPartitionOf(-1));
 }
 
 TEST(Key, HeadsSortByPartitionTagTimeAndSeal) {

@@ -22,6 +22,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/experimental.h"
 #include "rocksdb/metadata.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/utilities/checkpoint.h"
@@ -305,6 +306,8 @@ class RocksDbRun : public RunBuilder {
   const void* owner() const { return owner_; }
   bool empty() const { return checker_.empty(); }
   const std::string& path() const { return path_; }
+  // The ranges it replaces, from and to before.
+  const std::vector<std::pair<std::string, std::string>>& replaced() const { return replaced_; }
 
  private:
   absl::Status OpenOnce() {
@@ -319,6 +322,7 @@ class RocksDbRun : public RunBuilder {
     RETURN_IF_ERROR(OpenOnce());
     RETURN_IF_ERROR(StatusOf(writer_->DeleteRange(SliceOf(begin), SliceOf(end)), "adding to a run", path_));
     checker_.Replaced(begin, end);
+    replaced_.emplace_back(begin, end);
     return absl::OkStatus();
   }
 
@@ -339,6 +343,7 @@ class RocksDbRun : public RunBuilder {
   const std::string path_;
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
   bool opened_ = false;
+  std::vector<std::pair<std::string, std::string>> replaced_;
   RunChecker checker_;
   uint64_t size_bytes_ = 0;
   uint64_t next_room_check_ = 0;
@@ -494,6 +499,8 @@ class RocksDbStore : public Store {
   absl::Status LayTombstone(Space space, absl::string_view begin, absl::string_view end)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::Status WriteCheckpoint(const std::string& path);
+  // What the run has replaced is merged away in the background now. RocksDB would wait for three more runs.
+  void ReturnReplaced(const RocksDbRun& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
 
   const RocksDbOptions options_;
   const std::unique_ptr<StoreDirectory> directory_;  // Holds the lock until all else is gone.
@@ -585,6 +592,13 @@ rocksdb::DBOptions RocksDbStore::DbOptions() const {
   options.info_log = messages_;
   // A file that stands in for another has an identity of its own.
   options.verify_sst_unique_id_in_manifest = false;
+  std::error_code error;
+  uint64_t files = 0;
+  for (auto file = fs::directory_iterator(directory_->rocksdb_path(), error);
+       !error && file != fs::directory_iterator(); file.increment(error)) {
+    if (file->path().extension() == ".sst") ++files;
+  }
+  options.max_manifest_file_size = ManifestBytesFor(files);
   if (log_is_damaged_) options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
   return options;
 }
@@ -769,7 +783,7 @@ absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs,
   const bool has_batch = !batch.ops().empty();
   RETURN_IF_ERROR(
       CheckRoom(directory_->path(), kReserveForBatchesBytes + (has_batch ? options_.meta_buffer_bytes : 0)));
-  return Change([this, &files, has_batch]() -> absl::Status {
+  return Change([this, &taken, &files, has_batch]() -> absl::Status {
     absl::WriterMutexLock lock(&change_mutex_);
     if (has_batch) {
       // See IngestFiles: nothing may be in the memtable, and nobody writes to it meanwhile.
@@ -777,8 +791,21 @@ absl::Status RocksDbStore::Ingest(std::vector<std::unique_ptr<RunBuilder>> runs,
       RETURN_IF_ERROR(
           Mapped(db->Flush(rocksdb::FlushOptions(), db.family(Space::kMeta)), "writing small records"));
     }
-    return IngestFiles(files);
+    RETURN_IF_ERROR(IngestFiles(files));
+    for (const RocksDbRun* run : taken) ReturnReplaced(*run);
+    return absl::OkStatus();
   });
+}
+
+void RocksDbStore::ReturnReplaced(const RocksDbRun& run) {
+  const absl::StatusOr<DbGate::Use> db = gate_.Enter();
+  if (!db.ok()) return;
+  for (const auto& [from, to] : run.replaced()) {
+    const rocksdb::Slice begin = SliceOf(from), end = SliceOf(to);
+    // If it cannot, the next merging does.
+    rocksdb::experimental::SuggestCompactRange(db->get(), db->family(run.space()), &begin, &end)
+        .PermitUncheckedError();
+  }
 }
 
 absl::Status RocksDbStore::IngestFiles(const std::map<Space, std::vector<std::string>>& files) {

@@ -42,8 +42,7 @@ rocksdb::DBOptions DbOptionsOf(uint64_t meta_buffer_bytes) {
   // Every batch is synced, so only the last record may be torn; damage further up must not go unnoticed.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // The default allocates 4 MiB ahead, which matters on small disks.
-  db.manifest_preallocation_size = size_t{256} << 10;
-  db.max_manifest_file_size = size_t{16} << 20;
+  db.manifest_preallocation_size = size_t{128} << 10;
   // The default tells the kernel not to read ahead: 60 us per cold page block instead of one long read.
   db.advise_random_on_open = false;
   db.bytes_per_sync = uint64_t{1} << 20;
@@ -51,6 +50,10 @@ rocksdb::DBOptions DbOptionsOf(uint64_t meta_buffer_bytes) {
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   return db;
+}
+
+size_t ManifestBytesFor(uint64_t files) {
+  return std::max(size_t{128} << 10, static_cast<size_t>(files) * 1000);
 }
 
 rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_bytes,

@@ -22,6 +22,9 @@ namespace historian::kv {
 
 // meta_buffer_bytes: as in RocksDbOptions.
 rocksdb::DBOptions DbOptionsOf(uint64_t meta_buffer_bytes);
+// How large a manifest may become before it is written anew, when there are so many files at the start. One that has just
+// been written has some 200 bytes for each; it must be well below, or it would be written anew with each change.
+size_t ManifestBytesFor(uint64_t files);
 rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_bytes,
                                              const std::shared_ptr<rocksdb::Cache>& cache);
 // Returns the name of the space's column family. kMeta is the default family, which must exist anyway.

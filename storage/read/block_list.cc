@@ -17,17 +17,39 @@ absl::StatusOr<std::vector<BlockInfo>> ListBlocks(const ReadView& view, Timestam
   start = std::max(start, view.oldest);
   end = std::min(end, view.newest + 1);
   if (start >= end) return blocks;
-  for (int32_t p = format::PartitionOf(start); p <= format::PartitionOf(end - 1); ++p) {
-    if (view.HasExpired(p)) continue;
+  const auto add = [&](const format::BlockId& id, const format::BlockHead& head, size_t head_bytes) {
+    if (head.first_time() >= end || head.last_time() < start) return;
+    blocks.push_back({id, head.first_time(), head.last_time(), head.count(),
+                      static_cast<uint32_t>(head.pages.size()), head_bytes, head.payload_size()});
+  };
+  PageFetcher pages(view.caches.pages);
+  int32_t last_long = INT32_MIN;
+  for (int32_t week = format::PartitionOf(start); week <= format::PartitionOf(end - 1); ++week) {
+    if (view.HasExpired(week)) continue;
     RETURN_IF_ERROR(view.GoOn());
-    ASSIGN_OR_RETURN(const std::shared_ptr<const TagHeads> of_tag, view.caches.heads.Get(p, view.tag));
+    ASSIGN_OR_RETURN(const std::shared_ptr<const TagHeads> of_tag,
+                     view.caches.heads.Get(week, view.tag, pages));
     RETURN_IF_ERROR(of_tag->stored->damage);
+    bool has_long = false;
     for (const StoredHead& stored : of_tag->stored->heads) {
-      if (stored.head.first_time() >= end || stored.head.last_time() < start) continue;
-      blocks.push_back({stored.id, stored.head.first_time(), stored.head.last_time(), stored.head.count(),
-                        static_cast<uint32_t>(stored.head.pages.size()), stored.head_bytes,
-                        stored.head.payload_size()});
+      if (format::IsLongPartition(stored.id.partition)) {
+        has_long = true;
+      } else {
+        add(stored.id, stored.head, stored.head_bytes);
+      }
     }
+    const int32_t of_week = format::LongPartitionOfWeek(week);
+    if (!has_long || last_long == of_week) continue;
+    last_long = of_week;
+    const std::string prefix = format::HeadPrefix(of_week, view.tag);
+    const std::unique_ptr<kv::Cursor> cursor =
+        view.store.NewCursor(kv::Space::kHeads, format::BehindPrefix(prefix));
+    for (cursor->Seek(prefix); cursor->Valid(); cursor->Next()) {
+      ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor->key()));
+      ASSIGN_OR_RETURN(const format::BlockHead head, format::DecodeBlockHead(cursor->value()));
+      add(id, head, cursor->value().size());
+    }
+    RETURN_IF_ERROR(cursor->status());
   }
   std::stable_sort(blocks.begin(), blocks.end(),
                    [](const BlockInfo& a, const BlockInfo& b) { return a.first_time < b.first_time; });

@@ -21,7 +21,7 @@ absl::StatusOr<std::shared_ptr<const PartitionView>> ClusterCursor::In(int32_t p
   const bool expired = view_.HasAllExpired(partition);
   std::shared_ptr<const TagHeads> heads;
   if (!expired) {
-    ASSIGN_OR_RETURN(heads, view_.caches.heads.Get(partition, view_.tag));
+    ASSIGN_OR_RETURN(heads, view_.caches.heads.Get(partition, view_.tag, pages_));
     if (!heads->stored->damage.ok()) head_damage_ = heads->stored->damage;
   }
   const bool has_tail = !expired && view_.TailReaches(partition);

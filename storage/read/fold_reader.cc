@@ -78,8 +78,8 @@ absl::Status ForEachPiece(const ReadView& view, Timestamp start, Timestamp end, 
   if (view.empty()) return absl::OkStatus();
   const Timestamp from = std::max(start, view.oldest), to = std::min(end, view.newest + 1);
   for (int32_t p = format::PartitionOf(from); from < to && p <= format::PartitionOf(to - 1); ++p) {
-    RETURN_IF_ERROR(visit(
-        Piece{p, std::max(from, format::PartitionStart(p)), std::min(to, format::PartitionStart(p + 1))}));
+    RETURN_IF_ERROR(
+        visit(Piece{p, std::max(from, format::PartitionStart(p)), std::min(to, format::PartitionEnd(p))}));
   }
   return absl::OkStatus();
 }
@@ -89,7 +89,7 @@ absl::Status ForEachPiece(const ReadView& view, Timestamp start, Timestamp end, 
 std::optional<FigureCache::Key> WholePartitionKey(const ReadView& view, const Piece& piece,
                                                   const Cacheable& cacheable) {
   const Timestamp start = format::PartitionStart(piece.partition);
-  const Timestamp end = format::PartitionStart(piece.partition + 1);
+  const Timestamp end = format::PartitionEnd(piece.partition);
   const bool whole = piece.from <= std::max(start, view.oldest) && piece.to > std::min(end - 1, view.newest);
   const bool few = cacheable.intervals.step >= format::kPartitionNanos / kIntervalsWorthAll;
   if ((!whole && !few) || end > cacheable.end || view.HasExpired(piece.partition)) return std::nullopt;
@@ -200,7 +200,7 @@ absl::Status RangeFold::FoldPartition(const Piece& piece) {
   ASSIGN_OR_RETURN(
       const std::shared_ptr<const FigureRun> run, figures.Get(*key, [&]() -> absl::StatusOr<FigureRun> {
         const Piece all = {piece.partition, format::PartitionStart(piece.partition),
-                           format::PartitionStart(piece.partition + 1)};
+                           format::PartitionEnd(piece.partition)};
         // Each edge of an interval cuts a page, and there are about as many as blocks.
         cursor_.pages().WalkAhead(piece.partition, view_.tag, key->block.seal);
         const std::vector<Summary>& slots = rollup->levels[coarsest].slots;
@@ -281,7 +281,7 @@ absl::StatusOr<size_t> RangeFold::FoldCached(const PartitionView& in, size_t clu
   FigureCache::Key key = KeyOf(view_, *cacheable_, page.block->id, FigureCache::kWholeBlock);
   if (count == 0) {
     count = 1;
-    key.page = static_cast<uint32_t>(page.index);
+    key.page = static_cast<uint32_t>(page.block->first_page + page.index);
   }
   const Summary& first = head.pages[page.index].summary;
   const Summary& last = head.pages[page.index + count - 1].summary;
@@ -312,7 +312,7 @@ absl::StatusOr<size_t> RangeFold::FoldCached(const PartitionView& in, size_t clu
 absl::Status RangeFold::StatedLater(const format::Rollup& rollup, int32_t partition) const {
   return absl::FailedPreconditionError(absl::StrCat(
       "tag ", view_.tag, " has only rollups from ", FormatTimestamp(format::PartitionStart(partition)),
-      " to ", FormatTimestamp(format::PartitionStart(partition + 1)),
+      " to ", FormatTimestamp(format::PartitionEnd(partition)),
       ", its raw samples have expired: what it said can be read as of version ", rollup.highest_version,
       " and later ones"));
 }
@@ -321,7 +321,7 @@ absl::Status RangeFold::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
   return absl::FailedPreconditionError(absl::StrCat(
       "tag ", view_.tag, " has only rollups of ", absl::FormatDuration(absl::Nanoseconds(slot_ns)), " from ",
       FormatTimestamp(format::PartitionStart(partition)), " to ",
-      FormatTimestamp(format::PartitionStart(partition + 1)),
+      FormatTimestamp(format::PartitionEnd(partition)),
       ", its raw samples have expired: ask for intervals that begin and end on whole multiples of that "
       "(UTC)"));
 }
@@ -423,7 +423,7 @@ class ViewFoldReader final : public FoldReader {
       return view_.caches.figures.Has(*key);
     }
     const bool is_whole = piece.from == format::PartitionStart(piece.partition) &&
-                          piece.to == format::PartitionStart(piece.partition + 1);
+                          piece.to == format::PartitionEnd(piece.partition);
     return !is_whole;
   }
 

@@ -1,8 +1,8 @@
 // File: storage/read/head_cache.h
 //
-// The decoded block heads and rollups of (partition, tag), within a number of bytes. A partition without
-// blocks of a tag is remembered too: that is what makes looking back over a silent year cheap. And what earlier versions
-// saw of heads, where that is not all of them.
+// The decoded block heads and rollups of (week, tag), within a number of bytes: heads of blocks of the week, and of those
+// of its long partition that have something of the week. A week without blocks of a tag is remembered too: that is what
+// makes looking back over a silent year cheap. And what earlier versions saw of heads, where that is not all of them.
 //
 // Threads: any number.
 #ifndef HISTORIAN_STORAGE_READ_HEAD_CACHE_H_
@@ -19,12 +19,13 @@
 #include "storage/format/rollup.h"
 #include "storage/kv/store.h"
 #include "storage/read/lru_cache.h"
+#include "storage/read/page_cache.h"
 #include "storage/read/partition_view.h"
 #include "storage/sealed/stored_heads.h"
 
 namespace historian {
 
-// What is stored of a tag in a partition.
+// What is stored of a tag in a week.
 struct TagHeads {
   std::shared_ptr<const StoredHeads> stored;
   std::shared_ptr<const PartitionView> view;  // Of these heads alone, without a tail.
@@ -54,8 +55,9 @@ class HeadCache {
     as_of_.SetBytesMax(bytes_max / 4);
   }
 
-  // The store's errors. A damaged head is in the result, as `damage`, and is not remembered.
-  absl::StatusOr<std::shared_ptr<const TagHeads>> Get(int32_t partition, TagId tag);
+  // The store's errors. A damaged head is in the result, as `damage`, and is not remembered; so is a damaged page that
+  // reaches out of the week. Such pages are read by `pages`.
+  absl::StatusOr<std::shared_ptr<const TagHeads>> Get(int32_t week, TagId tag, PageFetcher& pages);
 
   // What the version saw of the heads. `read` is called when it is not here; what it could read in part only, with *damage,
   // is not remembered.
@@ -66,11 +68,13 @@ class HeadCache {
   // The rollup as stored; null when the tag has no rollup there. DataLoss: it is damaged.
   absl::StatusOr<std::shared_ptr<const format::Rollup>> Rollup(int32_t partition, TagId tag);
 
-  // Forget these, and what loads under way have read of them: call after the store has changed.
+  // Forget these, and what loads under way have read of them: call after the store has changed. By weeks and tags.
   using Key = std::pair<int32_t, TagId>;
   void Invalidate(const std::vector<Key>& keys) { heads_.Invalidate(keys); }
+  // Of all tags.
   void InvalidatePartition(int32_t partition) {
-    const auto changed = [partition](const Key& key) { return key.first == partition; };
+    const auto changed = [begin = format::FirstWeek(partition), end = format::EndWeek(partition)](
+                             const Key& key) { return key.first >= begin && key.first < end; };
     heads_.InvalidateIf(changed);
     rollups_.InvalidateIf(changed);
   }
@@ -82,7 +86,7 @@ class HeadCache {
   using Rollups = LruCache<Key, format::Rollup>;
   // By the number of the heads and the version: nothing in it is ever out of date.
   using HeadsAsOf = LruCache<std::pair<uint64_t, Version>, TagHeadsAsOf>;
-  absl::StatusOr<Heads::Loaded> Load(int32_t partition, TagId tag);
+  absl::StatusOr<Heads::Loaded> Load(int32_t week, TagId tag, PageFetcher& pages);
 
   kv::Store& store_;
   Heads heads_;

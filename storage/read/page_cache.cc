@@ -12,7 +12,7 @@ namespace historian {
 
 absl::StatusOr<std::shared_ptr<const Samples>> PageFetcher::Read(const StoredHead& head, size_t i) {
   using Loaded = LruCache<PageCache::Key, Samples>::Loaded;
-  const PageCache::Key key = {head.id, static_cast<uint32_t>(i)};
+  const PageCache::Key key = {head.id, static_cast<uint32_t>(head.first_page + i)};
   return cache_.pages_.Get(key, [&]() -> absl::StatusOr<Loaded> {
     ASSIGN_OR_RETURN(Samples samples, Decode(head, i, nullptr));
     auto shared = std::make_shared<const Samples>(std::move(samples));
@@ -23,7 +23,10 @@ absl::StatusOr<std::shared_ptr<const Samples>> PageFetcher::Read(const StoredHea
 
 absl::StatusOr<Samples> PageFetcher::ReadStated(const StoredHead& head, size_t i,
                                                 const VersionTable& versions) {
-  return Decode(head, i, &versions);
+  if (head.has_all_pages()) return Decode(head, i, &versions);
+  // Where the columns of versions lie, all pages say together.
+  ASSIGN_OR_RETURN(format::BlockHead whole, format::DecodeBlockHead(head.whole));
+  return Decode({.id = head.id, .head = std::move(whole)}, head.first_page + i, &versions);
 }
 
 void PageFetcher::WalkAhead(int32_t partition, TagId tag, uint64_t seal) {

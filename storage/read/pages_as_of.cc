@@ -21,8 +21,8 @@ class SupersededToTake {
   SupersededToTake(ValueType type, Samples samples)
       : type_(type), samples_(std::move(samples)), taken_(samples_.size(), false) {}
 
-  // Adds those from first to last that were not taken to *samples, which have others of the page, and sorts them. No time is
-  // in both: what is superseded later than the version has no successor that it saw.
+  // Adds those from first to last that were not taken to *samples, which have others of the page, and sorts them. Where both
+  // have a time, theirs is the later statement: what replaced it the version did not see.
   void AddTo(Timestamp first, Timestamp last, Samples* samples) {
     const std::vector<Timestamp>& times = samples_.times;
     const size_t begin = std::lower_bound(times.begin(), times.end(), first) - times.begin();
@@ -70,10 +70,17 @@ absl::StatusOr<PagesAsOf> ReadPagesAsOf(const ReadView& view, int32_t partition,
                    SupersededAsOf(view.store, view.versions, partition, view.tag, view.type, view.as_of));
   SupersededToTake superseded(view.type, std::move(samples));
   std::vector<Timestamp> starts;
-  for (const StoredHead& head : as_of.heads->heads) {
+  for (size_t k = 0; k < as_of.heads->heads.size(); ++k) {
+    const StoredHead& head = as_of.heads->heads[k];
     for (size_t i = 0; i < head.head.pages.size(); ++i) {
       const format::PageInfo& page = head.head.pages[i];
-      starts.push_back(page.summary.first.time);
+      PagePart part = {page.summary.first.time, page.summary.last.time};
+      if (!format::IsInPartition(part.first, partition) || !format::IsInPartition(part.last, partition)) {
+        const auto found = as_of.heads->parts.find({k, i});
+        if (found == as_of.heads->parts.end()) continue;
+        part = found->second;
+      }
+      starts.push_back(part.first);
       if (page.highest_version <= view.as_of) continue;
       RETURN_IF_ERROR(view.GoOn());
       Samples seen;
@@ -84,9 +91,12 @@ absl::StatusOr<PagesAsOf> ReadPagesAsOf(const ReadView& view, int32_t partition,
           *damage = all.status();
           continue;
         }
-        AppendAsOf(view.type, all->View(), view.as_of, &seen);
+        const Timestamp* const times = all->times.data();
+        const size_t from = std::lower_bound(times, times + all->size(), part.first) - times;
+        const size_t to = std::upper_bound(times + from, times + all->size(), part.last) - times;
+        AppendAsOf(view.type, all->View().Slice(from, to - from), view.as_of, &seen);
       }
-      superseded.AddTo(page.summary.first.time, page.summary.last.time, &seen);
+      superseded.AddTo(part.first, part.last, &seen);
       if (seen.empty()) continue;
       as_of.in_part.emplace(std::pair(&head, i), MakeEncodedPage(view.type, seen.View(), nullptr));
     }

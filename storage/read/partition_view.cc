@@ -22,14 +22,11 @@ PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
                              std::shared_ptr<const PagesAsOf> as_of)
     : tag_(tag), type_(type), heads_(std::move(heads)), tail_(std::move(tail)), as_of_(std::move(as_of)) {
   size_t rank = 0;
-  if (as_of_ != nullptr) {
-    for (const EncodedPagePtr& page : as_of_->superseded) AddOpen(*page, rank);
-    ++rank;
-  }
   size_t pages = 0;
   for (const StoredHead& stored : heads_->heads) pages += stored.head.pages.size();
   pages_.reserve(pages + 8);
-  for (const StoredHead& stored : heads_->heads) {
+  for (size_t k = 0; k < heads_->heads.size(); ++k) {
+    const StoredHead& stored = heads_->heads[k];
     for (size_t i = 0; i < stored.head.pages.size(); ++i) {
       const format::PageInfo& page = stored.head.pages[i];
       if (as_of_ != nullptr && page.highest_version > as_of_->version) {
@@ -38,12 +35,25 @@ PartitionView::PartitionView(TagId tag, ValueType type, int32_t partition,
         continue;
       }
       const Summary& summary = page.summary;
-      pages_.push_back({.first = summary.first.time,
-                        .last = summary.last.time,
+      PagePart part = {summary.first.time, summary.last.time};
+      const bool is_part =
+          !format::IsInPartition(part.first, partition) || !format::IsInPartition(part.last, partition);
+      if (is_part) {
+        const auto found = heads_->parts.find({k, i});
+        if (found == heads_->parts.end()) continue;
+        part = found->second;
+      }
+      pages_.push_back({.first = part.first,
+                        .last = part.last,
                         .rank = rank,
                         .block = &stored,
-                        .index = i});
+                        .index = i,
+                        .is_part = is_part});
     }
+    ++rank;
+  }
+  if (as_of_ != nullptr) {
+    for (const EncodedPagePtr& page : as_of_->superseded) AddOpen(*page, rank);
     ++rank;
   }
   if (tail_ != nullptr) {
@@ -60,7 +70,7 @@ void PartitionView::AddOpen(const EncodedPage& page, size_t rank) {
 
 void PartitionView::AddRuns(const std::vector<PageRun>& runs, int32_t partition, size_t* rank) {
   const Timestamp start = format::PartitionStart(partition);
-  const Timestamp end = format::PartitionStart(partition + 1);
+  const Timestamp end = format::PartitionEnd(partition);
   for (const PageRun& run : runs) {
     for (const EncodedPagePtr& page : run.pages) {
       const Timestamp first = page->summary.first.time;
@@ -135,19 +145,20 @@ const Summary* PartitionView::summary(size_t cluster) const {
   const Cluster& c = clusters_[cluster];
   if (c.end - c.begin != 1) return nullptr;
   const Page& page = pages_[c.begin];
+  if (page.is_part) return nullptr;
   if (page.block != nullptr) return &page.block->head.pages[page.index].summary;
   return page.open == nullptr ? nullptr : &page.open->summary;
 }
 
 PartitionView::BlockPage PartitionView::block_page(size_t cluster) const {
   const Cluster& c = clusters_[cluster];
-  if (c.end - c.begin != 1) return {};
+  if (c.end - c.begin != 1 || pages_[c.begin].is_part) return {};
   return {pages_[c.begin].block, pages_[c.begin].index};
 }
 
 size_t PartitionView::whole_block(size_t cluster) const {
   const BlockPage first = block_page(cluster);
-  if (first.block == nullptr || first.index != 0) return 0;
+  if (first.block == nullptr || first.index != 0 || !first.block->has_all_pages()) return 0;
   const size_t pages = first.block->head.pages.size();
   if (cluster + pages > clusters_.size()) return 0;
   for (size_t i = 1; i < pages; ++i) {
@@ -201,8 +212,18 @@ absl::Status PartitionView::Read(size_t cluster, PageFetcher& pages,
   const Cluster& c = clusters_[cluster];
   if (c.end - c.begin == 1) {
     absl::StatusOr<std::shared_ptr<const Samples>> page = ReadPage(pages_[c.begin], pages);
-    *samples = page.ok() ? *std::move(page) : std::make_shared<const Samples>();
-    return page.status();
+    if (!page.ok()) {
+      *samples = std::make_shared<const Samples>();
+      return page.status();
+    }
+    if (pages_[c.begin].is_part) {
+      auto part = std::make_shared<Samples>();
+      part->Append(type_, PartOf(c, (*page)->View()));
+      *samples = std::move(part);
+    } else {
+      *samples = *std::move(page);
+    }
+    return absl::OkStatus();
   }
   absl::Status damage;
   auto merged = std::make_shared<Samples>();

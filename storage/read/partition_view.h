@@ -1,11 +1,11 @@
 // File: storage/read/partition_view.h
 //
-// What is stored of one tag in one partition, put in order of time: pages of blocks, pages of the tail and
+// What is stored of one tag in one week, put in order of time: pages of blocks, pages of the tail and
 // its raw rest, grouped into *clusters*. Pages whose times overlap share a cluster, and only there need
 // samples be merged; between clusters time rises. Nearly always a cluster is one page, and then its summary
 // stands for it. Where late pages make a chain of what overlaps, as a backfill does over a whole week, the
 // chain is cut where a page begins: pages that reach over the cut belong to both clusters, each with its
-// part.
+// part. Of a page of a long partition that reaches out of the week, the view has what is in the week.
 //
 //   blocks, seal 7   |--page--||--page--|     |--page--||--page--||--page--||--page--||--page--|
 //   blocks, seal 9                 |page|        |-----------page------------||----page----|
@@ -35,7 +35,8 @@ struct PagesAsOf {
   std::shared_ptr<const StoredHeads> heads;  // Of these.
   // By head and page: what it saw in place of pages of which it did not see all. Missing: nothing, or it cannot be read.
   absl::flat_hash_map<std::pair<const StoredHead*, size_t>, EncodedPagePtr> in_part;
-  // What it saw that is in no block any more, beside that; older statements than those of all blocks.
+  // What it saw that is in no block any more, beside that. Where a block has an older statement about the same time, in a
+  // long partition, this is the later one; and of what replaced it the version saw nothing.
   std::vector<EncodedPagePtr> superseded;
 
   size_t MemoryBytes() const;
@@ -43,8 +44,8 @@ struct PagesAsOf {
 
 class PartitionView {
  public:
-  // The tail's samples of other partitions are passed over. as_of is of the same heads; null: all of them. The view keeps
-  // what it points to alive.
+  // Samples of other partitions are passed over. as_of is of the same heads; null: all of them. The view keeps what it
+  // points to alive. partition: a week; for blocks alone, without as_of, also a long partition.
   PartitionView(TagId tag, ValueType type, int32_t partition, std::shared_ptr<const StoredHeads> heads,
                 std::shared_ptr<const TailView> tail, std::shared_ptr<const PagesAsOf> as_of = nullptr);
 
@@ -94,6 +95,7 @@ class PartitionView {
     size_t rank = 0;  // Of two samples at one time, that of the page with the higher rank is visible.
     const StoredHead* block = nullptr;
     size_t index = 0;
+    bool is_part = false;  // It has samples before `first` or behind `last` too, which are not in the view.
     const EncodedPage* open = nullptr;
     SamplesView raw;
   };

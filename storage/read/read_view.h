@@ -81,7 +81,7 @@ struct ReadView : TagSources {
   // The tail may have samples in the partition.
   bool TailReaches(int32_t partition) const {
     return tail != nullptr &&
-           tail->Reaches(format::PartitionStart(partition), format::PartitionStart(partition + 1) - 1);
+           tail->Reaches(format::PartitionStart(partition), format::PartitionEnd(partition) - 1);
   }
 
   absl::Status GoOn() const { return keep_going == nullptr ? absl::OkStatus() : keep_going(); }

@@ -16,6 +16,15 @@ constexpr uint64_t kPagesRunBytes = uint64_t{64} << 20;
 
 }  // namespace
 
+Added& Added::operator+=(const Added& more) {
+  last_seal = std::max(last_seal, more.last_seal);
+  samples += more.samples;
+  late_samples += more.late_samples;
+  blocks += more.blocks;
+  bytes += more.bytes;
+  return *this;
+}
+
 absl::StatusOr<kv::RunBuilder*> BlockWriter::RunOf(kv::Space space) {
   std::unique_ptr<kv::RunBuilder>& run = runs_[space];
   if (run == nullptr) {
@@ -25,21 +34,18 @@ absl::StatusOr<kv::RunBuilder*> BlockWriter::RunOf(kv::Space space) {
 }
 
 absl::Status BlockWriter::Replace(int32_t partition) {
-  HISTORIAN_CHECK(runs_.empty());
-  replaces_ = true;
-  const std::string begin = format::PartitionPrefix(partition), end = format::PartitionPrefix(partition + 1);
-  for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups}) {
-    ASSIGN_OR_RETURN(kv::RunBuilder* const run, RunOf(space));
-    RETURN_IF_ERROR(run->Replace(begin, end));
-  }
-  return absl::OkStatus();
+  return ReplaceIn(partition, {kv::Space::kHeads, kv::Space::kRollups});
 }
 
 absl::Status BlockWriter::Drop(int32_t partition) {
+  return ReplaceIn(partition, {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded});
+}
+
+absl::Status BlockWriter::ReplaceIn(int32_t partition, std::initializer_list<kv::Space> spaces) {
   HISTORIAN_CHECK(runs_.empty());
   replaces_ = true;
   const std::string begin = format::PartitionPrefix(partition), end = format::PartitionPrefix(partition + 1);
-  for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
+  for (const kv::Space space : spaces) {
     const std::unique_ptr<kv::Cursor> cursor = store_.NewCursor(space);
     cursor->Seek(begin);
     RETURN_IF_ERROR(cursor->status());

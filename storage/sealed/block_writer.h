@@ -14,6 +14,7 @@
 #define HISTORIAN_STORAGE_SEALED_BLOCK_WRITER_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,6 +39,8 @@ struct Added {
   uint64_t late_samples = 0;  // Those that came late, a part of samples.
   uint64_t blocks = 0;
   uint64_t bytes = 0;  // Heads, payloads and rollups.
+
+  Added& operator+=(const Added& more);
 };
 
 // What a writer wrote.
@@ -63,9 +66,9 @@ class BlockWriter {
 
   // Adds blocks in any order. Once, and not together with Add.
   absl::Status AddAll(std::vector<PlannedBlock> blocks);
-  // Adds one block of the partition that is replaced; tags, and times of a tag, ascend.
+  // Adds one block, of the same partition and seal as all others; tags, and times of a tag, ascend.
   absl::Status Add(const PlannedBlock& block);
-  // Tags ascend. Requires Replace.
+  // Tags ascend.
   absl::Status AddRollup(const format::RollupId& id, absl::string_view bytes);
   // Keys as those of heads, ascending.
   absl::Status AddSuperseded(const SupersededBlock& block);
@@ -76,6 +79,7 @@ class BlockWriter {
   WrittenBlocks Finish();
 
  private:
+  absl::Status ReplaceIn(int32_t partition, std::initializer_list<kv::Space> spaces);
   absl::StatusOr<kv::RunBuilder*> RunOf(kv::Space space);
   absl::Status AddPayload(const PlannedBlock& block, kv::RunBuilder* run);
   absl::Status AddHead(const PlannedBlock& block, kv::RunBuilder* run);

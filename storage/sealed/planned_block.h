@@ -20,10 +20,12 @@ struct PlannedBlock {
   std::vector<EncodedPagePtr> pages;
 };
 
+enum class PartitionLength { kWeek, kLong };
+
 // Cuts pages, in order of time, into blocks of one partition and at most kBlockPagesMax pages and a payload
-// that the store takes; appends them.
+// that the store takes; appends them. No page reaches out of its partition of that length.
 void PlanBlocks(TagId tag, ValueType type, uint64_t seal, std::vector<EncodedPagePtr> pages,
-                std::vector<PlannedBlock>* blocks);
+                std::vector<PlannedBlock>* blocks, PartitionLength length = PartitionLength::kWeek);
 
 }  // namespace historian
 

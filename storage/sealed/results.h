@@ -41,10 +41,11 @@ struct RetentionResult {
     std::vector<int32_t> partitions;  // Ascending.
   };
   std::vector<ByRule> rules;
-  uint64_t tags = 0;                  // With samples that expire now.
-  uint64_t samples = 0;               // Dropped.
-  uint64_t bytes = 0;                 // Returned.
-  std::vector<Partition> partitions;  // Those with something expired in them, in order of time.
+  uint64_t tags = 0;     // With samples that expire now.
+  uint64_t samples = 0;  // Dropped.
+  uint64_t bytes = 0;    // Returned.
+  std::vector<Partition>
+      partitions;  // Those with something expired in them: weeks in order of time, then long ones.
 };
 
 // What one rule let expire when it was applied.

@@ -91,7 +91,7 @@ absl::StatusOr<std::vector<PartitionTable::Partition>> Steps::PartitionsAfter(St
     if (is_new) {
       state.unsettled_samples += added.samples;
       state.late_samples += added.late_samples;
-      ++state.seals;
+      if (added.blocks > 0) ++state.seals;
     }
   }
   if (step->cleaned.has_value()) {

@@ -30,7 +30,8 @@ namespace historian {
 // its present one, of before the call; last_tag the highest id there is.
 //
 // Cost: nothing when it has expired of all tags; else a walk over the heads of its blocks. Damaged heads
-// count as bytes and no samples. Errors: those of the store, and of keep_going.
+// count as bytes and no samples. Of a long partition's pages that reach from week to week, samples and bytes are counted as if
+// they were spread evenly. Errors: those of the store, and of keep_going.
 absl::StatusOr<std::optional<RetentionResult::Partition>> JudgePartition(kv::Store& store, int32_t partition,
                                                                          const PartitionState& state,
                                                                          const ExpiredTable& expired,
@@ -55,8 +56,8 @@ class ExpiringSamples {
   std::map<std::string, OfRule, std::less<>> rules_;
 };
 
-// Adds the samples in blocks of the partition that the outcome lets expire. Damaged heads count as nothing.
-// Cost: a walk over the heads of the partition. Errors: those of the store, and of keep_going.
+// Adds the samples in blocks of the partition that the outcome lets expire, by week. What is damaged counts as nothing.
+// Cost: a walk over the heads of the partition; of a long one, pages too that reach from week to week. Errors: those of the store, and of keep_going.
 absl::Status AddExpiring(kv::Store& store, int32_t partition, const Retention::Outcome& outcome,
                          const TagRegistry& tags, const KeepGoing& keep_going, ExpiringSamples* expiring);
 // The same of what is open of a tag.

@@ -36,7 +36,9 @@ bool HasManySmallSeals(const PartitionState& state) {
 constexpr TagId kTagsAtOnce = 1024;
 
 std::string WeekFrom(int32_t partition) {
-  return absl::StrCat("the week from ", FormatTimestamp(format::PartitionStart(partition)));
+  return absl::StrCat(
+      format::IsLongPartition(partition) ? "slow tags in the 16 weeks from " : "the week from ",
+      FormatTimestamp(format::PartitionStart(partition)));
 }
 
 }  // namespace
@@ -46,7 +48,7 @@ void Housekeeping::Start() {
     absl::MutexLock lock(&mu_);
     for (const auto& [partition, state] : house_.partitions.All()) {
       unsettled_since_[partition] = MonotonicTime::Now();
-      if (state.garbage) garbage_.push_back({partition, state.settled, {}});
+      if (state.garbage) garbage_.push_back({partition, state.settled, {}, /*dropped=*/false});
     }
   }
   thread_ = std::thread([this] { Run(); });
@@ -164,25 +166,42 @@ bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
     }
     if (MonotonicTime::Now() - unsettled_since_[number] < house_.options.settle_delay) return false;
   }
-  const bool over = format::PartitionStart(number + 1) <= house_.clock.Now();
-  return over || state.late_samples >= state.samples / 4;
+  const bool over = format::PartitionEnd(number) <= house_.clock.Now();
+  if (!format::IsLongPartition(number)) return over || state.late_samples >= state.samples / 4;
+  // Weeks come in one after the other; what came in once is as dense as it gets.
+  if (!DirtyWeeks(number).empty()) return false;
+  const bool has_parts = state.settled > 0 || state.seals > 1;
+  return over || (has_parts && state.unsettled_samples >= state.samples / 4);
+}
+
+std::vector<int32_t> Housekeeping::DirtyWeeks(int32_t partition) const {
+  std::vector<int32_t> weeks;
+  if (!format::IsLongPartition(partition)) return weeks;
+  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
+    if (house_.partitions.Get(week).dirty()) weeks.push_back(week);
+  }
+  return weeks;
 }
 
 absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
-  uint64_t settled = 0;
-  for (const auto& [partition, state] : house_.partitions.All()) {
-    if (!state.dirty()) continue;
-    RETURN_IF_ERROR(Settle(partition, Pace::kSteady));
-    ++settled;
+  uint64_t weeks = 0;
+  for (const bool is_long : {false, true}) {  // What weeks have of slow tags goes there.
+    for (const auto& [partition, state] : house_.partitions.All()) {
+      if (!state.dirty() || format::IsLongPartition(partition) != is_long) continue;
+      RETURN_IF_ERROR(Settle(partition, Pace::kSteady));
+      if (!is_long) ++weeks;
+    }
   }
-  return settled;
+  return weeks;
 }
 
 absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
+  // What weeks have is later than what the long partition has: it comes in before anything there becomes a rollup.
+  for (const int32_t week : DirtyWeeks(partition)) RETURN_IF_ERROR(Settle(week, pace));
   uint64_t seal;
   {
     absl::MutexLock lock(&house_.steps.mu());
-    seal = house_.steps.TakeSeals();
+    seal = house_.steps.TakeSeals(SealsToSettle(house_.partitions.Get(partition)));
   }
   {
     absl::MutexLock lock(&mu_);
@@ -208,32 +227,44 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
     return closing_ ? ArchiveIsClosing() : absl::OkStatus();
   };
   const std::shared_ptr<const ExpiredTable> expired = house_.retention.expired();
-  const auto keep = [&expired, partition](TagId id) {
+  const auto keep = [&expired](TagId id, int32_t week) {
     const Expired* const of_tag = expired->Of(id);
-    if (of_tag == nullptr || !of_tag->HasRaw(partition)) return Keep::kAll;
-    return of_tag->HasAll(partition) ? Keep::kNothing : Keep::kRollups;
+    if (of_tag == nullptr || !of_tag->HasRaw(week)) return Keep::kAll;
+    return of_tag->HasAll(week) ? Keep::kNothing : Keep::kRollups;
   };
-  if (expired->HasAny(partition)) RETURN_IF_ERROR(annotated(DropSuperseded(house_.store, partition, keep)));
-  absl::StatusOr<Step> step =
-      SettlePartition(house_.store, house_.versions, partition, house_.partitions.Get(partition).settled,
-                      seal, type_of, keep, keep_going);
+  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
+    if (expired->HasAny(week)) RETURN_IF_ERROR(annotated(DropSuperseded(house_.store, week, keep)));
+  }
+  absl::StatusOr<Step> step = SettlePartition(house_.store, house_.versions,
+                                              {.partition = partition,
+                                               .settled = house_.partitions.Get(partition).settled,
+                                               .seal = seal,
+                                               .slow_samples_max = house_.options.slow_samples_max,
+                                               .type_of = type_of,
+                                               .keep = keep},
+                                              keep_going);
   if (!step.ok()) return annotated(step.status());
-  const auto added = step->blocks.added.find(partition);
-  const uint64_t bytes = added == step->blocks.added.end() ? 0 : added->second.bytes;
+  uint64_t bytes = 0;
+  bool moves = false;
+  for (const auto& [to, added] : step->blocks.added) {
+    bytes += added.bytes;
+    moves |= to != partition && added.blocks > 0;
+  }
   {
     absl::MutexLock lock(&house_.steps.mu());
-    RETURN_IF_ERROR(annotated(TakeIn(*std::move(step))));
+    RETURN_IF_ERROR(annotated(TakeIn(*std::move(step), /*dropped=*/false)));
   }
   absl::MutexLock lock(&mu_);
+  if (moves) unsettled_since_[format::LongPartitionOfWeek(partition)] = MonotonicTime::Now();
   ++stats_.settles;
   stats_.settled_bytes += bytes;
   return absl::OkStatus();
 }
 
-absl::Status Housekeeping::TakeIn(Step step) {
+absl::Status Housekeeping::TakeIn(Step step, bool dropped) {
   const Step::Place place = *step.rewritten;
   RETURN_IF_ERROR(house_.steps.Commit(std::move(step)).status());
-  garbage_.push_back({place.partition, place.seal, house_.pins.Turn()});
+  garbage_.push_back({place.partition, place.seal, house_.pins.Turn(), dropped});
   return absl::OkStatus();
 }
 
@@ -274,7 +305,7 @@ absl::StatusOr<RetentionResult> Housekeeping::Plan(const Retention::Outcome& out
   RetentionResult result;
   ExpiringSamples expiring = open;
   for (const auto& [partition, state] : house_.partitions.All()) {
-    if (partition >= outcome.expired->end()) break;
+    if (format::FirstWeek(partition) >= outcome.expired->end()) continue;
     if (closing_) return ArchiveIsClosing();
     RETURN_IF_ERROR(AddExpiring(house_.store, partition, outcome, house_.tags, keep_going, &expiring));
     ASSIGN_OR_RETURN(
@@ -313,7 +344,7 @@ void Housekeeping::NoteExpired(const std::vector<RetentionResult::ByRule>& rules
                                .samples = rule.samples,
                                .weeks = rule.partitions.size(),
                                .first = format::PartitionStart(rule.partitions.front()),
-                               .end = format::PartitionStart(rule.partitions.back() + 1)});
+                               .end = format::PartitionEnd(rule.partitions.back())});
   }
   if (stats_.expiries.size() > kExpiriesMax) {
     stats_.expiries.erase(stats_.expiries.begin(), stats_.expiries.end() - kExpiriesMax);
@@ -353,7 +384,13 @@ absl::Status Housekeeping::Drop(int32_t partition, const PartitionState& judged)
   absl::MutexLock lock(&house_.steps.mu());
   if (house_.partitions.Get(partition).last_seal != judged.last_seal) return absl::OkStatus();  // Next time.
   absl::StatusOr<Step> nothing = DropPartition(house_.store, partition, house_.steps.TakeSeals());
-  const absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing)) : nothing.status();
+  absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing), /*dropped=*/true) : nothing.status();
+  // Superseded statements of slow tags lie with the weeks.
+  if (status.ok() && format::IsLongPartition(partition)) {
+    status = house_.store.DeleteRange(kv::Space::kSuperseded,
+                                      format::PartitionPrefix(format::FirstWeek(partition)),
+                                      format::PartitionPrefix(format::EndWeek(partition)));
+  }
   return Annotate(status, absl::StrCat("dropping ", WeekFrom(partition)));
 }
 
@@ -371,7 +408,7 @@ void Housekeeping::CollectGarbage() {
       if (state.settled != garbage.seal) continue;  // There is newer garbage.
       // Of a partition that was dropped, files go at once that compaction would have to find.
       for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
-        if (state.bytes > 0 || !status.ok()) break;
+        if (!garbage.dropped || state.bytes > 0 || !status.ok()) break;
         status = house_.store.DeleteRange(space, format::PartitionPrefix(garbage.partition),
                                           format::PartitionPrefix(garbage.partition + 1));
       }

@@ -40,10 +40,11 @@ namespace historian {
 
 struct HousekeepingOptions {
   // A partition is settled when nothing was sealed into it for this long, and its time is over or late samples
-  // are a quarter of it. One with very many small seals does not wait for their end, but is settled no more often.
+  // are a quarter of it; a long one, when its time is over or what came since is a quarter of it. One with very many small seals does not wait for their end, but is settled no more often.
   absl::Duration settle_delay = absl::Minutes(10);
   // How often retention rules are applied; and how long a changed rule is left alone, to be thought over.
   absl::Duration retention_period = absl::Minutes(10);
+  uint64_t slow_samples_max = 4096;  // See SettleOrder.
 };
 
 class Housekeeping {
@@ -104,12 +105,15 @@ class Housekeeping {
  private:
   void Run();
   bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns how many weeks that were.
   absl::StatusOr<uint64_t> SettleDirty();
+  // Of a long partition; empty for a week.
+  std::vector<int32_t> DirtyWeeks(int32_t partition) const;
   // What nobody has asked for gives way when processors are short.
   enum class Pace { kSteady, kGivingWay };
   absl::Status Settle(int32_t partition, Pace pace);
   // Puts a rewritten partition in force.
-  absl::Status TakeIn(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu());
+  absl::Status TakeIn(Step step, bool dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu());
 
   bool RetentionIsDue() ABSL_LOCKS_EXCLUDED(mu_);
   // OK, or why the rules are applied as of an earlier time than the clock's, or not at all.
@@ -136,6 +140,7 @@ class Housekeeping {
     int32_t partition = 0;
     uint64_t seal = 0;
     std::weak_ptr<const void> readers;
+    bool dropped = false;  // Nothing was kept of the partition.
   };
   std::deque<Garbage> garbage_;
   MonotonicTime retention_tried_ = MonotonicTime::Now();

@@ -81,7 +81,7 @@ class Salvager {
     observer_.on_loss({std::move(damage), name == names_.end() ? "" : name->second, samples});
   }
   static Damage OfWeek(StoredPart part, int32_t partition, TagId tag, absl::string_view what) {
-    return {part, tag, format::PartitionStart(partition), format::PartitionStart(partition + 1) - 1,
+    return {part, tag, format::PartitionStart(partition), format::PartitionEnd(partition) - 1,
             std::string(what)};
   }
   // What a walk passed over. Errors but damage are handed on.
@@ -323,7 +323,7 @@ class Salvager {
       if (!head.ok()) {
         if (!absl::IsDataLoss(head.status())) return head.status();
         damaged_.insert({partition, id.tag});
-        Lose({StoredPart::kBlock, id.tag, id.first_time, format::PartitionStart(partition + 1) - 1,
+        Lose({StoredPart::kBlock, id.tag, id.first_time, format::PartitionEnd(partition) - 1,
               std::string(head.status().message())});
         continue;
       }
@@ -575,8 +575,8 @@ class Salvager {
     // Last of all: without it this is no archive.
     if (archive_.version() == 0 || !versions_are_known_) {
       // What was seen as of a version that has closed is not sure any more.
-      archive_.set_version(archive_.version() == 0 ? kArchiveFormat - 1 : archive_.version());
-      if (archive_.version() == kArchiveFormat) archive_.set_version(kArchiveFormat - 1);
+      if (archive_.version() == 0) archive_.set_version(kArchiveFormat);
+      archive_.clear_versions_from();
     }
     RETURN_IF_ERROR(Put(kArchiveKey, archive_.SerializeAsString()));
     return WriteBatch();

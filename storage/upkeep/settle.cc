@@ -1,7 +1,9 @@
 #include "storage/upkeep/settle.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -34,32 +36,164 @@ struct Extent {
   Timestamp last = 0;
 };
 
-// Rewrites the blocks of one tag.
-class TagSettler {
+// Sums up a tag's samples of a week in slots.
+class RollupMaker {
  public:
-  TagSettler(PageCache& no_cache, const VersionTable& versions, TagId tag, ValueType type, Keep keep,
-             const Extent& extent, const KeepGoing& keep_going, Step::Place place, BlockWriter* writer)
-      : versions_(versions),
-        tag_(tag),
-        type_(type),
-        rollups_only_(keep == Keep::kRollups),
-        pages_reader_(no_cache),
-        keep_going_(keep_going),
-        place_(place),
-        writer_(*writer) {
+  // is_alone: nothing else will tell of the samples.
+  RollupMaker(ValueType type, const Extent& extent, bool is_alone) {
     rollup_.type = type;
     for (const uint64_t slot_ns : format::kSlotNs) {
       const uint64_t slots = static_cast<uint64_t>(format::SlotOf(extent.last, slot_ns) -
                                                    format::SlotOf(extent.first, slot_ns)) +
                              1;
-      // When nothing else will tell of the samples, days always do, and hours with more than one.
-      const uint64_t worth = !rollups_only_                  ? format::kPageSamples
+      // Alone, days always do, and hours with more than one sample.
+      const uint64_t worth = !is_alone                       ? format::kPageSamples
                              : slot_ns == format::kSlotNs[2] ? 0
                              : slot_ns == format::kSlotNs[1] ? 2
                                                              : format::kPageSamples;
       if (extent.samples / slots >= worth) rollup_.levels.push_back({slot_ns, {}});
     }
   }
+  explicit RollupMaker(ValueType type) { rollup_.type = type; }  // Makes none.
+
+  bool empty() const { return rollup_.levels.empty(); }
+  // Of the finest level. Requires !empty().
+  uint64_t slot_ns() const { return rollup_.levels[0].slot_ns; }
+
+  // In order of time, each within one of the finest slots.
+  void Add(const Summary& summary, uint32_t highest_version) {
+    if (!empty()) AddToLevel(summary, &rollup_.levels[0]);
+    rollup_.highest_version = std::max(rollup_.highest_version, highest_version);
+  }
+
+  // Requires !empty().
+  std::string Finish() {
+    for (size_t k = 1; k < rollup_.levels.size(); ++k) {
+      for (const Summary& summary : rollup_.levels[k - 1].slots) AddToLevel(summary, &rollup_.levels[k]);
+    }
+    std::string bytes;
+    format::EncodeRollup(rollup_, &bytes);
+    return bytes;
+  }
+
+ private:
+  void AddToLevel(const Summary& summary, format::Rollup::Level* level) const {
+    const auto slot = [level](const Summary& s) { return format::SlotOf(s.first.time, level->slot_ns); };
+    if (level->slots.empty() || slot(level->slots.back()) != slot(summary)) {
+      level->slots.push_back(summary);
+    } else {
+      Merge(rollup_.type, summary, &level->slots.back());
+    }
+  }
+
+  format::Rollup rollup_;
+};
+
+// The rollup that stands for the samples, which are in no block any more.
+std::string LoneRollup(ValueType type, const SamplesView& samples) {
+  RollupMaker maker(type, {samples.size, samples.times[0], samples.times[samples.size - 1]},
+                    /*is_alone=*/true);
+  for (size_t begin = 0, end; begin < samples.size; begin = end) {
+    const int64_t slot = format::SlotOf(samples.times[begin], maker.slot_ns());
+    uint32_t highest = 0;
+    for (end = begin; end < samples.size && format::SlotOf(samples.times[end], maker.slot_ns()) == slot;
+         ++end) {
+      highest = std::max(highest, samples.VersionAt(end));
+    }
+    maker.Add(Summarize(type, samples.Slice(begin, end - begin)), highest);
+  }
+  return maker.Finish();
+}
+
+// Where what is settled goes. A week's fast tags stay in the week; its slow ones move to the long partition. What a long
+// partition has is merged there; its weeks keep rollups and superseded statements.
+class Outlets {
+ public:
+  Outlets(kv::Store& store, int32_t partition, uint64_t settled, uint64_t seal)
+      : store_(store),
+        place_{partition, seal},
+        settled_(settled),
+        stay_(store, seal),
+        move_(store, seal),
+        layers_(store, seal) {}
+
+  absl::Status Begin() { return stay_.Replace(place_.partition); }
+
+  const Step::Place& place() const { return place_; }
+  bool is_long() const { return format::IsLongPartition(place_.partition); }
+
+  absl::Status Add(const PlannedBlock& block) {
+    return block.id.partition == place_.partition ? stay_.Add(block) : move_.Add(block);
+  }
+  // Blocks that move, of statements that were sealed under the number: they stay apart from older and later ones.
+  void AddLayer(uint64_t sealed, std::vector<PlannedBlock> blocks) {
+    for (PlannedBlock& block : blocks) {
+      block.id.seal = place_.seal + sealed - settled_;
+      layer_blocks_.push_back(std::move(block));
+    }
+  }
+  absl::Status AddRollup(int32_t week, TagId tag, absl::string_view bytes) {
+    return OfWeek(week).AddRollup({week, tag}, bytes);
+  }
+  absl::Status AddSuperseded(const SupersededBlock& block) {
+    return OfWeek(block.block.id.partition).AddSuperseded(block);
+  }
+
+  absl::StatusOr<Step> Finish() {
+    RETURN_IF_ERROR(layers_.AddAll(std::move(layer_blocks_)));
+    Step step{.blocks = stay_.Finish(), .rewritten = place_};
+    const auto add = [&step](WrittenBlocks more) {
+      std::move(more.runs.begin(), more.runs.end(), std::back_inserter(step.blocks.runs));
+      for (const auto& [partition, added] : more.added) step.blocks.added[partition] += added;
+    };
+    add(move_.Finish());
+    add(layers_.Finish());
+    for (auto& [week, writer] : weeks_) add(writer.Finish());
+    return step;
+  }
+
+ private:
+  BlockWriter& OfWeek(int32_t week) {
+    if (week == place_.partition) return stay_;
+    return weeks_.try_emplace(week, store_, place_.seal).first->second;
+  }
+
+  kv::Store& store_;
+  const Step::Place place_;
+  const uint64_t settled_;
+  BlockWriter stay_;
+  BlockWriter move_;
+  BlockWriter layers_;
+  std::vector<PlannedBlock> layer_blocks_;
+  std::map<int32_t, BlockWriter> weeks_;  // Of a long partition.
+};
+
+// Whether what the tag has in the week stays there.
+enum class Goes {
+  kStays,
+  kStaysBesideLong,  // The long partition has something of it in this week, so no rollup tells all.
+  kMoves,
+  kMovesBesideLong,  // Older statements are there: which later one was the first to replace one, is not known here.
+};
+
+// Rewrites the blocks of one tag.
+class TagSettler {
+ public:
+  TagSettler(PageCache& no_cache, const VersionTable& versions, TagId tag, ValueType type, Goes goes,
+             absl::FunctionRef<Keep(TagId, int32_t)> keep, const Extent& extent, const KeepGoing& keep_going,
+             kv::Store& store, Outlets* outlets)
+      : versions_(versions),
+        tag_(tag),
+        type_(type),
+        goes_(goes),
+        keep_(keep),
+        rollups_only_(goes == Goes::kStays && KeepOf(outlets->place().partition) == Keep::kRollups),
+        pages_reader_(no_cache),
+        keep_going_(keep_going),
+        store_(store),
+        out_(*outlets),
+        rollup_(goes == Goes::kStays && !out_.is_long() ? RollupMaker(type, extent, rollups_only_)
+                                                        : RollupMaker(type)) {}
 
   // Blocks in order of their first times.
   absl::Status Add(StoredHead head) {
@@ -76,23 +210,27 @@ class TagSettler {
     RETURN_IF_ERROR(MergeOverlapping());
     RETURN_IF_ERROR(EndSlot());
     RETURN_IF_ERROR(WriteBlocks(/*all=*/true));
-    for (size_t k = 1; k < rollup_.levels.size(); ++k) RollUp(rollup_.levels[k - 1], &rollup_.levels[k]);
-    if (!rollup_.levels.empty()) {
-      std::string bytes;
-      format::EncodeRollup(rollup_, &bytes);
-      RETURN_IF_ERROR(writer_.AddRollup({place_.partition, tag_}, bytes));
-    }
+    RETURN_IF_ERROR(EndExpired());
+    if (!rollup_.empty()) RETURN_IF_ERROR(out_.AddRollup(partition(), tag_, rollup_.Finish()));
+    WriteLayers();
     return rollups_only_ ? absl::OkStatus() : WriteSuperseded();
   }
 
  private:
+  int32_t partition() const { return out_.place().partition; }
+  bool moves() const { return goes_ == Goes::kMoves || goes_ == Goes::kMovesBesideLong; }
+  PartitionLength length() const {
+    return moves() || out_.is_long() ? PartitionLength::kLong : PartitionLength::kWeek;
+  }
+  Keep KeepOf(int32_t week) const { return keep_(tag_, week); }
+
   absl::Status MergeOverlapping() {
     if (overlapping_.empty()) return absl::OkStatus();
     std::stable_sort(overlapping_.begin(), overlapping_.end(),
                      [](const StoredHead& a, const StoredHead& b) { return a.id.seal < b.id.seal; });
     const auto heads = std::make_shared<StoredHeads>();
     heads->heads = std::exchange(overlapping_, {});
-    const PartitionView view(tag_, type_, place_.partition, heads, nullptr);
+    const PartitionView view(tag_, type_, partition(), heads, nullptr);
     Samples visible;
     for (size_t cluster = 0; cluster < view.clusters(); ++cluster) {
       if (keep_going_ != nullptr) RETURN_IF_ERROR(keep_going_());
@@ -100,6 +238,10 @@ class TagSettler {
                        view.ReadLayers(cluster, versions_, pages_reader_));
       if (layers.size() == 1) {
         RETURN_IF_ERROR(Append(layers.front().samples));
+        continue;
+      }
+      if (goes_ == Goes::kMovesBesideLong) {
+        for (const PartitionView::Layer& layer : layers) layers_[layer.seal].Append(type_, layer.samples);
         continue;
       }
       visible.Clear();
@@ -144,11 +286,45 @@ class TagSettler {
   }
 
   uint64_t slot_ns() const {
-    return rollup_.levels.empty() ? format::kPartitionNanos : rollup_.levels[0].slot_ns;
+    if (!rollup_.empty()) return rollup_.slot_ns();
+    return length() == PartitionLength::kWeek ? format::kPartitionNanos
+                                              : format::kPartitionNanos * format::kLongPartitionWeeks;
+  }
+
+  // In order of time. What has expired of a long partition's weeks is left out.
+  absl::Status Append(const SamplesView& samples) {
+    if (!out_.is_long()) return AppendKept(samples);
+    for (size_t begin = 0; begin < samples.size;) {
+      const int32_t week = format::PartitionOf(samples.times[begin]);
+      const Timestamp* const times = samples.times;
+      const size_t end =
+          std::lower_bound(times + begin, times + samples.size, format::PartitionEnd(week)) - times;
+      const SamplesView of_week = samples.Slice(begin, end - begin);
+      begin = end;
+      if (expired_week_ != week) RETURN_IF_ERROR(EndExpired());
+      const Keep keep = KeepOf(week);
+      if (keep == Keep::kAll) RETURN_IF_ERROR(AppendKept(of_week));
+      if (keep == Keep::kRollups) expired_.Append(type_, of_week);
+      expired_week_ = week;
+    }
+    return absl::OkStatus();
+  }
+
+  // Their rollup takes the place of a week's samples that have expired.
+  absl::Status EndExpired() {
+    if (expired_.empty()) return absl::OkStatus();
+    // With a rollup they were left before: samples that were on their way at that time come too late.
+    ASSIGN_OR_RETURN(const std::optional<std::string> stored,
+                     store_.Get(kv::Space::kRollups, format::RollupKey({expired_week_, tag_})));
+    if (!stored.has_value()) {
+      RETURN_IF_ERROR(out_.AddRollup(expired_week_, tag_, LoneRollup(type_, expired_.View())));
+    }
+    expired_.Clear();
+    return absl::OkStatus();
   }
 
   // In order of time.
-  absl::Status Append(const SamplesView& samples) {
+  absl::Status AppendKept(const SamplesView& samples) {
     for (size_t begin = 0; begin < samples.size;) {
       const int64_t slot = format::SlotOf(samples.times[begin], slot_ns());
       if (!pending_.empty() && slot != format::SlotOf(pending_.times.front(), slot_ns())) {
@@ -159,7 +335,11 @@ class TagSettler {
       const size_t end = std::lower_bound(times + begin, times + samples.size, slot_end) - times;
       pending_.Append(type_, samples, begin, end - begin);
       begin = end;
-      if (rollup_.levels.empty() || pending_.size() >= kSlotSamplesHeld) CutFullPages();
+      if (length() == PartitionLength::kLong && type_ != ValueType::kString) {
+        if (pending_.size() >= kSlotSamplesHeld) RETURN_IF_ERROR(EndSlot());
+      } else if (rollup_.empty() || pending_.size() >= kSlotSamplesHeld) {
+        CutFullPages();
+      }
       RETURN_IF_ERROR(WriteBlocks(/*all=*/false));
     }
     return absl::OkStatus();
@@ -174,34 +354,28 @@ class TagSettler {
     for (EncodedPagePtr& page : pages) TakePage(std::move(page));
   }
 
-  // What is pending becomes pages of about equal size.
+  // The samples as pages of about equal size.
+  std::vector<EncodedPagePtr> EqualPages(const Samples& samples) const {
+    std::vector<EncodedPagePtr> pages;
+    const size_t count = (samples.size() + kPageSamplesMost - 1) / kPageSamplesMost;
+    for (size_t k = 0; k < count; ++k) {
+      const size_t begin = samples.size() * k / count, end = samples.size() * (k + 1) / count;
+      pages.push_back(MakeEncodedPage(type_, samples.View().Slice(begin, end - begin), nullptr, dense()));
+    }
+    return pages;
+  }
+
+  // What is pending becomes pages.
   absl::Status EndSlot() {
     if (type_ == ValueType::kString) CutFullPages();  // The text in a page is bounded too.
-    const size_t pages = (pending_.size() + kPageSamplesMost - 1) / kPageSamplesMost;
-    for (size_t k = 0; k < pages; ++k) {
-      const size_t begin = pending_.size() * k / pages, end = pending_.size() * (k + 1) / pages;
-      TakePage(MakeEncodedPage(type_, pending_.View().Slice(begin, end - begin), nullptr, dense()));
-    }
+    for (EncodedPagePtr& page : EqualPages(pending_)) TakePage(std::move(page));
     pending_.Clear();
     return WriteBlocks(/*all=*/false);
   }
 
   void TakePage(EncodedPagePtr page) {
-    if (!rollup_.levels.empty()) AddToLevel(page->summary, &rollup_.levels[0]);
-    rollup_.highest_version = std::max(rollup_.highest_version, page->versions.highest);
+    rollup_.Add(page->summary, page->versions.highest);
     pages_.push_back(std::move(page));
-  }
-
-  void AddToLevel(const Summary& summary, format::Rollup::Level* level) const {
-    const auto slot = [level](const Summary& s) { return format::SlotOf(s.first.time, level->slot_ns); };
-    if (level->slots.empty() || slot(level->slots.back()) != slot(summary)) {
-      level->slots.push_back(summary);
-    } else {
-      Merge(type_, summary, &level->slots.back());
-    }
-  }
-  void RollUp(const format::Rollup::Level& finer, format::Rollup::Level* level) const {
-    for (const Summary& summary : finer.slots) AddToLevel(summary, level);
   }
 
   // Full blocks, or all that there is.
@@ -209,13 +383,25 @@ class TagSettler {
     if (rollups_only_) pages_.clear();  // Their summaries are in the rollup.
     if (!all && pages_.size() < format::kBlockPagesMax) return absl::OkStatus();
     std::vector<PlannedBlock> blocks;
-    PlanBlocks(tag_, type_, place_.seal, std::exchange(pages_, {}), &blocks);
+    PlanBlocks(tag_, type_, out_.place().seal, std::exchange(pages_, {}), &blocks, length());
     if (!all && blocks.back().pages.size() < format::kBlockPagesMax) {
       pages_ = std::move(blocks.back().pages);
       blocks.pop_back();
     }
-    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(writer_.Add(block));
+    for (const PlannedBlock& block : blocks) RETURN_IF_ERROR(out_.Add(block));
     return absl::OkStatus();
+  }
+
+  void WriteLayers() {
+    for (auto& [sealed, samples] : layers_) {
+      std::vector<EncodedPagePtr> pages;
+      format::EncodeHint hint;
+      if (type_ == ValueType::kString) CutPages(type_, /*all=*/true, dense(), &hint, &samples, &pages);
+      for (EncodedPagePtr& page : EqualPages(samples)) pages.push_back(std::move(page));
+      std::vector<PlannedBlock> blocks;
+      PlanBlocks(tag_, type_, out_.place().seal, std::move(pages), &blocks, length());
+      out_.AddLayer(sealed, std::move(blocks));
+    }
   }
 
   absl::Status WriteSuperseded() {
@@ -228,53 +414,58 @@ class TagSettler {
       return std::tie(a.block.id.first_time, a.block.id.seal) <
              std::tie(b.block.id.first_time, b.block.id.seal);
     });
-    for (const SupersededBlock& block : blocks) RETURN_IF_ERROR(writer_.AddSuperseded(block));
+    for (const SupersededBlock& block : blocks) {
+      if (KeepOf(block.block.id.partition) == Keep::kAll) RETURN_IF_ERROR(out_.AddSuperseded(block));
+    }
     return absl::OkStatus();
   }
 
   const VersionTable& versions_;
   const TagId tag_;
   const ValueType type_;
-  const bool rollups_only_;
+  const Goes goes_;
+  const absl::FunctionRef<Keep(TagId, int32_t)> keep_;
+  const bool rollups_only_;  // Of a week; of a long partition, see Append.
   PageFetcher pages_reader_;
   const KeepGoing& keep_going_;
-  const Step::Place place_;
-  BlockWriter& writer_;
+  kv::Store& store_;
+  Outlets& out_;
 
   std::vector<StoredHead> overlapping_;  // Not rewritten yet; each overlaps another.
   Timestamp overlapping_last_ = 0;
   Samples pending_;  // Of one slot of the finest level.
   std::vector<EncodedPagePtr> pages_;
-  format::Rollup rollup_;
+  RollupMaker rollup_;
+  Samples expired_;  // Of expired_week_.
+  int32_t expired_week_ = 0;
+  std::map<uint64_t, Samples> layers_;  // Statements about the same times, by the seals that stated them.
   // By the seals that stated them.
   std::map<uint64_t, SupersededSamples> superseded_;
   std::map<uint64_t, Samples> repeats_;  // With their versions as values.
 };
 
-// Walks the partition's rollups, beside the heads.
+// Walks the week's rollups, beside the heads.
 class RollupWalk {
  public:
-  RollupWalk(kv::Store& store, int32_t partition)
-      : cursor_(store.NewCursor(kv::Space::kRollups)),
-        partition_(partition),
-        end_(format::PartitionPrefix(partition + 1)) {
-    cursor_->Seek(format::PartitionPrefix(partition));
+  RollupWalk(kv::Store& store, int32_t week)
+      : cursor_(store.NewCursor(kv::Space::kRollups)), week_(week), end_(format::PartitionPrefix(week + 1)) {
+    cursor_->Seek(format::PartitionPrefix(week));
   }
 
   // Copies the rollups of tags below `tag`, but for those of which nothing is kept.
-  absl::Status CopyUntil(TagId tag, absl::FunctionRef<Keep(TagId)> keep, BlockWriter* writer) {
+  absl::Status CopyUntil(TagId tag, absl::FunctionRef<Keep(TagId, int32_t)> keep, Outlets* outlets) {
     for (; cursor_->Valid() && cursor_->key() < end_; cursor_->Next()) {
       ASSIGN_OR_RETURN(const format::RollupId id, format::ParseRollupKey(cursor_->key()));
       if (id.tag >= tag) return absl::OkStatus();
-      if (keep(id.tag) != Keep::kNothing) RETURN_IF_ERROR(writer->AddRollup(id, cursor_->value()));
+      if (keep(id.tag, week_) != Keep::kNothing) {
+        RETURN_IF_ERROR(outlets->AddRollup(week_, id.tag, cursor_->value()));
+      }
     }
     return cursor_->status();
   }
 
   // It stands at the rollup of the tag.
-  bool at(TagId tag) const {
-    return cursor_->Valid() && cursor_->key() == format::RollupKey({partition_, tag});
-  }
+  bool at(TagId tag) const { return cursor_->Valid() && cursor_->key() == format::RollupKey({week_, tag}); }
   // Leaves out the tag's, if it stands there.
   void Pass(TagId tag) {
     if (at(tag)) cursor_->Next();
@@ -282,57 +473,117 @@ class RollupWalk {
 
  private:
   const std::unique_ptr<kv::Cursor> cursor_;
-  const int32_t partition_;
+  const int32_t week_;
   const std::string end_;
 };
 
+// Walks the heads of the long partition, beside those of one of its weeks.
+class LongWalk {
+ public:
+  LongWalk(kv::Store& store, int32_t week)
+      : walk_(store, format::LongPartitionOfWeek(week), 0, UINT64_MAX), week_(week) {}
+
+  // Whether the long partition may have something of the tag in the week. Tags ascend.
+  absl::StatusOr<bool> Has(TagId tag) {
+    bool has = false;
+    for (;;) {
+      if (!is_at_head_) {
+        ASSIGN_OR_RETURN(is_at_head_, walk_.Next(&head_));
+        if (!is_at_head_) return has;
+      }
+      if (head_.id.tag > tag) return has;
+      for (const format::PageInfo& page : head_.head.pages) {
+        has |= head_.id.tag == tag && format::PartitionOf(page.summary.first.time) <= week_ &&
+               format::PartitionOf(page.summary.last.time) >= week_;
+      }
+      is_at_head_ = false;
+    }
+  }
+
+ private:
+  HeadWalk walk_;
+  const int32_t week_;
+  StoredHead head_;
+  bool is_at_head_ = false;
+};
+
+// What a tag has in the partition, and by which seals.
+struct TagBlocks {
+  Extent extent;
+  uint64_t blocks = 0;
+  uint64_t first_seal = UINT64_MAX;
+
+  void Add(const StoredHead& head) {
+    extent.first = blocks == 0 ? head.head.first_time() : std::min(extent.first, head.head.first_time());
+    extent.last = blocks == 0 ? head.head.last_time() : std::max(extent.last, head.head.last_time());
+    extent.samples += head.head.count();
+    first_seal = std::min(first_seal, head.id.seal);
+    ++blocks;
+  }
+};
+
+// For a tag of which raw samples are kept, or which has more in the long partition.
+Goes GoesOf(const TagBlocks& tag, bool has_long, Keep keep, const SettleOrder& order) {
+  const bool is_slow = tag.extent.samples <= order.slow_samples_max;
+  // What was settled in the week before stays beside what the long partition has: statements that it had replaced are
+  // superseded already.
+  const bool was_settled_here = order.settled > 0 && tag.first_seal <= order.settled;
+  // Of what has expired the long partition makes one rollup, of all of it.
+  if (has_long && keep == Keep::kRollups) return Goes::kMovesBesideLong;
+  if (has_long) return is_slow && !was_settled_here ? Goes::kMovesBesideLong : Goes::kStaysBesideLong;
+  return is_slow && keep == Keep::kAll ? Goes::kMoves : Goes::kStays;
+}
+
 }  // namespace
 
-absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versions, int32_t partition,
-                                     uint64_t settled, uint64_t seal,
-                                     absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
-                                     absl::FunctionRef<Keep(TagId)> keep, const KeepGoing& keep_going) {
-  const Step::Place place = {partition, seal};
-  BlockWriter writer(store, seal);
+absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versions, const SettleOrder& order,
+                                     const KeepGoing& keep_going) {
+  const int32_t partition = order.partition;
+  const bool is_long = format::IsLongPartition(partition);
+  Outlets outlets(store, partition, order.settled, order.seal);
   PageCache no_cache(store, 0);  // Each page is read once.
-  RETURN_IF_ERROR(writer.Replace(partition));
+  RETURN_IF_ERROR(outlets.Begin());
   // One walk ahead to know what a tag has in all, one behind to rewrite it; and rollups of tags of which
   // nothing else is left.
-  HeadWalk ahead(store, partition, 0, seal), behind(store, partition, 0, seal);
+  HeadWalk ahead(store, partition, 0, order.seal), behind(store, partition, 0, order.seal);
   RollupWalk rollups(store, partition);
+  std::optional<LongWalk> beside;
+  if (!is_long) beside.emplace(store, partition);
   StoredHead next, head;
   ASSIGN_OR_RETURN(bool more, ahead.Next(&next));
   while (more) {
     const TagId tag = next.id.tag;
-    Extent extent{0, next.head.first_time(), next.head.last_time()};
-    uint64_t blocks = 0, first_seal = next.id.seal;
+    TagBlocks of_tag;
     while (more && next.id.tag == tag) {
-      extent.samples += next.head.count();
-      extent.last = std::max(extent.last, next.head.last_time());
-      first_seal = std::min(first_seal, next.id.seal);
-      ++blocks;
+      of_tag.Add(next);
       ASSIGN_OR_RETURN(more, ahead.Next(&next));
     }
-    const std::optional<ValueType> type = type_of(tag);
+    const std::optional<ValueType> type = order.type_of(tag);
     if (!type.has_value()) return absl::DataLossError(absl::StrCat("tag ", tag, " has blocks but no record"));
-    RETURN_IF_ERROR(rollups.CopyUntil(tag, keep, &writer));
-    Keep of_tag = keep(tag);
-    if (of_tag == Keep::kRollups && first_seal > settled && rollups.at(tag)) {
+    RETURN_IF_ERROR(rollups.CopyUntil(tag, order.keep, &outlets));
+    Keep keep = is_long ? Keep::kAll : order.keep(tag, partition);
+    if (keep == Keep::kRollups && of_tag.first_seal > order.settled && rollups.at(tag)) {
       // It was left with its rollups before: samples that were on their way at that time come too late.
-      RETURN_IF_ERROR(rollups.CopyUntil(tag + 1, keep, &writer));
-      of_tag = Keep::kNothing;
+      RETURN_IF_ERROR(rollups.CopyUntil(tag + 1, order.keep, &outlets));
+      keep = Keep::kNothing;
     }
     rollups.Pass(tag);
-    TagSettler settler(no_cache, versions, tag, *type, of_tag, extent, keep_going, place, &writer);
-    for (; blocks > 0; --blocks) {
+    Goes goes = Goes::kStays;
+    if (beside.has_value()) {
+      ASSIGN_OR_RETURN(const bool has_long, beside->Has(tag));
+      goes = GoesOf(of_tag, has_long, keep, order);
+    }
+    TagSettler settler(no_cache, versions, tag, *type, goes, order.keep, of_tag.extent, keep_going, store,
+                       &outlets);
+    for (uint64_t left = of_tag.blocks; left > 0; --left) {
       ASSIGN_OR_RETURN(const bool found, behind.Next(&head));
       HISTORIAN_CHECK(found && head.id.tag == tag);  // Both walks see the same moment or a later, larger one.
-      if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Add(std::move(head)));
+      if (keep != Keep::kNothing) RETURN_IF_ERROR(settler.Add(std::move(head)));
     }
-    if (of_tag != Keep::kNothing) RETURN_IF_ERROR(settler.Finish());
+    if (keep != Keep::kNothing) RETURN_IF_ERROR(settler.Finish());
   }
-  RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, keep, &writer));
-  return Step{.blocks = writer.Finish(), .rewritten = place};
+  RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, order.keep, &outlets));
+  return outlets.Finish();
 }
 
 absl::StatusOr<Step> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {
@@ -341,15 +592,14 @@ absl::StatusOr<Step> DropPartition(kv::Store& store, int32_t partition, uint64_t
   return Step{.blocks = writer.Finish(), .rewritten = Step::Place{partition, seal}};
 }
 
-absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep) {
+absl::Status DropSuperseded(kv::Store& store, int32_t week, absl::FunctionRef<Keep(TagId, int32_t)> keep) {
   const std::unique_ptr<kv::Cursor> cursor = store.NewCursor(kv::Space::kSuperseded);
-  const std::string end = format::PartitionPrefix(partition + 1);
-  for (cursor->Seek(format::PartitionPrefix(partition)); cursor->Valid() && cursor->key() < end;) {
+  const std::string end = format::PartitionPrefix(week + 1);
+  for (cursor->Seek(format::PartitionPrefix(week)); cursor->Valid() && cursor->key() < end;) {
     ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor->key()));
-    const std::string behind = format::HeadPrefix(partition, id.tag + 1);
-    if (keep(id.tag) != Keep::kAll) {
-      RETURN_IF_ERROR(
-          store.DeleteRange(kv::Space::kSuperseded, format::HeadPrefix(partition, id.tag), behind));
+    const std::string behind = format::HeadPrefix(week, id.tag + 1);
+    if (keep(id.tag, week) != Keep::kAll) {
+      RETURN_IF_ERROR(store.DeleteRange(kv::Space::kSuperseded, format::HeadPrefix(week, id.tag), behind));
     }
     cursor->Seek(behind);
   }

@@ -7,6 +7,14 @@
 //   before   |--seal 3--||--seal 5--|            after   |--------seal 9--------|  + rollups
 //               |late, seal 7|
 //
+// A page, a head and a key are much for the few samples that a slow tag has in a week. So what a week has of slow tags moves
+// to its long partition in the same step, and is merged there with that of the other weeks, again and again as they come:
+//
+//   weeks            |2817|2818|2819|2820|...           fast tags, rollups, superseded statements, what is late
+//   long partition   |---------------176--------...     slow tags
+//
+// What a week has of a tag is thus always a later statement than what the long partition has of it.
+//
 // Statements that a later one replaced are no longer in the way of readers, but not lost: they move to space
 // kSuperseded with the versions between which they were visible (storage/sealed/superseded.h), and what repeats the
 // statement before it, as a reference. Every statement keeps its version. Blocks sealed while this goes on keep their place, above what is settled.
@@ -33,21 +41,35 @@ enum class Keep {
   kNothing,
 };
 
-// Rewrites the blocks of the partition whose seal numbers are below `seal`, which no other block has or will
-// have; `settled` is the number of the settling before. The result is the step that puts them in force, for
-// Steps::Commit, which keeps what was sealed meanwhile. Damage stops it: DataLoss, and everything stays as it
-// is. type_of: nothing when there is no such tag.
-// Threads: any; takes as long as reading and encoding all of it, memory for a few blocks of one tag.
-absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versions, int32_t partition,
-                                     uint64_t settled, uint64_t seal,
-                                     absl::FunctionRef<std::optional<ValueType>(TagId)> type_of,
-                                     absl::FunctionRef<Keep(TagId)> keep, const KeepGoing& keep_going);
+struct SettleOrder {
+  int32_t partition = 0;  // A week, or a long partition whose weeks are settled.
+  uint64_t settled = 0;   // The number of its settling before.
+  // Its blocks below this number are rewritten. No other block has it or will have it, nor have any the
+  // SealsToSettle() - 1 behind it.
+  uint64_t seal = 0;
+  // Tags with no more samples than this in a week go from there to the long partition; 0: none does.
+  uint64_t slow_samples_max = 0;
+  absl::FunctionRef<std::optional<ValueType>(TagId)> type_of;  // Nothing: there is no such tag.
+  absl::FunctionRef<Keep(TagId, int32_t week)> keep;
+};
+
+// How many numbers settling a partition may take: statements of different seals that move to a long partition in which
+// older ones about the same time lie are told apart by them.
+inline uint64_t SealsToSettle(const PartitionState& state) { return 1 + state.last_seal - state.settled; }
+
+// Rewrites a partition. The result is the step that puts it in force, for Steps::Commit, which keeps what was sealed
+// meanwhile. Damage stops it: DataLoss, and everything stays as it is.
+// Threads: any; takes as long as reading and encoding all of it, memory for a few blocks of one tag, and for late samples of
+// slow tags.
+absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versions, const SettleOrder& order,
+                                     const KeepGoing& keep_going);
 
 // The step that leaves nothing of the partition's blocks below `seal`.
 absl::StatusOr<Step> DropPartition(kv::Store& store, int32_t partition, uint64_t seal);
 
-// Deletes the superseded statements of tags of which raw samples are not kept.
-absl::Status DropSuperseded(kv::Store& store, int32_t partition, absl::FunctionRef<Keep(TagId)> keep);
+// Deletes the superseded statements of tags of which raw samples of the week are not kept.
+absl::Status DropSuperseded(kv::Store& store, int32_t week,
+                            absl::FunctionRef<Keep(TagId, int32_t week)> keep);
 
 }  // namespace historian
 

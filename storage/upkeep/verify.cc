@@ -238,7 +238,10 @@ class Verifier {
       return absl::StrCat("its first sample is at ", FormatTimestamp(head.first_time()),
                           ", not where its key says");
     }
-    if (format::PartitionOf(head.last_time()) != id.partition) return "it reaches out of its week";
+    if (!format::IsInPartition(head.last_time(), id.partition)) {
+      return format::IsLongPartition(id.partition) ? "it reaches out of its sixteen weeks"
+                                                   : "it reaches out of its week";
+    }
     return "";
   }
 
@@ -346,8 +349,7 @@ class Verifier {
       const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(cursor->value());
       if (!head.ok()) {
         damages->push_back({StoredPart::kBlock, id.tag, block->first_time,
-                            format::PartitionStart(id.partition + 1) - 1,
-                            std::string(head.status().message())});
+                            format::PartitionEnd(id.partition) - 1, std::string(head.status().message())});
         recomputed.complete = false;
         continue;
       }
@@ -389,7 +391,7 @@ class Verifier {
   }
 
   static Damage OfWeek(StoredPart part, const format::RollupId& id, absl::string_view what) {
-    return {part, id.tag, format::PartitionStart(id.partition), format::PartitionStart(id.partition + 1) - 1,
+    return {part, id.tag, format::PartitionStart(id.partition), format::PartitionEnd(id.partition) - 1,
             std::string(what)};
   }
 
@@ -435,11 +437,22 @@ class Verifier {
   }
 
   absl::Status VerifyBlocks() {
-    const int32_t last = format::PartitionOf(options_.end - 1);
+    RETURN_IF_ERROR(VerifyBlocks(format::PartitionOf(options_.start), format::PartitionOf(options_.end - 1)));
+    return VerifyBlocks(format::LongPartitionOf(options_.start), format::LongPartitionOf(options_.end - 1));
+  }
+
+  // Of weeks, or of long partitions.
+  absl::Status VerifyBlocks(int32_t first, int32_t last) {
     // Behind the last partition that anything is known of there is nothing, damaged or not.
-    const std::vector<PartitionTable::Partition> known = partitions_.All();
+    std::vector<PartitionTable::Partition> known = partitions_.All();
+    if (!known.empty()) {
+      known.erase(std::remove_if(known.begin(), known.end(),
+                                 [&](const auto& p) { return p.first < first || p.first > last; }),
+                  known.end());
+      if (known.empty()) return absl::OkStatus();
+    }
     const format::RollupId end = {std::min(last, known.empty() ? last : known.back().first) + 1, 0};
-    format::RollupId id = NextWanted({format::PartitionOf(options_.start), 0});
+    format::RollupId id = NextWanted({first, 0});
     if (!known.empty() && known.front().first > id.partition) id = NextWanted({known.front().first, 0});
     while (id.partition <= last) {
       // A cursor each: one for all would keep what is replaced meanwhile from being deleted.
@@ -524,7 +537,7 @@ class Verifier {
         Report({.part = StoredPart::kSuperseded,
                 .tag = id.ok() ? id->tag : 0,
                 .first_time = id.ok() ? id->first_time : 0,
-                .last_time = id.ok() ? format::PartitionStart(id->partition + 1) - 1 : 0,
+                .last_time = id.ok() ? format::PartitionEnd(id->partition) - 1 : 0,
                 .what = std::string(what)});
       };
       if (!id.ok()) {

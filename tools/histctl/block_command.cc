@@ -120,11 +120,13 @@ absl::Status DumpBlock(const Tag& tag, const v1::BlockInfo& info, const v1::Read
     RecordWriter record(context->format, context->out);
     record.Add("tag", Cell::Text(tag.name));
     record.Add("type", Cell::Text(ValueTypeName(head.type)));
-    record.Add("partition",
-               Cell::Integer(info.key().partition())
-                   .Shown(absl::StrCat(
-                       info.key().partition(), " (the week from ",
-                       TimeText(format::PartitionStart(info.key().partition()), context->zone), ")")));
+    record.Add(
+        "partition",
+        Cell::Integer(info.key().partition())
+            .Shown(absl::StrCat(
+                info.key().partition(),
+                format::IsLongPartition(info.key().partition()) ? " (the 16 weeks from " : " (the week from ",
+                TimeText(format::PartitionStart(info.key().partition()), context->zone), ")")));
     record.Add("seal", Cell::Unsigned(info.key().seal()));
     record.Add("samples", Cell::Unsigned(head.count()));
     record.Add("first", TimeCell(*context, head.first_time()));
