@@ -2,6 +2,7 @@
 """histctl against a real server: every command, its exit code, and imports that are killed on either side."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 import unittest
+import zipfile
 
 RUNFILES = os.getcwd()
 HISTCTL = os.path.join(RUNFILES, 'tools/histctl/histctl')
@@ -648,6 +650,31 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('export', 'none/*', code=3)
         self.run_ok('tag', 'create', 'none/b')
         self.run_ok('export', 'none/b', '-o', os.path.join(self.temporary.name, 'no/such/directory'), code=6)
+
+    def test_files_that_are_no_text_are_told_what_they_are(self):
+        table = 'time,foreign/a\n2026-01-01,1\n'
+        files = {}
+        for name, members in (('week.xlsx', ['[Content_Types].xml', 'xl/workbook.xml', 'xl/worksheets/sheet1.xml']),
+                              ('week.zip', ['week.csv'])):
+            files[name] = os.path.join(self.temporary.name, name)
+            with zipfile.ZipFile(files[name], 'w', zipfile.ZIP_DEFLATED) as archive:
+                for member in members:
+                    archive.writestr(member, table)
+        files['week.csv.gz'] = os.path.join(self.temporary.name, 'week.csv.gz')
+        with gzip.open(files['week.csv.gz'], 'wt') as out:
+            out.write(table)
+        files['page.xls'] = self.file('page.xls', '<html><table><tr><td>time</td><td>foreign/a</td></tr></table></html>')
+        good = self.file('foreign.csv', table)
+        for name, what in (('week.xlsx', 'a spreadsheet of Excel (.xlsx), not text: '), ('week.zip', 'a ZIP archive, not text: '),
+                           ('week.csv.gz', 'compressed with gzip, not text: unpack it first (gunzip --keep FILE)'),
+                           ('page.xls', 'a page of HTML, ')):
+            # No encoding makes it one; and of the files beside it nothing is stored, either.
+            for options in ([], ['--encoding', 'latin-1'], ['--encoding', 'utf-8']):
+                refused = self.run_any('import', *options, good, files[name])
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                self.assertIn('%s: is %s' % (files[name], what), refused.stderr)
+            self.assertIn(what, self.run_any('tag', 'import', files[name]).stderr)
+        self.run_ok('tag', 'show', 'foreign/a', code=3)
 
     def test_a_matrix_of_numbers_and_columns_named_after_their_file(self):
         path = self.file('d00.dat', ''.join('   %e   %e\n' % (i, -i) for i in range(100)))

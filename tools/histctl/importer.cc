@@ -23,6 +23,7 @@
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/import_file.h"
 #include "tools/histctl/import_report.h"
+#include "tools/histctl/lib/file_kind.h"
 #include "tools/histctl/lib/frame_sender.h"
 #include "tools/histctl/lib/import_frames.h"
 #include "tools/histctl/lib/mapped_file.h"
@@ -65,6 +66,7 @@ absl::StatusOr<NumberStyle> NumbersOf(const ImportFile& file) {
 }
 
 absl::Status Decode(const ImportJob& job, ImportFile* file) {
+  RETURN_IF_ERROR(RefuseOtherKinds(file->mapped.text()));
   file->encoding = job.encoding;
   if (job.encoding == "auto") {
     ASSIGN_OR_RETURN(file->encoding, FindEncoding(file->mapped.text()));

@@ -10,6 +10,7 @@
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/file_kind.h"
 #include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/mapped_file.h"
 #include "tools/histctl/lib/tag_csv.h"
@@ -273,6 +274,9 @@ client::TagUpdate Difference(const Tag& from, const Tag& to) {
 
 absl::Status ImportTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(options.file));
+  if (const absl::Status text = RefuseOtherKinds(file.text()); !text.ok()) {
+    return LocalFileError(absl::StrCat(options.file, ": ", text.message()));
+  }
   absl::StatusOr<std::vector<TagRow>> rows = ParseTagCsv(file.text());
   if (!rows.ok()) return LocalFileError(absl::StrCat(options.file, ": ", rows.status().message()));
   const auto where = [&](const TagRow& row) { return absl::StrCat(options.file, ":", row.line, ": "); };
