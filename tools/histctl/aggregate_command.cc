@@ -53,7 +53,13 @@ Cell AggregateCell(const Context& context, const CsvStyle& style, const Tag& tag
   if (!HasValue(aggregate, column.StatusAt(i))) return Cell::Absent();
   const bool is_sample_value = aggregate.kind == AggregateKind::kSampleValue;
   if (const auto* floats = std::get_if<std::vector<double>>(&column.values)) {
-    return Cell::Float64((*floats)[i], is_sample_value ? 0 : kDigits);
+    const double value = (*floats)[i];
+    if (!is_sample_value) return Cell::Float64(value, kDigits);
+    // Samples' values of a float32 tag come as doubles, which hold them exactly.
+    return ValueCell(
+        tag,
+        tag.type == ValueType::kFloat32 ? BitsOfFloat32(static_cast<float>(value)) : BitsOfFloat64(value),
+        "");
   }
   const int64_t value = std::get<std::vector<int64_t>>(column.values)[i];
   if (aggregate.kind == AggregateKind::kTime) return StyledTimeCell(context, style, value);

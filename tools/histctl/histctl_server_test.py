@@ -258,6 +258,25 @@ class HistctlTest(unittest.TestCase):
             self.assertEqual(len(picture.splitlines()), 14)
             self.assertTrue('*' in picture if style else any('\u2801' <= c <= '\u28ff' for c in picture))
 
+    def test_a_float32_is_printed_as_one_wherever_a_sample_is(self):
+        for tag, kind in (('single/a', 'float32'), ('single/b', 'float64')):
+            self.run_ok('tag', 'create', tag, '--type', kind)
+            for second, value in enumerate(['20.4', '16777216', '0.1', '-0.2']):
+                self.run_ok('put', tag, '--time', '2026-01-01T00:00:0%dZ' % second, '--', value)
+        interval = ['--from', '2026-01-01', '--to', '2026-01-01T00:00:04Z', '--aggregate', 'min,max,first,last']
+        for options, separator in ((['--format', 'csv'], ','), (['--format', 'csv', '--layout', 'wide'], ','), ([], None)):
+            for tag in ('single/a', 'single/b'):
+                row = self.run_ok(*options[:2], 'aggregate', tag, *interval, *options[2:]).splitlines()[1].split(separator)
+                at = row.index('2026-01-01T00:00:00Z') + 1
+                self.assertEqual(row[at:at + 4], ['-0.2', '16777216', '20.4', '-0.2'])
+        # What is computed of them is not rounded to one.
+        (average,) = self.rows('aggregate', 'single/a', '--from', '2026-01-01', '--to', '2026-01-01T00:00:01Z', '--aggregate', 'avg')
+        self.assertEqual(average['average'], 20.399999618530273)
+        for command in (['export', 'single/a'], ['get', 'single/a', '--from', '2026-01-01', '--to', '2026-01-02'],
+                        ['at', 'single/a', '--time', '2026-01-01']):
+            self.assertIn('20.4', self.run_ok(*command))
+            self.assertNotIn('20.39', self.run_ok(*command))
+
     def test_an_empty_range_says_where_samples_are(self):
         self.run_ok('tag', 'create', 'empty/a', 'empty/b')
         self.run_ok('put', 'empty/a', '1', '--time', '2026-01-01T00:00:00Z')

@@ -46,7 +46,6 @@ std::string ShownText(const Cell& cell) {
 
 Cell Cell::Float64(double value, int digits) {
   Cell cell{std::isfinite(value) ? Kind::kNumber : Kind::kNotFinite, {}, {}};
-  if (std::isnan(value)) value = std::fabs(value);
   AppendFloat64(value, &cell.text);
   if (digits > 0) {
     cell.shown = absl::StrFormat("%.*g", digits, value);
@@ -57,7 +56,6 @@ Cell Cell::Float64(double value, int digits) {
 
 Cell Cell::Float32(float value) {
   Cell cell{std::isfinite(value) ? Kind::kNumber : Kind::kNotFinite, {}, {}};
-  if (std::isnan(value)) value = std::fabs(value);
   AppendFloat32(value, &cell.text);
   return cell;
 }

@@ -39,6 +39,15 @@ TEST(ValueText, FloatsAreShortestAndReadBack) {
   }
 }
 
+TEST(ValueText, ANanIsANanWhateverItsSign) {
+  for (const double sign : {1.0, -1.0}) {
+    std::string text;
+    AppendValue(ValueType::kFloat64, BitsOfFloat64(std::copysign(std::nan(""), sign)), &text);
+    AppendFloat32(static_cast<float>(std::copysign(std::nan(""), sign)), &text);
+    EXPECT_EQ(text, "nannan");
+  }
+}
+
 TEST(ValueText, AnyBitsOfANumberReadBack) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE(seed);

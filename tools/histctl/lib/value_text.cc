@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -14,6 +16,9 @@ namespace {
 
 template <typename Number>
 void AppendNumber(Number value, std::string* out) {
+  if constexpr (std::is_floating_point_v<Number>) {
+    if (std::isnan(value)) value = std::fabs(value);
+  }
   char text[64];
   const std::to_chars_result result = std::to_chars(text, text + sizeof(text), value);
   out->append(text, result.ptr);
