@@ -346,12 +346,12 @@ void AddImportCommand(CLI::App* app, Context* context) {
       "\n"
       "Examples:\n"
       "  histctl import --tz Europe/Berlin --prefix plant/line-1/ week-*.csv\n"
-      "  histctl import --prefix bench/ --map 'Volume Flow Rate=flow' --unit flow=l/min --skip-columns label "
-      "run.csv\n"
+      "  histctl import --prefix bench/ --map 'Volume Flow Rate=flow' --unit 'Volume Flow Rate=l/min' \\\n"
+      "      --skip-columns label run.csv\n"
       "  histctl import --prefix 'machines/{file}/' --map 'value=temperature' machine-*.csv\n"
       "  histctl import --no-header --separator whitespace --columns 'XMEAS 1..41,XMV 1..11' \\\n"
       "      --start 2026-01-01 --step 3m --prefix 'reactor/{file}/' run1.dat\n"
-      "  histctl export 'area-1/*' | histctl --server other:7720 import -\n");
+      "  histctl export 'plant/area-1/*' | histctl --server other:7720 import -\n");
   command->callback([=] { context->run = [=] { return Import(*arguments, context); }; });
 }
 

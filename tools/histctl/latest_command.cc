@@ -69,7 +69,7 @@ void AddLatestCommand(CLI::App* app, Context* context) {
   latest->footer(
       "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
       "\nExamples:\n  histctl latest 'plant/area-1/*'\n  histctl latest plant/area-1/pump-101/flow "
-      "plant/area-1/pump-102/flow\n");
+      "plant/area-1/pump-105/flow\n");
   latest->callback([=] { context->run = [=] { return Latest(*options, context); }; });
 }
 

@@ -395,7 +395,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
   create->footer(
       "\nA tag that exists with the same properties is left as it is; with others it is an error.\n"
       "\nExamples:\n"
-      "  histctl tag create plant/area-1/pump-199/flow --unit m3/h\n"
+      "  histctl tag create plant/area-1/pump-199/flow --unit m3/h --description 'Flow behind the pump'\n"
       "  histctl tag create plant/area-1/pump-199/state --type digital --state 0=Off --state 1=Running "
       "--state "
       "2=Fault\n"

@@ -237,7 +237,7 @@ void AddTokenCommand(CLI::App* app, Context* context) {
       "  histctl token create admin --all '*' > admin.token\n"
       "  histctl --token-file admin.token token create gateway-7 --write 'plant/area-1/*' --configure "
       "'plant/area-1/*' "
-      "--expires 365d\n"
+      "\\\n      --expires 365d > gateway-7.token\n"
       "  histctl --token-file admin.token token create grafana --read '*' --comment 'dashboards'\n");
   create->callback([=] { context->run = [=] { return CreateToken(*options, context); }; });
 
@@ -256,7 +256,7 @@ void AddTokenCommand(CLI::App* app, Context* context) {
   revoke->callback([=] { context->run = [=] { return RevokeToken(*options, context); }; });
 
   CLI::App* const whoami = app->add_subcommand("whoami", "who the server takes us for, and what we may do");
-  whoami->footer("\nExample:\n  histctl --token-file gateway.token whoami\n");
+  whoami->footer("\nExample:\n  histctl --token-file gateway-7.token whoami\n");
   whoami->callback([=] { context->run = [=] { return WhoAmI(context); }; });
 }
 
