@@ -99,7 +99,7 @@ class Plant:
         self.environment = {'PATH': os.path.join(directory, 'bin') + ':' + os.environ.get('PATH', '/usr/bin:/bin'), 'HOME': directory,
                             'LC_ALL': 'C.UTF-8', 'TZ': 'UTC', 'HISTORIAN_SERVER': address}
         self.plant = subprocess.Popen([os.path.join(RUNFILES, 'tools/plantsim/plantsim'), '--server', address, '--tags', '50',
-                                       '--backfill', '2h'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                       '--backfill', '2 hours'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while self.run("histctl latest 'plant/area-1/pump-101/flow'").returncode != 0:
             if time.monotonic() > end:
                 raise AssertionError('the plant says nothing')

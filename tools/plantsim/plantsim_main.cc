@@ -264,7 +264,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(0.001, 1e9))
       ->capture_default_str()
       ->excludes(fast);
-  app.add_option("--backfill", options.backfill, "So much history first, as fast as it goes: 30m, 24h")
+  app.add_option("--backfill", options.backfill, "So much history first, as fast as it goes: 24h, 90d, 6 hours")
       ->excludes("--from");
   app.add_option("--producer", options.producer,
                  "The name this writer has at the server; default plantsim/SEED");
