@@ -18,7 +18,7 @@
 #include "client/wire.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "storage/platform/monotonic.h"
+#include "storage/platform/eventually.h"
 
 namespace historian::client {
 namespace {
@@ -41,16 +41,6 @@ std::unique_ptr<Writer> OpenWriter(const Connection& connection, WriterOptions o
   absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(connection, std::move(options));
   HISTORIAN_CHECK(writer.ok());
   return *std::move(writer);
-}
-
-template <typename Predicate>
-bool Eventually(Predicate predicate) {
-  const MonotonicTime deadline = MonotonicTime::Now() + kPatience;
-  while (!predicate()) {
-    if (MonotonicTime::Now() > deadline) return false;
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  return true;
 }
 
 // Adds samples [begin, end) of `tag`: one a second, its number as its value.

@@ -18,7 +18,7 @@
 #include "proto/historian/v1/access.grpc.pb.h"
 #include "server/caller/access_list.h"
 #include "server/test_server.h"
-#include "storage/platform/monotonic.h"
+#include "storage/platform/eventually.h"
 
 namespace historian::server {
 namespace {

@@ -11,6 +11,8 @@
 #include "proto/historian/v1/backup.grpc.pb.h"
 #include "server/test_server.h"
 #include "storage/kv/rocksdb_store.h"
+#include "storage/model/version.h"
+#include "storage/platform/eventually.h"
 
 namespace historian::server {
 namespace {
@@ -58,6 +60,18 @@ class BackupServiceTest : public ::testing::Test {
     EXPECT_TRUE(status.ok()) << status.error_message();
     return answers.empty() ? v1::BackupInfo() : answers.back().backup();
   }
+  // Starts a server and a backup that copies a byte a second; it is under way.
+  std::unique_ptr<grpc::ClientReader<v1::CreateBackupResponse>> BeginEndlessBackup(
+      grpc::ClientContext* context) {
+    Config config;
+    config.backup.rate_limit = 1;
+    Start(config);
+    EXPECT_TRUE(Init().ok());
+    auto reader = stub_->Create(context, {});
+    v1::CreateBackupResponse answer;
+    EXPECT_TRUE(reader->Read(&answer));
+    return reader;
+  }
   v1::GetStatusResponse Status() {
     grpc::ClientContext context;
     v1::GetStatusResponse response;
@@ -86,7 +100,7 @@ TEST_F(BackupServiceTest, FromTheFirstToADrill) {
   const v1::BackupInfo first = Create();
   EXPECT_GT(first.version(), 0);
   EXPECT_GT(first.files(), 0);
-  EXPECT_EQ(first.server_version(), "0.1.0");
+  EXPECT_EQ(first.server_version(), kVersion);
   server_->clock().Advance(3600 * kSecond);
   server_->Store(tag, {{kNow + 2 * kSecond, 3}});
   const v1::BackupInfo second = Create();
@@ -176,15 +190,9 @@ TEST_F(BackupServiceTest, DamageIsToldWithTheBackupsThatItHurts) {
 }
 
 TEST_F(BackupServiceTest, WhoeverGoesAwayEndsWhatWasBegun) {
-  Config config;
-  config.backup.rate_limit = 1;
-  Start(config);
-  ASSERT_TRUE(Init().ok());
   {
     grpc::ClientContext context;
-    const auto reader = stub_->Create(&context, {});
-    v1::CreateBackupResponse answer;
-    ASSERT_TRUE(reader->Read(&answer));
+    const auto reader = BeginEndlessBackup(&context);
     EXPECT_EQ(Status().backup().running(), "a backup");
     context.TryCancel();
   }
@@ -193,15 +201,10 @@ TEST_F(BackupServiceTest, WhoeverGoesAwayEndsWhatWasBegun) {
 }
 
 TEST_F(BackupServiceTest, AStopEndsABackup) {
-  Config config;
-  config.backup.rate_limit = 1;
-  Start(config);
-  ASSERT_TRUE(Init().ok());
   grpc::ClientContext context;
-  const auto reader = stub_->Create(&context, {});
-  v1::CreateBackupResponse answer;
-  ASSERT_TRUE(reader->Read(&answer));
+  const auto reader = BeginEndlessBackup(&context);
   server_->Stop();
+  v1::CreateBackupResponse answer;
   while (reader->Read(&answer)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);

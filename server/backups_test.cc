@@ -15,7 +15,7 @@
 #include "storage/backup/directory_target.h"
 #include "storage/backup/repository.h"
 #include "storage/kv/rocksdb_store.h"
-#include "storage/platform/monotonic.h"
+#include "storage/platform/eventually.h"
 
 namespace historian::server {
 namespace {
@@ -27,16 +27,6 @@ using ::testing::SizeIs;
 
 constexpr Timestamp kBegin = 1'767'225'600'000'000'000;  // 2026-01-01.
 constexpr int64_t kHour = 3600 * kNanosPerSecond;
-
-template <class Condition>
-bool Eventually(Condition condition) {
-  const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(20);
-  while (!condition()) {
-    if (MonotonicTime::Now() > deadline) return false;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return true;
-}
 
 // A directory of which each call waits while it hangs.
 class HangingTarget final : public backup::Target {

@@ -29,6 +29,7 @@
 #include "server/self_probe.h"
 #include "server/server.h"
 #include "server/test_server.h"
+#include "storage/platform/eventually.h"
 #include "storage/platform/monotonic.h"
 
 namespace historian::server {

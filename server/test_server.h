@@ -11,8 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "proto/historian/v1/admin.grpc.pb.h"
@@ -25,7 +23,6 @@
 #include "server/server.h"
 #include "storage/kv/memory_store.h"
 #include "storage/model/clock.h"
-#include "storage/platform/monotonic.h"
 
 namespace historian::server {
 
@@ -87,17 +84,6 @@ class TestServer {
   std::unique_ptr<v1::Retention::Stub> retention_;
   int producers_ = 0;
 };
-
-// Whether the condition becomes true; waits for 20 s at most.
-template <class Condition>
-bool Eventually(Condition condition) {
-  const MonotonicTime deadline = MonotonicTime::Now() + absl::Seconds(20);
-  while (!condition()) {
-    if (MonotonicTime::Now() > deadline) return false;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return true;
-}
 
 // Connects to HOST:PORT, sends the text and returns all that comes until the server closes.
 std::string TcpExchange(const std::string& address, const std::string& text);

@@ -37,7 +37,7 @@
 #include "server/grpc_log.h"
 #include "server/server.h"
 #include "server/test_server.h"
-#include "storage/platform/monotonic.h"
+#include "storage/platform/eventually.h"
 
 namespace historian::server {
 namespace {
