@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
 #include "proto/historian/v1/admin.pb.h"
+#include "proto/historian/v1/backup.pb.h"
 #include "proto/historian/v1/ingest.pb.h"
 #include "proto/historian/v1/query.pb.h"
 #include "proto/historian/v1/retention.pb.h"
@@ -97,7 +98,7 @@ const std::vector<RequestType>& Requests() {
     for (const google::protobuf::FileDescriptor* file :
          {v1::WriteRequest::descriptor()->file(), v1::GetTagsRequest::descriptor()->file(),
           v1::ReadRawRequest::descriptor()->file(), v1::GetStatusRequest::descriptor()->file(),
-          v1::ListRulesRequest::descriptor()->file()}) {
+          v1::ListRulesRequest::descriptor()->file(), v1::CreateBackupRequest::descriptor()->file()}) {
       for (int s = 0; s < file->service_count(); ++s) {
         for (int m = 0; m < file->service(s)->method_count(); ++m) {
           const auto* method = file->service(s)->method(m);

@@ -1,6 +1,6 @@
 // File: server/request_seeds.h
 //
-// For fuzz targets: every method of proto/historian/v1, its request, and messages to begin with.
+// For fuzz targets: the methods of proto/historian/v1, their requests, and messages to begin with.
 #ifndef HISTORIAN_SERVER_REQUEST_SEEDS_H_
 #define HISTORIAN_SERVER_REQUEST_SEEDS_H_
 
@@ -16,7 +16,8 @@ struct RequestType {
   const google::protobuf::Message* prototype = nullptr;
 };
 
-// All methods of all services, as the descriptors list them. A method that is added stands at the end of its service, and
+// All methods of all services but Access, as the descriptors list them: once there is a token, made by chance, nobody could call
+// anything any more. A method that is added stands at the end of its service, and
 // moves those of later services: inputs that name one by its number then mean another, which hurts no corpus.
 const std::vector<RequestType>& Requests();
 

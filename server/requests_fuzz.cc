@@ -1,16 +1,19 @@
-// Strategy: a server in process, with tags, samples, rules, holds and versions. The first byte chooses a method, the second
-// how the bytes behind it are cut into messages: 0 sends them as one, other values as messages of that many bytes (streams
-// of writes take several; of other calls the first counts). Invariants: every call ends within its time, with an answer or an
-// error that means something to a client; after it the server answers the next.
+// Strategy: a server in process, with tags, samples, rules, holds, versions, and a repository of backups. The first byte
+// chooses a method, the second how the bytes behind it are cut into messages: 0 sends them as one, other values as messages
+// of that many bytes (streams of writes take several; of other calls the first counts). Invariants: every call ends within
+// its time, with an answer or an error that means something to a client; after it the server answers the next.
 //
 // Every thousand inputs a new server begins, so that what they leave behind stays small.
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
 #include "server/request_seeds.h"
 #include "server/test_server.h"
 #include "storage/model/check.h"
@@ -36,6 +39,7 @@ class Fixture {
       server_.Store(tag, samples);
     }
     HISTORIAN_CHECK(server_.server().archive().upkeep().Seal().ok());
+    HISTORIAN_CHECK(CallWithBytes(channel_, "/historian.v1.Backup/Init", "").ok());
   }
 
   grpc::Status Call(const std::string& method, const std::vector<std::string>& messages) {
@@ -48,6 +52,9 @@ class Fixture {
     config.limits.memory_budget = uint64_t{256} << 20;
     config.limits.query_timeout = absl::Milliseconds(200);
     config.log.level = "error";
+    config.backup.target = absl::StrCat(::testing::TempDir(), "requests_fuzz_repository");
+    config.backup.at = "never";
+    std::filesystem::remove_all(config.backup.target);
     return config;
   }
 
