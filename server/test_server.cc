@@ -103,6 +103,7 @@ uint32_t TestServer::Create(const std::string& name, v1::ValueType type) {
   grpc::ClientContext context;
   const grpc::Status status = tags_->CreateTags(&context, request, &response);
   EXPECT_TRUE(status.ok()) << status.error_message();
+  if (!status.ok()) return 0;
   EXPECT_EQ(response.results(0).status().code(), 0) << response.results(0).status().message();
   return response.results(0).tag().id();
 }

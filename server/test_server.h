@@ -60,7 +60,7 @@ class TestServer {
   v1::Admin::Stub& admin() { return *admin_; }
   v1::Retention::Stub& retention() { return *retention_; }
 
-  // Creates a tag and returns its id.
+  // Creates a tag and returns its id; 0 if the call failed, which fails the test.
   uint32_t Create(const std::string& name, v1::ValueType type = v1::VALUE_TYPE_FLOAT64);
   // Stores (time, value) pairs as one frame, and expects all of them to be accepted.
   void Store(uint32_t tag, const std::vector<std::pair<Timestamp, double>>& samples, uint32_t quality = 0);
