@@ -28,9 +28,12 @@ struct TagOutcome {
   Tag tag;  // Set if the status is OK, or AlreadyExists (then the existing tag). Else its id is 0.
 };
 
-// Changes the fields that are given and leaves the others. Name and type never change.
+// Changes the fields that are given and leaves the others. A name never changes.
 struct TagUpdate {
   TagKey key;
+  // Only for a tag whose samples are all Bad: its name then means a new tag of this type, which is in the outcome, and the
+  // old one is named NAME~ID.
+  std::optional<ValueType> type;
   std::optional<std::string> unit;
   std::optional<std::string> description;
   std::optional<Interpolation> interpolation;

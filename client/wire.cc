@@ -94,6 +94,7 @@ void ToWire(const TagKey& key, v1::TagKey* wire) {
 
 void ToWire(const TagUpdate& update, v1::TagUpdate* wire) {
   ToWire(update.key, wire->mutable_key());
+  if (update.type) wire->set_type(ToWire(*update.type));
   if (update.unit) wire->set_unit(*update.unit);
   if (update.description) wire->set_description(*update.description);
   if (update.interpolation) wire->set_interpolation(ToWire(update.interpolation));

@@ -263,6 +263,31 @@ TEST(TagsServiceTest, ChangesAreLoggedWithWhoMadeThem) {
   }
 }
 
+TEST(TagsServiceTest, ATagWhoseSamplesAreAllBadMayHaveAnotherType) {
+  TestServer server;
+  const uint32_t tag = server.Create("lab/ph");
+  const auto change = [&] {
+    v1::UpdateTagsRequest update;
+    update.add_updates()->mutable_key()->set_name("lab/ph");
+    update.mutable_updates(0)->set_type(v1::VALUE_TYPE_STRING);
+    v1::TagsResponse response;
+    grpc::ClientContext context;
+    EXPECT_TRUE(server.tags().UpdateTags(&context, update, &response).ok());
+    return response.results(0);
+  };
+  server.Store(tag, {{kNow - 10, 1}});
+  const v1::TagResult refused = change();
+  EXPECT_EQ(refused.status().code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(refused.status().message(),
+              HasSubstr("'lab/ph' has 1 samples that are not Bad: its type stays float64"));
+  server.Store(tag, {{kNow - 10, 0}}, kBad);
+  const v1::TagResult changed = change();
+  ASSERT_EQ(changed.status().code(), 0) << changed.status().message();
+  EXPECT_EQ(changed.tag().type(), v1::VALUE_TYPE_STRING);
+  EXPECT_NE(changed.tag().id(), tag);
+  EXPECT_EQ(change().status().code(), 0) << "it has this type";
+}
+
 TEST(AdminServiceTest, WhatLiesAheadOfTheClockIsToldAtTheStartAndInTheStatus) {
   TestServer server;
   const uint32_t tag = server.Create("plant/flow");

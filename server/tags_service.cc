@@ -38,6 +38,20 @@ absl::Status GrowFor(const absl::StatusOr<std::shared_ptr<const Tag>>& tag, Call
                      (tag.ok() ? (*tag)->MemoryBytes() : tag.status().message().size()));
 }
 
+// OK when no sample of the tag is Good or Uncertain: then it may have another type.
+absl::Status CheckSaysNothing(Archive& archive, const Tag& tag, const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<FoldReader> reader, archive.ReadFolded(tag.id, keep_going));
+  const Timestamp edges[] = {kTimestampMin, kTimestampMax + 1};
+  uint64_t says = 0;
+  RETURN_IF_ERROR(reader->Fold(
+      edges, Interpolation::kStepped, kAllParts,
+      [&says](size_t, const Interval& all) { says = all.samples.good + all.samples.uncertain; }));
+  if (says == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("tag '", tag.name, "' has ", says, " samples that are not Bad: its type stays ",
+                   ValueTypeName(tag.type), ". Create a tag of another name for other values"));
+}
+
 template <class Request>
 Run OnPool(const Request&) {
   return Run::kOnPool;
@@ -126,7 +140,11 @@ grpc::ServerUnaryReactor* TagsService::UpdateTags(grpc::CallbackServerContext* c
                                 const Tag& tag) -> absl::StatusOr<std::shared_ptr<const Tag>> {
           const absl::StatusOr<TagChange> change = TagChangeFromWire(item);
           if (!change.ok()) return Annotate(change.status(), absl::StrCat("tag '", tag.name, "'"));
-          return env_.archive.tags().Update(tag.id, *change, keep_going);
+          if (!change->type.has_value() || *change->type == tag.type) {
+            return env_.archive.tags().Update(tag.id, *change, keep_going);
+          }
+          RETURN_IF_ERROR(CheckSaysNothing(env_.archive, tag, keep_going));
+          return env_.archive.tags().ChangeType(tag.id, *change, keep_going);
         };
         for (const v1::TagUpdate& item : r.updates()) {
           RETURN_IF_ERROR(keep_going());

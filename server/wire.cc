@@ -537,6 +537,9 @@ absl::StatusOr<Tag> TagFromWire(const v1::Tag& from) {
 
 absl::StatusOr<TagChange> TagChangeFromWire(const v1::TagUpdate& from) {
   TagChange to;
+  if (from.has_type()) {
+    ASSIGN_OR_RETURN(to.type, ValueTypeFromWire(from.type()));
+  }
   if (from.has_unit()) to.unit = from.unit();
   if (from.has_description()) to.description = from.description();
   if (from.has_interpolation()) {

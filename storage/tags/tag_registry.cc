@@ -54,6 +54,22 @@ Tag FromRecord(const record::v1::TagRecord& record) {
   return tag;
 }
 
+Tag Changed(Tag tag, const TagChange& change) {
+  if (change.type.has_value() && *change.type != tag.type) {
+    tag.type = *change.type;
+    tag.states.clear();
+    if (!IsNumeric(tag.type)) tag.interpolation = DefaultInterpolation(tag.type);
+  }
+  if (change.unit.has_value()) tag.unit = *change.unit;
+  if (change.description.has_value()) tag.description = *change.description;
+  if (change.interpolation.has_value()) tag.interpolation = *change.interpolation;
+  for (uint32_t code : change.remove_states) tag.states.erase(code);
+  for (const auto& [code, name] : change.set_states) tag.states[code] = name;
+  for (const std::string& key : change.remove_attributes) tag.attributes.erase(key);
+  for (const auto& [key, value] : change.set_attributes) tag.attributes[key] = value;
+  return tag;
+}
+
 // All that a creator says; what the server adds does not count.
 bool SameDefinition(const Tag& a, const Tag& b) {
   return a.type == b.type && a.interpolation == b.interpolation && a.unit == b.unit &&
@@ -264,19 +280,35 @@ void TagRegistry::Publish(TagId id, absl::string_view name, const TagTraits& tra
   GrowTo(id, &details_);
   GrowTo(id, &traits_);
   if (names_[id - 1] == nullptr) {
-    std::string named(sizeof(id), '\0');
-    std::memcpy(named.data(), &id, sizeof(id));
-    named.append(name.data(), name.size());
-    names_[id - 1] = names_shelf_.Put(named);
+    names_[id - 1] = PutName(id, name);
     by_name_.insert(id);
     texts_ += traits.type == ValueType::kString;
   } else {
-    absl::MutexLock recent_lock(&recent_mu_);
-    const size_t place = id % kRecent;
-    if (recent_[place] != nullptr && recent_[place]->id == id) DropRecent(place);
+    Forget(id);
   }
   details_shelf_.Put(id, details);
   traits_[id - 1] = traits;
+}
+
+const char* TagRegistry::PutName(TagId id, absl::string_view name) {
+  std::string named(sizeof(id), '\0');
+  std::memcpy(named.data(), &id, sizeof(id));
+  named.append(name.data(), name.size());
+  return names_shelf_.Put(named);
+}
+
+void TagRegistry::Rename(TagId id, absl::string_view name) {
+  by_name_.erase(id);
+  names_[id - 1] = PutName(id, name);
+  renamed_.push_back(names_[id - 1]);
+  by_name_.insert(id);
+  Forget(id);
+}
+
+void TagRegistry::Forget(TagId id) {
+  absl::MutexLock recent_lock(&recent_mu_);
+  const size_t place = id % kRecent;
+  if (recent_[place] != nullptr && recent_[place]->id == id) DropRecent(place);
 }
 
 void TagRegistry::NoteMemory() {
@@ -434,15 +466,55 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Update(TagId id, const T
   ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
   const std::shared_ptr<const Tag> old = Find(id);
   if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
-  Tag tag = *old;
-  if (change.unit.has_value()) tag.unit = *change.unit;
-  if (change.description.has_value()) tag.description = *change.description;
-  if (change.interpolation.has_value()) tag.interpolation = *change.interpolation;
-  for (uint32_t code : change.remove_states) tag.states.erase(code);
-  for (const auto& [code, name] : change.set_states) tag.states[code] = name;
-  for (const std::string& key : change.remove_attributes) tag.attributes.erase(key);
-  for (const auto& [key, value] : change.set_attributes) tag.attributes[key] = value;
-  return Replace(old, std::move(tag));
+  return Replace(old, Changed(*old, change));
+}
+
+absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::ChangeType(TagId id, const TagChange& change,
+                                                                   const KeepGoing& keep_going) {
+  ASSIGN_OR_RETURN(const Turns::Turn turn, changes_.Take(keep_going));
+  const std::shared_ptr<const Tag> old = Find(id);
+  if (old == nullptr) return absl::NotFoundError(absl::StrCat("no tag has id ", id));
+  Tag moved = *old;
+  moved.name = absl::StrCat(old->name, "~", id);
+  moved.retired = true;
+  moved.updated = clock_.Now();
+  RETURN_IF_ERROR(ValidateTag(moved));
+  if (Find(moved.name) != nullptr) {
+    return absl::AlreadyExistsError(absl::StrCat("tag '", moved.name, "' exists, which '", old->name,
+                                                 "' would be named when another tag has its name"));
+  }
+  Tag tag = Changed(*old, change);
+  tag.id = last_id() + 1;
+  tag.created = tag.updated = moved.updated;
+  RETURN_IF_ERROR(ValidateTag(tag));
+  RETURN_IF_ERROR(
+      memory_.CheckRoom(BytesOfNew(tag) + moved.name.size(), absl::StrCat("tag '", tag.name, "'")));
+  const absl::Status written = [&]() -> absl::Status {
+    const std::string key = TagKey(id);
+    ASSIGN_OR_RETURN(std::optional<std::string> stored, store_.Get(kv::Space::kMeta, key));
+    record::v1::TagRecord before;
+    if (!stored.has_value() || !ParseRecord(*stored, &before))
+      return absl::DataLossError("its record is damaged");
+    record::v1::TagRecord moved_record = ToRecord(moved), record = ToRecord(tag);
+    moved_record.set_created_in(before.created_in());
+    absl::ReaderMutexLock stays_open(&versions_.closing_mu());
+    record.set_created_in(versions_.open());
+    kv::Batch batch;
+    RETURN_IF_ERROR(Keep(store_, key,
+                         {.record = *std::move(stored), .until = versions_.open(), .changed = tag.updated},
+                         &batch));
+    batch.Put(key, moved_record.SerializeAsString());
+    batch.Put(TagKey(tag.id), record.SerializeAsString());
+    RETURN_IF_ERROR(store_.Write(batch));
+    absl::MutexLock lock(&mu_);
+    Rename(id, moved.name);
+    Publish(id, moved.name, TraitsOf(moved), DetailsOf(std::move(moved_record)));
+    Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(std::move(record)));
+    NoteMemory();
+    return absl::OkStatus();
+  }();
+  RETURN_IF_ERROR(Annotate(written, absl::StrCat("changing the type of tag '", tag.name, "'")));
+  return std::make_shared<const Tag>(std::move(tag));
 }
 
 absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::SetRetired(TagId id, bool retired,
@@ -495,7 +567,6 @@ absl::StatusOr<std::shared_ptr<const TagRegistry::Names>> TagRegistry::SortedNam
 }
 
 absl::Status TagRegistry::SortThrough(TagId last, const KeepGoing& keep_going) const {
-  const auto by_name = [](const char* a, const char* b) { return NameAt(a) < NameAt(b); };
   while (sorted_through_ < last) {
     RETURN_IF_ERROR(GoOn(keep_going));
     const TagId end =
@@ -507,15 +578,27 @@ absl::Status TagRegistry::SortThrough(TagId last, const KeepGoing& keep_going) c
         if (names_[id - 1] != nullptr) fresh.push_back(names_[id - 1]);
       }
     }
-    std::sort(fresh.begin(), fresh.end(), by_name);
     sorted_through_ = end;
-    if (fresh.empty()) continue;
-    runs_.push_back(std::make_shared<const Names>(std::move(fresh)));
-    while (runs_.size() > 1 && runs_[runs_.size() - 2]->size() <= 2 * runs_.back()->size()) {
-      RETURN_IF_ERROR(MergeLastRuns(keep_going));
-    }
+    RETURN_IF_ERROR(AddSorted(std::move(fresh), keep_going));
   }
+  Names renamed;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    renamed.assign(renamed_.begin() + static_cast<ptrdiff_t>(sorted_renamed_), renamed_.end());
+  }
+  sorted_renamed_ += renamed.size();
+  RETURN_IF_ERROR(AddSorted(std::move(renamed), keep_going));
   while (runs_.size() > 1) RETURN_IF_ERROR(MergeLastRuns(keep_going));
+  return absl::OkStatus();
+}
+
+absl::Status TagRegistry::AddSorted(Names fresh, const KeepGoing& keep_going) const {
+  if (fresh.empty()) return absl::OkStatus();
+  std::sort(fresh.begin(), fresh.end(), [](const char* a, const char* b) { return NameAt(a) < NameAt(b); });
+  runs_.push_back(std::make_shared<const Names>(std::move(fresh)));
+  while (runs_.size() > 1 && runs_[runs_.size() - 2]->size() <= 2 * runs_.back()->size()) {
+    RETURN_IF_ERROR(MergeLastRuns(keep_going));
+  }
   return absl::OkStatus();
 }
 
@@ -559,17 +642,28 @@ absl::StatusOr<std::vector<TagId>> TagRegistry::ListIds(const TagQuery& query,
                 : std::upper_bound(names->begin(), names->end(), query.after,
                                    [](absl::string_view a, const char* b) { return a < NameAt(b); });
   std::vector<TagId> ids;
+  Names matched;
   std::vector<TagId> found;
   std::vector<TagTraits> traits(kListedAtOnce);
   bool at_end = false;
+  TagId last = 0;
   while (!at_end && ids.size() < query.limit) {
     RETURN_IF_ERROR(GoOn(keep_going));
-    found.clear();
+    matched.clear();
     for (size_t looked = 0; looked < kListedAtOnce && !at_end; ++looked) {
       at_end = it == names->end() || NameAt(*it).substr(0, query.prefix.size()) != query.prefix;
       if (at_end) break;
-      if (query.pattern.empty() || pattern.Matches(NameAt(*it))) found.push_back(IdOf(*it));
+      if (query.pattern.empty() || pattern.Matches(NameAt(*it))) matched.push_back(*it);
       ++it;
+    }
+    found.clear();
+    {
+      absl::ReaderMutexLock lock(&mu_);
+      for (const char* const name : matched) {
+        const TagId id = IdOf(name);
+        // Else it is named otherwise by now; or it stands there twice, for it was sorted after it got the name.
+        if (names_[id - 1] == name && id != last) found.push_back(last = id);
+      }
     }
     if (!query.include_retired) GetTraits(found.data(), found.size(), traits.data());
     for (size_t i = 0; i < found.size() && ids.size() < query.limit; ++i) {

@@ -52,8 +52,9 @@ struct TagTraits {
   bool exists = false;
 };
 
-// What an update changes; fields without a value stay.
+// What an update changes; fields without a value stay. Of the type, see TagRegistry::ChangeType.
 struct TagChange {
+  std::optional<ValueType> type;
   std::optional<std::string> unit;
   std::optional<std::string> description;
   std::optional<Interpolation> interpolation;
@@ -100,6 +101,13 @@ class TagRegistry {
   absl::StatusOr<std::shared_ptr<const Tag>> Update(TagId id, const TagChange& change,
                                                     const KeepGoing& keep_going = nullptr);
   absl::StatusOr<std::shared_ptr<const Tag>> SetRetired(TagId id, bool retired,
+                                                        const KeepGoing& keep_going = nullptr);
+
+  // Gives the tag's name to a new tag, which has the type that the change says and is else like the old one with the change.
+  // The old one keeps its id and its samples, is named NAME~ID from then on, and is retired. For tags whose samples say
+  // nothing, which the caller has looked after. A frame that comes at the same moment is the old one's.
+  // Errors: as Update; AlreadyExists, there is a tag NAME~ID.
+  absl::StatusOr<std::shared_ptr<const Tag>> ChangeType(TagId id, const TagChange& change,
                                                         const KeepGoing& keep_going = nullptr);
 
   // Null when there is none.
@@ -152,6 +160,11 @@ class TagRegistry {
   // A new tag, or the new details of one that is there.
   void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The tag has another name from now on.
+  void Rename(TagId id, absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  const char* PutName(TagId id, absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is not kept ready any more.
+  void Forget(TagId id) ABSL_LOCKS_EXCLUDED(recent_mu_);
   // Says what all takes.
   void NoteMemory() ABSL_SHARED_LOCKS_REQUIRED(mu_);
   std::shared_ptr<const Tag> Make(TagId id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -165,6 +178,7 @@ class TagRegistry {
       ABSL_LOCKS_EXCLUDED(mu_);
   // Both of whoever has the sort's turn. Given up half way, they keep what they have done for the next one.
   absl::Status SortThrough(TagId last, const KeepGoing& keep_going) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status AddSorted(Names fresh, const KeepGoing& keep_going) const;
   absl::Status MergeLastRuns(const KeepGoing& keep_going) const;
 
   // What stands in names_shelf_: an id of four bytes, then the name.
@@ -181,11 +195,13 @@ class TagRegistry {
   mutable Turns sorts_;  // Guards the next two.
   // Sorted runs, each less than half as long as the one before; one run once a sort is complete.
   mutable std::vector<std::shared_ptr<const Names>> runs_;
-  mutable TagId sorted_through_ = 0;  // The runs have the names of 1 to this.
+  mutable TagId sorted_through_ = 0;   // The runs have the names of 1 to this,
+  mutable size_t sorted_renamed_ = 0;  // and so many of renamed_. Names that tags had before stay among them.
 
   mutable absl::Mutex mu_;
   ByteShelf names_shelf_ ABSL_GUARDED_BY(mu_);           // Put under mu_; what is put may be read without it.
   std::vector<const char*> names_ ABSL_GUARDED_BY(mu_);  // [id - 1]; null: no such tag.
+  std::vector<const char*> renamed_ ABSL_GUARDED_BY(mu_);  // Names that tags have got since.
   std::vector<const char*> details_ ABSL_GUARDED_BY(mu_);  // [id - 1].
   TagShelf details_shelf_ ABSL_GUARDED_BY(mu_);            // TagRecords without id, name and created_in.
   uint64_t texts_ ABSL_GUARDED_BY(mu_) = 0;                // Tags of strings.

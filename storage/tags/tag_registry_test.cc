@@ -99,6 +99,61 @@ TEST_F(TagRegistryTest, NewTagsTakeTheirPlaceInTheList) {
   EXPECT_THAT(NamesOf({.after = "b", .limit = 2}), ElementsAre("c", "d"));
 }
 
+TEST_F(TagRegistryTest, ATagOfAnotherTypeTakesTheNameAndTheOldOneStays) {
+  tags_->Create({Tag{.name = "a"},
+                 Tag{.name = "b",
+                     .type = ValueType::kDigital,
+                     .interpolation = Interpolation::kStepped,
+                     .unit = "m",
+                     .states = {{1, "on"}}},
+                 Tag{.name = "c"}});
+  EXPECT_THAT(NamesOf({}), ElementsAre("a", "b", "c"));  // They are sorted.
+  const Version before = Close();
+  const auto changed = tags_->ChangeType(2, {.type = ValueType::kInt64, .description = "new"});
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  for (const char* when : {"changed", "reopened"}) {
+    SCOPED_TRACE(when);
+    const std::shared_ptr<const Tag> tag = tags_->Find("b"), old = tags_->Find(2);
+    ASSERT_TRUE(tag != nullptr && old != nullptr);
+    ExpectSame(*tag, **changed);
+    EXPECT_EQ(tag->id, 4u);
+    EXPECT_EQ(tag->type, ValueType::kInt64);
+    EXPECT_EQ(tag->interpolation, Interpolation::kStepped);
+    EXPECT_EQ(tag->unit, "m");
+    EXPECT_EQ(tag->description, "new");
+    EXPECT_TRUE(tag->states.empty());
+    EXPECT_FALSE(tag->retired);
+    EXPECT_EQ(old->name, "b~2");
+    EXPECT_EQ(old->type, ValueType::kDigital);
+    EXPECT_TRUE(old->retired);
+    ExpectSame(*tags_->Find("b~2"), *old);
+    EXPECT_EQ(tags_->NameOf(2), "b~2");
+    EXPECT_EQ(tags_->size(), 4u);
+    EXPECT_THAT(NamesOf({}), ElementsAre("a", "b", "c"));
+    EXPECT_THAT(NamesOf({.include_retired = true}), ElementsAre("a", "b", "b~2", "c"));
+    EXPECT_THAT(NamesOf({.after = "b", .limit = 2, .include_retired = true}), ElementsAre("b~2", "c"));
+    EXPECT_EQ(AsOf(2, before)->name, "b");
+    EXPECT_EQ(AsOf(4, before), nullptr);
+    TagTraits traits[2];
+    const TagId ids[] = {2, 4};
+    tags_->GetTraits(ids, 2, traits);
+    EXPECT_EQ(traits[0].type, ValueType::kDigital);
+    EXPECT_EQ(traits[1].type, ValueType::kInt64);
+    Reopen();
+  }
+  // Again, and what cannot be.
+  EXPECT_EQ((*tags_->ChangeType(4, {.type = ValueType::kString}))->id, 5u);
+  EXPECT_THAT(NamesOf({.include_retired = true}), ElementsAre("a", "b", "b~2", "b~4", "c"));
+  tags_->Create({Tag{.name = "b~5"}});
+  EXPECT_EQ(tags_->ChangeType(5, {.type = ValueType::kInt64}).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(tags_->ChangeType(99, {.type = ValueType::kInt64}).status().code(), absl::StatusCode::kNotFound);
+  faults_->FailNth(1, absl::UnavailableError("no"));
+  EXPECT_FALSE(tags_->ChangeType(1, {.type = ValueType::kInt64}).ok());
+  EXPECT_EQ(tags_->Find("a")->id, 1u);
+  EXPECT_EQ(tags_->Find("a~1"), nullptr);
+}
+
 TEST_F(TagRegistryTest, AListRefusesAPatternThatIsTooLong) {
   tags_->Create({Tag{.name = "b"}});
   const std::string pattern = absl::StrCat("*[", std::string(300'000, 'a'), "]");

@@ -136,6 +136,22 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('tag', 'create', 'bad*name', code=2)
         self.run_ok('tag', 'create', 'x', '--type', 'complex', code=2)
 
+    def test_a_tag_that_says_nothing_gets_another_type(self):
+        self.run_ok('tag', 'create', 'retyped/ph', '--type', 'string', '--unit', 'pH')
+        self.run_ok('put', 'retyped/ph', 'out of order', '--quality', 'Bad')
+        self.run_ok('tag', 'set', 'retyped/ph', '--type', 'complex', code=2)
+        self.run_ok('tag', 'set', 'retyped/ph', '--type', 'float64')
+        tags = {row['name']: row for row in self.rows('tag', 'list', 'retyped/*', '--retired')}
+        self.assertEqual(tags['retyped/ph']['type'], 'float64')
+        self.assertEqual(tags['retyped/ph']['unit'], 'pH')
+        old = [name for name in tags if name.startswith('retyped/ph~')]
+        self.assertEqual(len(old), 1)
+        self.assertEqual(len(self.rows('get', old[0], '--from', '-1h')), 1)
+        self.run_ok('put', 'retyped/ph', '7.1')
+        refused = self.run_any('tag', 'set', 'retyped/ph', '--type', 'int64')
+        self.assertEqual(refused.returncode, 5)
+        self.assertIn('its type stays float64', refused.stderr)
+
     def test_exported_tags_import_as_the_same(self):
         self.run_ok('tag', 'create', 'copy/a', '--unit', 'm3/h', '--description', 'x, "y"\nz')
         self.run_ok('tag', 'create', 'copy/b', '--type', 'digital', '--state', '7=a|b=c\\')

@@ -26,6 +26,7 @@ struct TagOptions {
   std::string pattern;
   std::string prefix;
   std::string type = "float64";
+  std::string new_type;
   std::string interpolation;
   std::string unit;
   std::string description;
@@ -77,13 +78,17 @@ absl::string_view InterpolationName(Interpolation interpolation) {
   return interpolation == Interpolation::kStepped ? "stepped" : "sloped";
 }
 
+absl::StatusOr<ValueType> TypeOf(const std::string& name) {
+  ValueType type;
+  if (ParseValueType(name, &type)) return type;
+  return UsageError(absl::StrCat("--type: '", name,
+                                 "': expected float64, float32, int64, bool, digital or string",
+                                 DidYouMean(name, ValueTypeNames())));
+}
+
 absl::Status CreateTags(const TagOptions& options, Context* context) {
   Tag tag;
-  if (!ParseValueType(options.type, &tag.type)) {
-    return UsageError(absl::StrCat("--type: '", options.type,
-                                   "': expected float64, float32, int64, bool, digital or string",
-                                   DidYouMean(options.type, ValueTypeNames())));
-  }
+  ASSIGN_OR_RETURN(tag.type, TypeOf(options.type));
   tag.interpolation = DefaultInterpolation(tag.type);
   if (!options.interpolation.empty()) {
     ASSIGN_OR_RETURN(tag.interpolation, ParseInterpolation(options.interpolation));
@@ -220,6 +225,9 @@ absl::Status ReportOutcomes(const client::Connection& connection, const std::vec
 absl::Status SetTags(const TagOptions& options, Context* context) {
   RETURN_IF_ERROR(RefusePatterns(options.names));
   client::TagUpdate update;
+  if (!options.new_type.empty()) {
+    ASSIGN_OR_RETURN(update.type, TypeOf(options.new_type));
+  }
   if (options.has_unit) update.unit = options.unit;
   if (options.has_description) update.description = options.description;
   if (!options.interpolation.empty()) {
@@ -416,8 +424,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
       "\nExamples:\n  histctl tag show plant/area-1/pump-101/state\n"
       "  histctl tag show plant/area-1/pump-101/state --as-of 2026-11-01\n");
 
-  CLI::App* const set =
-      add("set", "change the given properties of tags; name and type never change", SetTags);
+  CLI::App* const set = add("set", "change the given properties of tags; a name never changes", SetTags);
   set->add_option("NAME", options->names, "names")->required();
   set->add_option_function<std::string>(
       "--unit",
@@ -433,6 +440,10 @@ void AddTagCommand(CLI::App* app, Context* context) {
         options->has_description = true;
       },
       "what it is");
+  set->add_option(
+      "--type", options->new_type,
+      "another type, for tags whose samples are all Bad: the name then means a new tag, and the old one is "
+      "named NAME~ID and retired");
   add_properties(set);
   set->add_option("--remove-state", options->remove_states, "CODE of a state to remove; repeat it")
       ->allow_extra_args(false);
@@ -442,7 +453,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   set->footer(
       "\nExamples:\n"
       "  histctl tag set plant/area-1/pump-101/flow --description 'Flow behind the pump' --unit l/min\n"
-      "  histctl tag set plant/area-1/pump-101/state --state 3=Service --remove-state 2\n");
+      "  histctl tag set plant/area-1/pump-101/state --state 3=Service --remove-state 2\n"
+      "  histctl tag set boiler/steps --type float64    # has no samples yet\n");
 
   CLI::App* const retire = add("retire", "take tags out of service: they keep their archive", RetireTags);
   retire->add_option("NAME", options->names, "names")->required();
