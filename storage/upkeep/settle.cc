@@ -128,7 +128,7 @@ class Outlets {
   // Blocks that move, of statements that were sealed under the number: they stay apart from older and later ones.
   void AddLayer(uint64_t sealed, std::vector<PlannedBlock> blocks) {
     for (PlannedBlock& block : blocks) {
-      block.id.seal = place_.seal + sealed - settled_;
+      block.id.seal = place_.seal + (sealed > settled_ ? sealed - settled_ : 0);
       layer_blocks_.push_back(std::move(block));
     }
   }
@@ -187,7 +187,8 @@ class TagSettler {
         type_(type),
         goes_(goes),
         keep_(keep),
-        rollups_only_(goes == Goes::kStays && KeepOf(outlets->place().partition) == Keep::kRollups),
+        rollups_only_(goes == Goes::kStays && !outlets->is_long() &&
+                      KeepOf(outlets->place().partition) == Keep::kRollups),
         pages_reader_(no_cache),
         keep_going_(keep_going),
         store_(store),

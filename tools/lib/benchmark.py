@@ -847,7 +847,7 @@ def main(arguments=None):
     parser.add_argument('--scratch', help='directory on the disk to measure; default: $TMPDIR or /tmp')
     parser.add_argument('--results', help='where figures are kept; default: docs/benchmarks in the sources; with '
                         '--against: nowhere')
-    parser.add_argument('--page', help='default: docs/benchmarks.md; with --quick: none')
+    parser.add_argument('--page', help='where the tables are written; default: docs/benchmarks.md; with --quick or --results: nowhere')
     parser.add_argument('--binaries', help='bazel-bin of a build, or a directory with all programs; not built anew')
     parser.add_argument('--write-only', action='store_true', help='measure nothing, write the tables')
     parser.add_argument('--list', action='store_true', help='name the parts')
@@ -883,6 +883,7 @@ def main(arguments=None):
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             say('--against: %s' % error)
             return 1
+    is_elsewhere = options.quick or bool(options.results)
     if not options.results:
         options.results = os.path.join(options.root, *(['build', 'benchmark-quick'] if options.quick else ['docs', 'benchmarks']))
     parts = options.parts or [p for p in PARTS if (p != 'soak' or options.soak) and (p != 'data' or options.data)]
@@ -895,7 +896,7 @@ def main(arguments=None):
             except (RuntimeError, OSError, ValueError, KeyError, AttributeError, subprocess.SubprocessError) as error:
                 say('%s failed: %s' % (part, error))
                 failed.append(part)
-    page = options.page or (None if options.quick else os.path.join(options.root, 'docs', 'benchmarks.md'))
+    page = options.page or (None if is_elsewhere else os.path.join(options.root, 'docs', 'benchmarks.md'))
     if page:
         write_page(page, options.results)
     print(targets_table(Figures(options.results)))
