@@ -86,6 +86,60 @@ TEST_F(SettleTest, SettlingKeepsReplacedStatementsOutOfTheWay) {
   EXPECT_THAT(replaced, testing::ElementsAre(BitsOfInt64(1), BitsOfInt64(2)));
 }
 
+TEST_F(SettleTest, WhatWeeksHaveOfSlowTagsComesTogether) {
+  constexpr int kWeeks = 36;
+  constexpr Timestamp kHour = 3600 * kSecond, kWeek = 7 * 24 * kHour;
+  const int32_t first_week = format::FirstWeek(format::LongPartitionOf(kStart));
+  const Timestamp start = format::PartitionStart(first_week);
+  clock_.Set(start + kWeeks * kWeek);
+  const TagId slow = MakeTag("slow", ValueType::kFloat64), fast = MakeTag("fast", ValueType::kFloat64);
+  Samples hours, minutes;
+  for (Timestamp t = start; t < start + kWeeks * kWeek; t += kHour) {
+    hours.Add(t, BitsOfFloat64(static_cast<double>(t / kHour * 7919 % 1000) / 10));
+  }
+  for (Timestamp t = start; t < start + 2 * kWeek; t += 60 * kSecond) minutes.Add(t, BitsOfFloat64(1));
+  // A week after the other, as they come.
+  for (int week = 0; week < kWeeks; ++week) {
+    Samples of_week;
+    const size_t begin = hours.size() * week / kWeeks, end = hours.size() * (week + 1) / kWeeks;
+    of_week.Append(ValueType::kFloat64, hours.View(), begin, end - begin);
+    ASSERT_TRUE(WriteColumn(slow, ValueType::kFloat64, of_week).ok());
+    if (week == 0) {
+      ASSERT_TRUE(WriteColumn(fast, ValueType::kFloat64, minutes).ok());
+    }
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  }
+  const auto check = [&](const char* when) {
+    SCOPED_TRACE(when);
+    ExpectSame(ValueType::kFloat64, ReadAll(slow), hours, "slow");
+    const auto blocks = archive_->ListBlocks(slow, kTimestampMin, kTimestampMax);
+    ASSERT_TRUE(blocks.ok()) << blocks.status();
+    EXPECT_EQ(blocks->size(), 3u);  // Of 16, 16 and 4 weeks.
+    for (const BlockInfo& block : *blocks) EXPECT_TRUE(format::IsLongPartition(block.id.partition));
+    const TagStorage storage = *archive_->StorageOf(slow);
+    EXPECT_EQ(storage.samples, hours.size());
+    EXPECT_EQ(storage.blocks, 3u);
+    // In a week each, heads alone were a third of that.
+    EXPECT_LT(storage.head_bytes + storage.payload_bytes, 2 * hours.size());
+    EXPECT_LT(storage.head_bytes, hours.size() / 10);
+    const auto of_fast = archive_->ListBlocks(fast, kTimestampMin, kTimestampMax);
+    ASSERT_TRUE(of_fast.ok()) << of_fast.status();
+    for (const BlockInfo& block : *of_fast) {
+      EXPECT_FALSE(format::IsLongPartition(block.id.partition));
+    }
+    // What it costs to fold them is known.
+    const std::vector<Timestamp> edges = {start, start + 3 * kWeek + kHour / 2, start + 30 * kWeek};
+    const FigureMaker maker = {
+        .id = "count", .columns = 1, .make = [](const Interval&, size_t, FigureTable) {}};
+    EXPECT_GT((*archive_->ReadFolded(slow))->NanosToFold(edges, Interpolation::kStepped, maker), 0u);
+  };
+  check("settled");
+  EXPECT_EQ(archive_->upkeep().Seal(/*settle=*/true)->partitions_settled, 0)
+      << "there is nothing more to gain";
+  Reopen();
+  check("reopened");
+}
+
 TEST_F(SettleTest, ALongRangeIsFoldedFromRollupsWithoutLookingAtPages) {
   const TagId tag = MakeTag("t", ValueType::kFloat64);
   Samples samples;

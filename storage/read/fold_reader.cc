@@ -416,8 +416,10 @@ class ViewFoldReader final : public FoldReader {
 
  private:
   bool IsCheap(const Piece& piece, const std::optional<Cacheable>& cacheable) const {
-    if (view_.partitions.Get(piece.partition).blocks == 0 || view_.HasAllExpired(piece.partition))
+    const auto has_blocks = [this](int32_t partition) { return view_.partitions.Get(partition).blocks > 0; };
+    if (!has_blocks(piece.partition) && !has_blocks(format::LongPartitionOfWeek(piece.partition)))
       return true;
+    if (view_.HasAllExpired(piece.partition)) return true;
     if (!cacheable.has_value()) return false;
     if (const auto key = WholePartitionKey(view_, piece, *cacheable); key.has_value()) {
       return view_.caches.figures.Has(*key);
