@@ -1,18 +1,26 @@
 // What settling promises: the same answers, from less; nothing that was stated is lost, nobody is disturbed.
 #include "storage/upkeep/settle.h"
 
+#include <algorithm>
+#include <atomic>
 #include <climits>
 #include <memory>
+#include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/archive/archive_fixture.h"
+#include "storage/archive/archive_model.h"
 #include "storage/archive/folded.h"
 #include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/page.h"
+#include "storage/sealed/steps.h"
 #include "storage/sealed/superseded.h"
 
 namespace historian {
@@ -265,6 +273,34 @@ TEST_F(SettleTest, ManySmallSealsAreSettledAlthoughTheyGoOn) {
   Reopen();
   EXPECT_GE(seals, 256u);
   ExpectSame(ValueType::kInt64, ReadAll(tag), all, "opened again");
+}
+
+// Numbers are for ever: they must not run out, however often something is settled.
+TEST_F(SettleTest, SealsTakeFewNumbersHoweverOftenSomethingIsSettled) {
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  const Timestamp start = format::PartitionStart(format::PartitionOf(kStart));
+  ArchiveModel model;
+  for (int week = 0; week < 40; ++week) {
+    // In order, late, and late once more about the same times.
+    for (const int back : {0, 1, 1}) {
+      Frame frame;
+      Samples samples;
+      for (int i = 0; i < 10; ++i) {
+        samples.Add(start + std::max(week - back, 0) * format::kPartitionNanos + i * kSecond,
+                    BitsOfInt64(week + i));
+      }
+      frame.columns.push_back({.tag = tag, .type = ValueType::kInt64, .samples = std::move(samples)});
+      model.Apply(frame);
+      ASSERT_TRUE(Write(std::move(frame)).ok());
+      ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    }
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  }
+  ExpectSame(ValueType::kInt64, ReadAll(tag), model.Raw(tag, ValueType::kInt64, 0, kTimestampMax), "settled");
+  archive_.reset();
+  const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(*kv::OpenMemoryStore(disk_));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_LT(checkpoint->next_seal, 1000);
 }
 
 }  // namespace

@@ -198,11 +198,11 @@ absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
 absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   // What weeks have is later than what the long partition has: it comes in before anything there becomes a rollup.
   for (const int32_t week : DirtyWeeks(partition)) RETURN_IF_ERROR(Settle(week, pace));
-  uint64_t seal;
-  {
+  const auto take_seals = [this](uint64_t count) {
     absl::MutexLock lock(&house_.steps.mu());
-    seal = house_.steps.TakeSeals(SealsToSettle(house_.partitions.Get(partition)));
-  }
+    return house_.steps.TakeSeals(count);
+  };
+  const uint64_t seal = take_seals(1);
   {
     absl::MutexLock lock(&mu_);
     // Not at once again, if this fails.
@@ -239,6 +239,7 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
                                               {.partition = partition,
                                                .settled = house_.partitions.Get(partition).settled,
                                                .seal = seal,
+                                               .take_seals = take_seals,
                                                .slow_samples_max = house_.options.slow_samples_max,
                                                .type_of = type_of,
                                                .keep = keep},

@@ -109,10 +109,11 @@ std::string LoneRollup(ValueType type, const SamplesView& samples) {
 // partition has is merged there; its weeks keep rollups and superseded statements.
 class Outlets {
  public:
-  Outlets(kv::Store& store, int32_t partition, uint64_t settled, uint64_t seal)
+  Outlets(kv::Store& store, int32_t partition, uint64_t seal,
+          absl::FunctionRef<uint64_t(uint64_t count)> take_seals)
       : store_(store),
         place_{partition, seal},
-        settled_(settled),
+        take_seals_(take_seals),
         stay_(store, seal),
         move_(store, seal),
         layers_(store, seal) {}
@@ -125,10 +126,12 @@ class Outlets {
   absl::Status Add(const PlannedBlock& block) {
     return block.id.partition == place_.partition ? stay_.Add(block) : move_.Add(block);
   }
-  // Blocks that move, of statements that were sealed under the number: they stay apart from older and later ones.
-  void AddLayer(uint64_t sealed, std::vector<PlannedBlock> blocks) {
+  // Blocks that move, of the statements of one seal: they stay apart from those of a tag's layers with lower numbers,
+  // which count from 0 and are older.
+  void AddLayer(uint64_t layer, std::vector<PlannedBlock> blocks) {
+    layers_count_ = std::max(layers_count_, layer + 1);
     for (PlannedBlock& block : blocks) {
-      block.id.seal = place_.seal + (sealed > settled_ ? sealed - settled_ : 0);
+      block.id.seal = layer;
       layer_blocks_.push_back(std::move(block));
     }
   }
@@ -140,6 +143,10 @@ class Outlets {
   }
 
   absl::StatusOr<Step> Finish() {
+    if (layers_count_ > 0) {
+      const uint64_t first = take_seals_(layers_count_);
+      for (PlannedBlock& block : layer_blocks_) block.id.seal += first;
+    }
     RETURN_IF_ERROR(layers_.AddAll(std::move(layer_blocks_)));
     Step step{.blocks = stay_.Finish(), .rewritten = place_};
     const auto add = [&step](WrittenBlocks more) {
@@ -160,11 +167,12 @@ class Outlets {
 
   kv::Store& store_;
   const Step::Place place_;
-  const uint64_t settled_;
+  const absl::FunctionRef<uint64_t(uint64_t count)> take_seals_;
   BlockWriter stay_;
   BlockWriter move_;
   BlockWriter layers_;
-  std::vector<PlannedBlock> layer_blocks_;
+  std::vector<PlannedBlock> layer_blocks_;  // Numbered by layers.
+  uint64_t layers_count_ = 0;
   std::map<int32_t, BlockWriter> weeks_;  // Of a long partition.
 };
 
@@ -394,6 +402,7 @@ class TagSettler {
   }
 
   void WriteLayers() {
+    uint64_t layer = 0;
     for (auto& [sealed, samples] : layers_) {
       std::vector<EncodedPagePtr> pages;
       format::EncodeHint hint;
@@ -401,7 +410,7 @@ class TagSettler {
       for (EncodedPagePtr& page : EqualPages(samples)) pages.push_back(std::move(page));
       std::vector<PlannedBlock> blocks;
       PlanBlocks(tag_, type_, out_.place().seal, std::move(pages), &blocks, length());
-      out_.AddLayer(sealed, std::move(blocks));
+      out_.AddLayer(layer++, std::move(blocks));
     }
   }
 
@@ -541,7 +550,7 @@ absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versi
                                      const KeepGoing& keep_going) {
   const int32_t partition = order.partition;
   const bool is_long = format::IsLongPartition(partition);
-  Outlets outlets(store, partition, order.settled, order.seal);
+  Outlets outlets(store, partition, order.seal, order.take_seals);
   PageCache no_cache(store, 0);  // Each page is read once.
   RETURN_IF_ERROR(outlets.Begin());
   // One walk ahead to know what a tag has in all, one behind to rewrite it; and rollups of tags of which

@@ -44,18 +44,16 @@ enum class Keep {
 struct SettleOrder {
   int32_t partition = 0;  // A week, or a long partition whose weeks are settled.
   uint64_t settled = 0;   // The number of its settling before.
-  // Its blocks below this number are rewritten. No other block has it or will have it, nor have any the
-  // SealsToSettle() - 1 behind it.
+  // Its blocks below this number are rewritten. No other block has it or will have it.
   uint64_t seal = 0;
+  // The first of as many numbers more, all above `seal`: statements of different seals that move to a long partition in
+  // which older ones about the same time lie are told apart by them.
+  absl::FunctionRef<uint64_t(uint64_t count)> take_seals;
   // Tags with no more samples than this in a week go from there to the long partition; 0: none does.
   uint64_t slow_samples_max = 0;
   absl::FunctionRef<std::optional<ValueType>(TagId)> type_of;  // Nothing: there is no such tag.
   absl::FunctionRef<Keep(TagId, int32_t week)> keep;
 };
-
-// How many numbers settling a partition may take: statements of different seals that move to a long partition in which
-// older ones about the same time lie are told apart by them.
-inline uint64_t SealsToSettle(const PartitionState& state) { return 1 + state.last_seal - state.settled; }
 
 // Rewrites a partition. The result is the step that puts it in force, for Steps::Commit, which keeps what was sealed
 // meanwhile. Damage stops it: DataLoss, and everything stays as it is.
