@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
+#include <map>
 #include <random>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -81,6 +85,22 @@ class ArchiveRetentionTest : public testing::TestWithParam<uint64_t> {
     if (!result.ok()) return WriteResult();
     if (result->rejected == 0) model_.Apply(copy);
     return *std::move(result);
+  }
+
+  void FillWith(TagId tag, Timestamp from, Timestamp to, int64_t every, int value) {
+    Samples samples;
+    for (Timestamp t = from; t < to; t += every) samples.Add(t, BitsOfFloat64(value));
+    EXPECT_EQ(Write(tag, std::move(samples)).rejected, 0);
+  }
+  Samples ReadAsOf(TagId tag, Version version) {
+    auto reader =
+        archive_->ReadRaw({.tag = tag, .start = kTimestampMin, .end = kTimestampMax + 1, .as_of = version});
+    EXPECT_TRUE(reader.ok()) << reader.status();
+    Samples all, batch;
+    absl::StatusOr<bool> more = true;
+    while ((more = (*reader)->Next(&batch)).ok() && *more) all.Append(kType, batch.View());
+    EXPECT_TRUE(more.ok()) << more.status();
+    return all;
   }
 
   // Samples every ten minutes, sometimes none.
@@ -642,6 +662,274 @@ TEST_P(ArchiveRetentionTest, RocksDbReturnsTheSpace) {
   archive_.reset();
   std::filesystem::remove_all(path);
 }
+
+// Superseded statements of all tags are in weeks, wherever their blocks are.
+TEST_P(ArchiveRetentionTest, WhatIsDroppedTakesNoSupersededStatementsOfOtherTags) {
+  for (const bool slow_expires : {true, false}) {
+    SCOPED_TRACE(slow_expires);
+    clock_.Set(kEnd + kHour);
+    const TagId slow = MakeTag(absl::StrCat("slow", slow_expires)),
+                fast = MakeTag(absl::StrCat("fast", slow_expires));
+    const Timestamp from = slow_expires ? kStart : kStart - 16 * kWeek;
+    FillWith(slow, from, from + kWeek, kHour, 1);
+    FillWith(fast, from, from + kWeek, 60 * kSecond, 1);
+    ASSERT_TRUE(archive_->upkeep().Seal().ok());
+    const Version version = archive_->MarkVersion("test", "")->version;
+    const TagId kept = slow_expires ? fast : slow;
+    const Samples stated = ReadAll(kept);
+    FillWith(slow, from, from + kDay, kHour, 2);
+    FillWith(fast, from, from + kDay, kHour, 2);
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+    ASSERT_EQ(ReadAsOf(kept, version).values, stated.values);
+    ASSERT_NE(ReadAll(kept).values, stated.values);
+    Keep(slow_expires ? "slow*" : "fast*", kWeek);
+    Apply();
+    for (const char* when : {"applied", "reopened"}) {
+      EXPECT_THAT(ReadAll(slow_expires ? slow : fast), SizeIs(0));
+      EXPECT_EQ(ReadAsOf(kept, version).times, stated.times) << when;
+      EXPECT_EQ(ReadAsOf(kept, version).values, stated.values) << when;
+      Reopen();
+      ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+    }
+    ASSERT_TRUE(archive_->retention().RemoveRule(slow_expires ? "slow*" : "fast*").ok());
+  }
+}
+
+// A tag that was slow when its week was first settled, and fast later.
+TEST_P(ArchiveRetentionTest, ARollupTellsOfWhatIsInTheWeekAndInItsLongPartition) {
+  const TagId tag = MakeTag("a");
+  FillWith(tag, kStart, kStart + kDay, kHour, 1);
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  FillWith(tag, kStart + kDay, kStart + kWeek, 60 * kSecond, 2);
+  for (int i = 0; i < 4; ++i) {
+    const TagId other = MakeTag(absl::StrCat("other", i));
+    FillWith(other, kStart, kStart + kWeek, 60 * kSecond, 1);
+  }
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  std::vector<Timestamp> days;
+  for (Timestamp t = kStart - kDay; t <= kStart + 2 * kWeek; t += kDay) days.push_back(t);
+  const std::vector<Interval> before = model_.Fold(tag, kType, days, Interpolation::kStepped);
+  Keep("a", kWeek, 100 * kWeek);
+  for (int i = 0; i < 3; ++i) {
+    Apply();
+    EXPECT_THAT(ReadAll(tag), SizeIs(0));
+    const auto after = Folded(*archive_, tag, days, Interpolation::kStepped, kAllParts);
+    ASSERT_TRUE(after.ok()) << after.status();
+    for (size_t k = 0; k < before.size(); ++k) {
+      EXPECT_EQ((*after)[k].samples, before[k].samples) << i << " " << FormatTimestamp(days[k]);
+    }
+    if (i == 1) {
+      Keep("other*", kWeek);
+    }
+    Reopen();
+  }
+}
+
+TEST_P(ArchiveRetentionTest, WhatHoldsKeepIsRewrittenOnce) {
+  const TagId a = MakeTag("a");
+  Fill(a, kStart, kEnd - 3 * kWeek, 1);
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  for (const int week : {1, 5}) {
+    const Timestamp from = kStart + week * kWeek;
+    ASSERT_TRUE(archive_->retention()
+                    .PlaceHold({.name = absl::StrCat(week),
+                                .pattern = "a",
+                                .start = from,
+                                .end = from + kWeek,
+                                .reason = "r",
+                                .placed_by = "p"})
+                    .ok());
+  }
+  Keep("*", kWeek);
+  Apply();
+  const uint64_t settles = archive_->Stats().settles;
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(Apply().partitions, IsEmpty());
+  EXPECT_EQ(archive_->Stats().settles, settles);
+  EXPECT_EQ(ReadAll(a).size(), model_.Raw(a, kType, kStart + kWeek, kStart + 2 * kWeek).size() +
+                                   model_.Raw(a, kType, kStart + 5 * kWeek, kStart + 6 * kWeek).size());
+}
+
+// Tags that are fast or slow or both by turns, statements that are replaced, rules, holds, power cuts and months that go by:
+// what has not expired is read as the model has it, now and as of versions that closed.
+class RetentionSimulation : public ArchiveRetentionTest {
+ protected:
+  struct SimulatedTag {
+    TagId id = 0;
+    int64_t raw = 0, rollups = 0;  // Kept; 0: for ever.
+    std::set<int32_t> expired_raw, expired_all;
+  };
+
+  bool IsHeld(const SimulatedTag& tag, int32_t week) const { return held_.contains({tag.id, week}); }
+  bool Expires(const SimulatedTag& tag, int64_t keep, int32_t week) const {
+    return keep > 0 && !IsHeld(tag, week) && format::PartitionEnd(week) <= clock_.Now() - keep;
+  }
+  bool MayWrite(const SimulatedTag& tag, int32_t week) const {
+    return !tag.expired_raw.contains(week) && !Expires(tag, tag.raw, week);
+  }
+
+  void NoteExpired() {
+    for (SimulatedTag& tag : simulated_) {
+      for (int32_t week = first_; week <= PartitionOf(clock_.Now()); ++week) {
+        if (Expires(tag, tag.raw, week)) tag.expired_raw.insert(week);
+        if (Expires(tag, tag.rollups, week)) tag.expired_all.insert(week);
+      }
+    }
+  }
+
+  void WriteSome(SimulatedTag& tag, int32_t week) {
+    if (!MayWrite(tag, week)) return;
+    const int64_t kEvery[] = {50 * kSecond, 1200 * kSecond, kHour, 5 * kHour};
+    const int64_t every = kEvery[random_() % 4];
+    Samples samples;
+    Timestamp t = PartitionStart(week) + static_cast<int64_t>(random_() % 4) * kDay;
+    const Timestamp end = std::min(t + static_cast<int64_t>(1 + random_() % 7) * kDay,
+                                   std::min(format::PartitionEnd(week), clock_.Now()));
+    for (; t < end; t += every) samples.Add(t, BitsOfFloat64(static_cast<double>(random_() % 4)));
+    if (samples.empty()) return;
+    const WriteResult result = Write(tag.id, std::move(samples));
+    ASSERT_EQ(result.rejected, 0) << result.rejections[0].message;
+  }
+
+  void CheckTag(const SimulatedTag& tag) {
+    const auto visible = [&](ArchiveModel& model, const std::set<int32_t>& expired) {
+      const Samples all = model.Raw(tag.id, kType, kTimestampMin, kTimestampMax);
+      Samples kept;
+      for (size_t i = 0; i < all.size(); ++i) {
+        if (!expired.contains(PartitionOf(all.times[i]))) kept.AddFrom(kType, all.View(), i);
+      }
+      return kept;
+    };
+    const auto same = [&](const Samples& actual, const Samples& expected) {
+      ASSERT_EQ(actual.times, expected.times);
+      ASSERT_EQ(actual.values, expected.values);
+    };
+    same(ReadAll(tag.id), visible(model_, tag.expired_raw));
+    for (auto& [version, model] : closed_) {
+      SCOPED_TRACE(absl::StrCat("as of ", version));
+      same(ReadAsOf(tag.id, version), visible(model, tag.expired_raw));
+      if (HasFatalFailure()) return;
+    }
+    std::vector<Timestamp> days;
+    for (Timestamp t = PartitionStart(first_) - kDay; t <= clock_.Now() + kDay; t += kDay) days.push_back(t);
+    std::vector<Interval> expected;
+    IntervalFold fold(kType, Interpolation::kStepped, days, kAllParts, AppendTo(&expected));
+    const Samples summed = visible(model_, tag.expired_all);
+    fold.Add(summed.View());
+    fold.Finish();
+    const auto actual = Folded(*archive_, tag.id, days, Interpolation::kStepped, kAllParts);
+    ASSERT_TRUE(actual.ok()) << actual.status();
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ((*actual)[i].samples, expected[i].samples) << FormatTimestamp(days[i]);
+    }
+  }
+
+  void Check(const std::string& when) {
+    SCOPED_TRACE(when);
+    for (const SimulatedTag& tag : simulated_) {
+      SCOPED_TRACE(absl::StrCat("tag ", tag.id));
+      CheckTag(tag);
+      if (HasFatalFailure()) return;
+    }
+  }
+
+  const int32_t first_ = kFirstWeek;
+  std::mt19937_64 random_{GetParam()};
+  std::vector<SimulatedTag> simulated_;
+  std::set<std::pair<TagId, int32_t>> held_;
+  std::map<Version, ArchiveModel> closed_;
+};
+
+TEST_P(RetentionSimulation, WhatHasNotExpiredIsAsTheModelHasIt) {
+  clock_.Set(kStart + kDay);
+  const uint64_t kSlow[] = {4096, 500, 0};
+  options_.slow_samples_max = kSlow[GetParam() % 3];
+  Reopen();
+  for (int i = 0; i < 5; ++i) {
+    SimulatedTag& tag = simulated_.emplace_back();
+    const std::string name = absl::StrCat("t", i);
+    tag.id = MakeTag(name);
+    if (i == 0) continue;
+    tag.raw = static_cast<int64_t>(3 + random_() % 8) * kWeek;
+    tag.rollups = tag.raw + static_cast<int64_t>(random_() % 2 * (random_() % 12)) * kWeek;
+    Keep(name, tag.raw, tag.rollups);
+    for (int32_t week = first_; i > 2 && week < first_ + 40; ++week) {
+      if (random_() % 6 != 0) continue;
+      held_.insert({tag.id, week});
+      ASSERT_TRUE(archive_->retention()
+                      .PlaceHold({.name = absl::StrCat(name, " ", week),
+                                  .pattern = name,
+                                  .start = PartitionStart(week),
+                                  .end = format::PartitionEnd(week),
+                                  .reason = "r",
+                                  .placed_by = "p"})
+                      .ok());
+    }
+  }
+  for (int step = 0; step < 150; ++step) {
+    const int32_t now = PartitionOf(clock_.Now());
+    SimulatedTag& tag = simulated_[random_() % simulated_.size()];
+    const int32_t back = random_() % 3 == 0 ? static_cast<int32_t>(random_() % 14) : 0;
+    WriteSome(tag, std::max(first_, now - back));
+    switch (random_() % 12) {
+      case 0:
+        if (const auto marked = archive_->MarkVersion("test", ""); marked.ok())
+          closed_[marked->version] = model_;
+        if (closed_.size() > 4) closed_.erase(std::next(closed_.begin(), random_() % closed_.size()));
+        break;
+      case 1:
+      case 2:
+        ASSERT_TRUE(archive_->upkeep().Seal(random_() % 2 == 0).ok());
+        break;
+      case 3:
+      case 4:
+        Apply();
+        NoteExpired();
+        break;
+      case 5:
+        // The power fails in the middle of it.
+        faults_->CrashNth(1 + random_() % 12);
+        if (random_() % 2 == 0) {
+          (void)archive_->upkeep().Seal(true);
+        } else {
+          (void)archive_->upkeep().ApplyRetention({.witness = clock_.Now()});
+        }
+        if (!faults_->crashed()) faults_->Crash();
+        options_.slow_samples_max = random_() % 3 == 0 ? 500 : kSlow[GetParam() % 3];
+        Reopen();
+        Apply();
+        NoteExpired();
+        break;
+      case 6:
+      case 7:
+        clock_.Advance(static_cast<int64_t>(1 + random_() % 10) * kDay);
+        break;
+      default:
+        break;
+    }
+    if (step % 10 == 9) Check(absl::StrCat("step ", step));
+    if (HasFatalFailure()) return;
+  }
+  Apply();
+  NoteExpired();
+  ASSERT_TRUE(archive_->upkeep().Seal(true).ok());
+  Check("settled");
+  Apply();
+  const uint64_t settles = archive_->Stats().settles;
+  for (const RetentionResult::Partition& partition : Apply().partitions) {
+    EXPECT_EQ(partition.action, Action::kWait);
+  }
+  EXPECT_EQ(archive_->Stats().settles, settles);
+  const absl::StatusOr<VerifyCounts> verified = archive_->upkeep().Verify(
+      {}, {.on_damage = [](const Damage& damage) { ADD_FAILURE() << DescribeDamage(damage); }});
+  ASSERT_TRUE(verified.ok()) << verified.status();
+}
+
+// HISTORIAN_SEEDS=1000 runs so many simulations instead of a few.
+uint64_t Seeds(uint64_t usual) {
+  const char* wanted = std::getenv("HISTORIAN_SEEDS");
+  return 1 + (wanted == nullptr ? usual : std::strtoull(wanted, nullptr, 10));
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, RetentionSimulation, testing::Range(uint64_t{1}, Seeds(6)));
 
 INSTANTIATE_TEST_SUITE_P(SlowSamples, ArchiveRetentionTest, testing::Values(0, 4096));
 

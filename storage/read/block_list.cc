@@ -79,7 +79,16 @@ absl::StatusOr<BlockBytes> ReadBlockBytes(kv::Store& store, const ExpiredTable& 
   ASSIGN_OR_RETURN(std::optional<std::string> head, store.Get(kv::Space::kHeads, format::HeadKey(id)));
   ASSIGN_OR_RETURN(std::optional<std::string> payload, store.Get(kv::Space::kPages, format::PagesKey(id)));
   const Expired* const of_tag = expired.Of(id.tag);
-  if (!head.has_value() || !payload.has_value() || (of_tag != nullptr && of_tag->HasRaw(id.partition))) {
+  bool has_expired = of_tag != nullptr;  // All of it has.
+  if (has_expired && head.has_value()) {
+    const absl::StatusOr<format::BlockHead> decoded = format::DecodeBlockHead(*head);
+    const int32_t last =
+        decoded.ok() ? format::PartitionOf(decoded->last_time()) : format::EndWeek(id.partition) - 1;
+    for (int32_t week = format::PartitionOf(id.first_time); week <= last; ++week) {
+      has_expired &= of_tag->HasRaw(week);
+    }
+  }
+  if (!head.has_value() || !payload.has_value() || has_expired) {
     return absl::NotFoundError(absl::StrCat("tag ", id.tag, " has no block from ",
                                             FormatTimestamp(id.first_time), " of seal ", id.seal));
   }

@@ -22,12 +22,6 @@ constexpr uint64_t kExpiredShareWorthRewriting = 4;
 // Records that are looked at before it is asked whether to go on.
 constexpr uint64_t kRecordsAtOnce = 1024;
 
-bool HasAnyWeek(const ExpiredTable& expired, int32_t partition) {
-  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
-    if (expired.HasAny(week)) return true;
-  }
-  return false;
-}
 bool HasAllWeeks(const ExpiredTable& expired, int32_t partition, TagId last_tag) {
   for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
     if (!expired.HasAllTags(week, last_tag)) return false;
@@ -72,6 +66,13 @@ absl::Status ForEachWeek(const StoredHead& block, PageFetcher& fetcher,
 }
 
 }  // namespace
+
+bool HasAnyWeek(const ExpiredTable& expired, int32_t partition) {
+  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
+    if (expired.HasAny(week)) return true;
+  }
+  return false;
+}
 
 absl::StatusOr<std::optional<RetentionResult::Partition>> JudgePartition(kv::Store& store, int32_t partition,
                                                                          const PartitionState& state,
@@ -134,6 +135,16 @@ absl::StatusOr<std::optional<RetentionResult::Partition>> JudgePartition(kv::Sto
   }
   RETURN_IF_ERROR(rollups->status());
   if (judged.bytes == 0) return nothing;
+  // Those of slow tags are here while their blocks are in the long partition.
+  const std::unique_ptr<kv::Cursor> superseded = store.NewCursor(kv::Space::kSuperseded, end);
+  for (superseded->Seek(begin); all && superseded->Valid();) {
+    if (++looked % kRecordsAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+    ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(superseded->key()));
+    const Expired* const of_tag = expired.Of(id.tag);
+    all &= of_tag != nullptr && of_tag->HasAll(partition);
+    superseded->Seek(format::BehindPrefix(format::HeadPrefix(partition, id.tag)));
+  }
+  RETURN_IF_ERROR(superseded->status());
   judged.action = all                                                   ? Action::kDrop
                   : judged.bytes >= bytes / kExpiredShareWorthRewriting ? Action::kRewrite
                                                                         : Action::kWait;

@@ -26,6 +26,9 @@
 
 namespace historian {
 
+// Something has expired in one of the weeks of the partition, which may be long.
+bool HasAnyWeek(const ExpiredTable& expired, int32_t partition);
+
 // What is to be done about the partition, given what has expired. Nothing when nothing in it has. `state` is
 // its present one, of before the call; last_tag the highest id there is.
 //

@@ -32,6 +32,12 @@ bool HasManySmallSeals(const PartitionState& state) {
   return state.seals >= kSmallSealsMax && state.unsettled_samples / state.seals < kSmallSealSamples;
 }
 
+Keep KeepOf(const ExpiredTable& expired, TagId tag, int32_t week) {
+  const Expired* const of_tag = expired.Of(tag);
+  if (of_tag == nullptr || !of_tag->HasRaw(week)) return Keep::kAll;
+  return of_tag->HasAll(week) ? Keep::kNothing : Keep::kRollups;
+}
+
 // Tags whose open samples are counted before it is asked whether to go on.
 constexpr TagId kTagsAtOnce = 1024;
 
@@ -169,18 +175,11 @@ bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
   const bool over = format::PartitionEnd(number) <= house_.clock.Now();
   if (!format::IsLongPartition(number)) return over || state.late_samples >= state.samples / 4;
   // Weeks come in one after the other; what came in once is as dense as it gets.
-  if (!DirtyWeeks(number).empty()) return false;
+  for (int32_t week = format::FirstWeek(number); week < format::EndWeek(number); ++week) {
+    if (house_.partitions.Get(week).dirty()) return false;
+  }
   const bool has_parts = state.settled > 0 || state.seals > 1;
   return over || (has_parts && state.unsettled_samples >= state.samples / 4);
-}
-
-std::vector<int32_t> Housekeeping::DirtyWeeks(int32_t partition) const {
-  std::vector<int32_t> weeks;
-  if (!format::IsLongPartition(partition)) return weeks;
-  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
-    if (house_.partitions.Get(week).dirty()) weeks.push_back(week);
-  }
-  return weeks;
 }
 
 absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
@@ -196,13 +195,10 @@ absl::StatusOr<uint64_t> Housekeeping::SettleDirty() {
 }
 
 absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
-  // What weeks have is later than what the long partition has: it comes in before anything there becomes a rollup.
-  for (const int32_t week : DirtyWeeks(partition)) RETURN_IF_ERROR(Settle(week, pace));
   const auto take_seals = [this](uint64_t count) {
     absl::MutexLock lock(&house_.steps.mu());
     return house_.steps.TakeSeals(count);
   };
-  const uint64_t seal = take_seals(1);
   {
     absl::MutexLock lock(&mu_);
     // Not at once again, if this fails.
@@ -227,14 +223,15 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
     return closing_ ? ArchiveIsClosing() : absl::OkStatus();
   };
   const std::shared_ptr<const ExpiredTable> expired = house_.retention.expired();
-  const auto keep = [&expired](TagId id, int32_t week) {
-    const Expired* const of_tag = expired->Of(id);
-    if (of_tag == nullptr || !of_tag->HasRaw(week)) return Keep::kAll;
-    return of_tag->HasAll(week) ? Keep::kNothing : Keep::kRollups;
-  };
-  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
-    if (expired->HasAny(week)) RETURN_IF_ERROR(annotated(DropSuperseded(house_.store, week, keep)));
+  const auto keep = [&expired](TagId id, int32_t week) { return KeepOf(*expired, id, week); };
+  if (format::IsLongPartition(partition) && HasAnyWeek(*expired, partition)) {
+    const absl::StatusOr<std::vector<int32_t>> weeks =
+        WeeksToSettleFirst(house_.store, partition, keep, keep_going);
+    if (!weeks.ok()) return annotated(weeks.status());
+    for (const int32_t week : *weeks) RETURN_IF_ERROR(Settle(week, pace));
   }
+  const uint64_t seal = take_seals(1);
+  RETURN_IF_ERROR(annotated(DropExpiredSuperseded(partition, *expired)));
   absl::StatusOr<Step> step = SettlePartition(house_.store, house_.versions,
                                               {.partition = partition,
                                                .settled = house_.partitions.Get(partition).settled,
@@ -259,6 +256,14 @@ absl::Status Housekeeping::Settle(int32_t partition, Pace pace) {
   if (moves) unsettled_since_[format::LongPartitionOfWeek(partition)] = MonotonicTime::Now();
   ++stats_.settles;
   stats_.settled_bytes += bytes;
+  return absl::OkStatus();
+}
+
+absl::Status Housekeeping::DropExpiredSuperseded(int32_t partition, const ExpiredTable& expired) {
+  const auto keep = [&expired](TagId id, int32_t week) { return KeepOf(expired, id, week); };
+  for (int32_t week = format::FirstWeek(partition); week < format::EndWeek(partition); ++week) {
+    if (expired.HasAny(week)) RETURN_IF_ERROR(DropSuperseded(house_.store, week, keep));
+  }
   return absl::OkStatus();
 }
 
@@ -382,15 +387,17 @@ absl::StatusOr<RetentionResult> Housekeeping::Retain() {
 }
 
 absl::Status Housekeeping::Drop(int32_t partition, const PartitionState& judged) {
-  absl::MutexLock lock(&house_.steps.mu());
-  if (house_.partitions.Get(partition).last_seal != judged.last_seal) return absl::OkStatus();  // Next time.
-  absl::StatusOr<Step> nothing = DropPartition(house_.store, partition, house_.steps.TakeSeals());
-  absl::Status status = nothing.ok() ? TakeIn(*std::move(nothing), /*dropped=*/true) : nothing.status();
-  // Superseded statements of slow tags lie with the weeks.
+  absl::Status status;
+  {
+    absl::MutexLock lock(&house_.steps.mu());
+    if (house_.partitions.Get(partition).last_seal != judged.last_seal)
+      return absl::OkStatus();  // Next time.
+    absl::StatusOr<Step> nothing = DropPartition(house_.store, partition, house_.steps.TakeSeals());
+    status = nothing.ok() ? TakeIn(*std::move(nothing), /*dropped=*/true) : nothing.status();
+  }
+  // Superseded statements of slow tags lie with the weeks, beside those of others.
   if (status.ok() && format::IsLongPartition(partition)) {
-    status = house_.store.DeleteRange(kv::Space::kSuperseded,
-                                      format::PartitionPrefix(format::FirstWeek(partition)),
-                                      format::PartitionPrefix(format::EndWeek(partition)));
+    status = DropExpiredSuperseded(partition, *house_.retention.expired());
   }
   return Annotate(status, absl::StrCat("dropping ", WeekFrom(partition)));
 }
@@ -409,9 +416,14 @@ void Housekeeping::CollectGarbage() {
       if (state.settled != garbage.seal) continue;  // There is newer garbage.
       // Of a partition that was dropped, files go at once that compaction would have to find.
       for (const kv::Space space : {kv::Space::kHeads, kv::Space::kRollups, kv::Space::kSuperseded}) {
-        if (!garbage.dropped || state.bytes > 0 || !status.ok()) break;
-        status = house_.store.DeleteRange(space, format::PartitionPrefix(garbage.partition),
-                                          format::PartitionPrefix(garbage.partition + 1));
+        if (!garbage.dropped || !status.ok()) break;
+        const std::string begin = format::PartitionPrefix(garbage.partition),
+                          end = format::PartitionPrefix(garbage.partition + 1);
+        const std::unique_ptr<kv::Cursor> cursor = house_.store.NewCursor(space, end);
+        cursor->Seek(begin);
+        status = cursor->status();
+        // The long partition may have brought something since.
+        if (status.ok() && !cursor->Valid()) status = house_.store.DeleteRange(space, begin, end);
       }
       if (status.ok()) {
         Step step;

@@ -107,11 +107,11 @@ class Housekeeping {
   bool SettleIsDue(const PartitionTable::Partition& partition) ABSL_LOCKS_EXCLUDED(mu_);
   // Returns how many weeks that were.
   absl::StatusOr<uint64_t> SettleDirty();
-  // Of a long partition; empty for a week.
-  std::vector<int32_t> DirtyWeeks(int32_t partition) const;
   // What nobody has asked for gives way when processors are short.
   enum class Pace { kSteady, kGivingWay };
   absl::Status Settle(int32_t partition, Pace pace);
+  // Of the partition's weeks: superseded statements of tags of which raw samples have expired there.
+  absl::Status DropExpiredSuperseded(int32_t partition, const ExpiredTable& expired);
   // Puts a rewritten partition in force.
   absl::Status TakeIn(Step step, bool dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_.steps.mu());
 

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -312,11 +313,24 @@ class TagSettler {
       begin = end;
       if (expired_week_ != week) RETURN_IF_ERROR(EndExpired());
       const Keep keep = KeepOf(week);
-      if (keep == Keep::kAll) RETURN_IF_ERROR(AppendKept(of_week));
+      if (keep == Keep::kAll) {
+        // No page reaches over what has expired, so that nothing more of it seems to be gone for nothing.
+        if (!pending_.empty() && HasExpiredBetween(format::PartitionOf(pending_.times.back()), week)) {
+          RETURN_IF_ERROR(EndSlot());
+        }
+        RETURN_IF_ERROR(AppendKept(of_week));
+      }
       if (keep == Keep::kRollups) expired_.Append(type_, of_week);
       expired_week_ = week;
     }
     return absl::OkStatus();
+  }
+
+  bool HasExpiredBetween(int32_t before, int32_t behind) const {
+    for (int32_t week = before + 1; week < behind; ++week) {
+      if (KeepOf(week) != Keep::kAll) return true;
+    }
+    return false;
   }
 
   // Their rollup takes the place of a week's samples that have expired.
@@ -594,6 +608,30 @@ absl::StatusOr<Step> SettlePartition(kv::Store& store, const VersionTable& versi
   }
   RETURN_IF_ERROR(rollups.CopyUntil(UINT32_MAX, order.keep, &outlets));
   return outlets.Finish();
+}
+
+absl::StatusOr<std::vector<int32_t>> WeeksToSettleFirst(kv::Store& store, int32_t long_partition,
+                                                        absl::FunctionRef<Keep(TagId, int32_t week)> keep,
+                                                        const KeepGoing& keep_going) {
+  std::set<int32_t> weeks;
+  HeadWalk walk(store, long_partition, 0, UINT64_MAX);
+  StoredHead head;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, walk.Next(&head));
+    if (!more) return std::vector<int32_t>(weeks.begin(), weeks.end());
+    RETURN_IF_ERROR(GoOn(keep_going));
+    const TagId tag = head.id.tag;
+    for (int32_t week = format::PartitionOf(head.head.first_time());
+         week <= format::PartitionOf(head.head.last_time()); ++week) {
+      if (weeks.contains(week) || keep(tag, week) != Keep::kRollups) continue;
+      const std::string prefix = format::HeadPrefix(week, tag);
+      const std::unique_ptr<kv::Cursor> cursor =
+          store.NewCursor(kv::Space::kHeads, format::BehindPrefix(prefix));
+      cursor->Seek(prefix);
+      if (cursor->Valid()) weeks.insert(week);
+      RETURN_IF_ERROR(cursor->status());
+    }
+  }
 }
 
 absl::StatusOr<Step> DropPartition(kv::Store& store, int32_t partition, uint64_t seal) {

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -54,6 +55,13 @@ struct SettleOrder {
   absl::FunctionRef<std::optional<ValueType>(TagId)> type_of;  // Nothing: there is no such tag.
   absl::FunctionRef<Keep(TagId, int32_t week)> keep;
 };
+
+// The weeks of a long partition that have blocks of tags of which the long partition would make rollups, ascending. They are
+// settled before it, which moves these there: a rollup must tell of all.
+// Cost: a walk over the heads of the long partition.
+absl::StatusOr<std::vector<int32_t>> WeeksToSettleFirst(kv::Store& store, int32_t long_partition,
+                                                        absl::FunctionRef<Keep(TagId, int32_t week)> keep,
+                                                        const KeepGoing& keep_going);
 
 // Rewrites a partition. The result is the step that puts it in force, for Steps::Commit, which keeps what was sealed
 // meanwhile. Damage stops it: DataLoss, and everything stays as it is.
