@@ -303,5 +303,26 @@ TEST_F(SettleTest, SealsTakeFewNumbersHoweverOftenSomethingIsSettled) {
   EXPECT_LT(checkpoint->next_seal, 1000);
 }
 
+// Although samples of the present week come all the time.
+TEST_F(SettleTest, WhatWeeksMoveToALongPartitionIsMergedThereBeforeItIsOver) {
+  options_.settle_delay = absl::ZeroDuration();
+  Reopen();
+  const TagId tag = MakeTag("t", ValueType::kInt64);
+  const int32_t first = format::FirstWeek(format::LongPartitionOf(kStart));
+  Samples all;
+  for (int week = 0; week < 5; ++week) {
+    const Timestamp start = format::PartitionStart(first + week);
+    clock_.Set(start + format::kPartitionNanos / 2);
+    Samples samples;
+    for (int i = 0; i < 200; ++i) samples.Add(start + i * 600 * kSecond, BitsOfInt64(week * i));
+    all.Append(ValueType::kInt64, samples.View());
+    ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, std::move(samples)).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  }
+  // That of four weeks, and that of the last.
+  while (archive_->StorageOf(tag)->blocks != 2) absl::SleepFor(absl::Milliseconds(10));
+  ExpectSame(ValueType::kInt64, ReadAll(tag), all, "settled");
+}
+
 }  // namespace
 }  // namespace historian
