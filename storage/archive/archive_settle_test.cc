@@ -303,6 +303,90 @@ TEST_F(SettleTest, SealsTakeFewNumbersHoweverOftenSomethingIsSettled) {
   EXPECT_LT(checkpoint->next_seal, 1000);
 }
 
+// What a fold costs decides whose turn it is.
+TEST_F(SettleTest, AFoldOverSlowTagsIsNotTakenForFree) {
+  const TagId tag = MakeTag("t", ValueType::kFloat64);
+  Samples samples;
+  for (int i = 0; i < 2000; ++i) samples.Add(kStart + i * 3600 * kSecond, BitsOfFloat64(i));
+  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  const std::vector<Timestamp> edges = {samples.times.front(), samples.times.back()};
+  const auto reader = archive_->ReadFolded(tag, nullptr);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const FigureMaker maker = {.id = "none", .columns = 1, .parts = kAllParts, .make = {}};
+  EXPECT_EQ((*reader)->NanosToFold(edges, Interpolation::kSloped, maker), edges[1] - edges[0]);
+}
+
+// Readers see all that was written, at every moment, while weeks and long partitions are settled.
+TEST_F(SettleTest, ReadersSeeAllWhileWeeksMoveToLongPartitions) {
+  constexpr int kTags = 3, kWeeks = 20;
+  const Timestamp start = format::PartitionStart(format::PartitionOf(kStart));
+  std::vector<TagId> tags;
+  for (int i = 0; i < kTags; ++i) tags.push_back(MakeTag(absl::StrCat("t", i), ValueType::kInt64));
+  // Every sample is written again and again, with rising values.
+  const auto write = [&](int week, int value) {
+    for (const TagId tag : tags) {
+      Samples samples;
+      for (int i = 0; i < 100; ++i) {
+        samples.Add(start + week * format::kPartitionNanos + i * 6000 * kSecond, BitsOfInt64(value));
+      }
+      ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, std::move(samples)).ok());
+    }
+  };
+  for (int week = 0; week < kWeeks; ++week) write(week, 1);
+  const Version first = archive_->MarkVersion("test", "")->version;
+  std::atomic<int> written = 1;
+  std::atomic<bool> end = false;
+  std::vector<std::thread> readers;
+  for (int k = 0; k < 3; ++k) {
+    readers.emplace_back([&, k] {
+      std::mt19937_64 random(k);
+      while (!end && !HasFailure()) {
+        const TagId tag = tags[random() % tags.size()];
+        const int from = static_cast<int>(random() % kWeeks), to = from + 1 + static_cast<int>(random() % 18);
+        const int least = written;
+        RawRequest request{.tag = tag,
+                           .start = start + from * format::kPartitionNanos,
+                           .end = start + to * format::kPartitionNanos,
+                           .reverse = random() % 2 == 0};
+        const size_t expected = 100 * static_cast<size_t>(std::min(to, kWeeks) - from);
+        const bool as_of_first = random() % 3 == 0;
+        if (as_of_first) request.as_of = first;
+        const absl::StatusOr<Samples> raw = ReadAll(request);
+        EXPECT_TRUE(raw.ok()) << raw.status();
+        if (!raw.ok()) return;
+        EXPECT_EQ(raw->size(), expected);
+        for (const ValueBits value : raw->values) {
+          if (as_of_first) {
+            EXPECT_EQ(value, BitsOfInt64(1));
+          } else {
+            EXPECT_GE(static_cast<int64_t>(value), least);
+          }
+        }
+        const std::vector<Timestamp> edges = {request.start, request.end};
+        const auto folded = Folded(*archive_, tag, edges, Interpolation::kStepped, kAllParts,
+                                   as_of_first ? first : kVersionNow);
+        EXPECT_TRUE(folded.ok()) << folded.status();
+        if (folded.ok()) {
+          EXPECT_EQ((*folded)[0].samples.count, expected);
+        }
+      }
+    });
+  }
+  for (int value = 2; value < 8; ++value) {
+    for (int week = 0; week < kWeeks; ++week) {
+      write(week, value);
+      if (week % 7 == 6) {
+        ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+      }
+    }
+    written = value;
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/value % 2 == 0).ok());
+  }
+  end = true;
+  for (std::thread& reader : readers) reader.join();
+}
+
 // Although samples of the present week come all the time.
 TEST_F(SettleTest, WhatWeeksMoveToALongPartitionIsMergedThereBeforeItIsOver) {
   options_.settle_delay = absl::ZeroDuration();
