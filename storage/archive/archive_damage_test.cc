@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/offline.h"
+#include "storage/format/key.h"
 #include "storage/format/record_keys.h"
 #include "storage/kv/rocksdb_store.h"
 
@@ -408,6 +409,42 @@ TEST_F(DamagedFilesTest, SalvageKeepsAllThatIsThere) {
   ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
   EXPECT_EQ(ReadAll(text + 1).size(), 40);
   ExpectSame(ValueType::kFloat64, ReadAll(tag), a, "a, settled");
+  Close();
+  fs::remove_all(to);
+}
+
+// What a week has is later than what its long partition has, although that was settled later.
+TEST_F(DamagedFilesTest, SalvageTakesTheNewestOfAWeekBeforeThatOfItsLongPartition) {
+  const TagId tag = MakeTag("a", ValueType::kFloat64);
+  const Timestamp start = format::PartitionStart(format::FirstWeek(format::LongPartitionOf(kStart)));
+  const auto write = [&](Timestamp time, int count, double value) {
+    Samples samples;
+    for (int k = 0; k < count; ++k) samples.Add(time + k * kSecond, BitsOfFloat64(value));
+    ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
+    ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  };
+  // It goes to the long partition, and when it becomes a fast tag, it stays there.
+  write(start + format::kPartitionNanos + 9000 * kSecond, 1, 1);
+  write(start + format::kPartitionNanos, 9001, 2);
+  write(start, 1, 3);  // Now the long partition is settled anew.
+  const Samples all = ReadAll(tag);
+  ASSERT_EQ(all.values.back(), BitsOfFloat64(2));
+  Close();
+  // Without its record of a tail the tag's newest is looked for in blocks.
+  {
+    absl::StatusOr<std::unique_ptr<kv::Store>> store = kv::OpenRocksDbStore({.path = directory_});
+    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_TRUE((*store)->DeleteRange(kv::Space::kCheckpoint, TailKey(tag), TailKey(tag + 1)).ok());
+  }
+  const std::string to = directory_ + "_new";
+  fs::remove_all(to);
+  const auto counts = SalvageDirectory(directory_, to, {});
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  absl::StatusOr<std::unique_ptr<kv::Store>> store = kv::OpenRocksDbStore({.path = to});
+  ASSERT_TRUE(store.ok()) << store.status();
+  archive_ = *Archive::Open(*std::move(store), options_, clock_);
+  EXPECT_EQ((*archive_->ReadLatest({&tag, 1}))[0]->sample.value, BitsOfFloat64(2));
+  ExpectSame(ValueType::kFloat64, ReadAll(tag), all, "salvaged");
   Close();
   fs::remove_all(to);
 }

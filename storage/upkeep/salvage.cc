@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -60,7 +61,8 @@ class Salvager {
   struct Ends {
     Timestamp oldest = kTimestampMax;
     Sample newest{.time = kTimestampMin - 1};
-    uint64_t seal = 0;  // Of the block with the newest.
+    bool of_week = false;
+    uint64_t seal = 0;  // Of the block with the newest, and whether it is in a week.
     std::string text;
   };
   struct PartitionSum {
@@ -283,8 +285,11 @@ class Salvager {
     Ends& ends = ends_[id.tag];
     ends.oldest = std::min(ends.oldest, block.head.first_time());
     const Sample& last = block.head.pages.back().summary.last;
-    if (std::make_pair(last.time, id.seal) < std::make_pair(ends.newest.time, ends.seal)) return;
+    // What a week has is later than what its long partition has.
+    const bool of_week = !format::IsLongPartition(id.partition);
+    if (std::tie(last.time, of_week, id.seal) < std::tie(ends.newest.time, ends.of_week, ends.seal)) return;
     ends.newest = last;
+    ends.of_week = of_week;
     ends.seal = id.seal;
     if (block.head.type == ValueType::kString && !samples_.empty()) {
       // The last page that was checked, as it was good.
