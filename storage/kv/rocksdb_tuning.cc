@@ -107,6 +107,10 @@ rocksdb::ColumnFamilyOptions FamilyOptionsOf(Space space, uint64_t meta_buffer_b
       family.level_compaction_dynamic_level_bytes = true;
       break;
   }
+  if (space != Space::kMeta) {
+    // Runs come in however many files wait to be merged. That many of them must not hold up the small records of kMeta.
+    family.level0_slowdown_writes_trigger = family.level0_stop_writes_trigger = 1 << 30;
+  }
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return family;
 }
