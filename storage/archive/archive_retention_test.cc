@@ -843,6 +843,8 @@ TEST_P(RetentionSimulation, WhatHasNotExpiredIsAsTheModelHasIt) {
   clock_.Set(kStart + kDay);
   const uint64_t kSlow[] = {4096, 500, 0};
   options_.slow_samples_max = kSlow[GetParam() % 3];
+  const bool by_itself = GetParam() % 4 == 1;
+  if (by_itself) options_.settle_delay = absl::ZeroDuration();
   Reopen();
   for (int i = 0; i < 5; ++i) {
     SimulatedTag& tag = simulated_.emplace_back();
@@ -918,7 +920,9 @@ TEST_P(RetentionSimulation, WhatHasNotExpiredIsAsTheModelHasIt) {
   for (const RetentionResult::Partition& partition : Apply().partitions) {
     EXPECT_EQ(partition.action, Action::kWait);
   }
-  EXPECT_EQ(archive_->Stats().settles, settles);
+  if (!by_itself) {
+    EXPECT_EQ(archive_->Stats().settles, settles);
+  }
   const absl::StatusOr<VerifyCounts> verified = archive_->upkeep().Verify(
       {}, {.on_damage = [](const Damage& damage) { ADD_FAILURE() << DescribeDamage(damage); }});
   ASSERT_TRUE(verified.ok()) << verified.status();
