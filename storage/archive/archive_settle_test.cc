@@ -303,6 +303,36 @@ TEST_F(SettleTest, SealsTakeFewNumbersHoweverOftenSomethingIsSettled) {
   EXPECT_LT(checkpoint->next_seal, 1000);
 }
 
+TEST_F(SettleTest, ADamagedHeadInALongPartitionKeepsNoWeekFromBeingSettled) {
+  const TagId tags[] = {MakeTag("damaged", ValueType::kInt64), MakeTag("other", ValueType::kInt64)};
+  const auto write = [&](int value) {
+    for (const TagId tag : tags) {
+      Samples samples;
+      for (int i = 0; i < 10; ++i) samples.Add(kStart + i * kSecond, BitsOfInt64(value));
+      ASSERT_TRUE(WriteColumn(tag, ValueType::kInt64, std::move(samples)).ok());
+    }
+  };
+  write(1);
+  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
+  const std::string prefix = format::HeadPrefix(format::LongPartitionOf(kStart), tags[0]);
+  {
+    const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kHeads);
+    cursor->Seek(prefix);
+    ASSERT_TRUE(cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix);
+    std::vector<std::unique_ptr<kv::RunBuilder>> runs;
+    runs.push_back(*store_->NewRun(kv::Space::kHeads));
+    ASSERT_TRUE(runs.back()->Add(cursor->key(), "damaged").ok());
+    ASSERT_TRUE(store_->Ingest(std::move(runs)).ok());
+  }
+  write(2);
+  EXPECT_EQ(archive_->upkeep().Seal(/*settle=*/true).status().code(), absl::StatusCode::kDataLoss)
+      << "the long partition cannot";
+  EXPECT_EQ(archive_->Stats().settles, 3) << "the week again";
+  EXPECT_THAT(ReadAll(tags[1]).values, testing::Each(BitsOfInt64(2)));
+  const auto damaged = ReadAll({.tag = tags[0], .start = kTimestampMin, .end = kTimestampMax});
+  EXPECT_EQ(damaged.status().code(), absl::StatusCode::kDataLoss);
+}
+
 // What a fold costs decides whose turn it is.
 TEST_F(SettleTest, AFoldOverSlowTagsIsNotTakenForFree) {
   const TagId tag = MakeTag("t", ValueType::kFloat64);

@@ -505,30 +505,32 @@ class RollupWalk {
 class LongWalk {
  public:
   LongWalk(kv::Store& store, int32_t week)
-      : walk_(store, format::LongPartitionOfWeek(week), 0, UINT64_MAX), week_(week) {}
+      : cursor_(store.NewCursor(kv::Space::kHeads,
+                                format::PartitionPrefix(format::LongPartitionOfWeek(week) + 1))),
+        week_(week) {
+    cursor_->Seek(format::PartitionPrefix(format::LongPartitionOfWeek(week)));
+  }
 
-  // Whether the long partition may have something of the tag in the week. Tags ascend.
+  // Whether the long partition may have something of the tag in the week, as a damaged head may. Tags ascend.
   absl::StatusOr<bool> Has(TagId tag) {
     bool has = false;
-    for (;;) {
-      if (!is_at_head_) {
-        ASSIGN_OR_RETURN(is_at_head_, walk_.Next(&head_));
-        if (!is_at_head_) return has;
-      }
-      if (head_.id.tag > tag) return has;
-      for (const format::PageInfo& page : head_.head.pages) {
-        has |= head_.id.tag == tag && format::PartitionOf(page.summary.first.time) <= week_ &&
+    for (; cursor_->Valid(); cursor_->Next()) {
+      ASSIGN_OR_RETURN(const format::BlockId id, format::ParseHeadKey(cursor_->key()));
+      if (id.tag > tag) break;
+      if (id.tag < tag) continue;
+      const absl::StatusOr<format::BlockHead> head = format::DecodeBlockHead(cursor_->value());
+      has |= !head.ok() || std::any_of(head->pages.begin(), head->pages.end(), [this](const auto& page) {
+        return format::PartitionOf(page.summary.first.time) <= week_ &&
                format::PartitionOf(page.summary.last.time) >= week_;
-      }
-      is_at_head_ = false;
+      });
     }
+    RETURN_IF_ERROR(cursor_->status());
+    return has;
   }
 
  private:
-  HeadWalk walk_;
+  const std::unique_ptr<kv::Cursor> cursor_;
   const int32_t week_;
-  StoredHead head_;
-  bool is_at_head_ = false;
 };
 
 // What a tag has in the partition, and by which seals.
