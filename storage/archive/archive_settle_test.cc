@@ -333,6 +333,38 @@ TEST_F(SettleTest, ADamagedHeadInALongPartitionKeepsNoWeekFromBeingSettled) {
   EXPECT_EQ(damaged.status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(SettleTest, AWeekThatCannotBeSettledDoesNotHoldUpItsLongPartition) {
+  const TagId damaged = MakeTag("damaged", ValueType::kInt64), tag = MakeTag("t", ValueType::kInt64);
+  const int32_t first = format::FirstWeek(format::LongPartitionOf(kStart));
+  for (int week = 0; week < 4; ++week) {
+    for (const TagId id : {damaged, tag}) {
+      Samples samples;
+      for (int i = 0; i < 10; ++i) {
+        samples.Add(format::PartitionStart(first + week) + i * kSecond, BitsOfInt64(i));
+      }
+      if (id == tag || week == 0) {
+        ASSERT_TRUE(WriteColumn(id, ValueType::kInt64, std::move(samples)).ok());
+      }
+    }
+  }
+  ASSERT_TRUE(archive_->upkeep().Seal().ok());
+  {
+    const std::unique_ptr<kv::Cursor> cursor = store_->NewCursor(kv::Space::kHeads);
+    cursor->Seek(format::HeadPrefix(first, damaged));
+    ASSERT_TRUE(cursor->Valid());
+    std::vector<std::unique_ptr<kv::RunBuilder>> runs;
+    runs.push_back(*store_->NewRun(kv::Space::kHeads));
+    ASSERT_TRUE(runs.back()->Add(cursor->key(), "damaged").ok());
+    ASSERT_TRUE(store_->Ingest(std::move(runs)).ok());
+  }
+  options_.settle_delay = absl::ZeroDuration();
+  clock_.Set(format::PartitionStart(first + 4) + 3600 * kSecond);
+  Reopen();
+  // That of the damaged week, and that of the others.
+  while (archive_->StorageOf(tag)->blocks != 2) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_EQ(ReadAll(tag).size(), 40);
+}
+
 // What a fold costs decides whose turn it is.
 TEST_F(SettleTest, AFoldOverSlowTagsIsNotTakenForFree) {
   const TagId tag = MakeTag("t", ValueType::kFloat64);

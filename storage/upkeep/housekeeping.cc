@@ -174,9 +174,12 @@ bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
   }
   const bool over = format::PartitionEnd(number) <= house_.clock.Now();
   if (!format::IsLongPartition(number)) return over || state.late_samples >= state.samples / 4;
-  // Weeks come in one after the other; what came in once is as dense as it gets. The present week is not waited for.
+  // Weeks come in one after the other; what came in once is as dense as it gets. Those that are not over are not waited for,
+  // nor those that could not be settled.
   for (int32_t week = format::FirstWeek(number); week < format::EndWeek(number); ++week) {
-    if (format::PartitionEnd(week) <= house_.clock.Now() && house_.partitions.Get(week).dirty()) return false;
+    if (format::PartitionEnd(week) > house_.clock.Now() || !house_.partitions.Get(week).dirty()) continue;
+    absl::MutexLock lock(&mu_);
+    if (settle_tried_[week] < unsettled_since_[week]) return false;
   }
   const bool has_parts = state.settled > 0 || state.seals > 1;
   return over || (has_parts && state.unsettled_samples >= state.samples / 4);
