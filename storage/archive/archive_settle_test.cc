@@ -365,20 +365,6 @@ TEST_F(SettleTest, AWeekThatCannotBeSettledDoesNotHoldUpItsLongPartition) {
   EXPECT_EQ(ReadAll(tag).size(), 40);
 }
 
-// What a fold costs decides whose turn it is.
-TEST_F(SettleTest, AFoldOverSlowTagsIsNotTakenForFree) {
-  const TagId tag = MakeTag("t", ValueType::kFloat64);
-  Samples samples;
-  for (int i = 0; i < 2000; ++i) samples.Add(kStart + i * 3600 * kSecond, BitsOfFloat64(i));
-  ASSERT_TRUE(WriteColumn(tag, ValueType::kFloat64, samples).ok());
-  ASSERT_TRUE(archive_->upkeep().Seal(/*settle=*/true).ok());
-  const std::vector<Timestamp> edges = {samples.times.front(), samples.times.back()};
-  const auto reader = archive_->ReadFolded(tag, nullptr);
-  ASSERT_TRUE(reader.ok()) << reader.status();
-  const FigureMaker maker = {.id = "none", .columns = 1, .parts = kAllParts, .make = {}};
-  EXPECT_EQ((*reader)->NanosToFold(edges, Interpolation::kSloped, maker), edges[1] - edges[0]);
-}
-
 // Readers see all that was written, at every moment, while weeks and long partitions are settled.
 TEST_F(SettleTest, ReadersSeeAllWhileWeeksMoveToLongPartitions) {
   constexpr int kTags = 3, kWeeks = 20;
