@@ -28,6 +28,10 @@ constexpr absl::Duration kBehindMax = absl::Hours(24);
 constexpr uint64_t kSmallSealsMax = 256;
 constexpr uint64_t kSmallSealSamples = 4096;
 
+// A long partition that is over and has been settled is rewritten when so much of it is late, or it came at so many times.
+constexpr uint64_t kLateShareWorthSettling = 64;
+constexpr uint64_t kLateMovesMax = 16;
+
 bool HasManySmallSeals(const PartitionState& state) {
   return state.seals >= kSmallSealsMax && state.unsettled_samples / state.seals < kSmallSealSamples;
 }
@@ -180,6 +184,9 @@ bool Housekeeping::SettleIsDue(const PartitionTable::Partition& partition) {
     if (format::PartitionEnd(week) > house_.clock.Now() || !house_.partitions.Get(week).dirty()) continue;
     absl::MutexLock lock(&mu_);
     if (settle_tried_[week] < unsettled_since_[week]) return false;
+  }
+  if (over && state.settled > 0) {
+    return state.seals >= kLateMovesMax || state.unsettled_samples >= state.samples / kLateShareWorthSettling;
   }
   const bool has_parts = state.settled > 0 || state.seals > 1;
   return over || (has_parts && state.unsettled_samples >= state.samples / 4);
