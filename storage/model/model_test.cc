@@ -71,14 +71,36 @@ TEST(Quality, NamesAndCodes) {
                {0x80310000, "BadNoCommunication"},
                {0x40A40000, "UncertainDataSubNormal"},
                {0x00000405, "Good, Calculated, Partial"},
+               {0x00000400, "Good, Raw"},
+               {0x00000412, "Good, Interpolated, MultipleValues"},
+               {0x80000408, "Bad, ExtraData"},
+               {0x40940600, "UncertainEngineeringUnitsExceeded, LimitHigh"},
+               {0x00004000, "Good, SemanticsChanged"},
+               {0x00000403, "Good, 0x0403"},
+               {0x80D60000, "BadAggregateInvalidInputs"},
                {0x40010000, "Uncertain(0x40010000)"}};
   for (const auto& c : cases) EXPECT_EQ(QualityName(c.code), c.name);
   EXPECT_EQ(*ParseQuality("bad_nocommunication"), 0x80310000);
   EXPECT_EQ(*ParseQuality("0x80310000"), 0x80310000);
   EXPECT_EQ(*ParseQuality("0"), kGood);
-  for (const char* bad : {"", "Fine", "0xC0000000", "0x10000000", "4294967296", "-1"}) {
+  EXPECT_EQ(*ParseQuality("good,calculated , multiple_values"), kInfoCalculated | kInfoMultipleValues);
+  for (const char* bad : {"", "Fine", "0xC0000000", "0x10000000", "4294967296", "-1", "Good,", "Good, Fine",
+                          "Good, 0x10000", "Bad(0x40010000)", "Good(0x80310000", "Reserved(0xC0000000)"}) {
     EXPECT_FALSE(ParseQuality(bad).ok()) << bad;
   }
+}
+
+TEST(Quality, EveryNameReadsAsWhatItNames) {
+  std::mt19937_64 random(41);
+  for (Quality high = 0; high <= 0xFFFF; ++high) {
+    const Quality q = high << 16 | (random() % 2 == 0 ? 0 : random() % 0x10000);
+    if (!IsKnownQuality(q)) continue;
+    const absl::StatusOr<Quality> read = ParseQuality(QualityName(q));
+    ASSERT_TRUE(read.ok()) << QualityName(q) << ": " << read.status();
+    ASSERT_EQ(*read, q) << QualityName(q);
+  }
+  for (Quality low = 0; low <= 0xFFFF; ++low)
+    ASSERT_EQ(*ParseQuality(QualityName(low)), low) << QualityName(low);
 }
 
 TEST(Value, TypeNamesRoundTrip) {

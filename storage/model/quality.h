@@ -29,13 +29,26 @@ inline constexpr Quality kBad = 0x80000000;
 inline constexpr Quality kGoodNoData = 0x00A50000;
 inline constexpr Quality kUncertainDataSubNormal = 0x40A40000;
 inline constexpr Quality kBadNoData = 0x809B0000;
+inline constexpr Quality kBadOutOfRange = 0x803C0000;
 inline constexpr Quality kBadNoBound = 0x80D70000;
 
-// Information bits of values that Historian computed (OPC 10000-13, 5.3): information type DataValue, and
-// one of the historian bits.
+// Information bits of values that Historian computed (OPC 10000-13, 5.3.3): information type DataValue, and
+// one of the historian bits. Neither Calculated nor Interpolated: Raw.
+inline constexpr Quality kInfoDataValue = 0x00000400;
 inline constexpr Quality kInfoCalculated = 0x00000401;
 inline constexpr Quality kInfoInterpolated = 0x00000402;
 inline constexpr Quality kInfoPartial = 0x00000404;
+inline constexpr Quality kInfoExtraData = 0x00000408;
+inline constexpr Quality kInfoMultipleValues = 0x00000410;
+
+// What a device says of a value that it cuts off (OPC 10000-4, 7.39.2).
+inline constexpr Quality kInfoLimitLow = 0x00000500;
+inline constexpr Quality kInfoLimitHigh = 0x00000600;
+inline constexpr Quality kInfoLimitConstant = 0x00000700;
+inline constexpr Quality kInfoOverflow = 0x00000480;
+
+// The severity and the sub-code, without the bits below them.
+constexpr Quality CodeOf(Quality q) { return q & 0xFFFF0000; }
 
 // Requires IsKnownQuality(q).
 constexpr Severity SeverityOf(Quality q) { return static_cast<Severity>(q >> 30); }
@@ -51,8 +64,8 @@ constexpr bool IsKnownQuality(Quality q) { return (q >> 30) != 3 && (q & 0x30000
 std::string QualityName(Quality q);
 
 // Reads a name (case-insensitive, underscores ignored: "Bad_NoCommunication" is "BadNoCommunication") or a
-// number ("0x80310000", "0"). Errors: InvalidArgument, the name is unknown, or the code is not
-// IsKnownQuality.
+// number ("0x80310000", "0"), and information bits after commas; so all that QualityName returns of a known quality.
+// Errors: InvalidArgument, a name is unknown, or the code is not IsKnownQuality.
 absl::StatusOr<Quality> ParseQuality(absl::string_view text);
 
 }  // namespace historian
