@@ -1,0 +1,253 @@
+#include "storage/aggregate/direct_interval.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "storage/aggregate/at_time.h"
+#include "storage/model/check.h"
+
+namespace historian {
+namespace {
+
+bool IsPlaceholder(Quality quality) { return CodeOf(quality) == kBadNoData; }
+
+Timestamp Later(Timestamp t, uint64_t ns) {
+  return ns >= Elapsed(t, std::numeric_limits<Timestamp>::max())
+             ? std::numeric_limits<Timestamp>::max()
+             : static_cast<Timestamp>(static_cast<uint64_t>(t) + ns);
+}
+
+SamplesView InExtent(const SamplesView& samples, const DataExtent& extent) {
+  size_t begin = 0;
+  while (begin < samples.size && samples.times[begin] < extent.start) ++begin;
+  size_t end = begin;
+  while (end < samples.size && samples.times[end] < extent.end) ++end;
+  return samples.Slice(begin, end - begin);
+}
+
+}  // namespace
+
+DataExtent ExtentOf(const SamplesView& samples, uint64_t resolution_ns) {
+  size_t first = 0;
+  while (first < samples.size && IsPlaceholder(samples.QualityAt(first))) ++first;
+  if (first == samples.size) return {};
+  size_t last = samples.size - 1;
+  while (IsPlaceholder(samples.QualityAt(last))) --last;
+  Timestamp end = Later(samples.times[last], resolution_ns);
+  if (last + 1 < samples.size) end = std::min(end, samples.times[last + 1]);
+  return {samples.times[first], end};
+}
+
+DirectSamples::DirectSamples(ValueType type, const SamplesView& samples, const DataExtent& extent,
+                             const StandardAggregateConfig& config)
+    : type_(type), config_(config), extent_(extent), samples_(InExtent(samples, extent)) {
+  HISTORIAN_CHECK(ValidateConfig(config).ok());
+}
+
+bool DirectSamples::IsFiniteAt(size_t i) const {
+  return !IsFloat(type_) || std::isfinite(ToDouble(type_, samples_.values[i]));
+}
+
+bool DirectSamples::CountsAsBadAt(size_t i) const {
+  const Quality quality = QualityAt(i);
+  return IsBad(quality) || !IsFiniteAt(i) || (IsUncertain(quality) && config_.treat_uncertain_as_bad);
+}
+
+bool DirectSamples::SameValue(size_t i, size_t j) const {
+  if (type_ == ValueType::kString) return samples_.StringAt(i) == samples_.StringAt(j);
+  if (IsFloat(type_)) return ToDouble(type_, samples_.values[i]) == ToDouble(type_, samples_.values[j]);
+  return samples_.values[i] == samples_.values[j];
+}
+
+PointInTime DirectSamples::PointAt(size_t i) const {
+  PointInTime point = Held(i, TimeAt(i), true);
+  point.has_value = !IsBad(QualityAt(i)) && IsFiniteAt(i);
+  point.quality = QualityAt(i);
+  point.is_sample = true;
+  return point;
+}
+
+PointInTime DirectSamples::Held(size_t i, Timestamp t, bool good) const {
+  PointInTime point;
+  point.time = t;
+  point.has_value = true;
+  point.bits = samples_.values[i];
+  if (IsNumeric(type_)) point.number = ToDouble(type_, point.bits);
+  point.quality = (good ? kGood : kUncertainDataSubNormal) | kInfoInterpolated;
+  point.from_bad = CountsAsBadAt(i);
+  return point;
+}
+
+PointInTime DirectSamples::OnLineThrough(size_t i, size_t j, Timestamp t, bool good) const {
+  PointInTime point = Held(i, t, good);
+  const double a = ToDouble(type_, samples_.values[i]);
+  const double b = ToDouble(type_, samples_.values[j]);
+  const Timestamp ta = TimeAt(i), tb = TimeAt(j);
+  point.exact = false;
+  if (t <= tb) {
+    const Sample before{ta, samples_.values[i], kGood}, after{tb, samples_.values[j], kGood};
+    point.bits =
+        *InterpolateAt(type_, Interpolation::kSloped, t, {std::nullopt, before, after, false}, false).value;
+    point.number = OnLine(ta, a, tb, b, t);
+    return point;
+  }
+  const double share = static_cast<double>(Elapsed(tb, t)) / static_cast<double>(Elapsed(ta, tb));
+  const double number = b + (b - a) * share;
+  // A line that leaves the type's values is not followed.
+  constexpr double kInt64Limit = 9223372036854774784.0;  // The largest double below 2^63.
+  const bool fits = type_ == ValueType::kInt64     ? std::fabs(number) <= kInt64Limit
+                    : type_ == ValueType::kFloat32 ? std::fabs(number) <= std::numeric_limits<float>::max()
+                                                   : std::isfinite(number);
+  if (!fits) return Held(j, t, good);
+  point.number = number;
+  point.bits = type_ == ValueType::kInt64     ? BitsOfInt64(std::llround(number))
+               : type_ == ValueType::kFloat32 ? BitsOfFloat32(static_cast<float>(number))
+                                              : BitsOfFloat64(number);
+  return point;
+}
+
+size_t DirectSamples::AtOrAfter(Timestamp t) const {
+  size_t i = 0;
+  while (i < size() && TimeAt(i) < t) ++i;
+  return i;
+}
+
+PointInTime DirectSamples::SimpleBound(Timestamp t) const {
+  PointInTime none;
+  none.time = t;
+  const size_t after = AtOrAfter(t);
+  if (after < size() && TimeAt(after) == t) {
+    PointInTime sample = PointAt(after);
+    if (!CountsAsBadAt(after)) return sample;
+    none.is_sample = true;
+    none.from_bad = true;
+    return none;
+  }
+  if (after == 0 || t >= extent_.end) return none;
+  const size_t before = after - 1;
+  if (stepped()) {
+    return PointAt(before).has_value ? Held(before, t, IsGood(QualityAt(before))) : none;
+  }
+  if (CountsAsBadAt(before)) return none;
+  if (after == size() || CountsAsBadAt(after)) return Held(before, t, false);
+  return OnLineThrough(before, after, t, IsGoodAt(before) && IsGoodAt(after));
+}
+
+PointInTime DirectSamples::InterpolatedBound(Timestamp t, bool stepped) const {
+  PointInTime none;
+  none.time = t;
+  const size_t at = AtOrAfter(t);
+  const bool exact = at < size() && TimeAt(at) == t;
+  if (exact && !CountsAsBadAt(at)) return PointAt(at);
+  // Backward and forward over what counts as Bad.
+  bool skipped = exact;
+  size_t before = at;
+  while (before > 0 && CountsAsBadAt(before - 1)) {
+    --before;
+    skipped = true;
+  }
+  if (before == 0) return none;
+  --before;
+  if (stepped) return Held(before, t, IsGoodAt(before) && !skipped && t < extent_.end);
+  size_t after = at;
+  while (after < size() && CountsAsBadAt(after)) {
+    ++after;
+    skipped = true;
+  }
+  if (after < size()) {
+    return OnLineThrough(before, after, t, IsGoodAt(before) && IsGoodAt(after) && !skipped);
+  }
+  size_t second = before;
+  while (second > 0 && CountsAsBadAt(second - 1)) --second;
+  if (config_.use_sloped_extrapolation && second > 0) return OnLineThrough(second - 1, before, t, false);
+  return Held(before, t, false);
+}
+
+DirectInterval::DirectInterval(const DirectSamples* samples, Timestamp start, Timestamp end)
+    : samples_(samples), start_(start), end_(end) {
+  HISTORIAN_CHECK(start != end);
+  const auto belongs = [&](Timestamp t) {
+    return backward() ? end_ < t && t <= start_ : start_ <= t && t < end_;
+  };
+  while (first_member_ < samples_->size() && !belongs(samples_->TimeAt(first_member_))) ++first_member_;
+  last_member_ = first_member_;
+  while (last_member_ < samples_->size() && belongs(samples_->TimeAt(last_member_))) ++last_member_;
+}
+
+Timestamp DirectInterval::EffectiveEndTime() const {
+  const uint64_t unit = std::min(samples_->config().resolution_ns, Elapsed(early(), late()));
+  return static_cast<Timestamp>(backward() ? static_cast<uint64_t>(end_) + unit
+                                           : static_cast<uint64_t>(end_) - unit);
+}
+
+bool DirectInterval::OutsideData() const {
+  const DataExtent& extent = samples_->extent();
+  if (extent.empty() || early() >= extent.end) return true;
+  return backward() ? late() < extent.start : late() <= extent.start;
+}
+
+bool DirectInterval::IsPartial() const {
+  if (OutsideData()) return false;
+  const DataExtent& extent = samples_->extent();
+  if (early() < extent.start) return true;
+  // The newest time that the data speak of.
+  const uint64_t unit = std::min(samples_->config().resolution_ns, Elapsed(extent.start, extent.end));
+  Timestamp newest = static_cast<Timestamp>(static_cast<uint64_t>(extent.end) - unit);
+  if (samples_->size() > 0) newest = std::max(newest, samples_->TimeAt(samples_->size() - 1));
+  return newest < late();
+}
+
+uint64_t DirectInterval::MeasuredNs() const {
+  return Elapsed(early(), std::min(late(), samples_->extent().end));
+}
+
+std::vector<PointInTime> DirectInterval::PointsWithSimpleBounds() const {
+  std::vector<PointInTime> points = {samples_->SimpleBound(early())};
+  for (size_t i = 0; i < samples_->size(); ++i) {
+    const Timestamp t = samples_->TimeAt(i);
+    if (t <= early() || t >= late()) continue;
+    PointInTime point = samples_->PointAt(i);
+    if (samples_->CountsAsBadAt(i)) point.has_value = false;
+    points.push_back(point);
+  }
+  points.push_back(samples_->SimpleBound(late()));
+  return points;
+}
+
+std::vector<Region> DirectInterval::RegionsWithSimpleBounds(bool stepped) const {
+  const std::vector<PointInTime> points = PointsWithSimpleBounds();
+  const Timestamp measured_end = std::min(late(), samples_->extent().end);
+  std::vector<Region> regions;
+  for (size_t i = 0; i + 1 < points.size(); ++i) {
+    const PointInTime& first = points[i];
+    const PointInTime& next = points[i + 1];
+    Region region;
+    region.start = first.time;
+    region.ns = Elapsed(first.time, i + 2 == points.size() ? measured_end : next.time);
+    region.sureness = first.sureness();
+    region.first = region.last = first;
+    if (!stepped) {
+      if (region.sureness == Sureness::kGood && next.sureness() != Sureness::kGood) {
+        region.sureness = Sureness::kUncertain;
+      }
+      if (next.has_value) region.last = next;
+    }
+    regions.push_back(region);
+  }
+  return regions;
+}
+
+void AddAreaOf(ValueType type, const PointInTime& first, const PointInTime& last, uint64_t ns,
+               ExactSum* area) {
+  for (const PointInTime* point : {&first, &last}) {
+    if (IsFloat(type) || !point->exact) {
+      area->AddHalfProduct(point->number, ns);
+    } else {
+      area->AddScaled(static_cast<__int128>(Int64OfBits(point->bits)) * ns, -1);
+    }
+  }
+}
+
+}  // namespace historian
