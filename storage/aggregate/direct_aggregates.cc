@@ -25,16 +25,6 @@ int Compare(ValueType type, ValueBits a, ValueBits b) {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-// Of the lengths or numbers that are Good and Bad, of a total.
-Quality StatusOfShares(const StandardAggregateConfig& config, uint64_t good, uint64_t bad, uint64_t total) {
-  const auto reaches = [total](uint64_t part, int percent) {
-    return static_cast<unsigned __int128>(part) * 100 >= static_cast<unsigned __int128>(total) * percent;
-  };
-  if (reaches(good, config.percent_data_good)) return kGood;
-  if (reaches(bad, config.percent_data_bad)) return kBad;
-  return kUncertainDataSubNormal;
-}
-
 // Whole nanoseconds x factor / divisor, rounded once.
 double Scaled(uint64_t ns, int64_t factor, uint64_t divisor) {
   ExactSum sum;
@@ -81,9 +71,6 @@ class Computation {
     return good;
   }
 
-  Quality StatusByValues() const;
-  Quality StatusByTime(const std::vector<Region>& regions) const;
-
   StandardValue Interpolative() const;
   StandardValue Average() const;
   StandardValue TimeAverage(bool total) const;
@@ -124,29 +111,6 @@ class Computation {
   const Timestamp start_;
 };
 
-Quality Computation::StatusByValues() const {
-  uint64_t good = 0, bad = 0, total = 0;
-  ForMembers([&](size_t i) {
-    ++total;
-    if (samples_.CountsAsBadAt(i)) {
-      ++bad;
-    } else if (samples_.IsGoodAt(i)) {
-      ++good;
-    }
-  });
-  return StatusOfShares(config_, good, bad, total);
-}
-
-Quality Computation::StatusByTime(const std::vector<Region>& regions) const {
-  uint64_t good = 0, bad = 0;
-  for (const Region& region : regions) {
-    const bool is_good = region.sureness == Sureness::kGood ||
-                         (region.sureness == Sureness::kUncertain && !config_.treat_uncertain_as_bad);
-    (is_good ? good : bad) += region.ns;
-  }
-  return StatusOfShares(config_, good, bad, interval_.MeasuredNs());
-}
-
 StandardValue Computation::Interpolative() const {
   if (samples_.extent().empty() || start_ < samples_.extent().start) return NoData();
   const PointInTime bound = samples_.InterpolatedBound(start_, samples_.stepped());
@@ -157,7 +121,7 @@ StandardValue Computation::Interpolative() const {
 StandardValue Computation::Average() const {
   const std::vector<size_t> good = GoodMembers();
   if (good.empty()) return NoData();
-  const Quality status = StatusByValues();
+  const Quality status = interval_.StatusByValues();
   if (IsBad(status)) return {std::nullopt, status, start_};
   ExactSum sum;
   for (const size_t i : good) {
@@ -205,12 +169,12 @@ StandardValue Computation::TimeAverage2(bool total) const {
     ns += region.ns;
   }
   if (ns == 0) return NoData();
-  return WithoutBadValue(
-      Number(area.DividedBy(total ? kNanosPerSecond : ns), StatusByTime(regions) | kInfoCalculated));
+  return WithoutBadValue(Number(area.DividedBy(total ? kNanosPerSecond : ns),
+                                interval_.StatusByTime(regions) | kInfoCalculated));
 }
 
 StandardValue Computation::Counted(int64_t count) const {
-  const Quality status = StatusByValues();
+  const Quality status = interval_.StatusByValues();
   if (IsBad(status)) return {std::nullopt, status, start_};
   return {BitsOfInt64(count), status | kInfoCalculated, start_};
 }
@@ -251,7 +215,7 @@ StandardValue Computation::DurationInState(bool zero) const {
     if ((Compare(type_, region.first.bits, 0) == 0) == zero) ns += region.ns;
   }
   return WithoutBadValue(
-      Number(Scaled(ns, 1, kNanosPerMillisecond), StatusByTime(regions) | kInfoCalculated));
+      Number(Scaled(ns, 1, kNanosPerMillisecond), interval_.StatusByTime(regions) | kInfoCalculated));
 }
 
 StandardValue Computation::Duration(Sureness sureness, bool percent) const {
@@ -387,7 +351,7 @@ std::vector<PointInTime> Computation::CandidatesWithBounds() const {
 StandardValue Computation::ExtremeWithBounds(int sign, bool own_time) const {
   const std::optional<Extreme> extreme = ExtremeOf(CandidatesWithBounds(), sign);
   if (!extreme.has_value()) return NoData();
-  const Quality code = StatusByTime(interval_.RegionsWithSimpleBounds(samples_.stepped()));
+  const Quality code = interval_.StatusByTime(interval_.RegionsWithSimpleBounds(samples_.stepped()));
   if (IsBad(code)) return {std::nullopt, code, start_};
   const PointInTime& point = extreme->point;
   const bool at_end = point.time == interval_.end();
@@ -406,7 +370,7 @@ StandardValue Computation::Range2() const {
   const std::vector<PointInTime> points = CandidatesWithBounds();
   const std::optional<Extreme> least = ExtremeOf(points, 1);
   if (!least.has_value()) return NoData();
-  const Quality code = StatusByTime(interval_.RegionsWithSimpleBounds(samples_.stepped()));
+  const Quality code = interval_.StatusByTime(interval_.RegionsWithSimpleBounds(samples_.stepped()));
   if (IsBad(code)) return {std::nullopt, code, start_};
   return Difference(ExtremeOf(points, -1)->point.bits, least->point.bits, code | kInfoCalculated);
 }

@@ -27,6 +27,16 @@ SamplesView InExtent(const SamplesView& samples, const DataExtent& extent) {
   return samples.Slice(begin, end - begin);
 }
 
+// Of the lengths or numbers that are Good and Bad, of a total.
+Quality StatusOfShares(const StandardAggregateConfig& config, uint64_t good, uint64_t bad, uint64_t total) {
+  const auto reaches = [total](uint64_t part, int percent) {
+    return static_cast<unsigned __int128>(part) * 100 >= static_cast<unsigned __int128>(total) * percent;
+  };
+  if (reaches(good, config.percent_data_good)) return kGood;
+  if (reaches(bad, config.percent_data_bad)) return kBad;
+  return kUncertainDataSubNormal;
+}
+
 }  // namespace
 
 DataExtent ExtentOf(const SamplesView& samples, uint64_t resolution_ns) {
@@ -237,6 +247,28 @@ std::vector<Region> DirectInterval::RegionsWithSimpleBounds(bool stepped) const 
     regions.push_back(region);
   }
   return regions;
+}
+
+Quality DirectInterval::StatusByValues() const {
+  uint64_t good = 0, bad = 0;
+  for (size_t i = first_member_; i < last_member_; ++i) {
+    if (samples_->CountsAsBadAt(i)) {
+      ++bad;
+    } else if (samples_->IsGoodAt(i)) {
+      ++good;
+    }
+  }
+  return StatusOfShares(samples_->config(), good, bad, last_member_ - first_member_);
+}
+
+Quality DirectInterval::StatusByTime(const std::vector<Region>& regions) const {
+  uint64_t good = 0, bad = 0;
+  for (const Region& region : regions) {
+    const bool is_good = region.sureness == Sureness::kGood || (region.sureness == Sureness::kUncertain &&
+                                                                !samples_->config().treat_uncertain_as_bad);
+    (is_good ? good : bad) += region.ns;
+  }
+  return StatusOfShares(samples_->config(), good, bad, MeasuredNs());
 }
 
 void AddAreaOf(ValueType type, const PointInTime& first, const PointInTime& last, uint64_t ns,

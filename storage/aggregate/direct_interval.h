@@ -180,6 +180,11 @@ class DirectInterval {
   // that point has no value. `stepped`: values are held, the end does not matter.
   std::vector<Region> RegionsWithSimpleBounds(bool stepped) const;
 
+  // The status of what is made of the members, or of the regions (5.4.3.2.1): Good, Bad or Uncertain_DataSubNormal, by
+  // what share of them is Good or Bad. The rules are in direct_aggregates.h.
+  Quality StatusByValues() const;
+  Quality StatusByTime(const std::vector<Region>& regions) const;
+
  private:
   const DirectSamples* const samples_;
   const Timestamp start_;
