@@ -127,6 +127,7 @@ TEST(ValueText, QualitiesReadBack) {
     EXPECT_EQ(*back, quality);
   }
   EXPECT_EQ(QualityCodeText(kBadNoData), "BadNoData");
+  EXPECT_EQ(QualityCodeText(kGood | kInfoCalculated | kInfoPartial), "0x00000405");
 }
 
 TEST(ValueText, ThousandsAreSeparatedInGroupsOfThree) {

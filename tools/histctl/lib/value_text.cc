@@ -133,9 +133,7 @@ std::string StateText(const std::map<uint32_t, std::string>& states, ValueBits c
 }
 
 std::string QualityCodeText(Quality quality) {
-  std::string name = QualityName(quality);
-  if (const auto parsed = ParseQuality(name); parsed.ok() && *parsed == quality) return name;
-  return absl::StrFormat("0x%08X", quality);
+  return quality == CodeOf(quality) ? QualityName(quality) : absl::StrFormat("0x%08X", quality);
 }
 
 bool ParseValue(ValueType type, absl::string_view text, const NumberStyle& style,

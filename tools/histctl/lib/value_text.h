@@ -39,7 +39,7 @@ void AppendValue(ValueType type, ValueBits bits, std::string* out);
 // The state's name, or its code when it has none.
 std::string StateText(const std::map<uint32_t, std::string>& states, ValueBits code);
 
-// A name when it reads back as the same code, else 0x and eight digits.
+// Its name, or, with information bits, 0x and eight digits: never a comma, so that it is a field of a CSV file as it is.
 std::string QualityCodeText(Quality quality);
 
 // For strings nothing is done. Surrounding spaces are ignored. False: *error says why, without the text.
