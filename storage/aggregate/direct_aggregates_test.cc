@@ -331,6 +331,15 @@ TEST(DirectAggregates, DataBeginAndEndWithWhatIsNotBadNoData) {
   EXPECT_EQ(ExtentOf(samples.View(), 10), (DataExtent{100, 204}));
 }
 
+TEST(DirectAggregates, AnIntervalUpToTheNewestSampleIsWhole) {
+  const Tag tag = Tag(ValueType::kFloat64).Number(0, 1).Number(10, 1);
+  EXPECT_EQ(tag.Say(A::kCount, 0, 10), "1; Good, Calculated");
+  EXPECT_EQ(tag.Say(A::kCount, 0, 10.0001), "2; Good, Calculated, Partial");
+  // Nor is it Partial when the archive ends less than a unit of time later.
+  const Tag ended = Tag(ValueType::kFloat64).Number(0, 1).Number(10, 1).Number(10.0005, 0, kBadNoData);
+  EXPECT_EQ(ended.Say(A::kCount, 0, 10), "1; Good, Calculated");
+}
+
 TEST(DirectAggregates, BadNoDataBetweenSamplesIsABadSample) {
   const Tag tag =
       Tag(ValueType::kFloat64).Number(0, 10).Number(10, 0, kBadNoData).Number(20, 10).Number(30, 10);
