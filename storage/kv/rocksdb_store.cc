@@ -471,6 +471,9 @@ class RocksDbStore : public Store {
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenSpaces();
   // For reading only, because of the status.
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenForReading(const absl::Status& why);
+  // DataLoss: a file of the space cannot be opened. RocksDB opens for reading all the same, and walks over such a file as if
+  // it were empty.
+  absl::Status CheckFilesOpen(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) const;
   // What an OpenDb is made with.
   std::unique_ptr<OpenDb> NewOpenDb();
   // Opens the spaces in whichever way they can be opened.
@@ -659,8 +662,23 @@ absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenForReading(const absl:
   open->families.assign(kSpaces, nullptr);
   for (size_t i = 0; i < there.size(); ++i) {
     open->families[static_cast<int>(SpaceOfFamily(there[i].name))] = handles[i];
+    RETURN_IF_ERROR(Annotate(CheckFilesOpen(db, handles[i]), "opening the spaces for reading"));
   }
   return open;
+}
+
+absl::Status RocksDbStore::CheckFilesOpen(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) const {
+  rocksdb::ColumnFamilyMetaData meta;
+  db->GetColumnFamilyMetaData(family, &meta);
+  for (const rocksdb::LevelMetaData& level : meta.levels) {
+    for (const rocksdb::SstFileMetaData& file : level.files) {
+      const rocksdb::Range range(file.smallestkey, file.largestkey);
+      rocksdb::TablePropertiesCollection properties;
+      RETURN_IF_ERROR(
+          Mapped(db->GetPropertiesOfTablesInRange(family, &range, 1, &properties), "opening a file"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RocksDbStore::CheckLost(Space space, absl::string_view key) const {

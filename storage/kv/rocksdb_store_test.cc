@@ -358,6 +358,49 @@ TEST(RocksDbStore, AWalkThatComesToADamagedRunSaysSo) {
   EXPECT_GT(keys, 4 * kKeysOfRun);
 }
 
+// Opened for reading only, RocksDB opens although it cannot open a file, and walks over it as if it were empty.
+TEST(RocksDbStore, AFileWhoseIndexIsDamagedIsMissedByAReaderToo) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "db";
+  constexpr int kRuns = 3, kKeysOfRun = 30;
+  {
+    auto store = OpenRocksDbStore(SmallOptions(path));
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (int r = 0; r < kRuns; ++r) {
+      std::vector<std::unique_ptr<RunBuilder>> runs;
+      runs.push_back(*(*store)->NewRun(Space::kHeads));
+      for (int i = 0; i < kKeysOfRun; ++i) {
+        ASSERT_TRUE(runs[0]->Add(KeyOf(r * kKeysOfRun + i), std::string(100, 'x')).ok());
+      }
+      ASSERT_TRUE((*store)->Ingest(std::move(runs)).ok());
+    }
+  }
+  std::vector<std::string> files;
+  for (const std::string& file : FilesOf(path + "/rocksdb", ".sst")) {
+    if (fs::file_size(file) > 3'000) files.push_back(file);
+  }
+  ASSERT_EQ(files.size(), static_cast<size_t>(kRuns));
+  RocksDbOptions options = SmallOptions(path);
+  options.read_only = true;
+  const uint64_t size = fs::file_size(files[1]);
+  int missed = 0;
+  // Filter, index, properties, and what tells where they are.
+  for (uint64_t at = size - 1'300; at < size; at += 9) {
+    SCOPED_TRACE(absl::StrCat(at, " of ", size));
+    Flip(files[1], at);
+    const auto store = OpenRocksDbStore(options);
+    ASSERT_TRUE(store.ok()) << store.status();
+    absl::Status status;
+    const int keys = CountKeys(**store, Space::kHeads, &status);
+    EXPECT_TRUE(keys == kRuns * kKeysOfRun || status.code() == absl::StatusCode::kDataLoss)
+        << keys << " " << status;
+    EXPECT_GE(keys, (kRuns - 1) * kKeysOfRun);
+    missed += keys < kRuns * kKeysOfRun;
+    Flip(files[1], at);
+  }
+  EXPECT_GT(missed, 0);
+}
+
 TEST(RocksDbStore, AFlippedBitInAPayloadCostsThePayloadOrSmallOnesInFourKiB) {
   for (const size_t bytes : {100, 5000, 20'000}) {
     const TemporaryDirectory directory;
