@@ -1,5 +1,7 @@
 #include "storage/kv/db_gate.h"
 
+#include <algorithm>
+
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -12,6 +14,22 @@ namespace {
 constexpr absl::Duration kReopenPatience = absl::Seconds(1);
 
 }  // namespace
+
+std::shared_ptr<const std::vector<std::string>> OpenDb::FirstKeys(Space space) {
+  const uint64_t changes = watch->changes();
+  absl::MutexLock lock(&firsts_mu_);
+  Firsts& firsts = firsts_[static_cast<int>(space)];
+  if (firsts.keys != nullptr && firsts.changes == changes) return firsts.keys;
+  rocksdb::ColumnFamilyMetaData meta;
+  db->GetColumnFamilyMetaData(family(space), &meta);
+  auto keys = std::make_shared<std::vector<std::string>>();
+  for (const rocksdb::LevelMetaData& level : meta.levels) {
+    for (const rocksdb::SstFileMetaData& file : level.files) keys->push_back(file.smallestkey);
+  }
+  std::sort(keys->begin(), keys->end());
+  firsts = {changes, std::move(keys)};
+  return firsts.keys;
+}
 
 OpenDb::~OpenDb() {
   if (db == nullptr) return;

@@ -41,6 +41,13 @@ class ErrorWatch : public rocksdb::EventListener {
     }
     (error->severity() >= rocksdb::Status::kHardError ? stopped_ : hampered_) = true;
   }
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { ++changes_; }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { ++changes_; }
+  void OnExternalFileIngested(rocksdb::DB*, const rocksdb::ExternalFileIngestionInfo&) override {
+    ++changes_;
+  }
+  // Rises when there are other files.
+  uint64_t changes() const { return changes_; }
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
     *auto_recovery = false;
   }
@@ -57,12 +64,15 @@ class ErrorWatch : public rocksdb::EventListener {
   std::atomic<bool> stopped_{false};
   std::atomic<bool> hampered_{false};
   std::atomic<bool> met_damage_{false};
+  std::atomic<uint64_t> changes_{0};
 };
 
 struct OpenDb {
   ~OpenDb();
   // Null: there is no such space, which only happens while it is open for reading.
   rocksdb::ColumnFamilyHandle* family(Space space) const { return families[static_cast<int>(space)]; }
+  // The first keys of the space's files, ascending; now and then of some that are gone.
+  std::shared_ptr<const std::vector<std::string>> FirstKeys(Space space);
 
   std::shared_ptr<ErrorWatch> watch;
   // Not OK: it is open for reading only, and this is why.
@@ -72,6 +82,15 @@ struct OpenDb {
   // start has better use for the processors and the disk.
   std::atomic<bool> compacts{false};
   std::unique_ptr<rocksdb::DB> db;
+
+ private:
+  // What FirstKeys returned last, and when that was.
+  struct Firsts {
+    uint64_t changes = 0;
+    std::shared_ptr<const std::vector<std::string>> keys;
+  };
+  absl::Mutex firsts_mu_;
+  Firsts firsts_[kSpaces] ABSL_GUARDED_BY(firsts_mu_);
 };
 
 // Threads: any.
@@ -89,6 +108,9 @@ class DbGate {
     rocksdb::DB* operator->() const { return open_->db.get(); }
     rocksdb::DB* get() const { return open_->db.get(); }
     rocksdb::ColumnFamilyHandle* family(Space space) const { return open_->family(space); }
+    std::shared_ptr<const std::vector<std::string>> FirstKeys(Space space) const {
+      return open_->FirstKeys(space);
+    }
     // Lets it compact from now on, unless that meets damage: then no longer.
     void LetCompact() const {
       if (open_->watch->met_damage()) {

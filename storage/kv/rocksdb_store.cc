@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -116,7 +115,6 @@ class RocksDbCursor : public Cursor {
         lost_(lost) {
     rocksdb::ReadOptions options = ReadOptionsOf(space, /*cursor=*/true);
     if (!end_.empty()) options.iterate_upper_bound = &end_slice_;
-    options.table_filter = [this](const rocksdb::TableProperties&) { return opened_ = true; };
     it_.reset(use_->NewIterator(options, use_.family(space)));
   }
 
@@ -126,15 +124,20 @@ class RocksDbCursor : public Cursor {
     SeekAnew(SliceOf(key));
     Land();
   }
-  void SeekForPrev(absl::string_view key) override { it_->SeekForPrev(SliceOf(key)); }
+  void SeekForPrev(absl::string_view key) override {
+    firsts_.reset();
+    it_->SeekForPrev(SliceOf(key));
+  }
   void Next() override {
     from_.assign(it_->key().data(), it_->key().size());
-    opened_ = false;
     it_->Next();
-    if (opened_ && it_->status().ok()) LookForSkipped();
+    if (it_->status().ok()) LookForSkipped();
     Land();
   }
-  void Prev() override { it_->Prev(); }
+  void Prev() override {
+    firsts_.reset();
+    it_->Prev();
+  }
   bool Valid() const override { return it_->Valid(); }
   absl::string_view key() const override { return ViewOf(it_->key()); }
   absl::string_view value() const override { return ViewOf(it_->value()); }
@@ -154,35 +157,42 @@ class RocksDbCursor : public Cursor {
     }
   }
 
-  // RocksDB 7.8 forgets that it could not read the first block of a file when it comes there from the file before, of the
-  // same level: it then goes on as if that file and all behind it in the level were empty. A seek to a file's first key does
-  // not forget. So after a step that has opened files, those between from_ and here are asked one by one. It stays at
-  // the first key, or error, that was passed over.
+  // RocksDB 7.8 forgets that it could not open a file, or not read its first block, when it comes there from the file before, of
+  // the same level: it then goes on as if that file and all behind it in the level were empty. A seek to a file's first key
+  // does not forget. So after a step over the first keys of files these are asked for one by one. It stays at the first key,
+  // or error, that was passed over.
   void LookForSkipped() {
-    rocksdb::ColumnFamilyMetaData meta;
-    use_->GetColumnFamilyMetaData(use_.family(space_), &meta);
-    std::set<std::string> firsts;
-    for (const rocksdb::LevelMetaData& level : meta.levels) {
-      for (const rocksdb::SstFileMetaData& file : level.files) firsts.insert(file.smallestkey);
+    if (firsts_ == nullptr) {
+      firsts_ = use_.FirstKeys(space_);
+      next_first_ = std::upper_bound(firsts_->begin(), firsts_->end(), from_);
     }
+    const auto is_before = [this](const std::optional<std::string>& here) {
+      if (next_first_ == firsts_->end()) return false;
+      return here.has_value() ? *next_first_ < *here : end_.empty() || *next_first_ < end_;
+    };
+    if (it_->Valid() && (next_first_ == firsts_->end() || it_->key().compare(*next_first_) < 0)) return;
     const std::optional<std::string> here =
         it_->Valid() ? std::optional(it_->key().ToString()) : std::nullopt;
-    const auto is_before_here = [&](const std::string& key) {
-      return here.has_value() ? key < *here : end_.empty() || key < end_;
-    };
     bool moved = false;
-    for (auto first = firsts.upper_bound(from_); first != firsts.end() && is_before_here(*first); ++first) {
-      it_->Seek(*first);
+    for (; is_before(here); ++next_first_) {
+      it_->Seek(*next_first_);
       moved = true;
-      if (!it_->status().ok() || (it_->Valid() && (!here.has_value() || it_->key() != *here))) return;
+      if (!it_->status().ok() || (it_->Valid() && (!here.has_value() || it_->key() != *here))) {
+        firsts_.reset();  // It stands elsewhere now.
+        return;
+      }
     }
     // Nothing was.
     if (moved && here.has_value()) it_->Seek(*here);
+    if (here.has_value()) {
+      while (next_first_ != firsts_->end() && *next_first_ <= *here) ++next_first_;
+    }
   }
 
   // RocksDB 7.8 forgets in which block it stands when that is damaged, and may take the next one for it: so it is led
   // behind all keys first.
   void SeekAnew(const rocksdb::Slice& key) {
+    firsts_.reset();
     if (!damage_.ok()) it_->Seek(rocksdb::Slice("\xff\xff\xff\xff\xff", 5));
     it_->Seek(key);
   }
@@ -237,8 +247,10 @@ class RocksDbCursor : public Cursor {
   const rocksdb::Slice end_slice_;
   const std::vector<StoreDamage>& lost_;
   std::unique_ptr<rocksdb::Iterator> it_;
-  std::string from_;     // Where the last move forward began.
-  bool opened_ = false;  // The iterator has come to a file.
+  std::string from_;  // Where the last move forward began.
+  // Of the space's files, and the first of them behind where it stands; null: not known.
+  std::shared_ptr<const std::vector<std::string>> firsts_;
+  std::vector<std::string>::const_iterator next_first_;
   absl::Status damage_;  // The first that was met.
 };
 
@@ -471,9 +483,6 @@ class RocksDbStore : public Store {
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenSpaces();
   // For reading only, because of the status.
   absl::StatusOr<std::unique_ptr<OpenDb>> OpenForReading(const absl::Status& why);
-  // DataLoss: a file of the space cannot be opened. RocksDB opens for reading all the same, and walks over such a file as if
-  // it were empty.
-  absl::Status CheckFilesOpen(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) const;
   // What an OpenDb is made with.
   std::unique_ptr<OpenDb> NewOpenDb();
   // Opens the spaces in whichever way they can be opened.
@@ -662,23 +671,8 @@ absl::StatusOr<std::unique_ptr<OpenDb>> RocksDbStore::OpenForReading(const absl:
   open->families.assign(kSpaces, nullptr);
   for (size_t i = 0; i < there.size(); ++i) {
     open->families[static_cast<int>(SpaceOfFamily(there[i].name))] = handles[i];
-    RETURN_IF_ERROR(Annotate(CheckFilesOpen(db, handles[i]), "opening the spaces for reading"));
   }
   return open;
-}
-
-absl::Status RocksDbStore::CheckFilesOpen(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) const {
-  rocksdb::ColumnFamilyMetaData meta;
-  db->GetColumnFamilyMetaData(family, &meta);
-  for (const rocksdb::LevelMetaData& level : meta.levels) {
-    for (const rocksdb::SstFileMetaData& file : level.files) {
-      const rocksdb::Range range(file.smallestkey, file.largestkey);
-      rocksdb::TablePropertiesCollection properties;
-      RETURN_IF_ERROR(
-          Mapped(db->GetPropertiesOfTablesInRange(family, &range, 1, &properties), "opening a file"));
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status RocksDbStore::CheckLost(Space space, absl::string_view key) const {
