@@ -430,6 +430,18 @@ std::vector<absl::StatusOr<std::shared_ptr<const Tag>>> TagRegistry::Create(std:
   return results;
 }
 
+absl::StatusOr<Version> TagRegistry::KeepRecord(TagId id, Timestamp changed, kv::Batch* batch) {
+  const std::string key = TagKey(id);
+  ASSIGN_OR_RETURN(std::optional<std::string> stored, store_.Get(kv::Space::kMeta, key));
+  record::v1::TagRecord record;
+  if (!stored.has_value() || !ParseRecord(*stored, &record)) {
+    return absl::DataLossError("its record is damaged");
+  }
+  RETURN_IF_ERROR(Keep(store_, key,
+                       {.record = *std::move(stored), .until = versions_.open(), .changed = changed}, batch));
+  return record.created_in();
+}
+
 absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(std::shared_ptr<const Tag> old, Tag tag) {
   RETURN_IF_ERROR(ValidateTag(tag));
   if (SameDefinition(*old, tag) && old->retired == tag.retired) return old;
@@ -439,18 +451,11 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::Replace(std::shared_ptr<
   tag.updated = clock_.Now();
   record::v1::TagRecord record = ToRecord(tag);
   const absl::Status written = [&]() -> absl::Status {
-    const std::string key = TagKey(tag.id);
-    ASSIGN_OR_RETURN(std::optional<std::string> stored, store_.Get(kv::Space::kMeta, key));
-    record::v1::TagRecord before;
-    if (!stored.has_value() || !ParseRecord(*stored, &before))
-      return absl::DataLossError("its record is damaged");
-    record.set_created_in(before.created_in());
     absl::ReaderMutexLock stays_open(&versions_.closing_mu());
     kv::Batch batch;
-    RETURN_IF_ERROR(Keep(store_, key,
-                         {.record = *std::move(stored), .until = versions_.open(), .changed = tag.updated},
-                         &batch));
-    batch.Put(key, record.SerializeAsString());
+    ASSIGN_OR_RETURN(const Version created_in, KeepRecord(tag.id, tag.updated, &batch));
+    record.set_created_in(created_in);
+    batch.Put(TagKey(tag.id), record.SerializeAsString());
     RETURN_IF_ERROR(store_.Write(batch));
     absl::MutexLock lock(&mu_);
     Publish(tag.id, tag.name, TraitsOf(tag), DetailsOf(std::move(record)));
@@ -490,20 +495,13 @@ absl::StatusOr<std::shared_ptr<const Tag>> TagRegistry::ChangeType(TagId id, con
   RETURN_IF_ERROR(
       memory_.CheckRoom(BytesOfNew(tag) + moved.name.size(), absl::StrCat("tag '", tag.name, "'")));
   const absl::Status written = [&]() -> absl::Status {
-    const std::string key = TagKey(id);
-    ASSIGN_OR_RETURN(std::optional<std::string> stored, store_.Get(kv::Space::kMeta, key));
-    record::v1::TagRecord before;
-    if (!stored.has_value() || !ParseRecord(*stored, &before))
-      return absl::DataLossError("its record is damaged");
     record::v1::TagRecord moved_record = ToRecord(moved), record = ToRecord(tag);
-    moved_record.set_created_in(before.created_in());
     absl::ReaderMutexLock stays_open(&versions_.closing_mu());
-    record.set_created_in(versions_.open());
     kv::Batch batch;
-    RETURN_IF_ERROR(Keep(store_, key,
-                         {.record = *std::move(stored), .until = versions_.open(), .changed = tag.updated},
-                         &batch));
-    batch.Put(key, moved_record.SerializeAsString());
+    ASSIGN_OR_RETURN(const Version created_in, KeepRecord(id, tag.updated, &batch));
+    moved_record.set_created_in(created_in);
+    record.set_created_in(versions_.open());
+    batch.Put(TagKey(id), moved_record.SerializeAsString());
     batch.Put(TagKey(tag.id), record.SerializeAsString());
     RETURN_IF_ERROR(store_.Write(batch));
     absl::MutexLock lock(&mu_);

@@ -157,6 +157,9 @@ class TagRegistry {
   absl::Status LoadRange(uint64_t begin, uint64_t end);
   // The tag takes the place of `old`, which is kept, unless they are the same. Requires the turn.
   absl::StatusOr<std::shared_ptr<const Tag>> Replace(std::shared_ptr<const Tag> old, Tag tag);
+  // Puts into the batch what keeps the tag's record of now, which changes then; returns the version it was created in.
+  // Requires the turn, and that no version closes before the batch is written.
+  absl::StatusOr<Version> KeepRecord(TagId id, Timestamp changed, kv::Batch* batch);
   // A new tag, or the new details of one that is there.
   void Publish(TagId id, absl::string_view name, const TagTraits& traits, absl::string_view details)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

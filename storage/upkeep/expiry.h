@@ -60,7 +60,8 @@ class ExpiringSamples {
 };
 
 // Adds the samples in blocks of the partition that the outcome lets expire, by week. What is damaged counts as nothing.
-// Cost: a walk over the heads of the partition; of a long one, pages too that reach from week to week. Errors: those of the store, and of keep_going.
+// Cost: a walk over the heads of the partition; of a long one, pages too that reach from week to week. Errors:
+// those of the store, and of keep_going.
 absl::Status AddExpiring(kv::Store& store, int32_t partition, const Retention::Outcome& outcome,
                          const TagRegistry& tags, const KeepGoing& keep_going, ExpiringSamples* expiring);
 // The same of what is open of a tag.
