@@ -45,10 +45,11 @@ struct Latest {
 // One aggregate of one tag over all intervals, in time order.
 struct ProcessedColumn {
   Aggregate aggregate = Aggregate::kCount;
-  // Times and counts are integers, as are minimum, maximum, first and last of int64, bool and digital tags.
-  // An interval without a value has 0, or NaN, and a Bad status.
+  // Integers or not as HasIntegers says (storage/model/aggregate.h). An interval without a value has 0, or NaN, and a Bad
+  // status.
   std::variant<std::vector<double>, std::vector<int64_t>> values;
-  std::vector<Quality> status;  // One per interval, or empty if all are Good, Calculated.
+  std::vector<Quality> status;   // One per interval, or empty if all are Good, Calculated.
+  std::vector<Timestamp> times;  // One per interval if the aggregate has its own time; else empty.
 
   size_t size() const {
     return std::visit([](const auto& v) { return v.size(); }, values);

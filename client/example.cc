@@ -64,13 +64,13 @@ absl::Status Run(const char* server) {
                  historian::ToDouble(group.type, group.samples.values[0]));
   }
 
-  ASSIGN_OR_RETURN(const auto processed,
-                   reader.Processed({.names = {"example/pump-1/flow"}},
-                                    {.start = start,
-                                     .end = end,
-                                     .interval = absl::Minutes(10),
-                                     .aggregates = {Aggregate::kMinimum, Aggregate::kTimeWeightedAverage,
-                                                    Aggregate::kMaximum}}));
+  ASSIGN_OR_RETURN(
+      const auto processed,
+      reader.Processed({.names = {"example/pump-1/flow"}},
+                       {.start = start,
+                        .end = end,
+                        .interval = absl::Minutes(10),
+                        .aggregates = {Aggregate::kMinimum, Aggregate::kTimeAverage2, Aggregate::kMaximum}}));
   for (size_t i = 0; i < processed[0].columns[0].size(); ++i) {
     const auto& columns = processed[0].columns;
     absl::PrintF("10 min    %s  min %.2f  mean %.4f  max %.2f  %s\n",

@@ -209,6 +209,13 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   for (const Aggregate aggregate : request.aggregates)
     wire.add_aggregates(static_cast<v1::Aggregate>(aggregate));
   wire.set_interpolation(ToWire(request.interpolation));
+  RETURN_IF_ERROR(Annotate(ValidateConfig(request.config), asked));
+  v1::AggregateConfig& config = *wire.mutable_config();
+  config.set_treat_uncertain_as_bad(request.config.treat_uncertain_as_bad);
+  config.set_percent_data_bad(static_cast<uint32_t>(request.config.percent_data_bad));
+  config.set_percent_data_good(static_cast<uint32_t>(request.config.percent_data_good));
+  config.set_use_sloped_extrapolation(request.config.use_sloped_extrapolation);
+  config.set_resolution_ns(request.config.resolution_ns);
   SetAsOf(as_of_, &wire);
   grpc::ClientContext context;
   connection_.Prepare(&context);

@@ -42,6 +42,7 @@
 #include "client/connection.h"
 #include "client/tag_items.h"
 #include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 #include "storage/model/data_version.h"
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
@@ -118,8 +119,9 @@ struct ProcessedRequest {
   Timestamp start = 0;
   Timestamp end = 0;
   absl::Duration interval = absl::ZeroDuration();  // Whole nanoseconds. Zero: one interval, the whole range.
-  std::vector<Aggregate> aggregates;               // 1 to 16.
+  std::vector<Aggregate> aggregates;               // 1 to 40.
   std::optional<Interpolation> interpolation;      // Unset: as each tag says.
+  AggregateConfig config;                          // But for `stepped`, which is the interpolation.
   // For a trend, instead of `interval`: at most this many intervals, of a round length that the server
   // chooses. The range is widened to whole multiples of that length.
   uint32_t intervals_max = 0;

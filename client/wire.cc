@@ -488,6 +488,11 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
         return Malformed(absl::StrCat("tag ", wire.tag_id(), " has an aggregate without values"));
     }
     RETURN_IF_ERROR(QualitiesFromWire(from.status(), column.size(), &column.status, kGood | kInfoCalculated));
+    if (from.times_size() != static_cast<int>(aggregate->has_own_time ? column.size() : 0)) {
+      return Malformed(absl::StrCat("tag ", wire.tag_id(), " has ", from.times_size(), " times of ",
+                                    column.size(), " values of ", aggregate->standard_name));
+    }
+    column.times.assign(from.times().begin(), from.times().end());
     series.columns.push_back(std::move(column));
   }
   return series;

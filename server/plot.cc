@@ -76,7 +76,10 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v
     columns.push_back(k);
   }
   ReadPlan::Figures figures{.edges = std::move(edges),
-                            .maker_of = [](ValueType) { return PlotMaker(); },
+                            .fold_of =
+                                [](const TagTraits&) {
+                                  return TagFold{FoldConfig(), PlotMaker()};
+                                },
                             .values_of_tag = columns.size() * kDrawnOfColumn,
                             .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));

@@ -545,13 +545,14 @@ TEST(ReadProcessedTest, EveryAggregateOfASmallExample) {
       {v1::AGGREGATE_MAXIMUM, {4, 8, 10}},
       {v1::AGGREGATE_SUM, {10, 19, 19}},
       {v1::AGGREGATE_AVERAGE, {2.5, 19.0 / 3, 9.5}},
-      {v1::AGGREGATE_TIME_WEIGHTED_AVERAGE, {3, (5.5 + 6 + 8.5) / 3, 9.5}},
+      // The newest sample counts for a millisecond.
+      {v1::AGGREGATE_TIME_AVERAGE2, {3, (5.5 + 6 + 8.5) / 3, (9.5 + 10 * 0.001) / 1.001}},
       {v1::AGGREGATE_STANDARD_DEVIATION_SAMPLE, {std::sqrt(5.0 / 3), std::sqrt(14.0 / 6), std::sqrt(0.5)}},
       {v1::AGGREGATE_STANDARD_DEVIATION_POPULATION, {std::sqrt(1.25), std::sqrt(14.0 / 9), 0.5}},
-      {v1::AGGREGATE_FIRST, {1, 5, 9}},
-      {v1::AGGREGATE_LAST, {4, 8, 10}},
+      {v1::AGGREGATE_START, {1, 5, 9}},
+      {v1::AGGREGATE_END, {4, 8, 10}},
       {v1::AGGREGATE_RANGE, {3, 3, 1}},
-      {v1::AGGREGATE_GOOD_SHARE, {1, 0.75, 0.5}},
+      {v1::AGGREGATE_PERCENT_GOOD, {100, 75, 100}},
   };
   for (const auto& row : kTable) {
     std::vector<v1::ProcessedSeries> series;
@@ -571,10 +572,8 @@ TEST(ReadProcessedTest, EveryAggregateOfASmallExample) {
   } kIntegers[] = {
       {v1::AGGREGATE_COUNT, {4, 3, 2}},
       {v1::AGGREGATE_SAMPLE_COUNT, {4, 4, 2}},
-      {v1::AGGREGATE_MINIMUM_TIME, {start, start + 4 * kSecond, start + 8 * kSecond}},
-      {v1::AGGREGATE_MAXIMUM_TIME, {start + 3 * kSecond, start + 7 * kSecond, start + 9 * kSecond}},
-      {v1::AGGREGATE_FIRST_TIME, {start, start + 4 * kSecond, start + 8 * kSecond}},
-      {v1::AGGREGATE_LAST_TIME, {start + 3 * kSecond, start + 7 * kSecond, start + 9 * kSecond}},
+      {v1::AGGREGATE_WORST_QUALITY, {0, 0x80000000, 0}},
+      {v1::AGGREGATE_NUMBER_OF_TRANSITIONS, {4, 3, 2}},
   };
   for (const auto& row : kIntegers) {
     std::vector<v1::ProcessedSeries> series;
@@ -584,7 +583,61 @@ TEST(ReadProcessedTest, EveryAggregateOfASmallExample) {
                     .ok());
     EXPECT_THAT(series[0].columns(0).integers().values(), ::testing::ElementsAreArray(row.values))
         << v1::Aggregate_Name(row.aggregate);
+    EXPECT_EQ(series[0].columns(0).times_size(), 0);
   }
+  const struct {
+    v1::Aggregate aggregate;
+    std::vector<int64_t> times;
+  } kTimes[] = {
+      {v1::AGGREGATE_MINIMUM_ACTUAL_TIME, {start, start + 4 * kSecond, start + 8 * kSecond}},
+      {v1::AGGREGATE_MAXIMUM_ACTUAL_TIME, {start + 3 * kSecond, start + 7 * kSecond, start + 9 * kSecond}},
+      {v1::AGGREGATE_START, {start, start + 4 * kSecond, start + 8 * kSecond}},
+      {v1::AGGREGATE_END, {start + 3 * kSecond, start + 7 * kSecond, start + 9 * kSecond}},
+  };
+  for (const auto& row : kTimes) {
+    std::vector<v1::ProcessedSeries> series;
+    ASSERT_TRUE(ReadProcessed(server,
+                              ProcessedOf({tag}, start, start + 10 * kSecond, 4 * kSecond, {row.aggregate}),
+                              &series)
+                    .ok());
+    EXPECT_THAT(series[0].columns(0).times(), ::testing::ElementsAreArray(row.times))
+        << v1::Aggregate_Name(row.aggregate);
+  }
+}
+
+// Of the same: what the configuration makes of a sample in four that is Bad.
+TEST(ReadProcessedTest, TheConfigurationDecides) {
+  TestServer server;
+  const uint32_t tag = server.Create("plant/flow");
+  const Timestamp start = kNow - 100 * kSecond;
+  for (int i = 0; i < 10; ++i) server.Store(tag, {{start + i * kSecond, i + 1.0}}, i == 6 ? 0x40000000 : 0);
+  v1::ReadProcessedRequest request =
+      ProcessedOf({tag}, start + 4 * kSecond, start + 8 * kSecond, 0, {v1::AGGREGATE_COUNT});
+  const auto read = [&] {
+    std::vector<v1::ProcessedSeries> series;
+    const grpc::Status status = ReadProcessed(server, request, &series);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    const v1::Qualities& statuses = series[0].columns(0).status();
+    return statuses.quality_size() == 0 ? 0x401u : statuses.quality(0);
+  };
+  EXPECT_EQ(read(), 0x40A40401u) << "three of four are Good";
+  request.mutable_config()->set_percent_data_good(75);
+  EXPECT_EQ(read(), 0x401u);
+  request.mutable_config()->set_percent_data_good(100);
+  request.mutable_config()->set_percent_data_bad(25);
+  EXPECT_EQ(read(), 0x80000000u);
+  request.mutable_config()->set_treat_uncertain_as_bad(false);
+  EXPECT_EQ(read(), 0x40A40401u) << "none is Bad";
+
+  std::vector<v1::ProcessedSeries> series;
+  request.mutable_config()->set_percent_data_good(50);
+  grpc::Status status = ReadProcessed(server, request, &series);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("must be at least 75"));
+  request.mutable_config()->set_percent_data_good(4'000'000'000);
+  status = ReadProcessed(server, request, &series);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("PercentDataGood is 1000000"));
 }
 
 TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
@@ -610,11 +663,11 @@ TEST(ReadProcessedTest, StatusSaysWhatAnIntervalIsWorth) {
       }
     }
   }
-  // In [40 s, 50 s) the newest sample stands alone: it is Good, and no time has data.
-  EXPECT_THAT(counts, ElementsAre(kBadNoData, kCalculated, kCalculated, kCalculated, kCalculated, kCalculated,
-                                  kBadNoData, kBadNoData | kPartial));
-  EXPECT_THAT(maxima, ElementsAre(kBadNoData, kCalculated, kCalculated, kBadNoData, kBadNoData, kCalculated,
-                                  kBadNoData, kBadNoData | kPartial));
+  // Data end a millisecond after the sample at 40 s. A maximum at its interval's start is as it was written.
+  EXPECT_THAT(counts, ElementsAre(kBadNoData, kCalculated, kCalculated, kCalculated, kCalculated,
+                                  kCalculated | kPartial, kBadNoData, kBadNoData));
+  EXPECT_THAT(maxima, ElementsAre(kBadNoData, kGood, kGood, kBadNoData, kBadNoData, kGood | kPartial,
+                                  kBadNoData, kBadNoData));
   const auto& values = series[0].columns(1).floats().values();
   EXPECT_TRUE(std::isnan(values[0]));
   EXPECT_EQ(values[1], 1);
@@ -671,7 +724,7 @@ TEST(ReadProcessedTest, ManyTagsComeInOrderAndInSeveralFrames) {
   server.WriteFrame(frame);
   std::reverse(tags.begin(), tags.end());
   const auto request =
-      ProcessedOf(tags, kNow - 1000 * kSecond, kNow, kSecond, {v1::AGGREGATE_LAST, v1::AGGREGATE_SUM});
+      ProcessedOf(tags, kNow - 1000 * kSecond, kNow, kSecond, {v1::AGGREGATE_END, v1::AGGREGATE_SUM});
   grpc::ClientContext context;
   auto stream = server.query().ReadProcessed(&context, request);
   v1::ProcessedFrame read;
@@ -709,15 +762,16 @@ TEST(ReadProcessedTest, WrongRequestsAreToldWhatIsWrong) {
        grpc::StatusCode::RESOURCE_EXHAUSTED, "2000000 intervals: the limit is 1000000 (limits.intervals)"},
       {ProcessedOf({tag}, start, end, 1, {v1::AGGREGATE_SUM}), grpc::StatusCode::RESOURCE_EXHAUSTED,
        "limits.intervals"},
-      {ProcessedOf({tag}, start, end, kSecond / 400, {v1::AGGREGATE_SUM, v1::AGGREGATE_LAST}),
-       grpc::StatusCode::RESOURCE_EXHAUSTED, "1600000 values (1 tags x 800000 intervals x 2 aggregates)"},
+      {ProcessedOf({tag}, start, end, kSecond / 400, {v1::AGGREGATE_END}),
+       grpc::StatusCode::RESOURCE_EXHAUSTED,
+       "1600000 values (1 tags x 800000 intervals x 2 values and times of aggregates)"},
       {ProcessedOf({tag}, start, end, kSecond, {}), grpc::StatusCode::INVALID_ARGUMENT, "0 aggregates"},
-      {ProcessedOf({tag}, start, end, kSecond, std::vector<v1::Aggregate>(17, v1::AGGREGATE_SUM)),
-       grpc::StatusCode::INVALID_ARGUMENT, "17 aggregates: 1 to 16"},
+      {ProcessedOf({tag}, start, end, kSecond, std::vector<v1::Aggregate>(41, v1::AGGREGATE_SUM)),
+       grpc::StatusCode::INVALID_ARGUMENT, "41 aggregates: 1 to 40"},
       {ProcessedOf({tag}, start, end, kSecond, {static_cast<v1::Aggregate>(99)}),
        grpc::StatusCode::INVALID_ARGUMENT, "unknown aggregate 99; "},
       {ProcessedOf({tag, text}, start, end, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
-       "'plant/batch' is of type string and has no AGGREGATE_SUM"},
+       "'plant/batch' is of type string and has no Sum"},
       {ProcessedOf({tag}, kTimestampMin - 1, end, 0, {v1::AGGREGATE_SUM}), grpc::StatusCode::INVALID_ARGUMENT,
        "outside the times"},
       {ProcessedOf({55}, start, end, kSecond, {v1::AGGREGATE_SUM}), grpc::StatusCode::NOT_FOUND,
@@ -731,7 +785,7 @@ TEST(ReadProcessedTest, WrongRequestsAreToldWhatIsWrong) {
   }
 }
 
-TEST(ReadProcessedTest, StringsHaveCountsAndTimes) {
+TEST(ReadProcessedTest, StringsHaveCountsAndDurations) {
   TestServer server;
   const uint32_t text = server.Create("plant/batch", v1::VALUE_TYPE_STRING);
   v1::Frame frame;
@@ -744,11 +798,11 @@ TEST(ReadProcessedTest, StringsHaveCountsAndTimes) {
   server.WriteFrame(frame);
   std::vector<v1::ProcessedSeries> series;
   const grpc::Status status = ReadProcessed(
-      server, ProcessedOf({text}, kNow - 10, kNow, 0, {v1::AGGREGATE_COUNT, v1::AGGREGATE_LAST_TIME}),
+      server, ProcessedOf({text}, kNow - 10, kNow, 0, {v1::AGGREGATE_COUNT, v1::AGGREGATE_DURATION_GOOD}),
       &series);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_THAT(series[0].columns(0).integers().values(), ElementsAre(2));
-  EXPECT_THAT(series[0].columns(1).integers().values(), ElementsAre(kNow - 5));
+  EXPECT_THAT(series[0].columns(1).floats().values(), ElementsAre(10e-6));
 }
 
 TEST(ReadProcessedTest, DeadlineOfTheServerEndsIt) {

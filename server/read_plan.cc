@@ -66,14 +66,11 @@ absl::StatusOr<ReadPlan> ReadPlan::Make(ServiceEnv& env, SelectedTags selected, 
 
 absl::StatusOr<TagRead> ReadPlan::Open(size_t i, uint64_t matters_from) const {
   const TagTraits& traits = selected_.traits[i];
-  TagRead read{.tag = selected_.ids[i],
-               .traits = traits,
-               .interpolation = InterpolationFor(traits, figures_.interpolation),
-               .maker = figures_.maker_of(traits.type)};
+  TagRead read{.tag = selected_.ids[i], .traits = traits, .fold = figures_.fold_of(traits)};
   ASSIGN_OR_RETURN(read.reader, archive_->ReadFolded(read.tag, keep_going_, figures_.as_of));
   read.nanos_to_fold = Elapsed(figures_.edges.front(), figures_.edges.back());
   if (read.nanos_to_fold >= matters_from) {
-    read.nanos_to_fold = read.reader->NanosToFold(figures_.edges, read.interpolation, read.maker);
+    read.nanos_to_fold = read.reader->NanosToFold(figures_.edges, read.fold.config, read.fold.maker);
   }
   return read;
 }
@@ -92,7 +89,7 @@ absl::Status FiguresInParallel(WorkPool& pool, const TagRead& read, absl::Span<c
     const size_t first = k * piece;
     std::vector<FigureColumn> rows;
     for (const FigureColumn& column : to) rows.push_back(column.From(first));
-    return read.reader->Figures(edges.subspan(first, piece + 1), read.interpolation, read.maker, rows);
+    return read.reader->Figures(edges.subspan(first, piece + 1), read.fold.config, read.fold.maker, rows);
   });
 }
 

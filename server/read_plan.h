@@ -45,12 +45,17 @@ Interpolation InterpolationFor(const TagTraits& tag, std::optional<Interpolation
 // InvalidArgument unless both are times a sample may have (end may be one past) and start < end.
 absl::Status CheckRange(Timestamp start, Timestamp end);
 
+// How a tag is folded, and what is made of it.
+struct TagFold {
+  FoldConfig config;
+  FigureMaker maker;
+};
+
 // One tag of a plan, ready to be read.
 struct TagRead {
   TagId tag = 0;
   TagTraits traits;
-  Interpolation interpolation = Interpolation::kStepped;
-  FigureMaker maker;
+  TagFold fold;
   std::unique_ptr<FoldReader> reader;
   // Over all edges of the plan, see FoldReader; the whole range where that is too short for it to matter.
   uint64_t nanos_to_fold = 0;
@@ -61,8 +66,7 @@ class ReadPlan {
  public:
   struct Figures {
     std::vector<Timestamp> edges;
-    std::optional<Interpolation> interpolation;  // Asked for.
-    std::function<FigureMaker(ValueType)> maker_of;
+    std::function<TagFold(const TagTraits&)> fold_of;
     uint64_t values_of_tag = 0;  // In the answer.
     Version as_of = kVersionNow;
   };

@@ -30,18 +30,18 @@ class CountingReader : public FoldReader {
   CountingReader(std::unique_ptr<FoldReader> reader, std::atomic<int>& asked)
       : reader_(std::move(reader)), asked_(asked) {}
 
-  absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+  absl::Status Fold(absl::Span<const Timestamp> edges, const FoldConfig& config, uint32_t parts,
                     IntervalSink sink) const override {
-    return reader_->Fold(edges, interpolation, parts, std::move(sink));
+    return reader_->Fold(edges, config, parts, std::move(sink));
   }
-  absl::Status Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
-                       const FigureMaker& maker, FigureTable to) const override {
-    return reader_->Figures(edges, interpolation, maker, to);
+  absl::Status Figures(absl::Span<const Timestamp> edges, const FoldConfig& config, const FigureMaker& maker,
+                       FigureTable to) const override {
+    return reader_->Figures(edges, config, maker, to);
   }
-  uint64_t NanosToFold(absl::Span<const Timestamp> edges, Interpolation interpolation,
+  uint64_t NanosToFold(absl::Span<const Timestamp> edges, const FoldConfig& config,
                        const FigureMaker& maker) const override {
     ++asked_;
-    return reader_->NanosToFold(edges, interpolation, maker);
+    return reader_->NanosToFold(edges, config, maker);
   }
   absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const override {
     return reader_->SampleBefore(t);

@@ -43,9 +43,9 @@ absl::Status CheckSaysNothing(Archive& archive, const Tag& tag, const KeepGoing&
   ASSIGN_OR_RETURN(const std::unique_ptr<FoldReader> reader, archive.ReadFolded(tag.id, keep_going));
   const Timestamp edges[] = {kTimestampMin, kTimestampMax + 1};
   uint64_t says = 0;
-  RETURN_IF_ERROR(reader->Fold(
-      edges, Interpolation::kStepped, kAllParts,
-      [&says](size_t, const Interval& all) { says = all.samples.good + all.samples.uncertain; }));
+  RETURN_IF_ERROR(reader->Fold(edges, Interpolation::kStepped, kCounts, [&says](size_t, const Interval& all) {
+    says = all.samples.good + all.samples.uncertain;
+  }));
   if (says == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("tag '", tag.name, "' has ", says, " samples that are not Bad: its type stays ",

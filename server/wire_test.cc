@@ -264,13 +264,13 @@ TEST(WireTest, EveryAggregateOfTheContractHasOneRowOfItsNumberAndNoOtherRowIsThe
     size_t rows = 0;
     for (const AggregateInfo& info : kAggregates) rows += static_cast<int>(info.id) == number;
     EXPECT_EQ(rows, 1u);
-    // AGGREGATE_MINIMUM_TIME is minimum-time.
+    // AGGREGATE_PERCENT_GOOD is percent-good.
     EXPECT_EQ(absl::StrReplaceAll(absl::AsciiStrToLower(contract.value(i)->name()),
                                   {{"aggregate_", ""}, {"_", "-"}}),
               InfoOf(*aggregate).name);
   }
   EXPECT_EQ(specified, std::size(kAggregates));
-  for (const int number : {0, 18, 99, -1, 257}) {
+  for (const int number : {0, 38, 99, -1, 257}) {
     EXPECT_EQ(AggregateFromWire(number).status().code(), absl::StatusCode::kInvalidArgument) << number;
   }
 }

@@ -3,6 +3,7 @@
 // that were marked what it gave then, while the server seals, is killed and restarts.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <random>
 #include <set>
@@ -10,7 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/client.h"
 #include "gtest/gtest.h"
-#include "storage/aggregate/aggregates.h"
+#include "storage/aggregate/direct_aggregates.h"
+#include "storage/aggregate/direct_interval.h"
 #include "storage/archive/archive_model.h"
 #include "tests/server_process.h"
 
@@ -154,32 +156,52 @@ class SystemTest : public ::testing::TestWithParam<int> {
     std::vector<client::ProcessedColumn> columns;
     std::vector<Aggregate> all;
     for (const AggregateInfo& info : kAggregates) all.push_back(info.id);
-    for (const auto& part : {std::vector<Aggregate>(all.begin(), all.begin() + 9),
-                             std::vector<Aggregate>(all.begin() + 9, all.end())}) {
-      auto processed =
-          client::Reader(*connection_, as_of_)
-              .Processed({.ids = {tag.id}},
-                         {.start = a, .end = b, .interval = absl::Nanoseconds(interval), .aggregates = part});
+    AggregateConfig config;
+    config.treat_uncertain_as_bad = random_() % 2 == 0;
+    config.use_sloped_extrapolation = random_() % 2 == 0;
+    config.stepped = tag.interpolation == Interpolation::kStepped;
+    const size_t cut = 1 + random_() % (all.size() - 1);
+    for (const auto& part : {std::vector<Aggregate>(all.begin(), all.begin() + cut),
+                             std::vector<Aggregate>(all.begin() + cut, all.end())}) {
+      auto processed = client::Reader(*connection_, as_of_)
+                           .Processed({.ids = {tag.id}}, {.start = a,
+                                                          .end = b,
+                                                          .interval = absl::Nanoseconds(interval),
+                                                          .aggregates = part,
+                                                          .config = config});
       ASSERT_TRUE(processed.ok()) << processed.status();
       ASSERT_EQ(processed->size(), 1);
       for (client::ProcessedColumn& column : (*processed)[0].columns) columns.push_back(std::move(column));
     }
-    const std::vector<Interval> intervals = seen_->Fold(tag.id, tag.type, edges, tag.interpolation);
+    const Samples stored = seen_->Raw(tag.id, tag.type, kTimestampMin, kTimestampMax + 1);
+    const SamplesView view = stored.View();
+    const DirectSamples samples(tag.type, view, ExtentOf(view, config.resolution_ns), config);
     for (const client::ProcessedColumn& column : columns) {
       const std::string what = absl::StrCat(where, ", ", InfoOf(column.aggregate).name);
-      ASSERT_EQ(column.size(), intervals.size()) << what;
+      ASSERT_EQ(column.size(), edges.size() - 1) << what;
       const auto* const floats = std::get_if<std::vector<double>>(&column.values);
       ASSERT_EQ(floats == nullptr, HasIntegers(column.aggregate, tag.type)) << what;
-      for (size_t i = 0; i < intervals.size(); ++i) {
-        const Figure expected =
-            RowOf(column.aggregate)
-                .compute(tag.type, intervals[i], StatusOf(intervals[i]), AggregateConfig());
+      const ValueType result = ResultTypeOf(column.aggregate, tag.type);
+      for (size_t i = 0; i + 1 < edges.size(); ++i) {
+        const StandardValue expected = ComputeDirectly(column.aggregate, samples, edges[i], edges[i + 1]);
+        ValueBits value = 0;
+        if (floats != nullptr) {
+          value = BitsOfFloat64(expected.value.has_value() ? ToDouble(result, *expected.value)
+                                                           : std::numeric_limits<double>::quiet_NaN());
+        } else if (expected.value.has_value()) {
+          value = *expected.value;
+        }
         const ValueBits got = floats != nullptr
                                   ? BitsOfFloat64((*floats)[i])
                                   : BitsOfInt64(std::get<std::vector<int64_t>>(column.values)[i]);
-        EXPECT_EQ(got, expected.value) << what << " " << i;
+        EXPECT_EQ(got, value) << what << " " << i;
         const bool is_cut = Elapsed(edges[i], edges[i + 1]) < static_cast<uint64_t>(interval);
-        EXPECT_EQ(column.StatusAt(i), expected.status | (is_cut ? kInfoPartial : 0)) << what << " " << i;
+        const bool is_partial =
+            is_cut && InfoOf(column.aggregate).sets_partial && expected.status != kBadNoData;
+        EXPECT_EQ(column.StatusAt(i), expected.status | (is_partial ? kInfoPartial : 0)) << what << " " << i;
+        if (!column.times.empty()) {
+          EXPECT_EQ(column.times[i], expected.time) << what << " " << i;
+        }
       }
     }
   }

@@ -1,9 +1,9 @@
-// Each row of the table against its definition in a few words: samples at whole nanoseconds, looked at
-// nanosecond by nanosecond.
+// Aggregates made from folds against their definitions, over all samples of a tag.
 #include "storage/aggregate/aggregates.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <optional>
 #include <set>
@@ -11,327 +11,344 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "storage/aggregate/direct_aggregates.h"
+#include "storage/aggregate/direct_interval.h"
+#include "storage/aggregate/even_intervals.h"
 #include "storage/aggregate/random_samples.h"
+#include "storage/aggregate/samples_source.h"
 
 namespace historian {
 namespace {
 
-constexpr Quality kCalculated = kInfoCalculated;
+using A = Aggregate;
 
-// Samples at random nanoseconds, of values whose sums are exact in a double, some of them not usable.
-Samples AnySamples(ValueType type, RandomSamples* random) {
-  Samples samples;
-  const bool mixed = random->Below(2) == 0;
-  Timestamp t = static_cast<Timestamp>(random->Below(20));
-  const size_t size = random->Below(12);
-  for (size_t i = 0; i < size; ++i) {
-    const double number = (static_cast<double>(random->Below(2001)) - 1000) / 64;
-    ValueBits bits = 0;
-    switch (type) {
-      case ValueType::kFloat64:
-        bits = BitsOfFloat64(mixed && random->Below(8) == 0 ? INFINITY : number);
+bool IsText(A aggregate, ValueType type) {
+  return type == ValueType::kString &&
+         (InfoOf(aggregate).result == AggregateResult::kSource || aggregate == A::kNumberOfTransitions);
+}
+
+std::vector<A> AggregatesOf(ValueType type) {
+  std::vector<A> all;
+  for (const AggregateInfo& info : kAggregates) {
+    if (IsDefinedFor(info.id, type) && !IsText(info.id, type)) all.push_back(info.id);
+  }
+  return all;
+}
+
+AggregateConfig AnyConfig(RandomSamples* random) {
+  AggregateConfig config;
+  config.treat_uncertain_as_bad = random->Below(2) == 0;
+  config.percent_data_bad = static_cast<int>(random->Below(101));
+  config.percent_data_good =
+      100 - config.percent_data_bad + static_cast<int>(random->Below(config.percent_data_bad + 1));
+  config.use_sloped_extrapolation = random->Below(2) == 0;
+  config.stepped = random->Below(2) == 0;
+  const uint64_t units[] = {1, 1'000'000, 5'000'000'000};
+  config.resolution_ns = units[random->Below(3)];
+  return config;
+}
+
+// What the definition says, as a figure has it.
+Figure Defined(A aggregate, const DirectSamples& samples, Timestamp start, Timestamp end) {
+  const StandardValue value = ComputeDirectly(aggregate, samples, start, end);
+  const ValueType result = ResultTypeOf(aggregate, samples.type());
+  Figure figure = {0, value.status, value.time};
+  if (!value.value.has_value()) {
+    figure.value = IsFloat(result) ? BitsOfFloat64(std::numeric_limits<double>::quiet_NaN()) : 0;
+  } else {
+    figure.value = IsFloat(result) ? BitsOfFloat64(ToDouble(result, *value.value)) : *value.value;
+  }
+  return figure;
+}
+
+void ExpectFigure(A aggregate, ValueType type, const Figure& got, const Figure& expected) {
+  SCOPED_TRACE(InfoOf(aggregate).standard_name);
+  const auto text = [&](ValueBits bits) {
+    return HasIntegers(aggregate, type) ? std::to_string(Int64OfBits(bits))
+                                        : testing::PrintToString(Float64OfBits(bits));
+  };
+  EXPECT_EQ(text(got.value), text(expected.value));
+  EXPECT_EQ(got.value, expected.value);
+  EXPECT_EQ(QualityName(got.status), QualityName(expected.status));
+  EXPECT_EQ(got.time, expected.time);
+}
+
+// Edges at random, on samples, beside samples and a nanosecond apart.
+std::vector<Timestamp> AnyEdges(const Samples& run, RandomSamples* random) {
+  std::set<Timestamp> edges;
+  const Timestamp first = run.times.front();
+  const Timestamp last = run.times.back();
+  while (edges.size() < 2 + random->Below(12)) {
+    Timestamp t = run.times[random->Below(run.size())];
+    switch (random->Below(5)) {
+      case 0:
         break;
-      case ValueType::kFloat32:
-        bits = BitsOfFloat32(mixed && random->Below(8) == 0 ? NAN : static_cast<float>(number));
+      case 1:
+        t -= 1;
         break;
-      case ValueType::kInt64:
-        bits = BitsOfInt64(static_cast<int64_t>(number * 64));
+      case 2:
+        t += 1;
         break;
-      case ValueType::kBool:
-        bits = random->Below(2);
+      case 3:
+        t = static_cast<Timestamp>(static_cast<uint64_t>(first) + random->Below(Elapsed(first, last) + 1));
         break;
-      default:
-        bits = random->Below(5);
+      case 4:
+        t = random->Below(2) == 0 ? std::max(first - kNanosPerSecond, kTimestampMin)
+                                  : std::min(last + kNanosPerSecond, kTimestampMax);
     }
-    const Quality quality = mixed ? random->AnyQuality() : kGood;
+    edges.insert(t);
+    if (random->Below(4) == 0) edges.insert(t + 1);
+  }
+  return std::vector<Timestamp>(edges.begin(), edges.end());
+}
+
+// Some runs begin or end with entries that say that there are no data.
+void AddPlaceholders(ValueType type, RandomSamples* random, Samples* run) {
+  if (random->Below(4) != 0) return;
+  Samples with;
+  const size_t before = random->Below(4), behind = random->Below(4);
+  for (size_t i = 0; i < run->size(); ++i) {
+    const SamplesView view = run->View();
+    const bool placeholder = i < before || i + behind >= run->size();
     if (type == ValueType::kString) {
-      samples.AddString(t, "text", quality);
+      with.AddString(view.times[i], view.StringAt(i), placeholder ? kBadNoData : view.QualityAt(i));
     } else {
-      samples.Add(t, bits, quality);
+      with.Add(view.times[i], view.values[i], placeholder ? kBadNoData : view.QualityAt(i));
     }
-    t += 1 + static_cast<Timestamp>(random->Below(9));
   }
-  return samples;
+  *run = with;
 }
 
-// What the samples of one tag say of an interval.
-class Definition {
- public:
-  Definition(ValueType type, Interpolation interpolation, const Samples& samples, Timestamp start,
-             Timestamp end)
-      : type_(type) {
-    for (size_t i = 0; i < samples.size(); ++i) {
-      const Sample sample = {samples.times[i], type == ValueType::kString ? 0 : samples.values[i],
-                             samples.View().QualityAt(i)};
-      if (sample.time < start || sample.time >= end) continue;
-      inside_.push_back(sample);
-      if (IsUsable(type, sample.value, sample.quality)) usable_.push_back(sample);
-    }
-    for (Timestamp t = start; t < end; ++t) AddNanosecond(samples, interpolation, t);
-    whole_ns_ = static_cast<uint64_t>(end - start);
-  }
-
-  // The number of an aggregate; nothing where it has none.
-  std::optional<double> Number(Aggregate aggregate) const {
-    switch (aggregate) {
-      case Aggregate::kCount:
-        return usable_.size();
-      case Aggregate::kSampleCount:
-        return inside_.size();
-      case Aggregate::kMinimum:
-        return NumberOf(Extreme(/*greatest=*/false));
-      case Aggregate::kMaximum:
-        return NumberOf(Extreme(/*greatest=*/true));
-      case Aggregate::kMinimumTime:
-        return TimeOf(Extreme(/*greatest=*/false));
-      case Aggregate::kMaximumTime:
-        return TimeOf(Extreme(/*greatest=*/true));
-      case Aggregate::kRange:
-        if (usable_.empty()) return std::nullopt;
-        return *NumberOf(Extreme(true)) - *NumberOf(Extreme(false));
-      case Aggregate::kSum:
-        if (usable_.empty()) return std::nullopt;
-        return Sum();
-      case Aggregate::kAverage:
-        if (usable_.empty()) return std::nullopt;
-        return Sum() / static_cast<double>(usable_.size());
-      case Aggregate::kStandardDeviationSample:
-        if (usable_.size() == 1) return 0;
-        return Deviation(usable_.size() - 1);
-      case Aggregate::kStandardDeviationPopulation:
-        return Deviation(usable_.size());
-      case Aggregate::kTimeWeightedAverage:
-        if (good_ns_ == 0) return std::nullopt;
-        return area_ / static_cast<double>(good_ns_);
-      case Aggregate::kFirst:
-        return inside_.empty() ? std::nullopt : NumberOf(&inside_.front());
-      case Aggregate::kLast:
-        return inside_.empty() ? std::nullopt : NumberOf(&inside_.back());
-      case Aggregate::kFirstTime:
-        return inside_.empty() ? std::nullopt : TimeOf(&inside_.front());
-      case Aggregate::kLastTime:
-        return inside_.empty() ? std::nullopt : TimeOf(&inside_.back());
-      case Aggregate::kGoodShare:
-        return static_cast<double>(good_ns_) / static_cast<double>(whole_ns_);
-    }
-    ADD_FAILURE() << "aggregate " << static_cast<int>(aggregate) << " has no definition here";
-    return std::nullopt;
-  }
-
-  Quality Status(Aggregate aggregate) const {
-    const bool no_time = known_ns_ == 0;
-    Quality status = kUncertainDataSubNormal | kCalculated;
-    if (no_time && inside_.empty()) {
-      status = kBadNoData;
-    } else if (good_ns_ == whole_ns_ || (no_time && usable_.size() == inside_.size())) {
-      status = kGood | kCalculated;
-    } else if (good_ns_ == 0 && usable_.empty()) {
-      status = kBad | kCalculated;
-    }
-    if (Number(aggregate).has_value() || IsBad(status)) return status;
-    return inside_.empty() ? kBadNoData : kBad | kCalculated;
-  }
-
-  bool Has(AggregateNeeds needs) const {
-    switch (needs) {
-      case AggregateNeeds::kNothing:
-        return true;
-      case AggregateNeeds::kSample:
-        return !inside_.empty();
-      case AggregateNeeds::kUsableSample:
-        return !usable_.empty();
-      case AggregateNeeds::kGoodTime:
-        return good_ns_ > 0;
-    }
-    return false;
-  }
-
- private:
-  // From t to t + 1 the value is that of the newest sample, or on the line to the next; there is none before
-  // the first sample, nor from the newest on.
-  void AddNanosecond(const Samples& samples, Interpolation interpolation, Timestamp t) {
-    const auto next = std::upper_bound(samples.times.begin(), samples.times.end(), t);
-    if (next == samples.times.begin() || next == samples.times.end()) return;
-    const size_t b = next - samples.times.begin(), a = b - 1;
-    ++known_ns_;
-    const auto is_usable = [&](size_t i) {
-      return IsUsable(type_, samples.values[i], samples.View().QualityAt(i));
-    };
-    if (!is_usable(a)) return;
-    ++good_ns_;
-    if (type_ == ValueType::kString) return;
-    const double from = ToDouble(type_, samples.values[a]), to = ToDouble(type_, samples.values[b]);
-    if (interpolation == Interpolation::kSloped && is_usable(b)) {
-      const double half = static_cast<double>(t - samples.times[a]) + 0.5;
-      area_ += from + (to - from) * half / static_cast<double>(samples.times[b] - samples.times[a]);
-    } else {
-      area_ += from;
-    }
-  }
-
-  std::optional<double> NumberOf(const Sample* sample) const {
-    return sample == nullptr ? std::nullopt : std::optional(ToDouble(type_, sample->value));
-  }
-  static std::optional<double> TimeOf(const Sample* sample) {
-    return sample == nullptr ? std::nullopt : std::optional(static_cast<double>(sample->time));
-  }
-  // The earliest of equal ones.
-  const Sample* Extreme(bool greatest) const {
-    const Sample* found = nullptr;
-    for (const Sample& sample : usable_) {
-      if (found == nullptr ||
-          (greatest ? *NumberOf(&sample) > *NumberOf(found) : *NumberOf(&sample) < *NumberOf(found))) {
-        found = &sample;
-      }
-    }
-    return found;
-  }
-  double Sum() const {
-    double sum = 0;
-    for (const Sample& sample : usable_) sum += *NumberOf(&sample);
-    return sum;
-  }
-  std::optional<double> Deviation(size_t divisor) const {
-    if (usable_.empty()) return std::nullopt;
-    const double mean = Sum() / static_cast<double>(usable_.size());
-    double squares = 0;
-    for (const Sample& sample : usable_) squares += std::pow(*NumberOf(&sample) - mean, 2);
-    return std::sqrt(squares / static_cast<double>(divisor));
-  }
-
-  const ValueType type_;
-  std::vector<Sample> inside_, usable_;
-  uint64_t whole_ns_ = 0, known_ns_ = 0, good_ns_ = 0;
-  double area_ = 0;
-};
-
-// Whether the definition is exact in doubles, for values of a few binary digits.
-bool IsExact(Aggregate aggregate, Interpolation interpolation) {
-  switch (aggregate) {
-    case Aggregate::kStandardDeviationSample:
-    case Aggregate::kStandardDeviationPopulation:
-      return false;
-    case Aggregate::kTimeWeightedAverage:
-      return interpolation == Interpolation::kStepped;
-    default:
-      return true;
-  }
-}
-
-// The values and statuses that a maker makes of the samples, a column for each aggregate.
-struct Columns {
-  std::vector<std::vector<ValueBits>> values;
-  std::vector<std::vector<Quality>> statuses;
-};
-Columns Make(const FigureMaker& maker, ValueType type, Interpolation interpolation, const Samples& samples,
-             const std::vector<Timestamp>& edges) {
-  const size_t size = edges.size() - 1;
-  Columns made = {std::vector(maker.columns, std::vector<ValueBits>(size)),
-                  std::vector(maker.columns, std::vector<Quality>(size))};
-  std::vector<FigureColumn> table;
-  for (size_t k = 0; k < maker.columns; ++k) {
-    table.push_back({made.values[k].data(), made.statuses[k].data()});
-  }
-  IntervalFold fold(type, interpolation, edges, maker.parts,
-                    [&](size_t i, const Interval& interval) { maker.make(interval, i, table); });
-  fold.Add(samples.View());
-  fold.Finish();
-  return made;
-}
-
-TEST(Aggregates, AreWhatTheyAreDefinedToBe) {
-  for (uint64_t seed = 1; seed <= 3000; ++seed) {
+TEST(Aggregates, OfAnyMixtureOfSamplesAndSummariesAreAsDefined) {
+  size_t summaries = 0;
+  for (uint64_t seed = 1; seed <= 2500; ++seed) {
     RandomSamples random(seed);
     const ValueType type = kAllTypes[random.Below(6)];
-    const Interpolation interpolation =
-        random.Below(2) == 0 ? Interpolation::kStepped : Interpolation::kSloped;
-    const Samples samples = AnySamples(type, &random);
-    std::vector<Timestamp> edges = {static_cast<Timestamp>(random.Below(30)) - 5};
-    const size_t intervals = 1 + random.Below(8);
-    while (edges.size() <= intervals) {
-      edges.push_back(edges.back() + 1 + static_cast<Timestamp>(random.Below(20)));
+    const AggregateConfig config = AnyConfig(&random);
+    Samples run = random.Run(type, 1 + random.Below(50), random.AnyFlavour());
+    AddPlaceholders(type, &random, &run);
+    const std::vector<Timestamp> edges = AnyEdges(run, &random);
+    const bool backward = random.Below(3) == 0;
+    SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type)
+                                    << (backward ? " backward" : ""));
+    // All of them, or a few, so that no part is there only because another aggregate needs it.
+    std::vector<A> aggregates = AggregatesOf(type);
+    while (aggregates.size() > 3 && random.Below(8) != 0) {
+      aggregates.erase(aggregates.begin() + static_cast<ptrdiff_t>(random.Below(aggregates.size())));
     }
-    for (const AggregateRow& row : AggregateRows()) {
-      const AggregateInfo& info = InfoOf(row.id);
-      if (type == ValueType::kString && !info.for_strings) continue;
-      // Alone, so that it has the parts that its row says, and no others.
-      const Columns made =
-          Make(MakerOf({row.id}, type, AggregateConfig()), type, interpolation, samples, edges);
-      for (size_t i = 0; i < intervals; ++i) {
-        SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type) << " " << info.name
-                                        << " of [" << edges[i] << ", " << edges[i + 1] << ")");
-        const Definition definition(type, interpolation, samples, edges[i], edges[i + 1]);
-        const std::optional<double> expected = definition.Number(row.id);
-        EXPECT_EQ(made.statuses[0][i], definition.Status(row.id)) << QualityName(made.statuses[0][i]);
-        EXPECT_EQ(expected.has_value(), definition.Has(info.needs));
-        if (HasIntegers(row.id, type)) {
-          EXPECT_EQ(Int64OfBits(made.values[0][i]), static_cast<int64_t>(expected.value_or(0)));
-          continue;
-        }
-        const double got = Float64OfBits(made.values[0][i]);
-        if (!expected.has_value() || std::isnan(*expected)) {
-          EXPECT_TRUE(std::isnan(got)) << got;
-        } else if (IsExact(row.id, interpolation)) {
-          EXPECT_EQ(got, *expected);
-        } else {
-          EXPECT_NEAR(got, *expected, 1e-12 * (1 + std::abs(*expected)));
-        }
+    uint32_t parts = 0;
+    for (const A aggregate : aggregates) parts |= PartsOf(aggregate);
+
+    SamplesSource source(type, run.View());
+    std::vector<Interval> intervals;
+    IntervalFold fold(type, FoldConfigOf(config, type, backward), edges, parts, AppendTo(&intervals),
+                      &source);
+    // Everything, or only what the contract asks for.
+    size_t begin = 0;
+    size_t end = run.size();
+    if (random.Below(2) == 0) {
+      begin =
+          std::lower_bound(run.times.begin(), run.times.end(), edges.front() + backward) - run.times.begin();
+      if (begin > 0) --begin;
+      end = std::lower_bound(run.times.begin(), run.times.end(), edges.back() + backward) - run.times.begin();
+      if (end < run.size()) ++end;
+    }
+    while (begin < end) {
+      const size_t size = 1 + random.Below(std::min<size_t>(end - begin, 1 + random.Below(20)));
+      const SamplesView view = run.View().Slice(begin, size);
+      // With more parts than asked for, as a stored summary has.
+      const Summary summary = Summarize(type, view);
+      if (fold.FitsOneInterval(view.times[0], view.times[size - 1]) && random.Below(3) > 0 &&
+          fold.Suffices(summary)) {
+        fold.AddSummary(summary);
+        ++summaries;
+      } else {
+        fold.Add(view);
+      }
+      begin += size;
+    }
+    fold.Finish();
+    ASSERT_EQ(intervals.size(), edges.size() - 1);
+    const SamplesView all = run.View();
+    const DirectSamples samples(type, all, ExtentOf(all, config.resolution_ns), config);
+    for (size_t i = 0; i < intervals.size(); ++i) {
+      SCOPED_TRACE(i);
+      const Timestamp from = edges[i + backward], to = edges[i + !backward];
+      for (const A aggregate : aggregates) {
+        ExpectFigure(aggregate, type, FigureOf(aggregate, type, config, intervals[i], backward),
+                     Defined(aggregate, samples, from, to));
       }
     }
     ASSERT_FALSE(testing::Test::HasFailure());
   }
+  EXPECT_GT(summaries, 2000u);
 }
 
-// Counts, times of samples and shares of time do not look at a value.
-TEST(Aggregates, StringsHaveThoseThatNeedNoValue) {
-  for (const AggregateInfo& info : kAggregates) {
-    const bool expected = info.id == Aggregate::kCount || info.id == Aggregate::kSampleCount ||
-                          info.id == Aggregate::kFirstTime || info.id == Aggregate::kLastTime ||
-                          info.id == Aggregate::kGoodShare;
-    EXPECT_EQ(info.for_strings, expected) << info.name;
-    if (info.for_strings) {
-      EXPECT_EQ(RowOf(info.id).parts, kCounts) << info.name << ": strings have no other parts";
+// Feeds samples, and summaries of those that lie in one interval.
+void FeedInPieces(ValueType type, const EvenIntervals& even, const SamplesView& run, RandomSamples* random,
+                  FigureRunBuilder* builder) {
+  for (size_t begin = 0; begin < run.size;) {
+    const size_t size = 1 + random->Below(std::min<size_t>(run.size - begin, 1 + random->Below(200)));
+    const SamplesView piece = run.Slice(begin, size);
+    const Timestamp first = piece.times[0], last = piece.times[size - 1];
+    const bool fits = builder->FitsOneInterval(first, last);
+    EXPECT_EQ(fits, even.IntervalOf(first) == even.IntervalOf(last));
+    const Summary summary = Summarize(type, piece, kAllParts);
+    if (fits && random->Below(3) > 0 && builder->Suffices(summary)) {
+      builder->AddSummary(summary);
+    } else {
+      builder->Add(piece);
     }
+    begin += size;
   }
 }
 
-TEST(Aggregates, EachHasOneRow) {
-  std::set<Aggregate> seen;
-  for (const AggregateRow& row : AggregateRows()) {
-    EXPECT_TRUE(seen.insert(row.id).second) << static_cast<int>(row.id);
-    EXPECT_EQ(&RowOf(row.id), &row);
-    EXPECT_EQ(InfoOf(row.id).id, row.id);
-  }
-  EXPECT_EQ(seen.size(), std::size(kAggregates));
-}
-
-TEST(Aggregates, OneMakerMakesManyAsEachAlone) {
-  std::vector<Aggregate> all;
-  for (const AggregateInfo& info : kAggregates) all.push_back(info.id);
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
+// Long runs in intervals of one width, as a trend asks for, where the next edge is guessed and figures of runs are kept.
+TEST(Aggregates, OfTrendsOfLongRunsAreAsDefined) {
+  size_t kept = 0;
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
     RandomSamples random(seed);
-    const ValueType type = kAllTypes[random.Below(5)];
-    const Samples samples = AnySamples(type, &random);
-    const std::vector<Timestamp> edges = {0, 10, 20, 40};
-    const Columns together =
-        Make(MakerOf(all, type, AggregateConfig()), type, Interpolation::kSloped, samples, edges);
-    for (size_t k = 0; k < all.size(); ++k) {
-      SCOPED_TRACE(testing::Message() << "seed " << seed << " " << InfoOf(all[k]).name);
-      const Columns alone =
-          Make(MakerOf({all[k]}, type, AggregateConfig()), type, Interpolation::kSloped, samples, edges);
-      EXPECT_EQ(together.values[k], alone.values[0]);
-      EXPECT_EQ(together.statuses[k], alone.statuses[0]);
+    const ValueType type = kAllTypes[random.Below(6)];
+    AggregateConfig config = AnyConfig(&random);
+    RandomSamples::Flavour flavour = random.AnyFlavour();
+    flavour.long_gaps = false;
+    Samples run = random.Run(type, 1 + random.Below(700), flavour);
+    AddPlaceholders(type, &random, &run);
+    // Regular but for a little, or as random as they came; some of them missing.
+    const uint64_t jitter = random.Below(3);
+    for (size_t i = 0; jitter < 2 && i < run.size(); ++i) {
+      const size_t missing = i > run.size() / 2 ? 100 : 0;
+      run.times[i] = static_cast<Timestamp>(i + missing) * kNanosPerSecond +
+                     static_cast<Timestamp>(jitter * random.Below(kNanosPerSecond));
     }
+    const Timestamp width = 1 + static_cast<Timestamp>(random.Below(100 * kNanosPerSecond));
+    std::vector<Timestamp> edges = {run.times.front() - static_cast<Timestamp>(random.Below(3 * width)) +
+                                    width};
+    while (edges.size() < 2 || (edges.size() < 60 && edges.back() < run.times.back())) {
+      edges.push_back(edges.back() + width);
+    }
+    std::vector<A> aggregates;
+    const std::vector<A> all = AggregatesOf(type);
+    for (int i = 0; i < 3; ++i) aggregates.push_back(all[random.Below(all.size())]);
+    SCOPED_TRACE(testing::Message() << "seed " << seed << " " << ValueTypeName(type));
+
+    const FoldConfig fold_config = FoldConfigOf(config, type);
+    const FigureMaker maker = MakerOf(aggregates, type, config);
+    const size_t size_of_table = edges.size() - 1;
+    std::vector<std::vector<ValueBits>> values(maker.columns, std::vector<ValueBits>(size_of_table));
+    std::vector<std::vector<Quality>> statuses(maker.columns, std::vector<Quality>(size_of_table));
+    std::vector<FigureColumn> table;
+    for (size_t k = 0; k < maker.columns; ++k) table.push_back({values[k].data(), statuses[k].data()});
+    SamplesSource source(type, run.View());
+    IntervalFold fold(
+        type, fold_config, edges, maker.parts,
+        [&](size_t i, const Interval& interval) { maker.make(interval, i, table); }, &source);
+    for (size_t begin = 0; begin < run.size();) {
+      const size_t size = 1 + random.Below(run.size() - begin);
+      const SamplesView view = run.View().Slice(begin, size);
+      const std::optional<EvenIntervals> even = EvenIntervals::Of(edges);
+      const auto sample_at = [&](size_t i) { return Sample{view.times[i], 0, view.QualityAt(i)}; };
+      const bool uncertain = Summarize(type, view).uncertain > 0;
+      if (even.has_value() && random.Below(3) != 0 && IntervalFold::CanCache(fold_config, maker.parts) &&
+          FigureRunBuilder::CanCache(sample_at(0), sample_at(size - 1)) &&
+          (config.treat_uncertain_as_bad || !uncertain)) {
+        // As a range sees it that may begin and end within the run.
+        FigureRunBuilder builder(type, fold_config, *even, fold.parts(), maker, view.times[0],
+                                 view.times[size - 1]);
+        FeedInPieces(type, *even, view, &random, &builder);
+        const FigureRun figures = builder.Finish();
+        kept += figures.finished();
+        EXPECT_EQ(figures.head().first.time, view.times[0]);
+        const Timestamp from = std::max(view.times[0], edges.front());
+        const Timestamp to = std::min(view.times[size - 1] + 1, edges.back());
+        if (view.times[0] < edges.front()) {
+          const Timestamp* const inside = std::lower_bound(view.times, view.times + size, edges.front());
+          fold.Add(view.Slice(0, inside - view.times));
+        }
+        if (from < to) fold.AddFigures(figures, from, to, table);
+        if (view.times[size - 1] >= edges.back()) {
+          const Timestamp* const outside = std::lower_bound(view.times, view.times + size, edges.back());
+          fold.Add(view.Slice(outside - view.times, view.times + size - outside));
+        }
+      } else {
+        fold.Add(view);
+      }
+      begin += size;
+    }
+    fold.Finish();
+    const SamplesView view = run.View();
+    const DirectSamples samples(type, view, ExtentOf(view, config.resolution_ns), config);
+    for (size_t i = 0; i < size_of_table; ++i) {
+      SCOPED_TRACE(i);
+      size_t column = 0;
+      for (const A aggregate : aggregates) {
+        const Figure expected = Defined(aggregate, samples, edges[i], edges[i + 1]);
+        Figure got = {values[column][i], statuses[column][i], edges[i]};
+        ++column;
+        if (InfoOf(aggregate).has_own_time) got.time = Int64OfBits(values[column++][i]);
+        ExpectFigure(aggregate, type, got, expected);
+      }
+    }
+    ASSERT_FALSE(testing::Test::HasFailure());
+  }
+  EXPECT_GT(kept, 500u);
+}
+
+Figure OfValues(A aggregate, const std::vector<double>& values) {
+  Samples run;
+  for (size_t i = 0; i < values.size(); ++i) run.Add(static_cast<Timestamp>(i), BitsOfFloat64(values[i]));
+  const std::vector<Timestamp> edges = {0, 1'000'000};
+  std::vector<Interval> intervals;
+  const AggregateConfig config;
+  IntervalFold fold(ValueType::kFloat64, FoldConfigOf(config, ValueType::kFloat64), edges, PartsOf(aggregate),
+                    AppendTo(&intervals));
+  fold.Add(run.View());
+  fold.Finish();
+  return FigureOf(aggregate, ValueType::kFloat64, config, intervals.front());
+}
+
+TEST(Aggregates, NoDigitsCancel) {
+  const struct {
+    std::vector<double> values;
+    double sum;
+    double average;
+    double sample_deviation;
+    double population_deviation;
+    double range;
+  } cases[] = {
+      {{5}, 5, 5, 0, 0, 0},
+      {{2, 4, 4, 4, 5, 5, 7, 9}, 40, 5, std::sqrt(32.0 / 7), 2, 7},
+      {{0.1, 0.1, 0.1}, 0.30000000000000004, 0.1, 0, 0, 0},
+      // A small spread on a large level, where sums of squares in double cancel to nothing.
+      {{1e9, 1e9 + 1, 1e9 + 2}, 3e9 + 3, 1e9 + 1, 1, std::sqrt(2.0 / 3), 2},
+      // The sum exceeds a double; the others do not.
+      {{1.5e308, 1.5e308}, INFINITY, 1.5e308, 0, 0, 0},
+      {{0, 1.5e308}, 1.5e308, 0.75e308, 1.5e308 / std::sqrt(2.0), 0.75e308, 1.5e308},
+      {{0, 0x1p-1000}, 0x1p-1000, 0x1p-1001, 0x1p-1000 / std::sqrt(2.0), 0x1p-1001, 0x1p-1000},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(testing::PrintToString(c.values));
+    const auto value = [&](A aggregate) { return Float64OfBits(OfValues(aggregate, c.values).value); };
+    EXPECT_EQ(value(A::kSum), c.sum);
+    EXPECT_EQ(value(A::kAverage), c.average);
+    EXPECT_DOUBLE_EQ(value(A::kStandardDeviationSample), c.sample_deviation);
+    EXPECT_DOUBLE_EQ(value(A::kStandardDeviationPopulation), c.population_deviation);
+    EXPECT_EQ(value(A::kRange), c.range);
   }
 }
 
-TEST(Aggregates, MakersOfOtherAggregatesHaveOtherIds) {
-  const auto id = [](std::vector<Aggregate> aggregates) {
-    return MakerOf(aggregates, ValueType::kFloat64, AggregateConfig()).id;
-  };
-  EXPECT_EQ(id({Aggregate::kSum, Aggregate::kCount}), id({Aggregate::kSum, Aggregate::kCount}));
-  EXPECT_NE(id({Aggregate::kSum, Aggregate::kCount}), id({Aggregate::kCount, Aggregate::kSum}));
-  EXPECT_NE(id({Aggregate::kSum}), id({Aggregate::kSum, Aggregate::kSum}));
+TEST(Aggregates, MakersOfOneIdMakeTheSame) {
+  AggregateConfig other;
+  other.percent_data_good = 90;
+  const A average[] = {A::kAverage}, total[] = {A::kTotal};
+  const ValueType type = ValueType::kFloat64;
+  EXPECT_EQ(MakerOf(average, type, {}).id, MakerOf(average, type, {}).id);
+  EXPECT_NE(MakerOf(average, type, {}).id, MakerOf(total, type, {}).id);
+  EXPECT_NE(MakerOf(average, type, {}).id, MakerOf(average, type, other).id);
+  EXPECT_NE(MakerOf(average, type, {}).id, MakerOf(average, type, {}, true).id);
+  other = AggregateConfig();
+  other.resolution_ns = 1;
+  EXPECT_NE(MakerOf(average, type, {}).id, MakerOf(average, type, other).id);
 }
 
 }  // namespace

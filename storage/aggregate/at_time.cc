@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace historian {
 namespace {
@@ -25,8 +26,6 @@ ValueBits BitsOnLine(ValueType type, const Sample& before, const Sample& after, 
       OnLine(before.time, ToDouble(type, before.value), after.time, ToDouble(type, after.value), t);
   return type == ValueType::kFloat32 ? BitsOfFloat32(static_cast<float>(value)) : BitsOfFloat64(value);
 }
-
-bool CanSlope(ValueType type) { return IsFloat(type) || type == ValueType::kInt64; }
 
 }  // namespace
 
@@ -56,6 +55,24 @@ double OnLine(Timestamp ta, double a, Timestamp tb, double b, Timestamp t) {
   // A rise beyond the doubles is that of ends of opposite signs, which may be weighed one by one.
   const double value = std::isfinite(rise) ? a + rise * share : a * (1 - share) + b * share;
   return std::clamp(value, std::min(a, b), std::max(a, b));
+}
+
+std::optional<ValueAhead> ExtrapolateTo(ValueType type, const Sample& a, const Sample& b, Timestamp t) {
+  constexpr double kInt64Limit = 9223372036854774784.0;  // The largest double below 2^63.
+  const double from = ToDouble(type, a.value), to = ToDouble(type, b.value);
+  const double share = static_cast<double>(Elapsed(b.time, t)) / static_cast<double>(Elapsed(a.time, b.time));
+  const double number = to + (to - from) * share;
+  switch (type) {
+    case ValueType::kInt64:
+      if (!(std::fabs(number) <= kInt64Limit)) return std::nullopt;
+      return ValueAhead{number, BitsOfInt64(std::llround(number))};
+    case ValueType::kFloat32:
+      if (!(std::fabs(number) <= std::numeric_limits<float>::max())) return std::nullopt;
+      return ValueAhead{number, BitsOfFloat32(static_cast<float>(number))};
+    default:
+      if (!std::isfinite(number)) return std::nullopt;
+      return ValueAhead{number, BitsOfFloat64(number)};
+  }
 }
 
 }  // namespace historian

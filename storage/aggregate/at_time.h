@@ -50,6 +50,17 @@ ValueAtTime InterpolateAt(ValueType type, Interpolation interpolation, Timestamp
 // kept between a and b whatever rounding does. Requires ta <= t <= tb, ta < tb, a and b finite.
 double OnLine(Timestamp ta, double a, Timestamp tb, double b, Timestamp t);
 
+// Whether values of the type lie on a line between samples: floats and int64.
+constexpr bool CanSlope(ValueType type) { return IsFloat(type) || type == ValueType::kInt64; }
+
+// The value at t of the line through two samples, past the second: b + (b - a) * ((t - tb) / (tb - ta)), in double, and
+// as the type has it. Nothing if that leaves the type's values. Requires a type that slopes, a.time < b.time < t.
+struct ValueAhead {
+  double number = 0;
+  ValueBits bits = 0;
+};
+std::optional<ValueAhead> ExtrapolateTo(ValueType type, const Sample& a, const Sample& b, Timestamp t);
+
 }  // namespace historian
 
 #endif  // HISTORIAN_STORAGE_AGGREGATE_AT_TIME_H_

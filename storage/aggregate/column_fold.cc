@@ -361,6 +361,38 @@ HISTORIAN_SIMD ExtremesAt PlacesOf(const int64_t* values, size_t size, int64_t m
   return PlacesOfIn(values, size, min, max);
 }
 
+namespace {
+
+template <typename Number>
+[[gnu::always_inline]] inline size_t CountOfIn(const Number* values, size_t size, Number value) {
+  uint64_t count = 0;
+  for (size_t i = 0; i < size; ++i) count += NumberAt(values, i) == value;
+  return count;
+}
+
+template <typename Number>
+[[gnu::always_inline]] inline size_t CountChangesIn(const Number* values, size_t size) {
+  uint64_t count = 0;
+  for (size_t i = 1; i < size; ++i) count += NumberAt(values, i) != NumberAt(values, i - 1);
+  return count;
+}
+
+}  // namespace
+
+HISTORIAN_SIMD size_t CountOf(const double* values, size_t size, double value) {
+  return CountOfIn(values, size, value);
+}
+
+HISTORIAN_SIMD size_t CountOf(const int64_t* values, size_t size, int64_t value) {
+  return CountOfIn(values, size, value);
+}
+
+HISTORIAN_SIMD size_t CountChanges(const double* values, size_t size) { return CountChangesIn(values, size); }
+
+HISTORIAN_SIMD size_t CountChanges(const int64_t* values, size_t size) {
+  return CountChangesIn(values, size);
+}
+
 // A difference of a number from itself is zero but for NaN and the infinities.
 HISTORIAN_SIMD bool AreFinite(const double* values, size_t size) {
   uint64_t any = 0;

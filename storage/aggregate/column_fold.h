@@ -99,6 +99,12 @@ struct ExtremesAt {
 ExtremesAt PlacesOf(const double* values, size_t size, double min, double max);
 ExtremesAt PlacesOf(const int64_t* values, size_t size, int64_t min, int64_t max);
 
+// How many of them are equal to that value; how many differ from the one before them.
+size_t CountOf(const double* values, size_t size, double value);
+size_t CountOf(const int64_t* values, size_t size, int64_t value);
+size_t CountChanges(const double* values, size_t size);
+size_t CountChanges(const int64_t* values, size_t size);
+
 bool AreFinite(const double* values, size_t size);
 
 }  // namespace historian

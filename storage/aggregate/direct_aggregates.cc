@@ -12,7 +12,7 @@
 namespace historian {
 namespace {
 
-using A = StandardAggregate;
+using A = Aggregate;
 
 constexpr uint64_t kNanosPerMillisecond = 1'000'000;
 
@@ -72,7 +72,7 @@ class Computation {
   }
 
   StandardValue Interpolative() const;
-  StandardValue Average() const;
+  StandardValue OfGoodMembers(bool average) const;
   StandardValue TimeAverage(bool total) const;
   StandardValue TimeAverage2(bool total) const;
   // The value of a count, with the status by values.
@@ -105,7 +105,7 @@ class Computation {
   StandardValue Difference(ValueBits of, ValueBits minus, Quality status) const;
 
   const DirectSamples& samples_;
-  const StandardAggregateConfig& config_;
+  const AggregateConfig& config_;
   const ValueType type_;
   const DirectInterval interval_;
   const Timestamp start_;
@@ -118,7 +118,7 @@ StandardValue Computation::Interpolative() const {
   return {bound.bits, bound.quality, start_};
 }
 
-StandardValue Computation::Average() const {
+StandardValue Computation::OfGoodMembers(bool average) const {
   const std::vector<size_t> good = GoodMembers();
   if (good.empty()) return NoData();
   const Quality status = interval_.StatusByValues();
@@ -128,7 +128,7 @@ StandardValue Computation::Average() const {
     const PointInTime point = samples_.PointAt(i);
     IsFloat(type_) ? sum.Add(point.number) : sum.AddInt(Int64OfBits(point.bits));
   }
-  return Number(sum.DividedBy(good.size()), status | kInfoCalculated);
+  return Number(average ? sum.DividedBy(good.size()) : sum.ToDouble(), status | kInfoCalculated);
 }
 
 StandardValue Computation::TimeAverage(bool total) const {
@@ -433,7 +433,11 @@ StandardValue Computation::Compute(A aggregate,
       case A::kInterpolative:
         return Interpolative();
       case A::kAverage:
-        return Average();
+        return OfGoodMembers(true);
+      case A::kSum:
+        return OfGoodMembers(false);
+      case A::kSampleCount:
+        return Annotations(std::nullopt);
       case A::kTimeAverage:
         return TimeAverage(false);
       case A::kTimeAverage2:
@@ -514,7 +518,7 @@ StandardValue Computation::Compute(A aggregate,
 
 }  // namespace
 
-StandardValue ComputeDirectly(StandardAggregate aggregate, const DirectSamples& samples, Timestamp start,
+StandardValue ComputeDirectly(Aggregate aggregate, const DirectSamples& samples, Timestamp start,
                               Timestamp end, std::optional<absl::Span<const Timestamp>> annotations) {
   HISTORIAN_CHECK(IsDefinedFor(aggregate, samples.type()));
   return Computation(samples, start, end).Compute(aggregate, annotations);

@@ -15,7 +15,7 @@
 //   members         the samples that belong to an interval; start included, end not (5.4.2.2)
 //   bounds          the bounding values at its edges, simple or interpolated (3.1.7 to 3.1.9; direct_interval.h)
 //   regions         its time, divided at the samples (5.4.3.2; direct_interval.h)
-//   unit            the unit of time, StandardAggregateConfig::resolution_ns (5.4.2.4)
+//   unit            the unit of time, AggregateConfig::resolution_ns (5.4.2.4)
 //
 // Before the data start and after they end (DataExtent) every aggregate is Bad_NoData, without further bits. Except
 // Interpolative, which past the end is extrapolated (5.4.3.4). TimeAverage and Total of an interval that begins past
@@ -99,6 +99,9 @@
 //   Variance-            Calculated. No Good member: Bad_NoData.
 //     Sample, Population (.37 to .40)
 //
+// Ours: Sum, as Average without the division; SampleCount, the number of members, as AnnotationCount without annotations.
+//
+//
 // Backward intervals, in which time runs from a later start to an earlier end, have the members of (end, start]. Start,
 // End, Delta, oldest and first go by time all the same, as the clauses say "earliest" and "latest". StartBound and
 // EndBound go by the interval's start and end, so DeltaBounds has the opposite sign. Stepped values of the "2"
@@ -120,7 +123,8 @@
 
 #include "absl/types/span.h"
 #include "storage/aggregate/direct_interval.h"
-#include "storage/aggregate/standard_aggregates.h"
+#include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 #include "storage/model/quality.h"
 #include "storage/model/timestamp.h"
 #include "storage/model/value.h"
@@ -139,7 +143,7 @@ struct StandardValue {
 
 // Returns one aggregate of the interval from start to end. Requires start != end, IsDefinedFor(aggregate, type).
 // `annotations` are the times of the tag's annotations, in any order; unset: the tag's annotations are not known.
-StandardValue ComputeDirectly(StandardAggregate aggregate, const DirectSamples& samples, Timestamp start,
+StandardValue ComputeDirectly(Aggregate aggregate, const DirectSamples& samples, Timestamp start,
                               Timestamp end,
                               std::optional<absl::Span<const Timestamp>> annotations = std::nullopt);
 

@@ -10,15 +10,15 @@
 #include "gtest/gtest.h"
 #include "storage/aggregate/direct_aggregates.h"
 #include "storage/aggregate/direct_interval.h"
-#include "storage/aggregate/interval_fold.h"
 #include "storage/aggregate/random_samples.h"
-#include "storage/aggregate/standard_aggregates.h"
+#include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 
 namespace historian {
 namespace {
 
-using A = StandardAggregate;
-using Config = StandardAggregateConfig;
+using A = Aggregate;
+using Config = AggregateConfig;
 
 Config AnyConfig(RandomSamples* random) {
   Config config;
@@ -94,7 +94,7 @@ bool IsNear(double a, double b, double scale) { return std::fabs(a - b) <= 1e-9 
 TEST(DirectAggregates, AValueIsThereUnlessTheStatusIsBad) {
   ForCases(false, [](const RandomCase& made) {
     const DirectSamples samples = made.Direct();
-    for (const StandardAggregateInfo& info : StandardAggregates()) {
+    for (const AggregateInfo& info : kAggregates) {
       if (!IsDefinedFor(info.id, made.type)) continue;
       for (const bool backward : {false, true}) {
         const Timestamp from = backward ? made.c : made.a, to = backward ? made.a : made.c;
@@ -227,8 +227,8 @@ TEST(DirectAggregates, WhatGoesByTimeIsTheSameBackward) {
     }
     const auto on_edge = [&](Timestamp t) { return t == made.a || t == made.c; };
     if (std::any_of(made.samples.times.begin(), made.samples.times.end(), on_edge)) return;
-    for (const StandardAggregateInfo& info : StandardAggregates()) {
-      if (info.bounds != StandardBounds::kNone || !IsDefinedFor(info.id, made.type)) continue;
+    for (const AggregateInfo& info : kAggregates) {
+      if (info.bounds != AggregateBounds::kNone || !IsDefinedFor(info.id, made.type)) continue;
       const StandardValue forward = ComputeDirectly(info.id, samples, made.a, made.c);
       const StandardValue backward = ComputeDirectly(info.id, samples, made.c, made.a);
       ASSERT_EQ(forward.value, backward.value) << info.name;
@@ -296,46 +296,5 @@ TEST(DirectAggregates, VarianceIsTheSquareOfDeviation) {
 }
 
 // Where the standard and the fold say the same, they say it bit for bit.
-TEST(DirectAggregates, TheFoldOfIntervalsAgrees) {
-  size_t compared = 0;
-  ForCases(false, [&](const RandomCase& any) {
-    RandomCase made = AlwaysGood(any);
-    made.config.treat_uncertain_as_bad = true;
-    if (made.type == ValueType::kString) return;
-    const DirectSamples samples = made.Direct();
-    // Past the newest sample the fold has no data, and the standard one unit of time; what lies before the first they
-    // see differently, too.
-    if (samples.size() == 0 || made.c > samples.TimeAt(samples.size() - 1) || made.a < samples.TimeAt(0))
-      return;
-    const Timestamp edges[] = {made.a, made.c};
-    std::vector<Interval> intervals;
-    const Interpolation interpolation = samples.stepped() ? Interpolation::kStepped : Interpolation::kSloped;
-    IntervalFold fold(made.type, interpolation, edges, kSums | kSquares | kAreas | kExtremes,
-                      AppendTo(&intervals));
-    fold.Add(made.samples.View());
-    fold.Finish();
-    ASSERT_EQ(intervals.size(), 1u);
-    const Interval& interval = intervals[0];
-    const auto number = [&](A aggregate) -> std::optional<double> {
-      const StandardValue value = ComputeDirectly(aggregate, samples, made.a, made.c);
-      if (!value.value.has_value()) return std::nullopt;
-      return Float64OfBits(*value.value);
-    };
-    ASSERT_EQ(number(A::kAverage), AverageOf(interval));
-    ASSERT_EQ(number(A::kTimeAverage2), TimeWeightedAverageOf(interval));
-    ASSERT_EQ(number(A::kStandardDeviationSample), SampleDeviationOf(interval));
-    ASSERT_EQ(number(A::kStandardDeviationPopulation), PopulationDeviationOf(interval));
-    ASSERT_EQ(*ComputeDirectly(A::kCount, samples, made.a, made.c).value, interval.samples.good);
-    const StandardValue least = ComputeDirectly(A::kMinimumActualTime, samples, made.a, made.c);
-    ASSERT_EQ(least.value.has_value(), interval.samples.good > 0);
-    if (least.value.has_value()) {
-      ASSERT_EQ(*least.value, interval.samples.min.value);
-      ASSERT_EQ(least.time, interval.samples.min.time);
-    }
-    ++compared;
-  });
-  EXPECT_GT(compared, 500u);
-}
-
 }  // namespace
 }  // namespace historian

@@ -24,13 +24,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/aggregate/random_samples.h"
-#include "storage/aggregate/standard_aggregates.h"
+#include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 
 namespace historian {
 namespace {
 
-using A = StandardAggregate;
-using Config = StandardAggregateConfig;
+using A = Aggregate;
+using Config = AggregateConfig;
 using testing::HasSubstr;
 
 constexpr Timestamp kSecond = kNanosPerSecond;
@@ -175,7 +176,7 @@ void ReadSheet(const std::filesystem::path& path, Examples* examples) {
 
 std::string ValueText(A aggregate, ValueType type, const Samples& samples, const StandardValue& value) {
   if (!value.value.has_value()) return "";
-  if (InfoOf(aggregate).result == StandardResult::kQuality)
+  if (InfoOf(aggregate).result == AggregateResult::kQuality)
     return QualityName(static_cast<Quality>(*value.value));
   const ValueType result = ResultTypeOf(aggregate, type);
   if (result == ValueType::kString) return std::string(samples.strings[*value.value]);
@@ -198,7 +199,7 @@ void ExpectExamples(const Examples& examples) {
   constexpr Timestamp kEnd = 100 * kSecond;
   for (const Example& row : examples.results) {
     SCOPED_TRACE(absl::StrCat(row.place, " ", row.aggregate, " of ", row.tag));
-    const StandardAggregateInfo* const info = FindStandardAggregate(row.aggregate);
+    const AggregateInfo* const info = FindAggregate(row.aggregate);
     ASSERT_NE(info, nullptr);
     ASSERT_TRUE(examples.tags.contains(row.tag));
     const ExampleTag& tag = examples.tags.at(row.tag);
@@ -219,7 +220,7 @@ TEST(DirectAggregates, ThePublishedExamples) {
   EXPECT_EQ(examples.results.size(), 735u);
   std::set<std::string> seen;
   for (const Example& row : examples.results) seen.insert(row.aggregate);
-  EXPECT_EQ(seen.size(), StandardAggregates().size());
+  EXPECT_EQ(seen.size(), 37u);
   ExpectExamples(examples);
 }
 
@@ -286,20 +287,7 @@ class Tag {
   Samples samples_;
 };
 
-TEST(StandardAggregates, TheTableHasAll37ByNameAndNode) {
-  std::set<uint32_t> nodes;
-  for (const StandardAggregateInfo& info : StandardAggregates()) {
-    EXPECT_EQ(FindStandardAggregate(info.name), &info);
-    EXPECT_EQ(&InfoOf(info.id), &info);
-    nodes.insert(info.node_id);
-  }
-  EXPECT_EQ(nodes.size(), 37u);
-  EXPECT_EQ(FindStandardAggregate("average"), nullptr);
-  EXPECT_EQ(FindStandardAggregate("Total2")->node_id, 11304u);
-  EXPECT_EQ(InfoOf(A::kVariancePopulation).clause, 40);
-}
-
-TEST(StandardAggregates, AConfigurationThatContradictsItselfIsRefused) {
+TEST(Aggregates, AConfigurationThatContradictsItselfIsRefused) {
   const auto with = [](int bad, int good) {
     Config config;
     config.percent_data_bad = bad;
@@ -352,7 +340,7 @@ TEST(DirectAggregates, BadNoDataBetweenSamplesIsABadSample) {
 TEST(DirectAggregates, ATagWithoutDataHasNone) {
   for (const ValueType type : kAllTypes) {
     const Tag tag(type);
-    for (const StandardAggregateInfo& info : StandardAggregates()) {
+    for (const AggregateInfo& info : kAggregates) {
       if (!IsDefinedFor(info.id, type)) continue;
       EXPECT_EQ(tag.Say(info.id, 5, 10), "; BadNoData") << info.name;
     }

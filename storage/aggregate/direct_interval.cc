@@ -28,7 +28,7 @@ SamplesView InExtent(const SamplesView& samples, const DataExtent& extent) {
 }
 
 // Of the lengths or numbers that are Good and Bad, of a total.
-Quality StatusOfShares(const StandardAggregateConfig& config, uint64_t good, uint64_t bad, uint64_t total) {
+Quality StatusOfShares(const AggregateConfig& config, uint64_t good, uint64_t bad, uint64_t total) {
   const auto reaches = [total](uint64_t part, int percent) {
     return static_cast<unsigned __int128>(part) * 100 >= static_cast<unsigned __int128>(total) * percent;
   };
@@ -51,7 +51,7 @@ DataExtent ExtentOf(const SamplesView& samples, uint64_t resolution_ns) {
 }
 
 DirectSamples::DirectSamples(ValueType type, const SamplesView& samples, const DataExtent& extent,
-                             const StandardAggregateConfig& config)
+                             const AggregateConfig& config)
     : type_(type), config_(config), extent_(extent), samples_(InExtent(samples, extent)) {
   HISTORIAN_CHECK(ValidateConfig(config).ok());
 }
@@ -103,18 +103,12 @@ PointInTime DirectSamples::OnLineThrough(size_t i, size_t j, Timestamp t, bool g
     point.number = OnLine(ta, a, tb, b, t);
     return point;
   }
-  const double share = static_cast<double>(Elapsed(tb, t)) / static_cast<double>(Elapsed(ta, tb));
-  const double number = b + (b - a) * share;
+  const std::optional<ValueAhead> ahead =
+      ExtrapolateTo(type_, {ta, samples_.values[i], kGood}, {tb, samples_.values[j], kGood}, t);
   // A line that leaves the type's values is not followed.
-  constexpr double kInt64Limit = 9223372036854774784.0;  // The largest double below 2^63.
-  const bool fits = type_ == ValueType::kInt64     ? std::fabs(number) <= kInt64Limit
-                    : type_ == ValueType::kFloat32 ? std::fabs(number) <= std::numeric_limits<float>::max()
-                                                   : std::isfinite(number);
-  if (!fits) return Held(j, t, good);
-  point.number = number;
-  point.bits = type_ == ValueType::kInt64     ? BitsOfInt64(std::llround(number))
-               : type_ == ValueType::kFloat32 ? BitsOfFloat32(static_cast<float>(number))
-                                              : BitsOfFloat64(number);
+  if (!ahead.has_value()) return Held(j, t, good);
+  point.number = ahead->number;
+  point.bits = ahead->bits;
   return point;
 }
 

@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "storage/aggregate/at_time.h"
 #include "storage/aggregate/exact_sum.h"
-#include "storage/aggregate/standard_aggregates.h"
+#include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 #include "storage/model/quality.h"
 #include "storage/model/samples.h"
 #include "storage/model/timestamp.h"
@@ -77,10 +79,10 @@ class DirectSamples {
  public:
   // All samples of the tag that there are, in order of time; they are borrowed. Requires a valid configuration.
   DirectSamples(ValueType type, const SamplesView& samples, const DataExtent& extent,
-                const StandardAggregateConfig& config);
+                const AggregateConfig& config);
 
   ValueType type() const { return type_; }
-  const StandardAggregateConfig& config() const { return config_; }
+  const AggregateConfig& config() const { return config_; }
   const DataExtent& extent() const { return extent_; }
   bool stepped() const { return config_.stepped || !CanSlope(type_); }
 
@@ -133,7 +135,7 @@ class DirectSamples {
   size_t AtOrAfter(Timestamp t) const;
 
   const ValueType type_;
-  const StandardAggregateConfig config_;
+  const AggregateConfig config_;
   const DataExtent extent_;
   const SamplesView samples_;
 };

@@ -14,9 +14,12 @@ size_t FinishedBetween(Timestamp begin, Timestamp end, uint64_t step) {
 
 }  // namespace
 
-FigureRunBuilder::FigureRunBuilder(ValueType type, Interpolation interpolation,
-                                   const EvenIntervals& intervals, uint32_t parts, const FigureMaker& maker,
-                                   Timestamp first, Timestamp last)
+bool FigureRunBuilder::CanCache(const Sample& first, const Sample& last) {
+  return CodeOf(first.quality) != kBadNoData && CodeOf(last.quality) != kBadNoData;
+}
+
+FigureRunBuilder::FigureRunBuilder(ValueType type, const FoldConfig& config, const EvenIntervals& intervals,
+                                   uint32_t parts, const FigureMaker& maker, Timestamp first, Timestamp last)
     : type_(type),
       parts_(parts),
       begin_(intervals.EndOfInterval(first)),
@@ -27,13 +30,17 @@ FigureRunBuilder::FigureRunBuilder(ValueType type, Interpolation interpolation,
     edges_.push_back(static_cast<Timestamp>(static_cast<uint64_t>(begin_) + i * intervals.step));
   }
   rows_ = run_.Rows();
-  fold_.emplace(type, interpolation, edges_, parts,
+  fold_.emplace(type, config, edges_, parts | (maker.parts & kIntervalParts),
                 [this, &maker](size_t i, const Interval& interval) { maker.make(interval, i, rows_); });
 }
 
 bool FigureRunBuilder::FitsOneInterval(Timestamp first, Timestamp last) const {
   if (last < begin_ || first >= end_) return true;
   return first >= begin_ && last < end_ && fold_->FitsOneInterval(first, last);
+}
+
+bool FigureRunBuilder::Suffices(const Summary& summary, bool is_all) const {
+  return (parts_ & ~summary.parts & ~(is_all ? uint32_t{kRepeats} : 0)) == 0;
 }
 
 void FigureRunBuilder::AddSummary(const Summary& summary) {

@@ -23,7 +23,7 @@ struct FigureMaker {
   // Makers with one id make the same of the same interval.
   std::string id;
   size_t columns = 0;
-  uint32_t parts = 0;  // SummaryParts that it looks at.
+  uint32_t parts = 0;  // SummaryParts and IntervalParts that it looks at.
   // Fills row i of every column. On any thread, on several at once.
   std::function<void(const Interval& interval, size_t i, FigureTable to)> make;
 };
@@ -32,15 +32,21 @@ struct FigureMaker {
 // builder, one thread.
 class FigureRunBuilder {
  public:
+  // Whether the run of samples from `first` to `last` may be cached: data do not begin or end with what is no data.
+  static bool CanCache(const Sample& first, const Sample& last);
+
   // The run is from `first` to `last`, the times of its first and its last sample. `parts` are those of the
   // fold that the result is for (IntervalFold::parts). The maker must outlive the builder.
-  FigureRunBuilder(ValueType type, Interpolation interpolation, const EvenIntervals& intervals,
-                   uint32_t parts, const FigureMaker& maker, Timestamp first, Timestamp last);
+  // Requires IntervalFold::CanCache, CanCache, and with treat_uncertain_as_bad false that no sample is Uncertain.
+  FigureRunBuilder(ValueType type, const FoldConfig& config, const EvenIntervals& intervals, uint32_t parts,
+                   const FigureMaker& maker, Timestamp first, Timestamp last);
   FigureRunBuilder(const FigureRunBuilder&) = delete;
   FigureRunBuilder& operator=(const FigureRunBuilder&) = delete;
 
   bool FitsOneInterval(Timestamp first, Timestamp last) const;
-  // Requires that it fits, and the asked parts in it. A summary of no samples is ignored.
+  // As IntervalFold::Suffices.
+  bool Suffices(const Summary& summary, bool is_all = false) const;
+  // Requires that it fits, and that it suffices. A summary of no samples is ignored.
   void AddSummary(const Summary& summary);
   void Add(const SamplesView& samples);
 

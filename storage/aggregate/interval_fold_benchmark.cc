@@ -63,14 +63,14 @@ class Checksum {
 };
 
 void AddFigures(ValueType type, const Interval& interval, uint32_t parts, Checksum* checksum) {
-  checksum->Add(uint64_t{StatusOf(interval)});
+  checksum->Add(interval.good_ns);
   if ((parts & kExtremes) != 0) {
     checksum->Add(ToDouble(type, interval.samples.min.value));
     checksum->Add(ToDouble(type, interval.samples.max.value));
   }
-  if ((parts & kSums) != 0) checksum->Add(AverageOf(interval).value_or(0));
-  if ((parts & kSquares) != 0) checksum->Add(SampleDeviationOf(interval).value_or(0));
-  if ((parts & kAreas) != 0) checksum->Add(TimeWeightedAverageOf(interval).value_or(0));
+  if ((parts & kSums) != 0) checksum->Add(interval.samples.sum.ToDouble());
+  if ((parts & kSquares) != 0) checksum->Add(interval.samples.sum_of_squares.ToDouble());
+  if ((parts & kAreas) != 0) checksum->Add(interval.area.ToDouble());
 }
 
 void Report(benchmark::State& state, const char* unit, size_t size, const Checksum& checksum) {

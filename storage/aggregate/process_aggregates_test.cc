@@ -14,7 +14,7 @@
 namespace historian {
 namespace {
 
-using Config = StandardAggregateConfig;
+using Config = AggregateConfig;
 using testing::HasSubstr;
 
 constexpr Timestamp kSecond = kNanosPerSecond;

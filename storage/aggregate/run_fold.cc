@@ -86,6 +86,16 @@ class RunFold::Chunk {
     const Timestamp* const times = run_.times + begin_;
     *segments_.good_ns += Elapsed(times[0], times[HasNext() ? size_ : size_ - 1]);
     if ((parts_ & kAreas) != 0) AddAreas(values);
+    if ((parts_ & kQualities) != 0 && HasNext() && !IsUsableAt(begin_ + size_)) {
+      *segments_.unsure_ns += Elapsed(times[size_ - 1], times[size_]);
+    }
+    if ((parts_ & kZeros) != 0 && CountOf(values, size_, Number{0}) > 0) {
+      for (size_t i = 0; i < size_; ++i) {
+        if (NumberAt(values, i) == 0 && (i + 1 < size_ || HasNext())) {
+          *segments_.zero_ns += Elapsed(times[i], times[i + 1]);
+        }
+      }
+    }
   }
 
   // Values at the given places of the chunk, null for one after another, all Good. False, and nothing is
@@ -127,15 +137,38 @@ class RunFold::Chunk {
       if (sums) tally_.sum.AddScaled(fold.sum, 0);
       if (extremes) TakeExtremes(values, size, places, fold.min, fold.max);
     }
+    if ((parts_ & (kChanges | kQualities)) != 0) TakeOrder(values, size, places);
     tally_.good += size;
     if ((parts_ & kSquares) != 0) AddSquares(values, size);
     return true;
+  }
+
+  void TakeOrder(const Number* values, size_t size, const uint16_t* places) {
+    const auto sample_at = [&](size_t i) { return SampleAt(begin_ + (places == nullptr ? i : places[i])); };
+    if ((parts_ & kChanges) != 0) {
+      tally_.changes += CountChanges(values, size);
+      if (tally_.good > 0 && NumberOf(tally_.last_usable) != NumberAt(values, 0)) ++tally_.changes;
+    }
+    if (tally_.good == 0) tally_.first_usable = sample_at(0);
+    tally_.last_usable = sample_at(size - 1);
   }
 
   void TakeExtremes(const Number* values, size_t size, const uint16_t* places, Number min, Number max) {
     const bool first = tally_.good == 0;
     const bool lower = first || min < NumberOf(tally_.min);
     const bool higher = first || max > NumberOf(tally_.max);
+    if ((parts_ & kRepeats) != 0) {
+      if (lower) {
+        tally_.min_repeats = CountOf(values, size, min) > 1;
+      } else if (min == NumberOf(tally_.min)) {
+        tally_.min_repeats = true;
+      }
+      if (higher) {
+        tally_.max_repeats = CountOf(values, size, max) > 1;
+      } else if (max == NumberOf(tally_.max)) {
+        tally_.max_repeats = true;
+      }
+    }
     if (!lower && !higher) return;
     const ExtremesAt at = PlacesOf(values, size, min, max);
     if (lower) tally_.min = SampleAt(begin_ + (places == nullptr ? at.min : places[at.min]));
@@ -233,6 +266,12 @@ class RunFold::Chunk {
     *segments_.uncertain_ns += uncertain_ns;
     if (count == 0) return;
     HISTORIAN_CHECK(FoldValues(usable, count, places));
+    if ((parts_ & kQualities) != 0) {
+      for (size_t i = 0; i < end_count; ++i) *segments_.unsure_ns += end_holds[i];
+    }
+    if ((parts_ & kZeros) != 0) {
+      for (size_t i = 0; i < count; ++i) *segments_.zero_ns += NumberAt(usable, i) == 0 ? holds[i] : 0;
+    }
     if ((parts_ & kAreaStepped) != 0) AddProducts(usable, holds, count, false, segments_.area_stepped);
     if ((parts_ & kAreaSloped) != 0) {
       AddProducts(usable, pairs, count, true, segments_.area_sloped);
@@ -264,6 +303,7 @@ class RunFold::Chunk {
 [[gnu::flatten]] void RunFold::Add(const SamplesView& run, Tally* tally, const Segments& segments) {
   const size_t last = run.size - 1;
   const bool numeric = IsNumeric(type_);
+  if ((parts_ & kQualities) != 0) TakeWorst(run, tally);
   if (tally->count == 0) tally->first = {run.times[0], numeric ? run.values[0] : 0, run.QualityAt(0)};
   tally->last = {run.times[last], numeric ? run.values[last] : 0, run.QualityAt(last)};
   tally->count += run.size;
@@ -277,6 +317,21 @@ class RunFold::Chunk {
   }
 }
 
+void RunFold::TakeWorst(const SamplesView& run, Tally* tally) {
+  if (tally->count == 0) tally->worst = run.QualityAt(0);
+  if (run.qualities == nullptr || AreAllGood(run.qualities, run.size)) return;
+  for (size_t i = 0; i < run.size; ++i) {
+    const Quality quality = run.qualities[i];
+    const Severity severity = SeverityOf(quality), worst = SeverityOf(tally->worst);
+    if (severity > worst) {
+      tally->worst = quality;
+      tally->worst_repeats = false;
+    } else if (severity == worst && !IsGood(quality) && (i > 0 || tally->count > 0)) {
+      tally->worst_repeats = true;
+    }
+  }
+}
+
 template <typename Number>
 void RunFold::AddNumbers(const SamplesView& run, Tally* tally, const Segments& segments) {
   for (size_t begin = 0; begin < run.size; begin += kChunk) {
@@ -285,19 +340,30 @@ void RunFold::AddNumbers(const SamplesView& run, Tally* tally, const Segments& s
 }
 
 void RunFold::AddStrings(const SamplesView& run, Tally* tally, const Segments& segments) const {
+  const auto sample_at = [&](size_t i) { return Sample{run.times[i], 0, run.QualityAt(i)}; };
   if (run.qualities == nullptr) {
+    if ((parts_ & kQualities) != 0) {
+      if (tally->good == 0) tally->first_usable = sample_at(0);
+      tally->last_usable = sample_at(run.size - 1);
+    }
     tally->good += run.size;
     *segments.good_ns += Elapsed(run.times[0], run.times[run.size - 1]);
     return;
   }
   for (size_t i = 0; i < run.size; ++i) {
     const Quality quality = run.qualities[i];
+    if ((parts_ & kQualities) != 0 && IsGood(quality)) {
+      if (tally->good == 0) tally->first_usable = sample_at(i);
+      tally->last_usable = sample_at(i);
+    }
     tally->good += IsGood(quality);
     tally->uncertain += IsUncertain(quality);
     if (i + 1 == run.size) break;
     const uint64_t hold = Elapsed(run.times[i], run.times[i + 1]);
     *segments.good_ns += IsGood(quality) ? hold : 0;
     *segments.uncertain_ns += IsUncertain(quality) ? hold : 0;
+    if ((parts_ & kQualities) != 0 && IsGood(quality) && !IsGood(run.qualities[i + 1]))
+      *segments.unsure_ns += hold;
   }
 }
 

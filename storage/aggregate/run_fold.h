@@ -16,10 +16,12 @@ namespace historian {
 
 class RunFold {
  public:
-  // Where the segments between samples are added. An area may be null if its part is not requested.
+  // Where the segments between samples are added. What belongs to a part that is not requested may be null.
   struct Segments {
     uint64_t* good_ns;
     uint64_t* uncertain_ns;
+    uint64_t* unsure_ns;
+    uint64_t* zero_ns;
     ExactSum* area_stepped;
     ExactSum* area_sloped;
   };
@@ -35,6 +37,8 @@ class RunFold {
   template <typename Number>
   class Chunk;
 
+  // Takes the qualities of a run that was not yet added.
+  static void TakeWorst(const SamplesView& run, Tally* tally);
   void AddStrings(const SamplesView& run, Tally* tally, const Segments& segments) const;
   template <typename Number>
   void AddNumbers(const SamplesView& run, Tally* tally, const Segments& segments);

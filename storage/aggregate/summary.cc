@@ -20,7 +20,9 @@ void AddSegment(ValueType type, const Sample& last, const Sample& first, Summary
   if (IsUncertain(last.quality)) a->uncertain_ns += ns;
   if (!IsUsable(type, last.value, last.quality)) return;
   a->good_ns += ns;
+  if ((parts & kQualities) != 0 && !IsUsable(type, first.value, first.quality)) a->unsure_ns += ns;
   if (!IsNumeric(type)) return;
+  if ((parts & kZeros) != 0 && IsSameNumber(type, last.value, 0)) a->zero_ns += ns;
   if ((parts & kAreaStepped) != 0) AddProductOf(type, last.value, ns, &a->area_stepped);
   if ((parts & kAreaSloped) != 0) {
     ExactSum doubled;
@@ -37,10 +39,13 @@ void AddSegment(ValueType type, const Sample& last, const Sample& first, Summary
 Summary Summarize(ValueType type, const SamplesView& samples, uint32_t parts) {
   Summary summary;
   if (samples.size == 0) return summary;
+  summary.parts = parts;
   RunFold(type, parts)
       .Add(samples, &summary,
            {.good_ns = &summary.good_ns,
             .uncertain_ns = &summary.uncertain_ns,
+            .unsure_ns = &summary.unsure_ns,
+            .zero_ns = &summary.zero_ns,
             .area_stepped = &summary.area_stepped,
             .area_sloped = &summary.area_sloped});
   return summary;
@@ -52,11 +57,44 @@ void Merge(ValueType type, const Summary& b, Summary* a, uint32_t parts) {
     HISTORIAN_CHECK(a->last.time < b.first.time);
     AddSegment(type, a->last, b.first, a, parts);
   }
+  a->parts = a->count > 0 ? a->parts & parts & b.parts : parts & b.parts;
   MergeTally(type, b, a, parts);
   a->good_ns += b.good_ns;
   a->uncertain_ns += b.uncertain_ns;
+  if ((parts & kQualities) != 0) a->unsure_ns += b.unsure_ns;
+  if ((parts & kZeros) != 0) a->zero_ns += b.zero_ns;
   if ((parts & kAreaStepped) != 0) a->area_stepped.Add(b.area_stepped);
   if ((parts & kAreaSloped) != 0) a->area_sloped.Add(b.area_sloped);
+}
+
+Summary WithoutDetails(Summary summary) {
+  summary.ClearDetails();
+  summary.unsure_ns = summary.zero_ns = 0;
+  summary.parts &= kCoreParts;
+  return summary;
+}
+
+void DeriveDetails(ValueType type, Summary* summary) {
+  Summary& s = *summary;
+  if (s.count == 0) return;
+  if (s.good == s.count) {
+    s.first_usable = s.first;
+    s.last_usable = s.last;
+    s.worst = s.first.quality;
+    s.parts |= kQualities;
+  } else if (s.count == 1) {
+    s.worst = s.first.quality;
+    s.parts |= kQualities;
+  }
+  if (!IsNumeric(type) || s.good == 0) {
+    s.parts |= kRepeats | kChanges | kZeros;
+  } else if (IsSameNumber(type, s.min.value, s.max.value)) {
+    s.min_repeats = s.max_repeats = s.good > 1;
+    s.zero_ns = IsSameNumber(type, s.min.value, 0) ? s.good_ns : 0;
+    s.parts |= kRepeats | kChanges | kZeros;
+  } else if (CompareNumbers(type, s.min.value, 0) > 0 || CompareNumbers(type, s.max.value, 0) < 0) {
+    s.parts |= kZeros;
+  }
 }
 
 }  // namespace historian

@@ -28,8 +28,14 @@ struct Summary : Tally {
   // Over the segments between first and last.
   uint64_t good_ns = 0;
   uint64_t uncertain_ns = 0;  // The rest of last.time - first.time is Bad.
+  // Of good_ns: what ends in a sample that is not usable. Between sloped values it is Uncertain (5.4.3.2.2).
+  uint64_t unsure_ns = 0;
+  uint64_t zero_ns = 0;  // Of good_ns: what begins with the value zero.
   ExactSum area_stepped;
   ExactSum area_sloped;
+
+  // The parts that are there (SummaryParts). What was stored by an earlier build lacks the details.
+  uint32_t parts = 0;
 
   uint64_t bad_ns() const { return count == 0 ? 0 : Elapsed(first.time, last.time) - good_ns - uncertain_ns; }
 
@@ -40,9 +46,15 @@ struct Summary : Tally {
 // and part.
 Summary Summarize(ValueType type, const SamplesView& samples, uint32_t parts = kAllParts);
 
-// Appends b to a, with the segment between them. Requires a->last.time < b.first.time, unless one is empty.
-// Parts that are not requested do not change; they are zero if a was empty.
+// Appends b to a, with the segment between them. Requires a->last.time < b.first.time, unless one is empty, and that
+// both have the parts. Parts that are not requested do not change; they are zero if a was empty.
 void Merge(ValueType type, const Summary& b, Summary* a, uint32_t parts = kAllParts);
+
+// The summary with kCoreParts alone, as builds without details have it.
+Summary WithoutDetails(Summary summary);
+
+// Adds to the parts of a summary that has kCoreParts those details that follow from them.
+void DeriveDetails(ValueType type, Summary* summary);
 
 }  // namespace historian
 

@@ -109,11 +109,11 @@ void FoldTrend(benchmark::State& state, uint32_t parts, size_t intervals) {
   double checksum = 0;
   for (auto _ : state) {
     checksum = 0;
-    IntervalFold fold(
-        ValueType::kFloat64, Interpolation::kSloped, edges, parts, [&](size_t, const Interval& interval) {
-          checksum += AverageOf(interval).value_or(0) + TimeWeightedAverageOf(interval).value_or(0) +
-                      RangeOf(ValueType::kFloat64, interval).value_or(0);
-        });
+    IntervalFold fold(ValueType::kFloat64, Interpolation::kSloped, edges, parts,
+                      [&](size_t, const Interval& interval) {
+                        checksum += interval.samples.sum.ToDouble() + interval.area.ToDouble() +
+                                    Float64OfBits(interval.samples.max.value);
+                      });
     for (size_t begin = 0; begin < samples.size(); begin += kPage) {
       fold.Add(samples.View().Slice(begin, std::min(kPage, samples.size() - begin)));
     }

@@ -37,6 +37,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The definitions of summary.h, read aloud.
 Summary Naive(ValueType type, const SamplesView& run, uint32_t parts = kAllParts) {
   Summary s;
+  if (run.size > 0) s.parts = parts;
+  std::vector<Sample> usable_samples, worst;
   const bool numeric = type != ValueType::kString;
   const auto usable = [&](size_t i) {
     const bool is_float = type == ValueType::kFloat64 || type == ValueType::kFloat32;
@@ -57,7 +59,11 @@ Summary Naive(ValueType type, const SamplesView& run, uint32_t parts = kAllParts
     if (i == 0) s.first = sample;
     s.last = sample;
     ++s.count;
+    if (worst.empty() || SeverityOf(sample.quality) > SeverityOf(worst.front().quality)) worst.clear();
+    if (worst.empty() || SeverityOf(sample.quality) == SeverityOf(worst.front().quality))
+      worst.push_back(sample);
     if (usable(i)) {
+      usable_samples.push_back(sample);
       if (numeric && (parts & kExtremes)) {
         if (s.good == 0 || less(sample, s.min)) s.min = sample;
         if (s.good == 0 || less(s.max, sample)) s.max = sample;
@@ -83,7 +89,9 @@ Summary Naive(ValueType type, const SamplesView& run, uint32_t parts = kAllParts
     if (IsUncertain(sample.quality)) s.uncertain_ns += ns;
     if (!usable(i)) continue;
     s.good_ns += ns;
+    if ((parts & kQualities) && !usable(i + 1)) s.unsure_ns += ns;
     if (!numeric) continue;
+    if ((parts & kZeros) && ToDouble(type, sample.value) == 0) s.zero_ns += ns;
     if (parts & kAreaStepped) add_area(i, ns, &s.area_stepped);
     if (parts & kAreaSloped) {
       ExactSum doubled;
@@ -93,7 +101,34 @@ Summary Naive(ValueType type, const SamplesView& run, uint32_t parts = kAllParts
       s.area_sloped.Add(doubled);
     }
   }
+  if (parts & kQualities) {
+    if (!worst.empty()) s.worst = worst.front().quality;
+    s.worst_repeats = worst.size() > 1 && !IsGood(s.worst);
+    if (!usable_samples.empty()) s.first_usable = usable_samples.front();
+    if (!usable_samples.empty()) s.last_usable = usable_samples.back();
+  }
+  size_t smallest = 0, largest = 0;
+  for (size_t i = 0; numeric && i < usable_samples.size(); ++i) {
+    const Sample& sample = usable_samples[i];
+    if ((parts & kChanges) && i > 0) {
+      s.changes += less(usable_samples[i - 1], sample) || less(sample, usable_samples[i - 1]);
+    }
+    if (parts & kRepeats) {
+      smallest += !less(s.min, sample);
+      largest += !less(sample, s.max);
+    }
+  }
+  s.min_repeats = smallest > 1;
+  s.max_repeats = largest > 1;
   return s;
+}
+
+// Any parts that go together.
+uint32_t AnyParts(RandomSamples* random) {
+  uint32_t parts = random->Below(2) == 0 ? kAllParts : static_cast<uint32_t>(random->Below(kAllParts + 1));
+  if ((parts & kRepeats) != 0) parts |= kExtremes;
+  if ((parts & kChanges) != 0) parts |= kQualities;
+  return parts;
 }
 
 TEST(Summary, OfNothingIsEmpty) {
@@ -185,7 +220,7 @@ TEST(Summary, EqualsTheNaiveFold) {
     const ValueType type = kAllTypes[random.Below(6)];
     const size_t size = random.Below(random.Below(6) == 0 ? 3000 : 40);
     const Samples run = random.Run(type, size, random.AnyFlavour());
-    for (const uint32_t parts : {uint32_t{kAllParts}, static_cast<uint32_t>(random.Below(kAllParts + 1))}) {
+    for (const uint32_t parts : {uint32_t{kAllParts}, AnyParts(&random)}) {
       ASSERT_EQ(Summarize(type, run.View(), parts), Naive(type, run.View(), parts))
           << "seed " << seed << " " << ValueTypeName(type) << " parts " << parts;
     }
@@ -215,8 +250,7 @@ TEST(Summary, MergesOfAnySplitEqualTheWhole) {
     RandomSamples random(seed);
     const ValueType type = kAllTypes[random.Below(6)];
     const Samples run = random.Run(type, random.Below(30), random.AnyFlavour());
-    const uint32_t parts =
-        random.Below(2) == 0 ? kAllParts : static_cast<uint32_t>(random.Below(kAllParts + 1));
+    const uint32_t parts = AnyParts(&random);
     const Summary whole = Summarize(type, run.View(), parts);
     size_t cuts[] = {0, random.Below(run.size() + 1), random.Below(run.size() + 1), run.size()};
     if (cuts[1] > cuts[2]) std::swap(cuts[1], cuts[2]);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "storage/aggregate/interval_fold.h"
+#include "storage/aggregate/samples_source.h"
 #include "storage/model/frame.h"
 #include "storage/model/samples.h"
 
@@ -56,10 +57,11 @@ class ArchiveModel {
 
   // The fold over the raw samples.
   std::vector<Interval> Fold(TagId tag, ValueType type, const std::vector<Timestamp>& edges,
-                             Interpolation interpolation) {
+                             const FoldConfig& config, uint32_t parts = kAllParts) {
     std::vector<Interval> intervals;
-    IntervalFold fold(type, interpolation, edges, kAllParts, AppendTo(&intervals));
     const Samples all = Raw(tag, type, kTimestampMin, kTimestampMax);
+    SamplesSource source(type, all.View());
+    IntervalFold fold(type, config, edges, parts, AppendTo(&intervals), &source);
     for (size_t i = 0; i < all.size(); ++i) fold.Add(all.View().Slice(i, 1));
     fold.Finish();
     return intervals;

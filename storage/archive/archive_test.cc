@@ -18,7 +18,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/record/v1/records.pb.h"
+#include "storage/aggregate/aggregates.h"
 #include "storage/aggregate/at_time.h"
+#include "storage/aggregate/direct_aggregates.h"
+#include "storage/aggregate/direct_interval.h"
 #include "storage/archive/archive_fixture.h"
 #include "storage/archive/archive_model.h"
 #include "storage/archive/folded.h"
@@ -938,6 +941,8 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
       for (Timestamp t = a; t < b && edges.size() < 100; t += step) edges.insert(t);
     }
     const std::vector<Timestamp> sorted(edges.begin(), edges.end());
+    CheckAggregates(tag, sorted, where);
+    if (HasFatalFailure()) return;
     for (const Interpolation interpolation : {Interpolation::kStepped, Interpolation::kSloped}) {
       if (interpolation == Interpolation::kSloped && !IsNumeric(tag.type)) continue;
       const auto actual = Folded(*archive_, tag.id, sorted, interpolation, kAllParts, as_of_);
@@ -967,10 +972,68 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
     }
   }
 
+  // Some aggregates in some configuration, against their definitions over all samples.
+  void CheckAggregates(const SimulatedTag& tag, const std::vector<Timestamp>& edges,
+                       const std::string& where) {
+    AggregateConfig config;
+    config.treat_uncertain_as_bad = random_() % 2 == 0;
+    config.use_sloped_extrapolation = random_() % 2 == 0;
+    config.stepped = random_() % 2 == 0;
+    config.percent_data_good = 50 + static_cast<int>(random_() % 51);
+    config.percent_data_bad = 50 + static_cast<int>(random_() % 51);
+    std::vector<Aggregate> aggregates;
+    while (aggregates.size() < 3) {
+      const AggregateInfo& info = kAggregates[random_() % std::size(kAggregates)];
+      // Answers have no texts.
+      const bool is_text = !IsNumeric(tag.type) && (info.result == AggregateResult::kSource ||
+                                                    info.id == Aggregate::kNumberOfTransitions);
+      if (IsDefinedFor(info.id, tag.type) && !is_text) aggregates.push_back(info.id);
+    }
+    const bool backward = random_() % 4 == 0;
+    const FigureMaker maker = MakerOf(aggregates, tag.type, config, backward);
+    const Samples stored = seen_->Raw(tag.id, tag.type, kTimestampMin, kTimestampMax + 1);
+    const SamplesView view = stored.View();
+    const DirectSamples samples(tag.type, view, ExtentOf(view, config.resolution_ns), config);
+    const size_t rows = edges.size() - 1;
+    for (const char* time : {"first", "again"}) {
+      std::vector<ValueBits> values(rows * maker.columns);
+      std::vector<Quality> statuses(rows * maker.columns);
+      std::vector<FigureColumn> table;
+      for (size_t k = 0; k < maker.columns; ++k) table.push_back({&values[k * rows], &statuses[k * rows]});
+      const absl::Status status = FoldedFigures(
+          *archive_, tag.id, edges, FoldConfigOf(config, tag.type, backward), maker, table, as_of_);
+      ASSERT_TRUE(status.ok()) << status;
+      size_t column = 0;
+      for (const Aggregate aggregate : aggregates) {
+        const AggregateInfo& info = InfoOf(aggregate);
+        const ValueType result = ResultTypeOf(aggregate, tag.type);
+        for (size_t i = 0; i < rows; ++i) {
+          const StandardValue expected =
+              ComputeDirectly(aggregate, samples, edges[i + backward], edges[i + !backward]);
+          const std::string what =
+              absl::StrCat(where, ": ", info.standard_name, " of ", FormatTimestamp(edges[i]), ", ", time);
+          EXPECT_EQ(QualityName(statuses[column * rows + i]), QualityName(expected.status)) << what;
+          const ValueBits got = values[column * rows + i];
+          if (!expected.value.has_value()) {
+            EXPECT_TRUE(IsFloat(result) ? std::isnan(Float64OfBits(got)) : got == 0) << what;
+          } else if (IsFloat(result)) {
+            EXPECT_EQ(got, BitsOfFloat64(ToDouble(result, *expected.value))) << what;
+          } else {
+            EXPECT_EQ(got, *expected.value) << what;
+          }
+          if (info.has_own_time) {
+            EXPECT_EQ(Int64OfBits(values[(column + 1) * rows + i]), expected.time) << what;
+          }
+        }
+        column += info.has_own_time ? 2 : 1;
+      }
+    }
+  }
+
   // What tells intervals apart.
   static std::vector<ValueBits> FiguresOf(const Interval& interval) {
     const Tally& samples = interval.samples;
-    std::vector<ValueBits> figures = {StatusOf(interval),
+    std::vector<ValueBits> figures = {interval.unsure_ns,
                                       samples.count,
                                       samples.good,
                                       samples.uncertain,

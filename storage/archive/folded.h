@@ -20,19 +20,19 @@ namespace historian {
 // The intervals between the edges, gathered.
 inline absl::StatusOr<std::vector<Interval>> Folded(Archive& archive, TagId tag,
                                                     absl::Span<const Timestamp> edges,
-                                                    Interpolation interpolation, uint32_t parts,
+                                                    const FoldConfig& config, uint32_t parts,
                                                     Version as_of = kVersionNow) {
   ASSIGN_OR_RETURN(const std::unique_ptr<FoldReader> reader, archive.ReadFolded(tag, nullptr, as_of));
   std::vector<Interval> intervals;
-  RETURN_IF_ERROR(reader->Fold(edges, interpolation, parts, AppendTo(&intervals)));
+  RETURN_IF_ERROR(reader->Fold(edges, config, parts, AppendTo(&intervals)));
   return intervals;
 }
 
 inline absl::Status FoldedFigures(Archive& archive, TagId tag, absl::Span<const Timestamp> edges,
-                                  Interpolation interpolation, const FigureMaker& maker, FigureTable to,
+                                  const FoldConfig& config, const FigureMaker& maker, FigureTable to,
                                   Version as_of = kVersionNow) {
   ASSIGN_OR_RETURN(const std::unique_ptr<FoldReader> reader, archive.ReadFolded(tag, nullptr, as_of));
-  return reader->Figures(edges, interpolation, maker, to);
+  return reader->Figures(edges, config, maker, to);
 }
 
 }  // namespace historian

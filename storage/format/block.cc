@@ -161,7 +161,7 @@ absl::StatusOr<BlockHead> DecodeBlockHead(absl::string_view bytes) {
   head.pages.resize(n);
   std::vector<Summary*> summaries;
   for (PageInfo& page : head.pages) summaries.push_back(&page.summary);
-  SummaryReader reader(head.type, std::move(summaries));
+  SummaryReader reader(head.type, std::move(summaries), format > 2);
   RETURN_IF_ERROR(Annotate(reader.ReadCounts(&in, kPageSamplesMax), "block head"));
   RETURN_IF_ERROR(ReadPlaces(&in, &head));
   if (format > 1) RETURN_IF_ERROR(ReadVersionBounds(&in, &head));

@@ -26,8 +26,9 @@ namespace historian::format {
 
 inline constexpr size_t kBlockPagesMax = 16;
 
-// Written into every head. A reader refuses one it does not know. Before 2, versions of samples were not kept.
-inline constexpr uint32_t kBlockFormat = 2;
+// Written into every head. A reader refuses one it does not know. Before 2, versions of samples were
+// not kept; before 3, details of summaries.
+inline constexpr uint32_t kBlockFormat = 3;
 
 struct PageInfo {
   uint32_t offset = 0;    // In the payload.

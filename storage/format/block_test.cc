@@ -62,7 +62,8 @@ void ExpectSameHead(const BlockHead& a, const BlockHead& b) {
     ASSERT_EQ(x.area_stepped, y.area_stepped)
         << x.area_stepped.ToDouble() << " " << y.area_stepped.ToDouble();
     ASSERT_EQ(x.area_sloped, y.area_sloped);
-    ASSERT_EQ(x, y);
+    // Some details follow from the rest, also where they were not summarised.
+    ASSERT_EQ(y.parts == kAllParts ? x : WithoutDetails(x), y);
   }
 }
 
@@ -107,6 +108,7 @@ TEST(BlockHead, PartsThatWereNotSummarisedComeBackAsZero) {
     for (size_t i = 0; i < 3; ++i) {
       const SamplesView page = samples.View().Slice(100 * i, 100);
       head.pages.push_back({static_cast<uint32_t>(50 * i), 50, 0, Summarize(head.type, page, parts)});
+      head.pages.back().summary.parts = kCoreParts;
     }
     ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(head)) << parts;
   }
@@ -118,9 +120,9 @@ TEST(BlockHead, IsSmall) {
     const char* kind;
     double bytes_per_page_max;
   } cases[] = {
-      {"drift_regular", 32}, {"drift_jittered", 51}, {"drift_with_gaps", 47}, {"noise_regular", 33},
+      {"drift_regular", 32}, {"drift_jittered", 51}, {"drift_with_gaps", 48}, {"noise_regular", 33},
       {"setpoint", 22},      {"widened_real", 29},   {"totaliser", 34},       {"counter", 25},
-      {"running", 15},       {"by_exception", 74},   {"computed", 66},        {"messages", 12},
+      {"running", 17},       {"by_exception", 74},   {"computed", 66},        {"messages", 12},
   };
   for (const auto& c : cases) {
     const PlantKind& kind = PlantKindNamed(c.kind);
@@ -186,7 +188,7 @@ TEST(BlockHead, EachWrongFieldIsNamed) {
     const char* message;
   } cases[] = {
       {"format 0", 0, 0, absl::StatusCode::kDataLoss, "format 0"},
-      {"newer format", 0, 3, absl::StatusCode::kFailedPrecondition, "format 3"},
+      {"newer format", 0, 4, absl::StatusCode::kFailedPrecondition, "format 4"},
       {"type", 1, 7, absl::StatusCode::kDataLoss, "value type 7"},
       {"no pages", 2, 0, absl::StatusCode::kDataLoss, "0 pages"},
       {"too many pages", 2, 17, absl::StatusCode::kDataLoss, "17 pages"},

@@ -117,7 +117,7 @@ absl::StatusOr<Rollup> DecodeRollup(absl::string_view bytes) {
     level.slots.resize(slots);
     std::vector<Summary*> summaries;
     for (Summary& slot : level.slots) summaries.push_back(&slot);
-    SummaryReader reader(rollup.type, std::move(summaries));
+    SummaryReader reader(rollup.type, std::move(summaries), format > 2);
     RETURN_IF_ERROR(Annotate(reader.ReadCounts(&in, kSlotSamplesMax), "rollup"));
     RETURN_IF_ERROR(Annotate(reader.ReadColumns(&in), "rollup"));
     if (!IsAligned(level)) return Damaged("samples outside their slots");

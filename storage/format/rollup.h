@@ -17,8 +17,9 @@
 
 namespace historian::format {
 
-// Written into every rollup. A reader refuses one it does not know. Before 2, versions of samples were not kept.
-inline constexpr uint32_t kRollupFormat = 2;
+// Written into every rollup. A reader refuses one it does not know. Before 2, versions of samples were
+// not kept; before 3, details of summaries.
+inline constexpr uint32_t kRollupFormat = 3;
 
 // The lengths of slots, finest first. Each is a multiple of the one before, and a partition of the last.
 inline constexpr uint64_t kSlotNs[] = {60'000'000'000, 3'600'000'000'000, 86'400'000'000'000};

@@ -23,7 +23,15 @@ enum SummaryFlags : uint64_t {
   kAllUsable = 1,     // good is count, good_ns all the time; no Uncertain.
   kNoExtremes = 2,    // min and max are Sample{}.
   kDerivedAreas = 4,  // Both areas follow from the sum, see DeriveAreas.
-  kAllSummaryFlags = 7,
+  // Of details. Without kNoDetails there are all of them.
+  kMinRepeats = 8,
+  kMaxRepeats = 16,
+  kWorstRepeats = 32,
+  kHasZeros = 64,    // zero_ns is not 0.
+  kAllChange = 128,  // No usable sample has the value of the one before.
+  kNoDetails = 256,
+  kAllSummaryFlags = 511,
+  kAllFlagsBeforeDetails = 7,
 };
 
 // "No decimals" in the byte that tells the granularity of sums.
@@ -70,6 +78,8 @@ bool DeriveAreas(ValueType type, const Summary& s, ExactSum* stepped, ExactSum* 
   return true;
 }
 
+uint64_t ChangesMax(const Summary& s) { return s.good == 0 ? 0 : s.good - 1; }
+
 uint64_t FlagsOf(ValueType type, const Summary& s) {
   uint64_t flags = 0;
   if (s.good == s.count && s.uncertain == 0 && s.uncertain_ns == 0 &&
@@ -77,6 +87,15 @@ uint64_t FlagsOf(ValueType type, const Summary& s) {
     flags |= kAllUsable;
   }
   if (s.min == Sample() && s.max == Sample()) flags |= kNoExtremes;
+  if ((s.parts & kDetails) != kDetails) {
+    flags |= kNoDetails;
+  } else {
+    if (s.min_repeats) flags |= kMinRepeats;
+    if (s.max_repeats) flags |= kMaxRepeats;
+    if (s.worst_repeats) flags |= kWorstRepeats;
+    if (s.zero_ns > 0) flags |= kHasZeros;
+    if (s.changes == ChangesMax(s)) flags |= kAllChange;
+  }
   ExactSum stepped, sloped;
   if (DeriveAreas(type, s, &stepped, &sloped) && stepped == s.area_stepped && sloped == s.area_sloped) {
     flags |= kDerivedAreas;
@@ -247,6 +266,37 @@ void SummaryWriter::AppendColumns(std::string* out) const {
              out);
   AppendSums(FieldsWithout(kDerivedAreas, flags_, &Summary::area_sloped, summaries_), granularities.sloped,
              out);
+  AppendDetails(out);
+}
+
+void SummaryWriter::AppendDetails(std::string* out) const {
+  std::vector<uint64_t> unchanged, zeros, worst, unsure, firsts, lasts;
+  std::vector<ValueBits> values, qualities;
+  for (size_t i = 0; i < summaries_.size(); ++i) {
+    const Summary& s = *summaries_[i];
+    if ((flags_[i] & kNoDetails) != 0) continue;
+    if ((flags_[i] & kAllChange) == 0) unchanged.push_back(ChangesMax(s) - s.changes);
+    if ((flags_[i] & kHasZeros) != 0) zeros.push_back(s.zero_ns);
+    if ((flags_[i] & kAllUsable) != 0) continue;
+    worst.push_back(s.worst);
+    unsure.push_back(s.unsure_ns);
+    if (s.good == 0) continue;
+    firsts.push_back(Elapsed(s.first.time, s.first_usable.time));
+    lasts.push_back(Elapsed(s.last_usable.time, s.last.time));
+    for (const Sample* sample : {&s.first_usable, &s.last_usable}) {
+      values.push_back(sample->value);
+      qualities.push_back(sample->quality);
+    }
+  }
+  AppendIntegers(unchanged, out);
+  AppendIntegers(zeros, out);
+  AppendIntegers(unsure, out);
+  AppendIntegers(firsts, out);
+  AppendIntegers(lasts, out);
+  if (!worst.empty()) AppendValues(ValueType::kDigital, worst, out);
+  if (values.empty()) return;
+  AppendValues(StoredType(type_), values, out);
+  AppendValues(ValueType::kDigital, qualities, out);
 }
 
 absl::Status SummaryReader::ReadCounts(ByteReader* in, uint64_t samples_max) {
@@ -254,7 +304,8 @@ absl::Status SummaryReader::ReadCounts(ByteReader* in, uint64_t samples_max) {
   std::vector<uint64_t> counts;
   RETURN_IF_ERROR(ReadIntegers(in, summaries_.size(), &counts));
   for (size_t i = 0; i < summaries_.size(); ++i) {
-    if (flags_[i] > kAllSummaryFlags) return Damaged("unknown flags");
+    if (flags_[i] > (has_details_ ? kAllSummaryFlags : kAllFlagsBeforeDetails))
+      return Damaged("unknown flags");
     if (counts[i] == 0 || counts[i] > samples_max) return Damaged("the number of samples is out of range");
     summaries_[i]->count = counts[i];
   }
@@ -266,7 +317,94 @@ absl::Status SummaryReader::ReadColumns(ByteReader* in) {
   RETURN_IF_ERROR(Annotate(ReadTimes(in, &unit), "times"));
   RETURN_IF_ERROR(ReadSamples(in));
   RETURN_IF_ERROR(Annotate(ReadSeverities(in), "counts"));
-  return Annotate(ReadSums(in, unit), "sums");
+  RETURN_IF_ERROR(Annotate(ReadSums(in, unit), "sums"));
+  if (has_details_) RETURN_IF_ERROR(Annotate(ReadDetails(in), "details"));
+  for (size_t i = 0; i < flags_.size(); ++i) {
+    Summary& s = *summaries_[i];
+    s.parts = kCoreParts;
+    if (has_details_ && (flags_[i] & kNoDetails) == 0) {
+      s.parts = kAllParts;
+    } else {
+      DeriveDetails(type_, &s);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SummaryReader::ReadDetails(ByteReader* in) const {
+  std::vector<Summary*> unchanged, zeros, mixed, usable;
+  for (size_t i = 0; i < flags_.size(); ++i) {
+    Summary* const s = summaries_[i];
+    if ((flags_[i] & kNoDetails) != 0) continue;
+    s->min_repeats = (flags_[i] & kMinRepeats) != 0;
+    s->max_repeats = (flags_[i] & kMaxRepeats) != 0;
+    s->worst_repeats = (flags_[i] & kWorstRepeats) != 0;
+    s->changes = ChangesMax(*s);
+    if ((flags_[i] & kAllChange) == 0) unchanged.push_back(s);
+    if ((flags_[i] & kHasZeros) != 0) zeros.push_back(s);
+    if ((flags_[i] & kAllUsable) != 0) {
+      s->worst = s->first.quality;
+      s->first_usable = s->first;
+      s->last_usable = s->last;
+      continue;
+    }
+    mixed.push_back(s);
+    if (s->good > 0) usable.push_back(s);
+  }
+  std::vector<uint64_t> column;
+  RETURN_IF_ERROR(ReadIntegers(in, unchanged.size(), &column));
+  for (size_t i = 0; i < unchanged.size(); ++i) {
+    if (column[i] > unchanged[i]->changes) return Damaged("more samples without a change than in all");
+    unchanged[i]->changes -= column[i];
+  }
+  RETURN_IF_ERROR(ReadIntegers(in, zeros.size(), &column));
+  for (size_t i = 0; i < zeros.size(); ++i) {
+    if (column[i] > zeros[i]->good_ns) return Damaged("more time at zero than is Good");
+    zeros[i]->zero_ns = column[i];
+  }
+  RETURN_IF_ERROR(ReadIntegers(in, mixed.size(), &column));
+  for (size_t i = 0; i < mixed.size(); ++i) {
+    if (column[i] > mixed[i]->good_ns) return Damaged("more time before what is not usable than is Good");
+    mixed[i]->unsure_ns = column[i];
+  }
+  std::vector<uint64_t> lasts;
+  RETURN_IF_ERROR(ReadIntegers(in, usable.size(), &column));
+  RETURN_IF_ERROR(ReadIntegers(in, usable.size(), &lasts));
+  for (size_t i = 0; i < usable.size(); ++i) {
+    Summary& s = *usable[i];
+    const uint64_t duration = Elapsed(s.first.time, s.last.time);
+    if (lasts[i] > duration || column[i] > duration - lasts[i])
+      return Damaged("a usable sample lies outside");
+    s.first_usable.time = static_cast<Timestamp>(static_cast<uint64_t>(s.first.time) + column[i]);
+    s.last_usable.time = static_cast<Timestamp>(static_cast<uint64_t>(s.last.time) - lasts[i]);
+  }
+  column.resize(mixed.size());
+  if (!mixed.empty()) {
+    RETURN_IF_ERROR(DecodeValues(ValueType::kDigital, in, column.size(), column.data()));
+  }
+  for (size_t i = 0; i < mixed.size(); ++i) {
+    mixed[i]->worst = static_cast<Quality>(column[i]);
+    if (!IsKnownQuality(mixed[i]->worst)) return Damaged("a quality with reserved bits");
+  }
+  if (usable.empty()) return absl::OkStatus();
+  column.resize(2 * usable.size());
+  RETURN_IF_ERROR(DecodeValues(StoredType(type_), in, column.size(), column.data()));
+  for (size_t i = 0; i < usable.size(); ++i) {
+    usable[i]->first_usable.value = column[2 * i];
+    usable[i]->last_usable.value = column[2 * i + 1];
+  }
+  RETURN_IF_ERROR(DecodeValues(ValueType::kDigital, in, column.size(), column.data()));
+  for (size_t i = 0; i < usable.size(); ++i) {
+    Summary& s = *usable[i];
+    s.first_usable.quality = static_cast<Quality>(column[2 * i]);
+    s.last_usable.quality = static_cast<Quality>(column[2 * i + 1]);
+    for (const Sample* sample : {&s.first_usable, &s.last_usable}) {
+      if (!IsKnownQuality(sample->quality) || !IsUsable(type_, sample->value, sample->quality)) {
+        return Damaged("a usable sample is not usable");
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SummaryReader::ReadTimes(ByteReader* in, uint64_t* unit) const {

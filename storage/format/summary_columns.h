@@ -20,8 +20,8 @@ namespace historian::format {
 
 class SummaryWriter {
  public:
-  // Requires at least one summary, in order of time, not overlapping, each with all parts and at least one
-  // sample. They must outlive the writer.
+  // Requires at least one summary, in order of time, not overlapping, each with kCoreParts and at least one
+  // sample. Of one without all details none are written. They must outlive the writer.
   SummaryWriter(ValueType type, std::vector<const Summary*> summaries);
 
   // These append to *out. AppendCounts must come first.
@@ -29,6 +29,8 @@ class SummaryWriter {
   void AppendColumns(std::string* out) const;
 
  private:
+  void AppendDetails(std::string* out) const;
+
   const ValueType type_;
   const std::vector<const Summary*> summaries_;
   std::vector<uint64_t> flags_;
@@ -36,9 +38,10 @@ class SummaryWriter {
 
 class SummaryReader {
  public:
-  // Fills the summaries. There must be at least one, and they must outlive the reader.
-  SummaryReader(ValueType type, std::vector<Summary*> summaries)
-      : type_(type), summaries_(std::move(summaries)) {}
+  // Fills the summaries. There must be at least one, and they must outlive the reader. `has_details`: the format has
+  // them. What is not stored of them and can be told from the rest is filled, too.
+  SummaryReader(ValueType type, std::vector<Summary*> summaries, bool has_details)
+      : type_(type), summaries_(std::move(summaries)), has_details_(has_details) {}
 
   // To be called in the order of the writer. Errors: DataLoss, the bytes are damaged in a way that shows, for
   // example a summary has more than `samples_max` samples.
@@ -50,9 +53,11 @@ class SummaryReader {
   absl::Status ReadSamples(ByteReader* in) const;
   absl::Status ReadSeverities(ByteReader* in) const;
   absl::Status ReadSums(ByteReader* in, uint64_t unit) const;
+  absl::Status ReadDetails(ByteReader* in) const;
 
   const ValueType type_;
   const std::vector<Summary*> summaries_;
+  const bool has_details_;
   std::vector<uint64_t> flags_;
 };
 

@@ -1,9 +1,10 @@
 // File: storage/model/aggregate.h
 //
-// Which aggregates there are: their numbers, names and kinds of values. One row each; what a row computes is
-// in storage/aggregate/aggregates.h.
+// Which aggregates there are: their numbers, names, and what their values are. One row each. What a row computes is
+// defined in storage/aggregate/direct_aggregates.h and computed in storage/aggregate/aggregates.h.
 //
-// Source: OPC 10000-13 (OPC UA Part 13, Aggregates), and its NodeIds.csv.
+// Source: OPC 10000-13 v1.05 (OPC UA Part 13, Aggregates), the summary table of each clause; NodeIds.csv of the OPC
+// Foundation.
 #ifndef HISTORIAN_STORAGE_MODEL_AGGREGATE_H_
 #define HISTORIAN_STORAGE_MODEL_AGGREGATE_H_
 
@@ -16,43 +17,71 @@
 
 namespace historian {
 
-// What each means is in proto/historian/v1/query.proto.
-// DO NOT RENUMBER: the wire's numbers.
+// The wire's numbers. The 37 of the standard in the order of the clauses that define them, 5.4.3.4 to 5.4.3.40; ours from
+// 101 on.
 enum class Aggregate : uint8_t {
-  kCount = 1,
-  kMinimum = 2,
-  kMinimumTime = 3,
-  kMaximum = 4,
-  kMaximumTime = 5,
-  kSum = 6,
-  kAverage = 7,
-  kTimeWeightedAverage = 8,
-  kStandardDeviationSample = 9,
-  kStandardDeviationPopulation = 10,
-  kFirst = 11,
-  kLast = 12,
-  kFirstTime = 13,
-  kLastTime = 14,
-  kRange = 15,
-  kGoodShare = 16,
-  kSampleCount = 17,
+  kInterpolative = 1,
+  kAverage = 2,
+  kTimeAverage = 3,
+  kTimeAverage2 = 4,
+  kTotal = 5,
+  kTotal2 = 6,
+  kMinimum = 7,
+  kMaximum = 8,
+  kMinimumActualTime = 9,
+  kMaximumActualTime = 10,
+  kRange = 11,
+  kMinimum2 = 12,
+  kMaximum2 = 13,
+  kMinimumActualTime2 = 14,
+  kMaximumActualTime2 = 15,
+  kRange2 = 16,
+  kAnnotationCount = 17,
+  kCount = 18,
+  kDurationInStateZero = 19,
+  kDurationInStateNonZero = 20,
+  kNumberOfTransitions = 21,
+  kStart = 22,
+  kEnd = 23,
+  kDelta = 24,
+  kStartBound = 25,
+  kEndBound = 26,
+  kDeltaBounds = 27,
+  kDurationGood = 28,
+  kDurationBad = 29,
+  kPercentGood = 30,
+  kPercentBad = 31,
+  kWorstQuality = 32,
+  kWorstQuality2 = 33,
+  kStandardDeviationSample = 34,
+  kVarianceSample = 35,
+  kStandardDeviationPopulation = 36,
+  kVariancePopulation = 37,
+  kSum = 101,
+  kSampleCount = 102,
 };
 
 // What the values of an aggregate are.
-enum class AggregateKind : uint8_t {
-  kTime,         // A Timestamp.
-  kCount,        // A whole number of samples.
-  kSampleValue,  // A value of the tag: a floating point number, or the integer that the tag's type holds.
-  kShare,        // A floating point number without a unit, 0 to 1.
-  kNumber,       // A floating point number computed from the tag's values.
+enum class AggregateResult : uint8_t {
+  kSource,      // A value of the tag, in the tag's type ("Same as Source").
+  kDifference,  // Of two values of the tag: float64 and float32 as the tag, else int64.
+  kNumber,      // A float64 in the tag's unit.
+  kVariance,    // A float64 in the square of the tag's unit.
+  kTotal,       // A float64 in the tag's unit x seconds.
+  kDuration,    // A float64, milliseconds.
+  kPercent,     // A float64, 0 to 100.
+  kCount,       // An int64, not negative.
+  kQuality,     // A quality: severity and sub-code (StatusCode), as an int64.
 };
 
-// What an interval must have for the aggregate to have a value there.
-enum class AggregateNeeds : uint8_t {
-  kNothing,
-  kSample,  // Of any quality.
-  kUsableSample,
-  kGoodTime,
+// The bounding values that an aggregate looks at (3.1.7).
+enum class AggregateBounds : uint8_t { kNone, kInterpolated, kSimple };
+
+// How the status comes about (5.4.3.3).
+enum class AggregateStatus : uint8_t {
+  kPercentValues,  // By the number of Good and Bad samples.
+  kPercentTime,    // By the length of Good and Bad regions.
+  kCustom,         // As the aggregate's clause says.
 };
 
 struct AggregateInfo {
@@ -62,48 +91,73 @@ struct AggregateInfo {
   absl::string_view standard_name;  // The BrowseName in Part 13; else one of our own in that style.
   // Of the object AggregateFunction_<standard_name> in namespace 0; 0 where Part 13 has no such aggregate.
   uint32_t node_id;
-  AggregateKind kind;
-  AggregateNeeds needs;
-  bool for_strings;  // String tags have it, too.
+  AggregateResult result;
+  AggregateBounds bounds;
+  AggregateStatus status;
+  bool has_own_time;  // The value has the time of a sample; else that of the interval's start.
+  bool sets_partial;  // The Partial bit applies to it.
+  // Defined for string tags, too. All are defined for all other types.
+  bool for_strings;
 
   bool is_standard() const { return node_id != 0; }
 };
 
-// In the order of their numbers. MinimumActualTime and MaximumActualTime of Part 13 are values that carry
-// their times; ours are the times alone. Its PercentGood is 0 to 100 and not a share.
-inline constexpr AggregateInfo kAggregates[] = {
-    {Aggregate::kCount, "count", "", "Count", 2352, AggregateKind::kCount, AggregateNeeds::kNothing, true},
-    {Aggregate::kMinimum, "minimum", "min", "Minimum", 2346, AggregateKind::kSampleValue,
-     AggregateNeeds::kUsableSample, false},
-    {Aggregate::kMinimumTime, "minimum-time", "min-time", "MinimumTime", 0, AggregateKind::kTime,
-     AggregateNeeds::kUsableSample, false},
-    {Aggregate::kMaximum, "maximum", "max", "Maximum", 2347, AggregateKind::kSampleValue,
-     AggregateNeeds::kUsableSample, false},
-    {Aggregate::kMaximumTime, "maximum-time", "max-time", "MaximumTime", 0, AggregateKind::kTime,
-     AggregateNeeds::kUsableSample, false},
-    {Aggregate::kSum, "sum", "", "Sum", 0, AggregateKind::kNumber, AggregateNeeds::kUsableSample, false},
-    {Aggregate::kAverage, "average", "avg", "Average", 2342, AggregateKind::kNumber,
-     AggregateNeeds::kUsableSample, false},
-    {Aggregate::kTimeWeightedAverage, "time-weighted-average", "twa", "TimeAverage2", 11285,
-     AggregateKind::kNumber, AggregateNeeds::kGoodTime, false},
-    {Aggregate::kStandardDeviationSample, "standard-deviation-sample", "stddev", "StandardDeviationSample",
-     11426, AggregateKind::kNumber, AggregateNeeds::kUsableSample, false},
-    {Aggregate::kStandardDeviationPopulation, "standard-deviation-population", "stddev-population",
-     "StandardDeviationPopulation", 11427, AggregateKind::kNumber, AggregateNeeds::kUsableSample, false},
-    {Aggregate::kFirst, "first", "", "Start", 2357, AggregateKind::kSampleValue, AggregateNeeds::kSample,
-     false},
-    {Aggregate::kLast, "last", "", "End", 2358, AggregateKind::kSampleValue, AggregateNeeds::kSample, false},
-    {Aggregate::kFirstTime, "first-time", "", "StartTime", 0, AggregateKind::kTime, AggregateNeeds::kSample,
-     true},
-    {Aggregate::kLastTime, "last-time", "", "EndTime", 0, AggregateKind::kTime, AggregateNeeds::kSample,
-     true},
-    {Aggregate::kRange, "range", "", "Range", 2350, AggregateKind::kNumber, AggregateNeeds::kUsableSample,
-     false},
-    {Aggregate::kGoodShare, "good-share", "", "GoodShare", 0, AggregateKind::kShare, AggregateNeeds::kNothing,
-     true},
-    {Aggregate::kSampleCount, "sample-count", "", "SampleCount", 0, AggregateKind::kCount,
-     AggregateNeeds::kNothing, true},
+namespace aggregate_table {
+
+using A = Aggregate;
+using R = AggregateResult;
+using B = AggregateBounds;
+using S = AggregateStatus;
+
+// In the order of their numbers.
+// clang-format off
+inline constexpr AggregateInfo kRows[] = {
+    // id, name, short name, standard name, node, result, bounds, status, own time, partial, strings
+    {A::kInterpolative, "interpolative", "", "Interpolative", 2341, R::kSource, B::kInterpolated, S::kCustom, false, false, true},
+    {A::kAverage, "average", "avg", "Average", 2342, R::kNumber, B::kNone, S::kPercentValues, false, false, false},
+    {A::kTimeAverage, "time-average", "", "TimeAverage", 2343, R::kNumber, B::kInterpolated, S::kCustom, false, true, false},
+    {A::kTimeAverage2, "time-average2", "twa", "TimeAverage2", 11285, R::kNumber, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kTotal, "total", "", "Total", 2344, R::kTotal, B::kInterpolated, S::kCustom, false, true, false},
+    {A::kTotal2, "total2", "", "Total2", 11304, R::kTotal, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kMinimum, "minimum", "min", "Minimum", 2346, R::kSource, B::kNone, S::kCustom, false, true, false},
+    {A::kMaximum, "maximum", "max", "Maximum", 2347, R::kSource, B::kNone, S::kCustom, false, true, false},
+    {A::kMinimumActualTime, "minimum-actual-time", "min-time", "MinimumActualTime", 2348, R::kSource, B::kNone, S::kCustom, true, true, false},
+    {A::kMaximumActualTime, "maximum-actual-time", "max-time", "MaximumActualTime", 2349, R::kSource, B::kNone, S::kCustom, true, true, false},
+    {A::kRange, "range", "", "Range", 2350, R::kDifference, B::kNone, S::kCustom, false, true, false},
+    {A::kMinimum2, "minimum2", "min2", "Minimum2", 11286, R::kSource, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kMaximum2, "maximum2", "max2", "Maximum2", 11287, R::kSource, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kMinimumActualTime2, "minimum-actual-time2", "min-time2", "MinimumActualTime2", 11305, R::kSource, B::kSimple, S::kPercentTime, true, true, false},
+    {A::kMaximumActualTime2, "maximum-actual-time2", "max-time2", "MaximumActualTime2", 11306, R::kSource, B::kSimple, S::kPercentTime, true, true, false},
+    {A::kRange2, "range2", "", "Range2", 11288, R::kDifference, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kAnnotationCount, "annotation-count", "", "AnnotationCount", 2351, R::kCount, B::kNone, S::kCustom, false, true, true},
+    {A::kCount, "count", "", "Count", 2352, R::kCount, B::kNone, S::kPercentValues, false, true, true},
+    {A::kDurationInStateZero, "duration-in-state-zero", "zero-time", "DurationInStateZero", 11307, R::kDuration, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kDurationInStateNonZero, "duration-in-state-non-zero", "non-zero-time", "DurationInStateNonZero", 11308, R::kDuration, B::kSimple, S::kPercentTime, false, true, false},
+    {A::kNumberOfTransitions, "number-of-transitions", "transitions", "NumberOfTransitions", 2355, R::kCount, B::kNone, S::kPercentValues, false, true, true},
+    {A::kStart, "start", "first", "Start", 2357, R::kSource, B::kNone, S::kCustom, true, true, true},
+    {A::kEnd, "end", "last", "End", 2358, R::kSource, B::kNone, S::kCustom, true, true, true},
+    {A::kDelta, "delta", "", "Delta", 2359, R::kDifference, B::kNone, S::kCustom, false, true, false},
+    {A::kStartBound, "start-bound", "", "StartBound", 11505, R::kSource, B::kSimple, S::kCustom, false, true, true},
+    {A::kEndBound, "end-bound", "", "EndBound", 11506, R::kSource, B::kSimple, S::kCustom, false, true, true},
+    {A::kDeltaBounds, "delta-bounds", "", "DeltaBounds", 11507, R::kDifference, B::kSimple, S::kCustom, false, true, false},
+    {A::kDurationGood, "duration-good", "", "DurationGood", 2360, R::kDuration, B::kSimple, S::kCustom, false, true, true},
+    {A::kDurationBad, "duration-bad", "", "DurationBad", 2361, R::kDuration, B::kSimple, S::kCustom, false, true, true},
+    {A::kPercentGood, "percent-good", "", "PercentGood", 2362, R::kPercent, B::kSimple, S::kCustom, false, true, true},
+    {A::kPercentBad, "percent-bad", "", "PercentBad", 2363, R::kPercent, B::kSimple, S::kCustom, false, true, true},
+    {A::kWorstQuality, "worst-quality", "", "WorstQuality", 2364, R::kQuality, B::kNone, S::kCustom, false, true, true},
+    {A::kWorstQuality2, "worst-quality2", "", "WorstQuality2", 11292, R::kQuality, B::kSimple, S::kCustom, false, true, true},
+    {A::kStandardDeviationSample, "standard-deviation-sample", "stddev", "StandardDeviationSample", 11426, R::kNumber, B::kNone, S::kCustom, false, true, false},
+    {A::kVarianceSample, "variance-sample", "variance", "VarianceSample", 11428, R::kVariance, B::kNone, S::kCustom, false, true, false},
+    {A::kStandardDeviationPopulation, "standard-deviation-population", "stddev-population", "StandardDeviationPopulation", 11427, R::kNumber, B::kNone, S::kCustom, false, true, false},
+    {A::kVariancePopulation, "variance-population", "", "VariancePopulation", 11429, R::kVariance, B::kNone, S::kCustom, false, true, false},
+    {A::kSum, "sum", "", "Sum", 0, R::kNumber, B::kNone, S::kPercentValues, false, true, false},
+    {A::kSampleCount, "sample-count", "", "SampleCount", 0, R::kCount, B::kNone, S::kCustom, false, true, true},
 };
+// clang-format on
+
+}  // namespace aggregate_table
+
+inline constexpr auto& kAggregates = aggregate_table::kRows;
 
 // Null for a number that no aggregate has.
 constexpr const AggregateInfo* FindAggregate(int64_t number) {
@@ -112,13 +166,16 @@ constexpr const AggregateInfo* FindAggregate(int64_t number) {
   }
   return nullptr;
 }
-// Null for a text that is neither a name nor a short name.
+// Null for a text that is neither a name, a short name nor a standard name. Case, hyphens and underscores do not matter.
 const AggregateInfo* FindAggregate(absl::string_view text);
 
 // Requires that `aggregate` is one of the enum's.
 const AggregateInfo& InfoOf(Aggregate aggregate);
 
-// Whether its values of a tag of that type are integers, not floating point.
+bool IsDefinedFor(Aggregate aggregate, ValueType type);
+// The type of the aggregate's values of a tag of that type. Requires IsDefinedFor.
+ValueType ResultTypeOf(Aggregate aggregate, ValueType type);
+// Whether answers have its values of a tag of that type as integers, not as floating point.
 bool HasIntegers(Aggregate aggregate, ValueType type);
 
 }  // namespace historian

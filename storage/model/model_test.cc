@@ -211,16 +211,19 @@ TEST(Aggregates, EachHasItsOwnNumberNamesAndNodeId) {
   }
 }
 
-TEST(Aggregates, AreFoundByShortNamesAndNothingElse) {
+TEST(Aggregates, AreFoundByAllTheirNamesAndNothingElse) {
   for (const auto& [text, aggregate] :
        {std::pair("min", Aggregate::kMinimum), std::pair("max", Aggregate::kMaximum),
-        std::pair("avg", Aggregate::kAverage), std::pair("twa", Aggregate::kTimeWeightedAverage),
-        std::pair("stddev", Aggregate::kStandardDeviationSample)}) {
+        std::pair("avg", Aggregate::kAverage), std::pair("twa", Aggregate::kTimeAverage2),
+        std::pair("stddev", Aggregate::kStandardDeviationSample),
+        std::pair("TimeAverage2", Aggregate::kTimeAverage2),
+        std::pair("worst_quality", Aggregate::kWorstQuality), std::pair("MIN", Aggregate::kMinimum)}) {
     ASSERT_NE(FindAggregate(text), nullptr) << text;
     EXPECT_EQ(FindAggregate(text)->id, aggregate) << text;
   }
-  for (const char* text : {"", "Min", "minimum ", "Average"}) EXPECT_EQ(FindAggregate(text), nullptr) << text;
-  for (const int64_t number : {int64_t{0}, int64_t{18}, int64_t{-1}, int64_t{257}, INT64_MAX}) {
+  for (const char* text : {"", "-", "minimum ", "mini", "average3"})
+    EXPECT_EQ(FindAggregate(text), nullptr) << text;
+  for (const int64_t number : {int64_t{0}, int64_t{38}, int64_t{-1}, int64_t{257}, INT64_MAX}) {
     EXPECT_EQ(FindAggregate(number), nullptr) << number;
   }
 }
@@ -230,16 +233,43 @@ TEST(Aggregates, ThoseOfPart13HaveItsNodeIds) {
   const struct {
     absl::string_view name;
     uint32_t node_id;
-  } kTable[] = {{"Average", 2342},
+  } kTable[] = {{"Interpolative", 2341},
+                {"Average", 2342},
+                {"TimeAverage", 2343},
                 {"TimeAverage2", 11285},
+                {"Total", 2344},
+                {"Total2", 11304},
                 {"Minimum", 2346},
                 {"Maximum", 2347},
+                {"MinimumActualTime", 2348},
+                {"MaximumActualTime", 2349},
                 {"Range", 2350},
+                {"Minimum2", 11286},
+                {"Maximum2", 11287},
+                {"MinimumActualTime2", 11305},
+                {"MaximumActualTime2", 11306},
+                {"Range2", 11288},
+                {"AnnotationCount", 2351},
                 {"Count", 2352},
+                {"DurationInStateZero", 11307},
+                {"DurationInStateNonZero", 11308},
+                {"NumberOfTransitions", 2355},
                 {"Start", 2357},
                 {"End", 2358},
+                {"Delta", 2359},
+                {"StartBound", 11505},
+                {"EndBound", 11506},
+                {"DeltaBounds", 11507},
+                {"DurationGood", 2360},
+                {"DurationBad", 2361},
+                {"PercentGood", 2362},
+                {"PercentBad", 2363},
+                {"WorstQuality", 2364},
+                {"WorstQuality2", 11292},
                 {"StandardDeviationSample", 11426},
-                {"StandardDeviationPopulation", 11427}};
+                {"VarianceSample", 11428},
+                {"StandardDeviationPopulation", 11427},
+                {"VariancePopulation", 11429}};
   size_t standard = 0;
   for (const AggregateInfo& info : kAggregates) standard += info.is_standard();
   EXPECT_EQ(standard, std::size(kTable));
@@ -254,13 +284,14 @@ TEST(Aggregates, ThoseOfPart13HaveItsNodeIds) {
 
 TEST(Aggregates, ValuesOfSamplesAreWhatTheTagHolds) {
   EXPECT_TRUE(HasIntegers(Aggregate::kMinimum, ValueType::kInt64));
-  EXPECT_TRUE(HasIntegers(Aggregate::kLast, ValueType::kDigital));
+  EXPECT_TRUE(HasIntegers(Aggregate::kEnd, ValueType::kDigital));
   EXPECT_FALSE(HasIntegers(Aggregate::kMinimum, ValueType::kFloat32));
+  EXPECT_TRUE(HasIntegers(Aggregate::kRange, ValueType::kBool));
+  EXPECT_FALSE(HasIntegers(Aggregate::kDelta, ValueType::kFloat64));
   for (const ValueType type : {ValueType::kFloat64, ValueType::kInt64, ValueType::kString}) {
     EXPECT_TRUE(HasIntegers(Aggregate::kCount, type));
-    EXPECT_TRUE(HasIntegers(Aggregate::kFirstTime, type));
-    EXPECT_FALSE(HasIntegers(Aggregate::kGoodShare, type));
-    EXPECT_FALSE(HasIntegers(Aggregate::kRange, type));
+    EXPECT_TRUE(HasIntegers(Aggregate::kWorstQuality, type));
+    EXPECT_FALSE(HasIntegers(Aggregate::kPercentGood, type));
   }
 }
 

@@ -10,6 +10,24 @@
 #include "storage/sealed/stored_heads.h"
 
 namespace historian {
+namespace {
+
+// False if the summary tells that there is no such sample.
+bool MayHave(const Summary* summary, FoldSource::Kind kind) {
+  if (summary == nullptr) return true;
+  switch (kind) {
+    case FoldSource::Kind::kUsable:
+      return summary->good > 0;
+    case FoldSource::Kind::kCounted:
+      return summary->good + summary->uncertain > 0;
+    case FoldSource::Kind::kAny:
+    case FoldSource::Kind::kData:
+      return true;
+  }
+  return true;
+}
+
+}  // namespace
 
 Sample SampleAt(ValueType type, const SamplesView& samples, size_t i) {
   return {samples.times[i], type == ValueType::kString ? 0 : samples.values[i], samples.QualityAt(i)};
@@ -147,16 +165,45 @@ absl::StatusOr<std::optional<Sample>> ClusterCursor::FirstAtOrAfter(const Positi
   return std::optional<Sample>(SampleAt(view_.type, samples->View(), 0));
 }
 
-absl::StatusOr<std::optional<Sample>> ClusterCursor::SampleBefore(Timestamp t) {
-  ASSIGN_OR_RETURN(const Position position, SeekBefore(t));
+absl::StatusOr<std::optional<Sample>> ClusterCursor::SampleBefore(Timestamp t, Kind kind) {
+  ASSIGN_OR_RETURN(Position position, SeekBefore(t));
   if (!position.valid()) return std::optional<Sample>();
-  return LastBefore(position, t);
+  ASSIGN_OR_RETURN(std::optional<Sample> nearest, LastBefore(position, t));
+  if (!nearest.has_value() || FoldSource::Is(kind, view_.type, *nearest)) return nearest;
+  while (position.valid()) {
+    if (MayHave(position.summary(), kind)) {
+      std::shared_ptr<const Samples> samples;
+      RETURN_IF_ERROR(Read(position, &samples));
+      const std::vector<Timestamp>& times = samples->times;
+      for (size_t i = std::lower_bound(times.begin(), times.end(), t) - times.begin(); i > 0; --i) {
+        const Sample sample = SampleAt(view_.type, samples->View(), i - 1);
+        if (FoldSource::Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
+      }
+    }
+    RETURN_IF_ERROR(Prev(&position));
+  }
+  return std::optional<Sample>();
 }
 
-absl::StatusOr<std::optional<Sample>> ClusterCursor::SampleAtOrAfter(Timestamp t) {
-  ASSIGN_OR_RETURN(const Position position, Seek(t));
+absl::StatusOr<std::optional<Sample>> ClusterCursor::SampleAtOrAfter(Timestamp t, Kind kind) {
+  ASSIGN_OR_RETURN(Position position, Seek(t));
   if (!position.valid()) return std::optional<Sample>();
-  return FirstAtOrAfter(position, t);
+  ASSIGN_OR_RETURN(std::optional<Sample> nearest, FirstAtOrAfter(position, t));
+  if (!nearest.has_value() || FoldSource::Is(kind, view_.type, *nearest)) return nearest;
+  while (position.valid()) {
+    if (MayHave(position.summary(), kind)) {
+      std::shared_ptr<const Samples> samples;
+      RETURN_IF_ERROR(Read(position, &samples));
+      const std::vector<Timestamp>& times = samples->times;
+      for (size_t i = std::lower_bound(times.begin(), times.end(), t) - times.begin(); i < times.size();
+           ++i) {
+        const Sample sample = SampleAt(view_.type, samples->View(), i);
+        if (FoldSource::Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
+      }
+    }
+    RETURN_IF_ERROR(Next(&position));
+  }
+  return std::optional<Sample>();
 }
 
 absl::StatusOr<std::optional<Sample>> ClusterCursor::SampleBeforeIn(int32_t partition, Timestamp t) {

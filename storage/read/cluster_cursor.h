@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/aggregate/interval_fold.h"
 #include "storage/aggregate/summary.h"
 #include "storage/model/samples.h"
 #include "storage/read/page_cache.h"
@@ -61,9 +62,11 @@ class ClusterCursor {
   // See PartitionView::Read.
   absl::Status Read(const Position& position, std::shared_ptr<const Samples>* samples);
 
-  // The newest visible sample before t, and the first at or after it.
-  absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t);
-  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t);
+  // The newest visible sample of that kind before t, and the first at or after it. Clusters without one are passed over by
+  // their summaries.
+  using Kind = FoldSource::Kind;
+  absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t, Kind kind = Kind::kAny);
+  absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t, Kind kind = Kind::kAny);
 
   // The clusters of one partition, also when its raw samples have expired but lie there still.
   absl::StatusOr<std::shared_ptr<const PartitionView>> In(int32_t partition);

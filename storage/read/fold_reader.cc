@@ -35,24 +35,36 @@ absl::Status CheckEdges(absl::Span<const Timestamp> edges) {
 struct Cacheable {
   EvenIntervals intervals;
   Timestamp end = 0;  // Where the intervals asked for leave the even ones: the last may be shorter.
-  Interpolation interpolation;
+  const FoldConfig& config;
   const FigureMaker& maker;
 };
 
-std::optional<Cacheable> CacheableOf(absl::Span<const Timestamp> edges, Interpolation interpolation,
+std::optional<Cacheable> CacheableOf(absl::Span<const Timestamp> edges, const FoldConfig& config,
                                      const FigureMaker& maker) {
+  if (!IntervalFold::CanCache(config, maker.parts)) return std::nullopt;
   const std::optional<EvenIntervals> intervals = EvenIntervals::Of(edges);
   if (!intervals.has_value()) return std::nullopt;
   const Timestamp last = edges[edges.size() - 2];
   const bool last_is_whole = Elapsed(last, edges.back()) == intervals->step;
-  return Cacheable{*intervals, last_is_whole ? kTimestampMax + 1 : last, interpolation, maker};
+  return Cacheable{*intervals, last_is_whole ? kTimestampMax + 1 : last, config, maker};
+}
+
+// Whether the figures of a run of samples may be cached, which these summaries follow each other in.
+template <typename Summaries>
+bool CanCache(const Summaries& summaries, const FoldConfig& config) {
+  if (summaries.empty()) return true;
+  const auto all_certain = [&] {
+    return std::all_of(summaries.begin(), summaries.end(), [](const Summary& s) { return s.uncertain == 0; });
+  };
+  return FigureRunBuilder::CanCache(summaries.front().first, summaries.back().last) &&
+         (config.treat_uncertain_as_bad || all_certain());
 }
 
 FigureCache::Key KeyOf(const ReadView& view, const Cacheable& cacheable, const format::BlockId& block,
                        uint32_t page) {
   return {block,
           page,
-          IntervalFold::PartsFor(view.type, cacheable.interpolation, cacheable.maker.parts),
+          IntervalFold::PartsFor(view.type, cacheable.config.interpolation, cacheable.maker.parts),
           cacheable.intervals,
           cacheable.maker.id,
           page == FigureCache::kWholePartition ? view.as_of : kVersionNow};
@@ -99,13 +111,23 @@ std::optional<FigureCache::Key> WholePartitionKey(const ReadView& view, const Pi
 }
 
 // One fold over a range, by a cursor of its own.
-class RangeFold {
+class RangeFold final : private FoldSource {
  public:
   // With `cacheable`, figures of pages, blocks and partitions are copied from the cache to the table.
-  RangeFold(const ReadView& view, const Cacheable* cacheable, FigureTable to, IntervalFold* fold)
-      : view_(view), cacheable_(cacheable), to_(to), fold_(fold), cursor_(view) {}
+  RangeFold(const ReadView& view, const Cacheable* cacheable, FigureTable to, const FoldConfig& config,
+            absl::Span<const Timestamp> edges, uint32_t parts, IntervalSink sink)
+      : view_(view),
+        cacheable_(cacheable),
+        to_(to),
+        config_(config),
+        edges_(edges),
+        all_fold_(view.type, config, edges, parts, std::move(sink), this),
+        fold_(&all_fold_),
+        cursor_(view) {}
 
-  absl::Status Run(Timestamp start, Timestamp end) {
+  absl::Status Run() {
+    // A backward interval ends with its late edge.
+    const Timestamp start = edges_.front() + config_.backward, end = edges_.back() + config_.backward;
     ASSIGN_OR_RETURN(const std::optional<Sample> before, NeighbourBefore(start));
     AddNeighbour(before);
     RETURN_IF_ERROR(ForEachPiece(view_, start, end, [&](const Piece& piece) -> absl::Status {
@@ -116,10 +138,23 @@ class RangeFold {
     AddNeighbour(behind);
     RETURN_IF_ERROR(cursor_.head_damage());
     fold_->Finish();
-    return absl::OkStatus();
+    return source_status_;
   }
 
  private:
+  // FoldSource. An error is kept for Run.
+  std::optional<Sample> Before(Timestamp t, Kind kind) override {
+    return Kept(NeighbourBefore(std::min(t, kTimestampMax + 1), kind));
+  }
+  std::optional<Sample> AtOrAfter(Timestamp t, Kind kind) override {
+    return t > kTimestampMax ? std::nullopt : Kept(NeighbourAtOrAfter(t, kind));
+  }
+  std::optional<Sample> Kept(absl::StatusOr<std::optional<Sample>> found) {
+    if (found.ok()) return *found;
+    source_status_.Update(found.status());
+    return std::nullopt;
+  }
+
   void AddNeighbour(const std::optional<Sample>& sample) {
     if (sample.has_value()) fold_->Add({&sample->time, &sample->value, &sample->quality, nullptr, 1});
   }
@@ -141,18 +176,23 @@ class RangeFold {
   absl::Status StatedLater(const format::Rollup& rollup, int32_t partition) const;
   // What to say when an interval cuts a slot of which nothing else is left.
   absl::Status OnlyRollups(uint64_t slot_ns, int32_t partition) const;
+  // What to say when such a slot does not tell what is asked for.
+  absl::Status NotInRollups(int32_t partition) const;
 
-  // The tag's nearest samples outside the range, which may be known only as the ends of runs that a rollup
-  // sums up.
-  absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t);
-  absl::StatusOr<std::optional<Sample>> NeighbourAtOrAfter(Timestamp t);
+  // The tag's nearest samples of a kind, which may be known only as the ends of runs that a rollup sums up.
+  absl::StatusOr<std::optional<Sample>> NeighbourBefore(Timestamp t, Kind kind = Kind::kAny);
+  absl::StatusOr<std::optional<Sample>> NeighbourAtOrAfter(Timestamp t, Kind kind = Kind::kAny);
   // The same in one partition of which raw samples have expired: of those that are known still.
-  absl::StatusOr<std::optional<Sample>> LastKnownBefore(int32_t partition, Timestamp t);
-  absl::StatusOr<std::optional<Sample>> FirstKnownAtOrAfter(int32_t partition, Timestamp t);
+  absl::StatusOr<std::optional<Sample>> LastKnownBefore(int32_t partition, Timestamp t, Kind kind);
+  absl::StatusOr<std::optional<Sample>> FirstKnownAtOrAfter(int32_t partition, Timestamp t, Kind kind);
 
   const ReadView& view_;
   const Cacheable* const cacheable_;
   const FigureTable to_;
+  const FoldConfig config_;
+  const absl::Span<const Timestamp> edges_;
+  absl::Status source_status_;
+  IntervalFold all_fold_;
   IntervalFold* const fold_;
   ClusterCursor cursor_;
 };
@@ -196,7 +236,9 @@ absl::Status RangeFold::FoldPartition(const Piece& piece) {
                         !view_.HasExpired(piece.partition);
   if (rollup == nullptr || is_short) return FoldClusters(piece, fold_);
   const size_t coarsest = rollup->levels.size() - 1;
-  if (!key.has_value()) return FoldSlots(*rollup, coarsest, piece, fold_);
+  if (!key.has_value() || !CanCache(rollup->levels[coarsest].slots, config_)) {
+    return FoldSlots(*rollup, coarsest, piece, fold_);
+  }
   ASSIGN_OR_RETURN(
       const std::shared_ptr<const FigureRun> run, figures.Get(*key, [&]() -> absl::StatusOr<FigureRun> {
         const Piece all = {piece.partition, format::PartitionStart(piece.partition),
@@ -204,7 +246,7 @@ absl::Status RangeFold::FoldPartition(const Piece& piece) {
         // Each edge of an interval cuts a page, and there are about as many as blocks.
         cursor_.pages().WalkAhead(piece.partition, view_.tag, key->block.seal);
         const std::vector<Summary>& slots = rollup->levels[coarsest].slots;
-        FigureRunBuilder builder(view_.type, cacheable_->interpolation, cacheable_->intervals, fold_->parts(),
+        FigureRunBuilder builder(view_.type, cacheable_->config, cacheable_->intervals, fold_->parts(),
                                  cacheable_->maker, slots.empty() ? all.from : slots.front().first.time,
                                  slots.empty() ? all.from : slots.back().last.time);
         const absl::Status status = FoldSlots(*rollup, coarsest, all, &builder);
@@ -226,13 +268,19 @@ absl::Status RangeFold::FoldSlots(const format::Rollup& rollup, size_t level, co
                                    [&piece](const Summary& s) { return s.last.time < piece.from; });
   for (; slot != slots.end() && slot->first.time < piece.to; ++slot) {
     const Timestamp first = slot->first.time, last = slot->last.time;
-    if (first >= piece.from && last < piece.to && sink->FitsOneInterval(first, last)) {
+    const bool fits = first >= piece.from && last < piece.to && sink->FitsOneInterval(first, last);
+    if (fits && sink->Suffices(*slot)) {
       sink->AddSummary(*slot);
       continue;
     }
     if (level == 0 && view_.HasExpired(piece.partition)) {
       ASSIGN_OR_RETURN(const std::shared_ptr<const PartitionView> in, cursor_.In(piece.partition));
-      if (in->clusters() == 0) return OnlyRollups(rollup.levels[0].slot_ns, piece.partition);
+      if (in->clusters() == 0) {
+        if (!fits) return OnlyRollups(rollup.levels[0].slot_ns, piece.partition);
+        if (!sink->Suffices(*slot, true)) return NotInRollups(piece.partition);
+        sink->AddSummary(*slot);
+        continue;
+      }
     }
     const Piece part = {piece.partition, std::max(piece.from, first), std::min(piece.to, last + 1)};
     RETURN_IF_ERROR(level > 0 ? FoldSlots(rollup, level - 1, part, sink) : FoldClusters(part, sink));
@@ -249,7 +297,8 @@ absl::Status RangeFold::FoldClusters(const Piece& piece, Sink* sink) {
        cluster < in->clusters() && in->first_time(cluster) < to; ++cluster) {
     const Timestamp first = in->first_time(cluster), last = in->last_time(cluster);
     const Summary* summary = in->summary(cluster);
-    if (summary != nullptr && first >= from && last < to && sink->FitsOneInterval(first, last)) {
+    if (summary != nullptr && first >= from && last < to && sink->FitsOneInterval(first, last) &&
+        sink->Suffices(*summary)) {
       sink->AddSummary(*summary);
       continue;
     }
@@ -286,25 +335,32 @@ absl::StatusOr<size_t> RangeFold::FoldCached(const PartitionView& in, size_t clu
   const Summary& first = head.pages[page.index].summary;
   const Summary& last = head.pages[page.index + count - 1].summary;
   uint64_t size = 0;
-  for (size_t i = 0; i < count; ++i) size += head.pages[page.index + i].summary.count;
+  bool certain = true;
+  for (size_t i = 0; i < count; ++i) {
+    size += head.pages[page.index + i].summary.count;
+    certain = certain && head.pages[page.index + i].summary.uncertain == 0;
+  }
+  if (!FigureRunBuilder::CanCache(first.first, last.last) || !(certain || config_.treat_uncertain_as_bad)) {
+    return 0;
+  }
   if (!FigureCache::IsWorthwhile(cacheable_->intervals, size, first.first.time, last.last.time)) return 0;
-  ASSIGN_OR_RETURN(const std::shared_ptr<const FigureRun> run,
-                   view_.caches.figures.Get(key, [&]() -> absl::StatusOr<FigureRun> {
-                     FigureRunBuilder builder(view_.type, cacheable_->interpolation, cacheable_->intervals,
-                                              fold_->parts(), cacheable_->maker, first.first.time,
-                                              last.last.time);
-                     std::shared_ptr<const Samples> samples;
-                     for (size_t i = 0; i < count; ++i) {
-                       const Summary& summary = head.pages[page.index + i].summary;
-                       if (builder.FitsOneInterval(summary.first.time, summary.last.time)) {
-                         builder.AddSummary(summary);
-                         continue;
-                       }
-                       RETURN_IF_ERROR(in.Read(cluster + i, cursor_.pages(), &samples));
-                       builder.Add(samples->View());
-                     }
-                     return builder.Finish();
-                   }));
+  ASSIGN_OR_RETURN(
+      const std::shared_ptr<const FigureRun> run,
+      view_.caches.figures.Get(key, [&]() -> absl::StatusOr<FigureRun> {
+        FigureRunBuilder builder(view_.type, cacheable_->config, cacheable_->intervals, fold_->parts(),
+                                 cacheable_->maker, first.first.time, last.last.time);
+        std::shared_ptr<const Samples> samples;
+        for (size_t i = 0; i < count; ++i) {
+          const Summary& summary = head.pages[page.index + i].summary;
+          if (builder.FitsOneInterval(summary.first.time, summary.last.time) && builder.Suffices(summary)) {
+            builder.AddSummary(summary);
+            continue;
+          }
+          RETURN_IF_ERROR(in.Read(cluster + i, cursor_.pages(), &samples));
+          builder.Add(samples->View());
+        }
+        return builder.Finish();
+      }));
   fold_->AddFigures(*run, first.first.time, last.last.time + 1, to_);
   return count;
 }
@@ -326,46 +382,80 @@ absl::Status RangeFold::OnlyRollups(uint64_t slot_ns, int32_t partition) const {
       "(UTC)"));
 }
 
-absl::StatusOr<std::optional<Sample>> RangeFold::LastKnownBefore(int32_t partition, Timestamp t) {
+absl::Status RangeFold::NotInRollups(int32_t partition) const {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "tag ", view_.tag, " has only rollups from ", FormatTimestamp(format::PartitionStart(partition)),
+      " to ", FormatTimestamp(format::PartitionEnd(partition)),
+      ", its raw samples have expired: samples there that are Bad or Uncertain would be needed one by one. "
+      "Ask with "
+      "TreatUncertainAsBad, and for aggregates with simple bounds"));
+}
+
+absl::StatusOr<std::optional<Sample>> RangeFold::LastKnownBefore(int32_t partition, Timestamp t, Kind kind) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
-  if (rollup == nullptr) return cursor_.SampleBeforeIn(partition, t);
+  if (rollup == nullptr) {
+    ASSIGN_OR_RETURN(std::optional<Sample> sample, cursor_.SampleBeforeIn(partition, t));
+    while (sample.has_value() && !Is(kind, view_.type, *sample)) {
+      ASSIGN_OR_RETURN(sample, cursor_.SampleBeforeIn(partition, sample->time));
+    }
+    return sample;
+  }
   const std::vector<Summary>& slots = rollup->levels.front().slots;
-  const auto behind =
+  auto slot =
       std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.first.time < t; });
-  if (behind == slots.begin()) return std::optional<Sample>();
-  const Summary& slot = *(behind - 1);
-  return std::optional<Sample>(slot.last.time < t ? slot.last : slot.first);
+  while (slot != slots.begin()) {
+    --slot;
+    for (const Sample& sample : {slot->last, slot->last_usable, slot->first_usable, slot->first}) {
+      const bool is_known =
+          slot->good > 0 || sample.time == slot->last.time || sample.time == slot->first.time;
+      if (is_known && sample.time < t && Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
+    }
+  }
+  return std::optional<Sample>();
 }
 
-absl::StatusOr<std::optional<Sample>> RangeFold::FirstKnownAtOrAfter(int32_t partition, Timestamp t) {
+absl::StatusOr<std::optional<Sample>> RangeFold::FirstKnownAtOrAfter(int32_t partition, Timestamp t,
+                                                                     Kind kind) {
   ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(partition));
-  if (rollup == nullptr) return cursor_.SampleAtOrAfterIn(partition, t);
+  if (rollup == nullptr) {
+    ASSIGN_OR_RETURN(std::optional<Sample> sample, cursor_.SampleAtOrAfterIn(partition, t));
+    while (sample.has_value() && !Is(kind, view_.type, *sample)) {
+      ASSIGN_OR_RETURN(sample, cursor_.SampleAtOrAfterIn(partition, sample->time + 1));
+    }
+    return sample;
+  }
   const std::vector<Summary>& slots = rollup->levels.front().slots;
-  const auto slot =
+  auto slot =
       std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.last.time < t; });
-  if (slot == slots.end()) return std::optional<Sample>();
-  return std::optional<Sample>(slot->first.time < t ? slot->last : slot->first);
+  for (; slot != slots.end(); ++slot) {
+    for (const Sample& sample : {slot->first, slot->first_usable, slot->last_usable, slot->last}) {
+      const bool is_known =
+          slot->good > 0 || sample.time == slot->last.time || sample.time == slot->first.time;
+      if (is_known && sample.time >= t && Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
+    }
+  }
+  return std::optional<Sample>();
 }
 
-absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourBefore(Timestamp t) {
-  ASSIGN_OR_RETURN(const std::optional<Sample> raw, cursor_.SampleBefore(t));
+absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourBefore(Timestamp t, Kind kind) {
+  ASSIGN_OR_RETURN(const std::optional<Sample> raw, cursor_.SampleBefore(t, kind));
   if (view_.expired->Of(view_.tag) == nullptr || view_.empty()) return raw;
   const int32_t first = format::PartitionOf(raw.has_value() ? raw->time : view_.oldest);
   for (int32_t p = format::PartitionOf(std::min(t, view_.newest)); p >= first; --p) {
     if (!view_.HasExpired(p) || view_.HasAllExpired(p)) continue;
-    ASSIGN_OR_RETURN(const std::optional<Sample> known, LastKnownBefore(p, t));
+    ASSIGN_OR_RETURN(const std::optional<Sample> known, LastKnownBefore(p, t, kind));
     if (known.has_value()) return known;
   }
   return raw;
 }
 
-absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourAtOrAfter(Timestamp t) {
-  ASSIGN_OR_RETURN(const std::optional<Sample> raw, cursor_.SampleAtOrAfter(t));
+absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourAtOrAfter(Timestamp t, Kind kind) {
+  ASSIGN_OR_RETURN(const std::optional<Sample> raw, cursor_.SampleAtOrAfter(t, kind));
   if (view_.expired->Of(view_.tag) == nullptr || view_.empty()) return raw;
   const int32_t last = format::PartitionOf(raw.has_value() ? raw->time : view_.newest);
   for (int32_t p = format::PartitionOf(std::max(t, view_.oldest)); p <= last; ++p) {
     if (!view_.HasExpired(p) || view_.HasAllExpired(p)) continue;
-    ASSIGN_OR_RETURN(const std::optional<Sample> known, FirstKnownAtOrAfter(p, t));
+    ASSIGN_OR_RETURN(const std::optional<Sample> known, FirstKnownAtOrAfter(p, t, kind));
     if (known.has_value()) return known;
   }
   return raw;
@@ -377,27 +467,26 @@ class ViewFoldReader final : public FoldReader {
  public:
   explicit ViewFoldReader(ReadView view) : view_(std::move(view)) {}
 
-  absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+  absl::Status Fold(absl::Span<const Timestamp> edges, const FoldConfig& config, uint32_t parts,
                     IntervalSink sink) const override {
     RETURN_IF_ERROR(CheckEdges(edges));
-    IntervalFold fold(view_.type, interpolation, edges, parts, std::move(sink));
-    return view_.Ended(RangeFold(view_, nullptr, {}, &fold).Run(edges.front(), edges.back()));
+    return view_.Ended(RangeFold(view_, nullptr, {}, config, edges, parts, std::move(sink)).Run());
   }
 
-  absl::Status Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
-                       const FigureMaker& maker, FigureTable to) const override {
+  absl::Status Figures(absl::Span<const Timestamp> edges, const FoldConfig& config, const FigureMaker& maker,
+                       FigureTable to) const override {
     RETURN_IF_ERROR(CheckEdges(edges));
-    IntervalFold fold(view_.type, interpolation, edges, maker.parts,
-                      [&](size_t i, const Interval& interval) { maker.make(interval, i, to); });
-    const std::optional<Cacheable> cacheable = CacheableOf(edges, interpolation, maker);
-    return view_.Ended(RangeFold(view_, cacheable.has_value() ? &*cacheable : nullptr, to, &fold)
-                           .Run(edges.front(), edges.back()));
+    const std::optional<Cacheable> cacheable = CacheableOf(edges, config, maker);
+    return view_.Ended(RangeFold(view_, cacheable.has_value() ? &*cacheable : nullptr, to, config, edges,
+                                 maker.parts,
+                                 [&](size_t i, const Interval& interval) { maker.make(interval, i, to); })
+                           .Run());
   }
 
-  uint64_t NanosToFold(absl::Span<const Timestamp> edges, Interpolation interpolation,
+  uint64_t NanosToFold(absl::Span<const Timestamp> edges, const FoldConfig& config,
                        const FigureMaker& maker) const override {
     if (!CheckEdges(edges).ok()) return 0;
-    const std::optional<Cacheable> cacheable = CacheableOf(edges, interpolation, maker);
+    const std::optional<Cacheable> cacheable = CacheableOf(edges, config, maker);
     uint64_t nanos = 0;
     const absl::Status visited = ForEachPiece(view_, edges.front(), edges.back(), [&](const Piece& piece) {
       if (!IsCheap(piece, cacheable)) nanos += Elapsed(piece.from, piece.to);

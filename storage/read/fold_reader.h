@@ -46,17 +46,17 @@ class FoldReader {
   virtual ~FoldReader() = default;
 
   // The sink is given the intervals between consecutive edges, in order. After an error it may have had some.
-  virtual absl::Status Fold(absl::Span<const Timestamp> edges, Interpolation interpolation, uint32_t parts,
+  virtual absl::Status Fold(absl::Span<const Timestamp> edges, const FoldConfig& config, uint32_t parts,
                             IntervalSink sink) const = 0;
   // Fills the table with the figures of the intervals. Those of what is stored are cached when the intervals
   // are even, so that asking again costs little more than copying them.
-  virtual absl::Status Figures(absl::Span<const Timestamp> edges, Interpolation interpolation,
+  virtual absl::Status Figures(absl::Span<const Timestamp> edges, const FoldConfig& config,
                                const FigureMaker& maker, FigureTable to) const = 0;
   // What Figures would cost: how much stored time it would have to fold, in nanoseconds. Time whose figures
   // are in the cache, or that has nothing stored, costs nothing; nor do the pieces of weeks at the ends of
   // even intervals, of whose pages and blocks figures are cached one by one. An estimate, made from memory. 0
   // when the edges are not valid.
-  virtual uint64_t NanosToFold(absl::Span<const Timestamp> edges, Interpolation interpolation,
+  virtual uint64_t NanosToFold(absl::Span<const Timestamp> edges, const FoldConfig& config,
                                const FigureMaker& maker) const = 0;
 
   // The newest visible sample before t, and the first at or after it.

@@ -23,6 +23,7 @@ bool Parses(absl::string_view value) {
 }  // namespace
 
 absl::string_view FirstDifference(const Summary& a, const Summary& b) {
+  const auto known = [parts = a.parts & b.parts](uint32_t part) { return (parts & part) != 0; };
   const struct {
     const char* field;
     bool same;
@@ -40,11 +41,19 @@ absl::string_view FirstDifference(const Summary& a, const Summary& b) {
       {"uncertain time", a.uncertain_ns == b.uncertain_ns},
       {"stepped area", a.area_stepped == b.area_stepped},
       {"sloped area", a.area_sloped == b.area_sloped},
+      {"repeated extremes",
+       !known(kRepeats) || (a.min_repeats == b.min_repeats && a.max_repeats == b.max_repeats)},
+      {"changes", !known(kChanges) || a.changes == b.changes},
+      {"first and last usable sample",
+       !known(kQualities) || (a.first_usable == b.first_usable && a.last_usable == b.last_usable)},
+      {"worst quality", !known(kQualities) || (a.worst == b.worst && a.worst_repeats == b.worst_repeats)},
+      {"unsure time", !known(kQualities) || a.unsure_ns == b.unsure_ns},
+      {"time at zero", !known(kZeros) || a.zero_ns == b.zero_ns},
   };
   for (const auto& field : fields) {
     if (!field.same) return field.field;
   }
-  return a == b ? "" : "summary";
+  return a.parts != b.parts || a == b ? "" : "summary";
 }
 
 absl::Status CheckPage(ValueType type, const Summary& stated, absl::string_view bytes, Samples* samples,

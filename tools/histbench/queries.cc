@@ -97,9 +97,7 @@ absl::StatusOr<std::vector<QueryResult>> RunQueries(const client::Connection& co
          return samples;
        }},
       {"time_weighted_hour", false,
-       [&](size_t k) {
-         return processed({.ids = {id(k)}}, absl::Hours(1), {Aggregate::kTimeWeightedAverage});
-       }},
+       [&](size_t k) { return processed({.ids = {id(k)}}, absl::Hours(1), {Aggregate::kTimeAverage2}); }},
   };
 
   std::vector<QueryResult> results;

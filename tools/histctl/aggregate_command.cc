@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/reader.h"
 #include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
@@ -30,28 +31,22 @@ struct AggregateOptions {
   uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
   std::string interpolation;
+  AggregateConfig config;
+  bool use_uncertain = false;
   std::string layout = "long";
   CsvOptions csv;
   AsOfOptions as_of;
 };
-
-// Whether the interval has a value for people to see. Where the status is Bad, most aggregates have none; the
-// first and last samples may be Bad ones themselves, and are values all the same.
-bool HasValue(const AggregateInfo& aggregate, Quality status) {
-  if (!IsBad(status) || aggregate.needs == AggregateNeeds::kNothing) return true;
-  return aggregate.needs == AggregateNeeds::kSample && (status & 0xFFFF0000) != kBadNoData;
-}
 
 // A time as people, or readers of the style, see it.
 Cell StyledTimeCell(const Context& context, const CsvStyle& style, Timestamp t) {
   return context.format == Format::kCsv ? Cell::Text(CsvTimeText(t, style)) : TimeCell(context, t);
 }
 
-Cell AggregateCell(const Context& context, const CsvStyle& style, const Tag& tag,
-                   const client::ProcessedColumn& column, size_t i) {
+Cell AggregateCell(const Tag& tag, const client::ProcessedColumn& column, size_t i) {
   const AggregateInfo& aggregate = InfoOf(column.aggregate);
-  if (!HasValue(aggregate, column.StatusAt(i))) return Cell::Absent();
-  const bool is_sample_value = aggregate.kind == AggregateKind::kSampleValue;
+  if (IsBad(column.StatusAt(i))) return Cell::Absent();
+  const bool is_sample_value = aggregate.result == AggregateResult::kSource;
   if (const auto* floats = std::get_if<std::vector<double>>(&column.values)) {
     const double value = (*floats)[i];
     if (!is_sample_value) return Cell::Float64(value, kDigits);
@@ -62,14 +57,50 @@ Cell AggregateCell(const Context& context, const CsvStyle& style, const Tag& tag
         "");
   }
   const int64_t value = std::get<std::vector<int64_t>>(column.values)[i];
-  if (aggregate.kind == AggregateKind::kTime) return StyledTimeCell(context, style, value);
+  if (aggregate.result == AggregateResult::kQuality) {
+    return Cell::Text(QualityName(static_cast<Quality>(value)));
+  }
   if (is_sample_value) return ValueCell(tag, BitsOfInt64(value), "");
   return Cell::Integer(value);
 }
 
-// Whether values of the aggregate have the unit of the tag.
-bool HasUnit(const AggregateInfo& info) {
-  return info.kind == AggregateKind::kSampleValue || info.kind == AggregateKind::kNumber;
+// What the values of the aggregate are in; empty for numbers without a unit.
+std::string UnitOf(const AggregateInfo& info, const Tag& tag) {
+  switch (info.result) {
+    case AggregateResult::kSource:
+    case AggregateResult::kDifference:
+    case AggregateResult::kNumber:
+      return tag.unit;
+    case AggregateResult::kVariance:
+      return tag.unit.empty() ? "" : absl::StrCat("(", tag.unit, ")^2");
+    case AggregateResult::kTotal:
+      return tag.unit.empty() ? "s" : absl::StrCat(tag.unit, " x s");
+    case AggregateResult::kDuration:
+      return "ms";
+    case AggregateResult::kPercent:
+      return "%";
+    case AggregateResult::kCount:
+    case AggregateResult::kQuality:
+      return "";
+  }
+  return "";
+}
+
+bool IsRight(const AggregateInfo& info) { return info.result != AggregateResult::kQuality; }
+
+// The headings of an aggregate: its values, and their times where it has its own.
+void AddHeadings(const AggregateInfo& info, const std::string& name, const std::string& unit,
+                 std::vector<Heading>* headings) {
+  headings->push_back({.name = name, .unit = unit, .right = IsRight(info)});
+  if (info.has_own_time) headings->push_back({.name = absl::StrCat(name, " at")});
+}
+
+void AddCells(const Context& context, const CsvStyle& style, const Tag& tag,
+              const client::ProcessedColumn& column, size_t i, std::vector<Cell>* cells) {
+  cells->push_back(AggregateCell(tag, column, i));
+  if (!InfoOf(column.aggregate).has_own_time) return;
+  cells->push_back(IsBad(column.StatusAt(i)) ? Cell::Absent()
+                                             : StyledTimeCell(context, style, column.times[i]));
 }
 
 Timestamp BeginOf(const client::ProcessedSeries& series, size_t i) {
@@ -85,9 +116,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
   headings.push_back(TimeHeading(*context));
   for (const Aggregate aggregate : aggregates) {
     const AggregateInfo& info = InfoOf(aggregate);
-    headings.push_back({.name = std::string(info.name),
-                        .unit = !many && HasUnit(info) ? tags[0].unit : "",
-                        .right = info.kind != AggregateKind::kTime});
+    AddHeadings(info, std::string(info.name), many ? "" : UnitOf(info, tags[0]), &headings);
   }
   headings.push_back({.name = "quality", .cut = Cut::kText});
   RowWriter rows(context->format, headings, context->out, style);
@@ -99,7 +128,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
       cells.push_back(StyledTimeCell(*context, style, BeginOf(series[s], i)));
       Quality worst = columns[0].StatusAt(i);
       for (const client::ProcessedColumn& column : columns) {
-        cells.push_back(AggregateCell(*context, style, tags[s], column, i));
+        AddCells(*context, style, tags[s], column, i, &cells);
         if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
       }
       // That a value was calculated goes without saying, for people.
@@ -123,10 +152,9 @@ void PrintWide(const std::vector<Tag>& tags, const std::vector<client::Processed
   for (size_t s = 0; s < series.size(); ++s) {
     for (const client::ProcessedColumn& column : series[s].columns) {
       const AggregateInfo& info = InfoOf(column.aggregate);
-      headings.push_back(
-          {.name = series[s].columns.size() == 1 ? tags[s].name : absl::StrCat(tags[s].name, " ", info.name),
-           .unit = HasUnit(info) ? tags[s].unit : "",
-           .right = info.kind != AggregateKind::kTime});
+      AddHeadings(info,
+                  series[s].columns.size() == 1 ? tags[s].name : absl::StrCat(tags[s].name, " ", info.name),
+                  UnitOf(info, tags[s]), &headings);
     }
   }
   RowWriter rows(context->format, headings, context->out, style);
@@ -134,7 +162,7 @@ void PrintWide(const std::vector<Tag>& tags, const std::vector<client::Processed
     std::vector<Cell> cells = {StyledTimeCell(*context, style, BeginOf(series[0], i))};
     for (size_t s = 0; s < series.size(); ++s) {
       for (const client::ProcessedColumn& column : series[s].columns) {
-        cells.push_back(AggregateCell(*context, style, tags[s], column, i));
+        AddCells(*context, style, tags[s], column, i, &cells);
       }
     }
     rows.AddRow(std::move(cells));
@@ -163,6 +191,11 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
   if (!options.interpolation.empty() && !request.interpolation) {
     return UsageError(
         absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
+  }
+  request.config = options.config;
+  request.config.treat_uncertain_as_bad = !options.use_uncertain;
+  if (const absl::Status status = ValidateConfig(request.config); !status.ok()) {
+    return UsageError(status.message());
   }
   if (options.layout != "wide" && options.layout != "long") {
     return UsageError(absl::StrCat("--layout: '", options.layout, "' is neither wide nor long"));
@@ -228,6 +261,18 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       ->capture_default_str();
   aggregate->add_option("--interpolation", options->interpolation,
                         "stepped or sloped, instead of as each tag says");
+  aggregate->add_flag("--use-uncertain", options->use_uncertain,
+                      "use Uncertain samples, which count as Bad otherwise (TreatUncertainAsBad off)");
+  aggregate
+      ->add_option("--percent-good", options->config.percent_data_good,
+                   "a result is Good when so much of what it is made of is Good (PercentDataGood)")
+      ->capture_default_str();
+  aggregate
+      ->add_option("--percent-bad", options->config.percent_data_bad,
+                   "and Bad, without a value, when so much is Bad (PercentDataBad)")
+      ->capture_default_str();
+  aggregate->add_flag("--extrapolate", options->config.use_sloped_extrapolation,
+                      "past the newest sample on the line through the last two (UseSlopedExtrapolation)");
   aggregate
       ->add_option("--layout", options->layout,
                    "long (a row for each tag and interval) or wide (a row for each interval, a column for "
@@ -248,11 +293,14 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
   }
   aggregate->footer(absl::StrCat(
       "\nAggregates (short: min, max, avg, twa, stddev):\n ", names,
-      "\n\nAn interval without a usable sample has no value. `quality` is the worst of the row's.\n"
+      "\n\nAn interval whose status is Bad has no value. `quality` is the worst of the row's. Uncertain "
+      "samples count as\n"
+      "Bad unless --use-uncertain is given. Aggregates that are one sample's value have its time in a column "
+      "`at`.\n"
       "\nExamples:\n"
       "  histctl aggregate plant/area-1/pump-101/flow --from today --interval 1h\n"
       "  histctl aggregate plant/area-1/pump-101/flow --from -365d --points 2000 --aggregate min,max,avg\n"
-      "  histctl aggregate 'plant/area-1/*' --from -7d --interval 1d --aggregate twa,min,min-time,good-share "
+      "  histctl aggregate 'plant/area-1/*' --from -7d --interval 1d --aggregate twa,min-time,percent-good "
       "--format csv\n"
       "  histctl aggregate plant/area-1/pump-101/flow plant/area-1/tank-102/level --from y --to t --interval "
       "1h \\\n"

@@ -248,7 +248,7 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual([(r['tag'], r['average'], r['minimum'], r['maximum'], r['count']) for r in hours],
                          [('read/a', 14.5, 0, 29, 30), ('read/a', 44.5, 30, 59, 30),
                           ('read/b', 29, 0, 58, 30), ('read/b', 89, 60, 118, 30)])
-        self.assertEqual(hours[1]['maximum-time'], '2026-01-01T00:59:00Z')
+        self.assertEqual(hours[1]['maximum-actual-time at'], '2026-01-01T00:59:00Z')
         empty = self.rows('aggregate', 'read/a', '--from', '2025-01-01', '--to', '2025-01-02', '--aggregate', 'avg,count')
         self.assertEqual((empty[0]['average'], empty[0]['count']), (None, 0))
         self.run_ok('aggregate', 'read/a', '--from', '-1h', '--aggregate', 'mode', code=2)
@@ -284,7 +284,7 @@ class HistctlTest(unittest.TestCase):
             for tag in ('single/a', 'single/b'):
                 row = self.run_ok(*options[:2], 'aggregate', tag, *interval, *options[2:]).splitlines()[1].split(separator)
                 at = row.index('2026-01-01T00:00:00Z') + 1
-                self.assertEqual(row[at:at + 4], ['-0.2', '16777216', '20.4', '-0.2'])
+                self.assertEqual(row[at:at + 3] + row[at + 4:at + 5], ['-0.2', '16777216', '20.4', '-0.2'])
         # What is computed of them is not rounded to one.
         (average,) = self.rows('aggregate', 'single/a', '--from', '2026-01-01', '--to', '2026-01-01T00:00:01Z', '--aggregate', 'avg')
         self.assertEqual(average['average'], 20.399999618530273)
@@ -349,11 +349,13 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('import', copy, *style)
         self.assertEqual([s[:2] for s in self.samples('sheet-copy/flow')], [s[:2] for s in self.samples('sheet/flow')])
         span = ['--from', '2026-07-01T06:00:00Z', '--to', '2026-07-01T08:00:00Z', '--interval', '1h']
-        pivot = self.run_ok('--format', 'csv', 'aggregate', 'sheet/flow', 'sheet/text', *span, '--aggregate', 'count,last-time',
+        pivot = self.run_ok('--format', 'csv', 'aggregate', 'sheet/flow', *span, '--aggregate', 'count,last',
                             '--layout', 'wide', *style)
-        self.assertEqual(pivot, 'time;sheet/flow count;sheet/flow last-time;sheet/text count;sheet/text last-time\n'
-                                '01.07.2026 08:00:00;1;01.07.2026 08:00:00;1;01.07.2026 08:00:00\n'
-                                '01.07.2026 09:00:00;1;01.07.2026 09:00:00;0;\n')
+        self.assertEqual(pivot, 'time;sheet/flow count;sheet/flow end;sheet/flow end at\n'
+                                '01.07.2026 08:00:00;1;1234,5;01.07.2026 08:00:00\n'
+                                '01.07.2026 09:00:00;1;-0,25;01.07.2026 09:00:00\n')
+        self.assertEqual([row['sheet/text'] for row in self.rows('aggregate', 'sheet/flow', 'sheet/text', *span, '--aggregate',
+                                                                 'count', '--layout', 'wide')], [1, 0])
         self.assertEqual(self.rows('aggregate', 'sheet/flow', *span, '--aggregate', 'min', '--layout', 'wide'),
                          [{'time': '2026-07-01T06:00:00Z', 'sheet/flow': 1234.5},
                           {'time': '2026-07-01T07:00:00Z', 'sheet/flow': -0.25}])
@@ -1135,7 +1137,7 @@ class HistctlTest(unittest.TestCase):
                 (server + ['latest', 'complete/many/'], ['complete/many/%d/' % i for i in range(4)]),
                 (server + ['latest', 'complete/*'], []),
                 (['tag', 'create', 'x', '--type', 'flo'], ['float64', 'float32']),
-                (['aggregate', 'x', '--aggregate', 'max'], ['maximum', 'max', 'maximum-time', 'max-time']),
+                (['aggregate', 'x', '--aggregate', 'max'], ['maximum', 'max', 'maximum-actual-time', 'max-time', 'maximum2', 'max2', 'maximum-actual-time2', 'max-time2']),
                 (['aggregate', 'x', '--aggregate', 'min,rang'], ['min,range']),
                 (['get', 'x', '--tz', 'Europe/Berl'], ['Europe/Berlin']),
                 (['get', 'x', '--tz=Europe/Berl'], ['--tz=Europe/Berlin']),

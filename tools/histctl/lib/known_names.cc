@@ -22,18 +22,21 @@ constexpr size_t kZonesMax = 3;
 
 // What people call some of them elsewhere.
 constexpr std::pair<absl::string_view, absl::string_view> kOtherNames[] = {
-    {"mean", "average"}, {"std", "stddev"}, {"n", "count"}};
+    {"mean", "average"},
+    {"std", "stddev"},
+    {"n", "count"},
+    {"time-weighted-average", "time-average2"},
+    {"first-time", "start"},
+    {"last-time", "end"},
+    {"minimum-time", "min-time"},
+    {"maximum-time", "max-time"}};
 
 const AggregateInfo* Find(absl::string_view typed) {
-  const std::string name = absl::StrReplaceAll(absl::AsciiStrToLower(typed), {{"_", "-"}, {" ", "-"}});
+  const std::string name = absl::StrReplaceAll(absl::AsciiStrToLower(typed), {{" ", "-"}});
   for (const auto& [other, ours] : kOtherNames) {
     if (name == other) return FindAggregate(ours);
   }
-  if (const AggregateInfo* const found = FindAggregate(name); found != nullptr) return found;
-  for (const AggregateInfo& one : kAggregates) {
-    if (absl::EqualsIgnoreCase(one.standard_name, typed)) return &one;
-  }
-  return nullptr;
+  return FindAggregate(name);
 }
 
 }  // namespace

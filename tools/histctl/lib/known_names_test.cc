@@ -22,8 +22,8 @@ TEST(ParseAggregates, TakesThemAsPeopleWriteThem) {
   EXPECT_THAT(parsed("avg"), ElementsAre(Aggregate::kAverage));
   EXPECT_THAT(parsed("min, max"), ElementsAre(Aggregate::kMinimum, Aggregate::kMaximum));
   EXPECT_THAT(parsed("MIN,Mean"), ElementsAre(Aggregate::kMinimum, Aggregate::kAverage));
-  EXPECT_THAT(parsed("good_share, TimeAverage2"),
-              ElementsAre(Aggregate::kGoodShare, Aggregate::kTimeWeightedAverage));
+  EXPECT_THAT(parsed("percent_good, TimeAverage2"),
+              ElementsAre(Aggregate::kPercentGood, Aggregate::kTimeAverage2));
   for (const AggregateInfo& one : kAggregates) EXPECT_THAT(parsed(one.name), ElementsAre(one.id));
 }
 
