@@ -29,8 +29,8 @@ TEST(ParseAggregates, TakesThemAsPeopleWriteThem) {
 
 TEST(ParseAggregates, SaysWhatMayHaveBeenMeant) {
   EXPECT_THAT(ParseAggregates("avreage").status().message(), HasSubstr("'avreage'; did you mean average?"));
-  EXPECT_THAT(ParseAggregates("min,,max").status().message(), HasSubstr("''; there are count, minimum"));
-  EXPECT_THAT(ParseAggregates("entropy").status().message(), HasSubstr("there are count, minimum"));
+  EXPECT_THAT(ParseAggregates("min,,max").status().message(), HasSubstr("''; there are interpolative, average"));
+  EXPECT_THAT(ParseAggregates("entropy").status().message(), HasSubstr("there are interpolative, average"));
 }
 
 TEST(ZoneNames, AreThoseOfTheDatabase) {
