@@ -15,6 +15,7 @@
 #include "server/server_memory.h"
 #include "server/verify_source.h"
 #include "server/wire.h"
+#include "storage/calendar/zones.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
 
@@ -113,6 +114,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         to->set_started(started_);
         to->set_now(env_.clock.Now());
         to->set_version_open(env_.archive.versions().open());
+        to->set_tz_version(TzDatabaseVersion());
         to->set_access(AccessOf(env_));
         if (!all) return absl::OkStatus();
         to->set_data_directory(env_.config.data_dir);

@@ -61,6 +61,7 @@ class ReadPlan {
  public:
   struct Figures {
     std::vector<Timestamp> edges;
+    size_t rounds = 1;                           // How many times over the edges are folded.
     std::optional<Interpolation> interpolation;  // Asked for.
     std::function<FigureMaker(ValueType)> maker_of;
     uint64_t values_of_tag = 0;  // In the answer.
