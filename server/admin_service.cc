@@ -283,7 +283,14 @@ grpc::ServerUnaryReactor* AdminService::ListVersions(grpc::CallbackServerContext
             versions.List(start, end, request.before() == 0 ? UINT64_MAX : request.before(), limit + 1));
         to->set_more(listed.size() > limit);
         if (to->more()) listed.resize(limit);
-        for (const ClosedVersion& closed : listed) VersionToWire(closed, to->add_versions());
+        const std::vector<TzUse> tz_uses = env_.archive.Stats().tz_uses;
+        for (const ClosedVersion& closed : listed) {
+          v1::Version* const version = to->add_versions();
+          VersionToWire(closed, version);
+          for (const TzUse& use : tz_uses) {
+            if (use.from <= version->version()) version->set_tz_version(use.tz_version);
+          }
+        }
         to->set_version_open(versions.open());
         return absl::OkStatus();
       });

@@ -326,6 +326,53 @@ TEST_F(CalendarReadsTest, IntervalsComeOnceForAllTags) {
   EXPECT_EQ(answer.frames_with_intervals, 1);
 }
 
+// Days of zones that are off UTC by quarters of an hour, too: rollups keep quarter-hours.
+TEST_F(CalendarReadsTest, DaysOfEveryZoneAreTheSameWhenRawSamplesHaveExpired) {
+  const uint32_t slow = server_.Create("plant/level");
+  std::vector<std::pair<Timestamp, double>> few;
+  for (size_t i = 0; i < samples_.size(); i += 200) few.push_back(samples_[i]);
+  server_.Store(slow, few);
+  ASSERT_TRUE(server_.server().archive().upkeep().Seal(/*settle=*/true).ok());
+  const char* const kZones[] = {
+      "UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Chatham", "Australia/Eucla"};
+  const auto read = [&] {
+    std::vector<std::string> said;
+    for (const char* const zone : kZones) {
+      for (const v1::Calendar& calendar : {CalendarOf(v1::Calendar::UNIT_DAY, zone), ShiftsOf(zone)}) {
+        v1::ReadProcessedRequest request =
+            RequestOf(tag_, Utc("2025-01-05T11:10:00Z"), Utc("2025-11-20T17:50:00Z"));
+        request.mutable_tags()->add_ids(slow);
+        *request.mutable_calendar() = calendar;
+        const Answer answer = Read(server_, request);
+        EXPECT_TRUE(answer.status.ok()) << zone << ": " << answer.status.error_message();
+        for (const v1::ProcessedSeries& series : answer.series) said.push_back(series.SerializeAsString());
+      }
+    }
+    return said;
+  };
+  const std::vector<std::string> before = read();
+  v1::SetRuleRequest rule;
+  rule.mutable_rule()->set_name("all");
+  rule.mutable_rule()->set_pattern("plant/*");
+  rule.mutable_rule()->set_keep_raw_s(14 * 86400);
+  rule.mutable_rule()->set_changed_by("ann");
+  grpc::ClientContext set_context, apply_context;
+  v1::RetentionRule set;
+  ASSERT_TRUE(server_.retention().SetRule(&set_context, rule, &set).ok());
+  v1::ApplyRetentionRequest apply;
+  v1::ApplyRetentionResponse applied;
+  ASSERT_TRUE(server_.retention().Apply(&apply_context, apply, &applied).ok());
+  EXPECT_EQ(applied.tags(), 2u);
+  EXPECT_EQ(read(), before) << "expired";
+  server_.Restart();
+  ASSERT_TRUE(server_.server().archive().upkeep().Seal(/*settle=*/true).ok());
+  EXPECT_EQ(read(), before) << "and rewritten";
+  v1::ReadProcessedRequest minutes =
+      RequestOf(tag_, Utc("2025-06-01T00:00:00Z"), Utc("2025-06-01T01:00:00Z"));
+  minutes.set_interval_ns(5 * kMinute);
+  EXPECT_THAT(Read(server_, minutes).status.error_message(), HasSubstr("has only rollups of 15m"));
+}
+
 TEST_F(CalendarReadsTest, WhatCannotBeIsToldPrecisely) {
   const Timestamp start = Utc("2025-06-01T00:00:00Z"), end = Utc("2025-06-10T00:00:00Z");
   const auto with = [&](const std::function<void(v1::ReadProcessedRequest*)>& change) {
@@ -378,9 +425,15 @@ TEST_F(CalendarReadsTest, WhatCannotBeIsToldPrecisely) {
       {shifts([](auto* c) { c->clear_shift_plan(); }), kInvalid, "calendar: the plan has no shift"},
       {shifts([](auto* c) { c->set_day_begins(360); }), kInvalid,
        "calendar.day_begins has no meaning for shifts"},
+      {shifts([](auto* c) {
+         c->set_first_day("2025-06-01");
+         for (int i = 0; i < 100'000; ++i) c->add_shift_plan();
+       }),
+       kInvalid, "calendar: a rotation of more than 400 days"},
       {shifts([](auto* c) { c->set_count(2); }), kInvalid, "shifts are counted one by one"},
       {shifts([](auto* c) { c->add_shift_plan(); }), kInvalid,
        "a rotation of 2 days needs the day on which it begins"},
+      {shifts([](auto* c) { c->set_first_day("9223372036854775807-01-01"); }), kInvalid, "of 1900 to 2200"},
       {shifts([](auto* c) { c->set_first_day("5 May"); }), kInvalid,
        "calendar.first_day '5 May' is no day such as"},
       {shifts([](auto* c) { c->mutable_shift_plan(0)->mutable_shifts(1)->set_begins(100); }), kInvalid,
@@ -457,6 +510,37 @@ TEST(CalendarLimitsTest, StatusSaysTheVersionOfTheDatabase) {
   ASSERT_TRUE(server.admin().GetStatus(&context, v1::GetStatusRequest(), &status).ok());
   EXPECT_EQ(status.tz_version(), TzDatabaseVersion());
   EXPECT_THAT(server.LogText(), HasSubstr(absl::StrCat("tz_version=", TzDatabaseVersion())));
+}
+
+// So that it is known seven years later.
+TEST(CalendarLimitsTest, EachVersionOfTheDataKnowsTheTzDatabaseOfItsTime) {
+  TestServer server;
+  grpc::ClientContext mark_context, list_context;
+  v1::MarkVersionRequest mark;
+  mark.set_author("ann");
+  v1::MarkVersionResponse marked;
+  ASSERT_TRUE(server.admin().MarkVersion(&mark_context, mark, &marked).ok());
+  v1::ListVersionsResponse listed;
+  ASSERT_TRUE(server.admin().ListVersions(&list_context, v1::ListVersionsRequest(), &listed).ok());
+  ASSERT_EQ(listed.versions_size(), 1);
+  EXPECT_EQ(listed.versions(0).tz_version(), TzDatabaseVersion());
+}
+
+// Each window is a fold of its own: many are ended like any other read that takes too long.
+TEST(CalendarLimitsTest, ManyWindowsEndWhenTheTimeOfTheirCallIsOver) {
+  Config config;
+  config.limits.query_timeout = absl::Milliseconds(50);
+  TestServer server(config);
+  const uint32_t tag = server.Create("plant/flow");
+  std::vector<std::pair<Timestamp, double>> samples;
+  for (Timestamp t = kNow - 100'000 * kSecond; t < kNow; t += kSecond)
+    samples.push_back({t, static_cast<double>(t % 977)});
+  server.Store(tag, samples);
+  v1::ReadProcessedRequest request = RequestOf(tag, kNow - 90'000 * kSecond, kNow);
+  request.set_interval_ns(kSecond);
+  request.set_window(10'000);
+  const Answer answer = Read(server, request);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << answer.status.error_message();
 }
 
 }  // namespace

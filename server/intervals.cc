@@ -47,14 +47,18 @@ absl::StatusOr<CalendarStep::Unit> UnitFromWire(const v1::Calendar& calendar) {
 absl::Status AddShifts(const v1::Calendar& calendar, CalendarStep* step) {
   for (const v1::Calendar::ShiftDay& day : calendar.shift_plan()) {
     std::vector<CalendarStep::Shift>& to = step->shift_plan.emplace_back();
+    // No more than it takes to refuse them.
+    if (step->shift_plan.size() > CalendarStep::kPlanDaysMax) break;
     for (const v1::Calendar::Shift& shift : day.shifts()) {
+      if (to.size() > CalendarStep::kShiftsOfDayMax) break;
       to.push_back({static_cast<int>(std::min(shift.begins(), kDayMinutes)), shift.name()});
     }
   }
   if (!calendar.first_day().empty()) {
-    if (!absl::ParseCivilTime(calendar.first_day(), &step->first_day)) {
+    if (!absl::ParseCivilTime(calendar.first_day(), &step->first_day) || step->first_day.year() < 1900 ||
+        step->first_day.year() > 2200) {
       return Wrong(absl::StrCat("calendar.first_day '", calendar.first_day().substr(0, 40),
-                                "' is no day such as 2026-01-05"));
+                                "' is no day such as 2026-01-05, of 1900 to 2200"));
     }
   } else if (calendar.shift_plan_size() > 1) {
     return Wrong(absl::StrCat("calendar.first_day: a rotation of ", calendar.shift_plan_size(),

@@ -94,6 +94,7 @@ ArchiveOptions OptionsOf(const Config& config) {
   options.producers_max = config.limits.producers;
   options.producer_unused = config.limits.producer_unused;
   options.version_marks_max = config.limits.version_marks;
+  options.tz_version = TzDatabaseVersion();
   return options;
 }
 

@@ -28,15 +28,14 @@ constexpr int64_t kDaysBefore = 3;
 
 absl::Status CheckPlan(const CalendarStep& step) {
   if (step.shift_plan.size() > CalendarStep::kPlanDaysMax) {
-    return Wrong(absl::StrCat("a rotation of ", step.shift_plan.size(), " days: at most ",
-                              CalendarStep::kPlanDaysMax));
+    return Wrong(absl::StrCat("a rotation of more than ", CalendarStep::kPlanDaysMax, " days"));
   }
   bool any = false;
   for (size_t d = 0; d < step.shift_plan.size(); ++d) {
     const std::vector<CalendarStep::Shift>& day = step.shift_plan[d];
     if (day.size() > CalendarStep::kShiftsOfDayMax) {
-      return Wrong(absl::StrCat("day ", d + 1, " of the rotation has ", day.size(), " shifts: at most ",
-                                CalendarStep::kShiftsOfDayMax));
+      return Wrong(absl::StrCat("day ", d + 1, " of the rotation has more than ",
+                                CalendarStep::kShiftsOfDayMax, " shifts"));
     }
     int after = -1;
     for (const CalendarStep::Shift& shift : day) {

@@ -161,8 +161,11 @@ TEST(Calendar, WhatCannotBeIsRefused) {
   EXPECT_THAT(refused(shifts), HasSubstr("'late'"));
   shifts.shift_plan = {{{360, ""}}};
   EXPECT_THAT(refused(shifts), HasSubstr("a name of 0 bytes"));
+  shifts.shift_plan = {{}, {}};
+  for (int i = 0; i < 49; ++i) shifts.shift_plan[1].push_back({i, "early"});
+  EXPECT_THAT(refused(shifts), HasSubstr("day 2 of the rotation has more than 48 shifts"));
   shifts.shift_plan.assign(401, {{360, "early"}});
-  EXPECT_THAT(refused(shifts), HasSubstr("a rotation of 401 days: at most 400"));
+  EXPECT_THAT(refused(shifts), HasSubstr("a rotation of more than 400 days"));
   EXPECT_THAT(refused({.count = 1001}), HasSubstr("at most 1000"));
   const auto days = Calendar::Create({});
   EXPECT_TRUE(days->Edges(At("2026-01-01T00:00:00Z"), At("2026-01-11T00:00:00Z"), 10).ok());

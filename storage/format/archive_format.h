@@ -6,6 +6,7 @@
 //   1  until commit e228ddc
 //   2  samples have their versions
 //   3  slow tags are settled into long partitions
+//   4  rollups have quarter-hours
 #ifndef HISTORIAN_STORAGE_FORMAT_ARCHIVE_FORMAT_H_
 #define HISTORIAN_STORAGE_FORMAT_ARCHIVE_FORMAT_H_
 
@@ -13,7 +14,7 @@
 
 namespace historian {
 
-inline constexpr uint32_t kArchiveFormat = 3;
+inline constexpr uint32_t kArchiveFormat = 4;
 
 }  // namespace historian
 
