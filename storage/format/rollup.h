@@ -2,7 +2,8 @@
 //
 // The rollup of one tag in one partition: summaries of its samples in time slots aligned to UTC, so that a
 // long range is folded without looking at pages. Levels are minutes, quarter-hours, hours and days; each level holds the
-// slots that have samples. No zone is off UTC by less than a quarter of an hour, so that quarter-hours make up the days of all. Stored in space kRollups under RollupKey (key.h). Bytes: rollup.md.
+// slots that have samples. Zones are off UTC by whole quarter-hours, of which the days of all are made. Stored in space
+// kRollups under RollupKey (key.h). Bytes: rollup.md.
 #ifndef HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
 #define HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
 
