@@ -133,7 +133,7 @@ absl::StatusOr<Intervals> OfCalendar(const v1::ReadProcessedRequest& request, si
       std::min(calendar.EdgesAtMost(request.start(), request.end()), intervals_max + 1) + window;
   RETURN_IF_ERROR(Take(take, edges * kBytesOfEdge));
   absl::StatusOr<std::vector<Calendar::Edge>> found =
-      calendar.Edges(request.start(), request.end(), intervals_max + window - 1, window - 1);
+      calendar.Edges(request.start(), request.end(), intervals_max, window - 1);
   if (absl::IsResourceExhausted(found.status())) {
     return absl::ResourceExhaustedError(absl::StrCat(found.status().message(), " (limits.intervals)"));
   }

@@ -268,7 +268,7 @@ absl::StatusOr<std::vector<Calendar::Edge>> Calendar::Edges(Timestamp start, Tim
     const auto behind = static_cast<size_t>(
         std::upper_bound(edges.begin(), edges.end(), Edge{start}, by_time) - edges.begin());
     if (behind > ahead) edges.erase(edges.begin(), edges.begin() + static_cast<ptrdiff_t>(behind - ahead));
-    if (edges.size() > intervals_max + 1 && edges[intervals_max].time < end) {
+    if (edges.size() > intervals_max + ahead && edges[intervals_max + before].time < end) {
       return absl::ResourceExhaustedError(
           absl::StrCat("from ", FormatTimestamp(start), " to ", FormatTimestamp(end), " there are more than ",
                        intervals_max, " intervals (", Describe(),
