@@ -77,7 +77,8 @@ class Calendar {
 
   // The intervals that [start, end) touches, and `before` more ahead of them, as their edges: of those that are touched the first
   // is at or before start, the last at or behind end. There is one edge more than intervals. Requires start < end.
-  // Errors: ResourceExhausted, there are more than intervals_max, without those before; or they leave the times that samples may have.
+  // Errors: ResourceExhausted, there are more than intervals_max, without those before; or they leave the times that samples may
+  // have.
   absl::StatusOr<std::vector<Edge>> Edges(Timestamp start, Timestamp end, size_t intervals_max,
                                           size_t before = 0) const;
   // About how many edges that is, not too few by far.
