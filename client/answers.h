@@ -10,9 +10,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "storage/model/aggregate.h"
 #include "storage/model/quality.h"
 #include "storage/model/samples.h"
@@ -61,13 +64,45 @@ struct ProcessedColumn {
   }
 };
 
+// The intervals of an answer to a request with a calendar or a window: the value of interval i is over
+// [edges[i], edges[i + window]).
+struct ProcessedIntervals {
+  std::vector<Timestamp> edges;
+  uint32_t window = 1;
+  // With shifts: interval i is that of shift_names[shifts[i]].
+  std::vector<std::string> shift_names;
+  std::vector<uint32_t> shifts;
+  // With a calendar: of the tz database that the edges are by.
+  std::string tz_version;
+
+  size_t size() const { return edges.size() - window; }
+};
+
 struct ProcessedSeries {
   TagId tag_id = 0;
   std::vector<ProcessedColumn> columns;  // In the order of the request.
-  // Interval k begins k intervals after this.
+  // Without a calendar and a window: where interval 0 begins, how long each is, and where the last one ends.
   Timestamp start = 0;
   uint64_t interval_ns = 0;
+  Timestamp end = 0;
+  // With one; the same for all series of an answer.
+  std::shared_ptr<const ProcessedIntervals> intervals;
   uint64_t version = 0;
+
+  // What the values of interval i are over.
+  Timestamp BeginOf(size_t i) const {
+    if (intervals != nullptr) return intervals->edges[i];
+    return static_cast<Timestamp>(static_cast<uint64_t>(start) + interval_ns * i);
+  }
+  Timestamp EndOf(size_t i) const {
+    if (intervals != nullptr) return intervals->edges[i + intervals->window];
+    return Elapsed(BeginOf(i), end) < interval_ns ? end : BeginOf(i + 1);
+  }
+  // The name of its shift; empty without shifts.
+  absl::string_view ShiftOf(size_t i) const {
+    if (intervals == nullptr || intervals->shifts.empty()) return {};
+    return intervals->shift_names[intervals->shifts[i]];
+  }
 };
 
 struct ColumnRun {

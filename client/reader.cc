@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/wire.h"
@@ -30,10 +31,12 @@ std::string Asked(absl::string_view what, absl::string_view of, Timestamp start,
   return absl::StrCat(what, " ", of, " from ", FormatTimestamp(start), " to ", FormatTimestamp(end));
 }
 
-// Reads a whole stream whose frames hold `series`. The call's message names `asked`.
+// Reads a whole stream whose frames hold `series`; complete(frame, series) adds what frames say of all of them. The call's
+// message names `asked`.
 template <typename Series, typename Frame>
-absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Frame>& stream,
-                                                  grpc::ClientContext* context, absl::string_view asked) {
+absl::StatusOr<std::vector<Series>> CollectSeries(
+    grpc::ClientReaderInterface<Frame>& stream, grpc::ClientContext* context, absl::string_view asked,
+    absl::FunctionRef<absl::Status(const Frame&, Series*)> complete) {
   std::vector<Series> all;
   absl::Status malformed;
   while (malformed.ok()) {
@@ -43,8 +46,9 @@ absl::StatusOr<std::vector<Series>> CollectSeries(grpc::ClientReaderInterface<Fr
     if (!stream.Read(frame)) break;
     for (const auto& wire : frame->series()) {
       absl::StatusOr<Series> series = FromWire(wire);
-      if (!series.ok()) {
-        malformed = Annotate(series.status(), asked);
+      const absl::Status status = series.ok() ? complete(*frame, &*series) : series.status();
+      if (!status.ok()) {
+        malformed = Annotate(status, asked);
         context->TryCancel();
         break;
       }
@@ -216,12 +220,29 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   config.set_percent_data_good(static_cast<uint32_t>(request.config.percent_data_good));
   config.set_use_sloped_extrapolation(request.config.use_sloped_extrapolation);
   config.set_resolution_ns(request.config.resolution_ns);
+  if (request.calendar.has_value()) *wire.mutable_calendar() = *request.calendar;
+  wire.set_window(request.window);
   SetAsOf(as_of_, &wire);
   grpc::ClientContext context;
   connection_.Prepare(&context);
   const auto stub = v1::Query::NewStub(connection_.channel());
   const auto stream = stub->ReadProcessed(&context, wire);
-  return CollectSeries<ProcessedSeries, v1::ProcessedFrame>(*stream, &context, asked);
+  const bool is_listed = request.calendar.has_value() || request.window > 1;
+  std::shared_ptr<const ProcessedIntervals> intervals;  // Of the first frame.
+  return CollectSeries<ProcessedSeries, v1::ProcessedFrame>(
+      *stream, &context, asked,
+      [&](const v1::ProcessedFrame& frame, ProcessedSeries* series) -> absl::Status {
+        if (!is_listed) {
+          const size_t size = series->columns.empty() ? 0 : series->columns[0].size();
+          series->end = request.intervals_max == 0 ? request.end : series->BeginOf(size);
+          return absl::OkStatus();
+        }
+        if (frame.has_intervals()) {
+          ASSIGN_OR_RETURN(ProcessedIntervals found, FromWire(frame.intervals()));
+          intervals = std::make_shared<const ProcessedIntervals>(std::move(found));
+        }
+        return SetIntervals(intervals, series);
+      });
 }
 
 absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, Timestamp start, Timestamp end,
@@ -236,8 +257,9 @@ absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, T
   connection_.Prepare(&context);
   const auto stub = v1::Query::NewStub(connection_.channel());
   const auto stream = stub->Plot(&context, request);
-  return CollectSeries<PlotSeries, v1::PlotFrame>(*stream, &context,
-                                                  Asked("plotting", ToString(tags), start, end));
+  return CollectSeries<PlotSeries, v1::PlotFrame>(
+      *stream, &context, Asked("plotting", ToString(tags), start, end),
+      [](const v1::PlotFrame&, PlotSeries*) { return absl::OkStatus(); });
 }
 
 }  // namespace historian::client

@@ -11,6 +11,12 @@
 //       {.start = from, .end = to, .interval = absl::Hours(1), .aggregates = {Aggregate::kAverage}}));
 //   for (double average : std::get<0>(hourly[0].columns[0].values)) ...
 //
+//   v1::Calendar days;  // In Berlin, from six to six: 23, 24 or 25 hours each.
+//   days.set_zone("Europe/Berlin"), days.set_unit(v1::Calendar::UNIT_DAY), days.set_count(1), days.set_day_begins(360);
+//   ASSIGN_OR_RETURN(auto daily, reader.Processed({.names = {"area-1/pump-101/flow"}},
+//       {.start = from, .end = to, .aggregates = {Aggregate::kAverage}, .calendar = days}));
+//   for (size_t i = 0; i < daily[0].columns[0].size(); ++i) Print(daily[0].BeginOf(i), daily[0].EndOf(i), ...);
+//
 //   Reader then(connection, {.version = 12});  // What the archive said as of version 12 (client/admin.h lists them).
 //
 // Aggregates are those of storage/model/aggregate.h, which has their names, too.
@@ -41,6 +47,7 @@
 #include "client/answers.h"
 #include "client/connection.h"
 #include "client/tag_items.h"
+#include "proto/historian/v1/query.pb.h"
 #include "storage/model/aggregate.h"
 #include "storage/model/aggregate_config.h"
 #include "storage/model/data_version.h"
@@ -125,6 +132,11 @@ struct ProcessedRequest {
   // For a trend, instead of `interval`: at most this many intervals, of a round length that the server
   // chooses. The range is widened to whole multiples of that length.
   uint32_t intervals_max = 0;
+  // By the clocks of a place, instead of both: days of 23 and 25 hours, gas days, weeks, shifts. The range is widened to whole
+  // intervals.
+  std::optional<v1::Calendar> calendar;
+  // Rolling windows: each value is over its interval and those before it, so many in all. 0 and 1: the interval alone.
+  uint32_t window = 0;
 };
 
 class Reader {

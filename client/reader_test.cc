@@ -156,6 +156,67 @@ TEST(Processed, ReadsBothKindsOfColumns) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(Processed, KnowsWhereEachIntervalBeginsAndEnds) {
+  FakeServer server;
+  const auto add = [](v1::ProcessedFrame* frame, int values) {
+    v1::ProcessedColumn* count = frame->add_series()->add_columns();
+    count->set_aggregate(v1::AGGREGATE_COUNT);
+    for (int i = 0; i < values; ++i) count->mutable_integers()->add_values(i);
+  };
+  add(&server.processed.emplace_back(), 3);
+  v1::ProcessedSeries* even = server.processed[0].mutable_series(0);
+  even->set_start(100);
+  even->set_interval_ns(10);
+  const Reader reader(server.connection());
+  ProcessedRequest request{
+      .start = 100, .end = 125, .interval = absl::Nanoseconds(10), .aggregates = {Aggregate::kCount}};
+  auto processed = reader.Processed({.ids = {1}}, request);
+  ASSERT_TRUE(processed.ok()) << processed.status();
+  EXPECT_EQ((*processed)[0].BeginOf(2), 120);
+  EXPECT_EQ((*processed)[0].EndOf(1), 120);
+  EXPECT_EQ((*processed)[0].EndOf(2), 125);
+
+  request = {
+      .start = 100, .end = 125, .aggregates = {Aggregate::kCount}, .calendar = v1::Calendar(), .window = 2};
+  request.calendar->set_zone("Europe/Berlin");
+  const auto malformed = [&] {
+    const absl::Status status = reader.Processed({.ids = {1}}, request).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+    return std::string(status.message());
+  };
+  EXPECT_THAT(malformed(), HasSubstr("does not say which intervals"));
+  v1::ProcessedIntervals* intervals = server.processed[0].mutable_intervals();
+  for (const int64_t edge : {90, 100, 111, 130}) intervals->add_edges(edge);
+  intervals->set_window(2);
+  intervals->set_tz_version("2031c");
+  EXPECT_THAT(malformed(), HasSubstr("3 values for 2 intervals"));
+  server.processed[0].clear_series();
+  add(&server.processed[0], 2);
+  add(&server.processed.emplace_back(), 2);
+  processed = reader.Processed({.ids = {1, 2}}, request);
+  ASSERT_TRUE(processed.ok()) << processed.status();
+  EXPECT_EQ(server.processed_request.calendar().zone(), "Europe/Berlin");
+  EXPECT_EQ(server.processed_request.window(), 2u);
+  for (const ProcessedSeries& one : *processed) {
+    EXPECT_EQ(one.BeginOf(1), 100);
+    EXPECT_EQ(one.EndOf(0), 111);
+    EXPECT_EQ(one.EndOf(1), 130);
+    EXPECT_EQ(one.ShiftOf(1), "");
+    EXPECT_EQ(one.intervals->tz_version, "2031c");
+  }
+  intervals->add_shifts(0);
+  EXPECT_THAT(malformed(), HasSubstr("1 shifts for 2 intervals"));
+  intervals->add_shifts(1);
+  intervals->add_shift_names("early");
+  EXPECT_THAT(malformed(), HasSubstr("shift 1 has no name"));
+  intervals->add_shift_names("late");
+  processed = reader.Processed({.ids = {1, 2}}, request);
+  ASSERT_TRUE(processed.ok()) << processed.status();
+  EXPECT_EQ((*processed)[1].ShiftOf(1), "late");
+  intervals->set_window(4);
+  EXPECT_THAT(malformed(), HasSubstr("4 edges for windows of 4"));
+}
+
 TEST(Plot, HasSamplesAndMarks) {
   FakeServer server;
   v1::PlotSeries* series = server.plot.emplace_back().add_series();

@@ -498,6 +498,39 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
   return series;
 }
 
+absl::StatusOr<ProcessedIntervals> FromWire(const v1::ProcessedIntervals& wire) {
+  ProcessedIntervals intervals{.edges = {wire.edges().begin(), wire.edges().end()},
+                               .window = wire.window(),
+                               .shift_names = {wire.shift_names().begin(), wire.shift_names().end()},
+                               .shifts = {wire.shifts().begin(), wire.shifts().end()},
+                               .tz_version = wire.tz_version()};
+  if (intervals.window < 1 || intervals.edges.size() <= intervals.window) {
+    return Malformed(
+        absl::StrCat(intervals.edges.size(), " edges for windows of ", intervals.window, " intervals"));
+  }
+  if (!intervals.shifts.empty() && intervals.shifts.size() != intervals.size()) {
+    return Malformed(absl::StrCat(intervals.shifts.size(), " shifts for ", intervals.size(), " intervals"));
+  }
+  for (const uint32_t shift : intervals.shifts) {
+    if (shift >= intervals.shift_names.size())
+      return Malformed(absl::StrCat("shift ", shift, " has no name"));
+  }
+  return intervals;
+}
+
+absl::Status SetIntervals(const std::shared_ptr<const ProcessedIntervals>& intervals,
+                          ProcessedSeries* series) {
+  if (intervals == nullptr) return Malformed("the first frame does not say which intervals there are");
+  for (const ProcessedColumn& column : series->columns) {
+    if (column.size() != intervals->size()) {
+      return Malformed(absl::StrCat("tag ", series->tag_id, " has ", column.size(), " values for ",
+                                    intervals->size(), " intervals"));
+    }
+  }
+  series->intervals = intervals;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PlotSeries> FromWire(const v1::PlotSeries& wire) {
   ASSIGN_OR_RETURN(SampleBatch batch, FromWire(wire.samples()));
   PlotSeries series;

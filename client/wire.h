@@ -9,6 +9,7 @@
 #define HISTORIAN_CLIENT_WIRE_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -88,6 +89,10 @@ absl::Status FromWire(const v1::Column& wire, SampleBatch* batch);
 absl::StatusOr<Latest> FromWire(const v1::ReadLatestResponse& wire);
 absl::StatusOr<SampleBatch> FromWire(const v1::AtTimes& wire, absl::Span<const Timestamp> times);
 absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire);
+absl::StatusOr<ProcessedIntervals> FromWire(const v1::ProcessedIntervals& wire);
+// Gives the series the intervals of its answer. Errors: Internal, there are none (null), or others than it has values for.
+absl::Status SetIntervals(const std::shared_ptr<const ProcessedIntervals>& intervals,
+                          ProcessedSeries* series);
 absl::StatusOr<PlotSeries> FromWire(const v1::PlotSeries& wire);
 
 // Builds the bytes of a v1::Frame without its sequence, column by column: what Writer::WriteEncodedFrame

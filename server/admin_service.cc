@@ -15,6 +15,7 @@
 #include "server/server_memory.h"
 #include "server/verify_source.h"
 #include "server/wire.h"
+#include "storage/calendar/zones.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
 
@@ -113,6 +114,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* c
         to->set_started(started_);
         to->set_now(env_.clock.Now());
         to->set_version_open(env_.archive.versions().open());
+        to->set_tz_version(TzDatabaseVersion());
         to->set_access(AccessOf(env_));
         if (!all) return absl::OkStatus();
         to->set_data_directory(env_.config.data_dir);
@@ -281,7 +283,14 @@ grpc::ServerUnaryReactor* AdminService::ListVersions(grpc::CallbackServerContext
             versions.List(start, end, request.before() == 0 ? UINT64_MAX : request.before(), limit + 1));
         to->set_more(listed.size() > limit);
         if (to->more()) listed.resize(limit);
-        for (const ClosedVersion& closed : listed) VersionToWire(closed, to->add_versions());
+        const std::vector<TzUse> tz_uses = env_.archive.Stats().tz_uses;
+        for (const ClosedVersion& closed : listed) {
+          v1::Version* const version = to->add_versions();
+          VersionToWire(closed, version);
+          for (const TzUse& use : tz_uses) {
+            if (use.from <= version->version()) version->set_tz_version(use.tz_version);
+          }
+        }
         to->set_version_open(versions.open());
         return absl::OkStatus();
       });

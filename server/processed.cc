@@ -1,14 +1,13 @@
 #include "server/processed.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/call.h"
+#include "server/parallel.h"
 #include "server/selection.h"
-#include "server/trend_interval.h"
 #include "server/wire.h"
 #include "storage/aggregate/aggregates.h"
 #include "storage/model/aggregate.h"
@@ -20,9 +19,7 @@ constexpr int kAggregatesMax = 40;
 
 // What is asked for, of however many tags.
 struct Asked {
-  std::vector<Timestamp> edges;
-  uint64_t interval_ns = 0;
-  bool last_is_cut = false;
+  Intervals intervals;
   std::vector<Aggregate> aggregates;
   uint64_t columns = 0;  // Of values and times in the answer of a tag.
   std::optional<Interpolation> interpolation;
@@ -53,8 +50,7 @@ absl::string_view CannotHave(Aggregate aggregate, ValueType type) {
 }
 
 absl::StatusOr<Asked> AskedOf(const v1::ReadProcessedRequest& request, size_t tags,
-                              const LimitsConfig& limits) {
-  RETURN_IF_ERROR(CheckRange(request.start(), request.end()));
+                              const LimitsConfig& limits, const TakeMemory& take) {
   if (request.aggregates_size() < 1 || request.aggregates_size() > kAggregatesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat(request.aggregates_size(), " aggregates: 1 to ", kAggregatesMax, " can be asked for"));
@@ -66,37 +62,8 @@ absl::StatusOr<Asked> AskedOf(const v1::ReadProcessedRequest& request, size_t ta
   }
   ASSIGN_OR_RETURN(asked.interpolation, AskedInterpolation(request.interpolation()));
   ASSIGN_OR_RETURN(asked.config, ConfigFromWire(request.config()));
-
-  Timestamp start = request.start(), end = request.end();
-  if (request.interval_ns() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("interval_ns ", request.interval_ns(),
-                     " is above 2^63 - 1 (a negative number?); 0 is one interval over all"));
-  }
-  if (request.intervals_max() > 0) {
-    if (request.interval_ns() > 0) {
-      return absl::InvalidArgumentError("interval_ns and intervals_max: only one of them can be given");
-    }
-    if (request.intervals_max() == 1) {
-      return absl::InvalidArgumentError(
-          "intervals_max is 1: at least 2; for one interval over all give neither");
-    }
-    asked.interval_ns = TrendInterval(start, end, request.intervals_max());
-    if (!WidenToMultiples(asked.interval_ns, &start, &end)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          FormatTimestamp(start), " to ", FormatTimestamp(end), ", widened to whole intervals of ",
-          asked.interval_ns / 1'000'000'000,
-          " s, leaves the times samples may have, 1900-01-01 to 2200-01-01: ask for a shorter range, or "
-          "more intervals"));
-    }
-  } else {
-    asked.interval_ns = request.interval_ns() == 0 ? Elapsed(start, end) : request.interval_ns();
-  }
-  const uint64_t span = Elapsed(start, end), interval = asked.interval_ns;
-  const uint64_t whole = span / interval;
-  asked.last_is_cut = span % interval != 0;
-  const uint64_t intervals = whole + (asked.last_is_cut ? 1 : 0);
-  RETURN_IF_ERROR(CheckLimit(intervals, limits.intervals, "intervals", "limits.intervals"));
+  ASSIGN_OR_RETURN(asked.intervals, IntervalsOf(request, limits.intervals, take));
+  const uint64_t intervals = asked.intervals.size();
   // Times of their own are values, too.
   uint64_t& columns = asked.columns;
   for (const Aggregate aggregate : asked.aggregates) columns += InfoOf(aggregate).has_own_time ? 2 : 1;
@@ -105,13 +72,12 @@ absl::StatusOr<Asked> AskedOf(const v1::ReadProcessedRequest& request, size_t ta
                              absl::StrCat("values (", tags, " tags x ", intervals, " intervals x ", columns,
                                           " values and times of aggregates)"),
                              "limits.query_values"));
-  RETURN_IF_ERROR(CheckLimit(intervals * columns, kSeriesValuesMax,
-                             "values of a tag (intervals x values and times of aggregates)", "fixed"));
-  asked.edges.reserve(intervals + 1);
-  for (uint64_t i = 0; i <= whole; ++i) {
-    asked.edges.push_back(static_cast<Timestamp>(static_cast<uint64_t>(start) + i * interval));
-  }
-  if (asked.last_is_cut) asked.edges.push_back(end);
+  // Edges travel beside the first tag's values.
+  const bool listed = asked.intervals.are_listed();
+  RETURN_IF_ERROR(CheckLimit(intervals * (columns + (listed ? 1 : 0)), kSeriesValuesMax,
+                             absl::StrCat("values of a tag (intervals x values and times of aggregates",
+                                          listed ? ", and an edge of each interval)" : ")"),
+                             "fixed"));
   return asked;
 }
 
@@ -129,19 +95,44 @@ absl::Status CheckAggregates(const std::vector<Aggregate>& aggregates, const Tag
   return absl::OkStatus();
 }
 
+// In as many rounds as a window has intervals: of the windows of a round, each begins where the one before it ends.
+absl::Status WindowFigures(WorkPool& pool, const TagRead& read, const Intervals& intervals, FigureTable to) {
+  const size_t size = intervals.size(), window = intervals.window;
+  return ForEachInParallel(pool, std::min(window, size), [&](size_t round) -> absl::Status {
+    std::vector<Timestamp> edges;
+    for (size_t k = round; k < intervals.edges.size(); k += window) edges.push_back(intervals.edges[k]);
+    const size_t windows = (size - round + window - 1) / window;
+    edges.resize(windows + 1);
+    std::vector<ValueBits> values(windows * to.size());
+    std::vector<Quality> statuses(windows * to.size());
+    std::vector<FigureColumn> rows;
+    for (size_t c = 0; c < to.size(); ++c) {
+      rows.push_back({values.data() + c * windows, statuses.data() + c * windows});
+    }
+    RETURN_IF_ERROR(read.reader->Figures(edges, read.fold.config, read.fold.maker, rows));
+    for (size_t c = 0; c < to.size(); ++c) {
+      for (size_t i = 0; i < windows; ++i) {
+        to[c].Set(round + i * window, values[c * windows + i], statuses[c * windows + i]);
+      }
+    }
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tags,
                                             const v1::ReadProcessedRequest& request,
-                                            const KeepGoing& keep_going) {
+                                            const KeepGoing& keep_going, const TakeMemory& take) {
   ASSIGN_OR_RETURN(SelectedTags selected,
                    SelectTags(tags, Right::kRead, request.tags(), env.config.limits.query_tags, keep_going));
-  ASSIGN_OR_RETURN(Asked asked, AskedOf(request, selected.ids.size(), env.config.limits));
+  ASSIGN_OR_RETURN(Asked asked, AskedOf(request, selected.ids.size(), env.config.limits, take));
   RETURN_IF_ERROR(CheckAggregates(asked.aggregates, env.archive.tags(), selected));
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
-  const uint64_t values_of_tag = (asked.edges.size() - 1) * asked.columns;
+  const uint64_t values_of_tag = asked.intervals.size() * asked.columns;
   ReadPlan::Figures figures{
-      .edges = std::move(asked.edges),
+      .edges = asked.intervals.edges,
+      .rounds = asked.intervals.window,
       .fold_of =
           [aggregates = asked.aggregates, interpolation = asked.interpolation,
            config = asked.config](const TagTraits& traits) {
@@ -152,15 +143,21 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tag
       .values_of_tag = values_of_tag,
       .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
-  return ProcessedPlan{std::move(read), asked.interval_ns, asked.last_is_cut, std::move(asked.aggregates)};
+  return ProcessedPlan{std::move(read), std::move(asked.intervals), std::move(asked.aggregates)};
+}
+
+void DescribeProcessed(const ProcessedPlan& plan, v1::ProcessedFrame* frame) {
+  if (plan.intervals.are_listed()) IntervalsToWire(plan.intervals, frame->mutable_intervals());
 }
 
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const TagRead& read,
                               v1::ProcessedSeries* series) {
-  const size_t size = plan.read.intervals();
+  const size_t size = plan.intervals.size();
   series->set_tag_id(read.tag);
-  series->set_start(plan.read.edges().front());
-  series->set_interval_ns(plan.interval_ns);
+  if (!plan.intervals.are_listed()) {
+    series->set_start(plan.intervals.edges.front());
+    series->set_interval_ns(plan.intervals.interval_ns);
+  }
   std::vector<FigureColumn> columns;
   std::vector<Quality> statuses(size * read.fold.maker.columns);
   const auto add_column = [&](void* values) {
@@ -183,10 +180,12 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const 
     }
     if (InfoOf(aggregate).has_own_time) add_column(sized(column->mutable_times()));
   }
-  RETURN_IF_ERROR(FiguresInParallel(env.pool, read, plan.read.edges(), columns));
+  RETURN_IF_ERROR(plan.intervals.window == 1
+                      ? FiguresInParallel(env.pool, read, plan.intervals.edges, columns)
+                      : WindowFigures(env.pool, read, plan.intervals, columns));
   for (size_t k = 0; k < plan.aggregates.size(); ++k) {
     Quality* const its_statuses = columns[first_columns[k]].statuses;
-    if (plan.last_is_cut && InfoOf(plan.aggregates[k]).sets_partial && its_statuses[size - 1] != kBadNoData) {
+    if (plan.intervals.last_is_cut && InfoOf(plan.aggregates[k]).sets_partial && its_statuses[size - 1] != kBadNoData) {
       its_statuses[size - 1] |= kInfoPartial;
     }
     v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));

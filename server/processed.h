@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/query.pb.h"
 #include "server/caller/caller.h"
+#include "server/intervals.h"
 #include "server/read_plan.h"
 #include "server/service_env.h"
 #include "storage/model/aggregate.h"
@@ -23,18 +24,19 @@ inline constexpr uint64_t kSeriesValuesMax = 1'000'000;
 
 struct ProcessedPlan {
   ReadPlan read;
-  uint64_t interval_ns = 0;
-  bool last_is_cut = false;
+  Intervals intervals;
   std::vector<Aggregate> aggregates;
 };
 
+// `take` is asked for the memory that the intervals need.
 // Errors: InvalidArgument, the request is wrong, or asks for an aggregate that strings do not have.
-// ResourceExhausted, above limits.query_tags, limits.intervals or limits.query_values; names the limit.
-// NotFound, no such tag.
+// ResourceExhausted, above limits.query_tags, limits.intervals or limits.query_values; names the limit. NotFound, no such tag.
 absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tags,
                                             const v1::ReadProcessedRequest& request,
-                                            const KeepGoing& keep_going);
+                                            const KeepGoing& keep_going, const TakeMemory& take = nullptr);
 
+// What the first frame of an answer says of all its series.
+void DescribeProcessed(const ProcessedPlan& plan, v1::ProcessedFrame* frame);
 // Errors: those of FoldReader.
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const TagRead& read,
                               v1::ProcessedSeries* series);

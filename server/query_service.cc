@@ -269,15 +269,17 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
 
 // ---- ReadProcessed and Plot: whole tags, gathered into frames.
 
-// `Plan` has a ReadPlan `read`; compute(env, plan, TagRead, series) is called on several threads at once.
-template <class Frame, class Plan, class Compute>
+// `Plan` has a ReadPlan `read`; describe(plan, frame) is called for the first frame, compute(env, plan, TagRead, series) on
+// several threads at once.
+template <class Frame, class Plan, class Describe, class Compute>
 class SeriesSource final : public FrameSource {
  public:
   // A series has about so many bytes.
-  SeriesSource(ServiceEnv& env, Plan plan, size_t series_bytes, Compute compute)
+  SeriesSource(ServiceEnv& env, Plan plan, size_t series_bytes, Describe describe, Compute compute)
       : env_(env),
         plan_(std::move(plan)),
         series_of_frame_(std::max<size_t>(1, kSeriesFrameBytes / (series_bytes + 1))),
+        describe_(std::move(describe)),
         compute_(std::move(compute)) {}
 
   bool IsQuick() const override { return plan_.read.is_quick(); }
@@ -287,6 +289,7 @@ class SeriesSource final : public FrameSource {
     // In one piece of memory: a series may have thousands of small messages, such as runs of qualities.
     google::protobuf::Arena arena;
     Frame& made = *google::protobuf::Arena::CreateMessage<Frame>(&arena);
+    if (next_ == 0) describe_(plan_, &made);
     const size_t count = std::min(series_of_frame_, plan_.read.tags() - next_);
     for (size_t k = 0; k < count; ++k) made.add_series();
     RETURN_IF_ERROR(ForEachInParallel(env_.pool, count, [&](size_t k) -> absl::Status {
@@ -303,27 +306,30 @@ class SeriesSource final : public FrameSource {
   ServiceEnv& env_;
   Plan plan_;
   const size_t series_of_frame_;
+  Describe describe_;
   Compute compute_;
   size_t next_ = 0;
 };
 
-template <class Frame, class Plan, class Compute>
+template <class Frame, class Plan, class Describe, class Compute>
 std::unique_ptr<FrameSource> MakeSeriesSource(ServiceEnv& env, Plan plan, size_t series_bytes,
-                                              Compute compute) {
-  return std::make_unique<SeriesSource<Frame, Plan, Compute>>(env, std::move(plan), series_bytes,
-                                                              std::move(compute));
+                                              Describe describe, Compute compute) {
+  return std::make_unique<SeriesSource<Frame, Plan, Describe, Compute>>(
+      env, std::move(plan), series_bytes, std::move(describe), std::move(compute));
 }
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenProcessed(ServiceEnv& env,
                                                            const v1::ReadProcessedRequest& request,
                                                            const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(env, record.tags(), request, keep_going));
-  const size_t tags = plan.read.tags(), intervals = plan.read.intervals();
+  const TakeMemory take = [&record](uint64_t bytes) { return record.Grow(bytes, "its intervals"); };
+  ASSIGN_OR_RETURN(ProcessedPlan plan, PlanProcessed(env, record.tags(), request, keep_going, take));
+  const size_t tags = plan.read.tags(), intervals = plan.intervals.size();
   record.Describe([tags, intervals, start = request.start(), end = request.end()] {
     return absl::StrCat(tags, " tags, ", intervals, " intervals, ", DescribeRange(start, end));
   });
   const size_t series_bytes = intervals * plan.aggregates.size() * sizeof(double);
-  return MakeSeriesSource<v1::ProcessedFrame>(env, std::move(plan), series_bytes, ComputeProcessed);
+  return MakeSeriesSource<v1::ProcessedFrame>(env, std::move(plan), series_bytes, DescribeProcessed,
+                                              ComputeProcessed);
 }
 
 absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1::PlotRequest& request,
@@ -334,7 +340,8 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenPlot(ServiceEnv& env, const v1:
         return absl::StrCat(tags, " tags, ", columns, " columns, ", DescribeRange(start, end));
       });
   const size_t series_bytes = plan.columns.size() * kDrawnOfColumn * (sizeof(Timestamp) + sizeof(double));
-  return MakeSeriesSource<v1::PlotFrame>(env, std::move(plan), series_bytes, ComputePlot);
+  return MakeSeriesSource<v1::PlotFrame>(
+      env, std::move(plan), series_bytes, [](const PlotPlan&, v1::PlotFrame*) {}, ComputePlot);
 }
 
 // Where a read of figures is planned; where it is done the plan says.
@@ -388,7 +395,11 @@ grpc::ServerUnaryReactor* QueryService::ReadAtTimes(grpc::CallbackServerContext*
 grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::CallbackServerContext* context,
                                                                         const grpc::ByteBuffer* bytes) {
   return ServeStream<v1::ReadProcessedRequest>(
-      env_, context, Method::kReadProcessed, /*is_query=*/true, bytes, WhereToPlan<v1::ReadProcessedRequest>,
+      env_, context, Method::kReadProcessed, /*is_query=*/true, bytes,
+      [](const v1::ReadProcessedRequest& r) {
+        // A calendar may have a million edges, and its zone may have to be read.
+        return r.has_calendar() ? Run::kOnPool : WhereToPlan(r);
+      },
       [this](const v1::ReadProcessedRequest& r, const KeepGoing& keep_going, CallRecord& record) {
         return OpenProcessed(env_, r, keep_going, record);
       });

@@ -54,8 +54,8 @@ absl::StatusOr<ReadPlan> ReadPlan::Make(ServiceEnv& env, SelectedTags selected, 
   ReadPlan plan(env, std::move(selected), std::move(figures), std::move(keep_going));
   // With many tags, each is opened when its turn comes: together they would hold too much in memory.
   if (plan.tags() > kFewTags || plan.tags() * plan.figures_.values_of_tag > kQuickValues) return plan;
-  plan.is_quick_ =
-      plan.figures_.as_of == kVersionNow;  // Else pages may have to be read to know what was there.
+  // As of a version, pages may have to be read to know what was there.
+  plan.is_quick_ = plan.figures_.as_of == kVersionNow && plan.figures_.rounds == 1;
   for (size_t i = 0; i < plan.tags(); ++i) {
     ASSIGN_OR_RETURN(TagRead read, plan.Open(i, kQuickNanos + 1));
     if (read.nanos_to_fold > kQuickNanos) plan.is_quick_ = false;

@@ -66,6 +66,7 @@ class ReadPlan {
  public:
   struct Figures {
     std::vector<Timestamp> edges;
+    size_t rounds = 1;  // How many times over the edges are folded.
     std::function<TagFold(const TagTraits&)> fold_of;
     uint64_t values_of_tag = 0;  // In the answer.
     Version as_of = kVersionNow;

@@ -1,6 +1,7 @@
 #include "server/request_seeds.h"
 
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
@@ -90,6 +91,44 @@ void Fill(Message* message, bool extreme, int depth) {
   }
 }
 
+// Which chance would hardly find: intervals by calendars and rolling windows that are answered.
+std::vector<std::string> CalendarSeeds() {
+  v1::ReadProcessedRequest request;
+  request.mutable_tags()->add_ids(1);
+  request.set_start(kSome);
+  request.set_end(kSome + int64_t{30} * 86'400 * 1'000'000'000);
+  request.add_aggregates(v1::AGGREGATE_AVERAGE);
+  std::vector<std::string> seeds;
+  for (int unit = v1::Calendar::UNIT_MINUTE; unit <= v1::Calendar::UNIT_YEAR; ++unit) {
+    v1::ReadProcessedRequest by_clock = request;
+    v1::Calendar& calendar = *by_clock.mutable_calendar();
+    calendar.set_zone(unit % 2 == 0 ? "Europe/Berlin" : "Asia/Kathmandu");
+    calendar.set_unit(static_cast<v1::Calendar::Unit>(unit));
+    calendar.set_count(unit == v1::Calendar::UNIT_MINUTE ? 30 : 1);
+    calendar.set_day_begins(360);
+    by_clock.set_window(static_cast<uint32_t>(unit % 3));
+    seeds.push_back(by_clock.SerializeAsString());
+  }
+  v1::ReadProcessedRequest by_shift = request;
+  v1::Calendar& calendar = *by_shift.mutable_calendar();
+  calendar.set_zone("Europe/Berlin");
+  calendar.set_unit(v1::Calendar::UNIT_SHIFT);
+  calendar.set_count(1);
+  calendar.set_first_day("2025-11-10");
+  for (int day = 0; day < 3; ++day) {
+    v1::Calendar::ShiftDay* const shifts = calendar.add_shift_plan();
+    for (int shift = 0; shift < day; ++shift) {
+      shifts->add_shifts()->set_begins(static_cast<uint32_t>(360 + 480 * shift));
+      shifts->mutable_shifts(shift)->set_name(absl::StrCat("shift", shift));
+    }
+  }
+  seeds.push_back(by_shift.SerializeAsString());
+  request.set_interval_ns(uint64_t{3600} * 1'000'000'000);
+  request.set_window(24);
+  seeds.push_back(request.SerializeAsString());
+  return seeds;
+}
+
 }  // namespace
 
 const std::vector<RequestType>& Requests() {
@@ -125,6 +164,9 @@ std::vector<std::string> SeedsOf(const RequestType& request) {
       FillField(one.get(), type->field(i), extreme, 0);
       seeds.push_back(one->SerializeAsString());
     }
+  }
+  if (request.prototype->GetDescriptor() == v1::ReadProcessedRequest::descriptor()) {
+    for (std::string& seed : CalendarSeeds()) seeds.push_back(std::move(seed));
   }
   return seeds;
 }

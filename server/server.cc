@@ -42,6 +42,7 @@
 #include "server/watcher.h"
 #include "server/work_pool.h"
 #include "storage/backup/open_target.h"
+#include "storage/calendar/zones.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/version.h"
 #include "storage/platform/freed_memory.h"
@@ -93,6 +94,7 @@ ArchiveOptions OptionsOf(const Config& config) {
   options.producers_max = config.limits.producers;
   options.producer_unused = config.limits.producer_unused;
   options.version_marks_max = config.limits.version_marks;
+  options.tz_version = TzDatabaseVersion();
   return options;
 }
 
@@ -147,7 +149,10 @@ class Server::Impl {
              .dead = [this](const absl::Status& why) { Fail("http.listen", why); }}));
     http_address_ = Address(config_.http.listen, http_->port());
     http_thread_ = std::thread([this] { context_.run(); });
-    log_.Info("starting", {{"version", kVersion}, {"data_dir", config_.data_dir}, {"http", http_address_}});
+    log_.Info("starting", {{"version", kVersion},
+                           {"data_dir", config_.data_dir},
+                           {"http", http_address_},
+                           {"tz_version", TzDatabaseVersion()}});
     RETURN_IF_ERROR(OpenAuthority());
 
     RETURN_IF_ERROR(tls_.Load());

@@ -9,6 +9,7 @@ when a format changes.
   archive_format_1  commit ed6f09c  before samples kept their versions
   archive_format_2  commit edcaa13  version 1 was marked before the changes
   archive_format_3  2026-11-29      as 2, with what was settled in two long partitions
+  archive_format_4  2026-11-29      as 3, and a tag rolled/level, a sample a minute in June 2026, of which only rollups are left
 """
 
 import glob
@@ -95,7 +96,7 @@ class UpgradeTest(unittest.TestCase):
             expected = self.lines_of(file.read())
         self.assertEqual(len(expected), 4090)
         archives = sorted(glob.glob(os.path.join(TESTDATA, 'archive_format_*.tar.gz')))
-        self.assertEqual(len(archives), 3)
+        self.assertEqual(len(archives), 4)
         for archive in archives:
             with self.subTest(os.path.basename(archive)), tempfile.TemporaryDirectory() as directory:
                 with tarfile.open(archive) as tar:
@@ -105,8 +106,8 @@ class UpgradeTest(unittest.TestCase):
                 check = self.check(directory)
                 self.assertEqual(check.returncode, 0, check.stderr)
                 self.assertIn('an archive of format %s;' % number, check.stdout)
-                self.assertIn('holds 4 tags', check.stdout)
-                self.assertEqual('no way back' in check.stdout, number != '3')
+                self.assertIn('holds %d tags' % (5 if number == '4' else 4), check.stdout)
+                self.assertEqual('no way back' in check.stdout, number != '4')
                 self.assertEqual(self.bytes_below(directory), before)
                 for when in ('opened', 'opened again'):
                     server = Server(directory)
@@ -115,6 +116,11 @@ class UpgradeTest(unittest.TestCase):
                     server.histctl('seal', '--settle')
                     self.assertEqual(self.lines_of(server.histctl('export', 'golden/*')), expected, when + ', settled')
                     server.histctl('verify')
+                    if number == '4':
+                        # Days in India, of quarter-hours; the export has no sample of it.
+                        days = server.histctl('aggregate', 'rolled/level', '--zone', 'Asia/Kolkata', '--every', '1d', '--from', '2026-06-05',
+                                              '--to', '2026-06-25', '--aggregate', 'count', '--format', 'csv').splitlines()
+                        self.assertEqual([line.split(',')[3] for line in days[1:]], ['1440'] * 20, when)
                     if number != '1':
                         # Before the changes, as of the version that was marked then.
                         then = self.lines_of(server.histctl('export', 'golden/*', '--as-of', '1'))

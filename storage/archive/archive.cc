@@ -60,6 +60,8 @@ constexpr size_t kManyTags = 50'000;
 // A checkpoint is made anew when the journal was cut meanwhile, which only a failing disk does.
 constexpr int kCheckpointTries = 3;
 constexpr size_t kIdBytes = 16;
+// Versions of the tz database that are kept: there are a few a year.
+constexpr int kTzUsesMax = 100;
 // The least that is kept in reserve on a small disk: room for the journal's next segments and for a seal.
 constexpr uint64_t kReserveBytesMin = uint64_t{16} << 20;
 
@@ -139,6 +141,7 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::StatusOr<record::v1::ArchiveRecord> ReadRecord();
   // Begins a new archive, or brings an older one to the format of now.
   absl::Status WriteRecord(record::v1::ArchiveRecord record);
+  absl::Status KeepTzVersion() ABSL_LOCKS_EXCLUDED(record_mu_);
   // The state of the last seal, and what the journal has since.
   absl::Status Recover();
   Shard& ShardOf(TagId tag) { return *shards_[tag % shards_.size()]; }
@@ -439,6 +442,7 @@ absl::Status ArchiveImpl::Init() {
     absl::MutexLock lock(&record_mu_);
     record_ = std::move(record);
   }
+  KeepTzVersion().IgnoreError();  // On a full disk it is kept by a later start.
   // One from before there were ids gets one. On a full disk it opens without, and gets it later.
   Id().IgnoreError();
   versions_.SetKeptFrom(kept_from);
@@ -875,8 +879,34 @@ absl::StatusOr<RetentionResult> ArchiveImpl::ApplyRetention(const RetentionOrder
   return result;
 }
 
+absl::Status ArchiveImpl::KeepTzVersion() {
+  absl::MutexLock lock(&record_mu_);
+  const auto& uses = record_.tz_uses();
+  if (options_.tz_version.empty() || record_.version() == 0 || !store_->refusal().ok() ||
+      (!uses.empty() && uses.rbegin()->tz_version() == options_.tz_version)) {
+    return absl::OkStatus();
+  }
+  record::v1::ArchiveRecord record = record_;
+  if (record.tz_uses_size() >= kTzUsesMax) {
+    record.mutable_tz_uses()->DeleteSubrange(0, record.tz_uses_size() - kTzUsesMax + 1);
+  }
+  record::v1::TzUseRecord* const use = record.add_tz_uses();
+  use->set_tz_version(options_.tz_version);
+  use->set_from(versions_.open());
+  use->set_since(clock_.Now());
+  RETURN_IF_ERROR(WriteRecord(record));
+  record_ = std::move(record);
+  return absl::OkStatus();
+}
+
 ArchiveStats ArchiveImpl::Stats() {
   ArchiveStats stats;
+  {
+    absl::MutexLock lock(&record_mu_);
+    for (const record::v1::TzUseRecord& use : record_.tz_uses()) {
+      stats.tz_uses.push_back({use.tz_version(), use.from(), use.since()});
+    }
+  }
   const WritePath::Stats written = write_path_->GetStats();
   stats.samples_stored = written.samples_stored;
   stats.samples_rejected = written.samples_rejected;

@@ -451,6 +451,23 @@ TEST_P(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
   const auto by_inner = Folded(*archive_, a, inner, Interpolation::kSloped, kAllParts);
   const auto slow_by_day = Folded(*archive_, slow, days, Interpolation::kStepped, kAllParts);
   ASSERT_TRUE(by_hour.ok() && slow_by_day.ok());
+  // Days in India, in Nepal and on the Chatham Islands.
+  struct LocalDays {
+    TagId tag;
+    std::vector<Timestamp> edges;
+    std::vector<Interval> said;
+  };
+  std::vector<LocalDays> local_days;
+  for (const int64_t offset : {22 * kHour / 4, 23 * kHour / 4, 51 * kHour / 4}) {
+    for (const TagId tag : {a, slow}) {
+      LocalDays& local = local_days.emplace_back();
+      local.tag = tag;
+      for (const Timestamp t : days) local.edges.push_back(t - offset);
+      const auto said = Folded(*archive_, tag, local.edges, Interpolation::kSloped, kAllParts);
+      ASSERT_TRUE(said.ok()) << said.status();
+      local.said = *said;
+    }
+  }
   EXPECT_EQ(Apply().partitions[0].action, Action::kRewrite);
   for (const char* when : {"applied", "reopened", "rewritten again"}) {
     SCOPED_TRACE(when);
@@ -473,10 +490,18 @@ TEST_P(ArchiveRetentionTest, RollupsOutliveRawSamplesAndAnswerTheSame) {
     for (size_t i = 0; i < slow_again->size(); ++i) {
       ASSERT_EQ((*slow_again)[i].samples, (*slow_by_day)[i].samples) << FormatTimestamp(days[i]);
     }
+    for (const LocalDays& local : local_days) {
+      const auto local_again = Folded(*archive_, local.tag, local.edges, Interpolation::kSloped, kAllParts);
+      ASSERT_TRUE(local_again.ok()) << local_again.status();
+      for (size_t i = 0; i < local.said.size(); ++i) {
+        ASSERT_EQ((*local_again)[i].samples, local.said[i].samples) << FormatTimestamp(local.edges[i]);
+        ASSERT_EQ((*local_again)[i].area, local.said[i].area) << FormatTimestamp(local.edges[i]);
+      }
+    }
     const std::vector<Timestamp> odd = {kStart, kStart + kHour / 2 + 1, kStart + kHour};
     const absl::Status cut = Folded(*archive_, a, odd, Interpolation::kSloped, kAllParts).status();
     EXPECT_EQ(cut.code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_THAT(std::string(cut.message()), HasSubstr("only rollups of 1h"));
+    EXPECT_THAT(std::string(cut.message()), HasSubstr("only rollups of 15m"));
     ExpectOnly(other, kStart, kEnd, when);
     if (std::string(when) == "applied") Reopen();
     if (std::string(when) == "reopened") {

@@ -57,6 +57,30 @@ TEST_F(VersionsTest, AMarkClosesTheOpenVersion) {
   EXPECT_EQ(Listed().back(), first);
 }
 
+TEST_F(VersionsTest, VersionsOfTheTzDatabaseAreKeptFromWhenOnTheyWereUsed) {
+  EXPECT_THAT(archive_->Stats().tz_uses, testing::IsEmpty());
+  std::vector<TzUse> uses;
+  for (const char* const tz_version : {"2025b", "2025b", "2026a", "2025b"}) {
+    options_.tz_version = tz_version;
+    Reopen();
+    if (uses.empty() || uses.back().tz_version != tz_version) {
+      uses.push_back({tz_version, archive_->versions().open(), clock_.Now()});
+    }
+    EXPECT_EQ(archive_->Stats().tz_uses, uses);
+    ASSERT_TRUE(archive_->MarkVersion("ann", "").ok());
+    clock_.Advance(kSecond);
+  }
+  for (int i = 0; i < 120; ++i) {
+    options_.tz_version = std::to_string(i);
+    Reopen();
+  }
+  ASSERT_EQ(archive_->Stats().tz_uses.size(), 100u);
+  EXPECT_EQ(archive_->Stats().tz_uses.back().tz_version, "119");
+  options_.tz_version.clear();
+  Reopen();
+  EXPECT_EQ(archive_->Stats().tz_uses.size(), 100u);
+}
+
 TEST_F(VersionsTest, ASealClosesOneIfSomethingArrived) {
   ASSERT_TRUE(archive_->upkeep().Seal().ok());
   EXPECT_THAT(Causes(), IsEmpty());

@@ -5,6 +5,7 @@
 #define HISTORIAN_STORAGE_ARCHIVE_OPTIONS_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -46,6 +47,8 @@ struct ArchiveOptions {
   absl::Duration producer_unused = absl::Hours(24 * 400);
   // Versions that are closed by MarkVersion, in all.
   uint64_t version_marks_max = 1'000'000;
+  // Of the tz database by which calendars are counted. It is kept from when on it was this one. Empty: nobody counts.
+  std::string tz_version;
   // Writes are refused while the disk has less free space, or less than a twentieth of its capacity (16 MiB
   // at least) if that is smaller, so that sealing and reading go on.
   uint64_t disk_reserve_bytes = uint64_t{256} << 20;

@@ -39,6 +39,15 @@ struct ArchiveMemory {
   uint64_t total() const { return definitions() + tails + frames + caches; }
 };
 
+// From the version on that was open then, calendars were counted by this version of the tz database.
+struct TzUse {
+  std::string tz_version;
+  uint64_t from = 0;
+  Timestamp since = 0;
+
+  friend bool operator==(const TzUse&, const TzUse&) = default;
+};
+
 struct ArchiveStats {
   uint64_t samples_stored = 0;  // Since Open, as all of the first group.
   uint64_t samples_rejected = 0;
@@ -54,7 +63,7 @@ struct ArchiveStats {
   uint64_t journal_commits = 0;  // fdatasyncs.
 
   uint64_t producers = 0;
-  uint64_t samples_open = 0;     // In tails.
+  uint64_t samples_open = 0;  // In tails.
   ArchiveMemory memory;
   uint64_t definition_bytes_max = 0;
   absl::Status definitions;  // OK, or why new ones are refused, or hardly any are taken any more.
@@ -74,6 +83,7 @@ struct ArchiveStats {
   uint64_t expired_weeks = 0;       // Each once for each rule.
   std::vector<Expiry> expiries;     // What each rule let expire, since Open. The newest kExpiriesMax.
   std::vector<std::string> damage;  // Found since Open: what, which tag, which time. The newest 100.
+  std::vector<TzUse> tz_uses;       // Ascending; the newest hundred.
   // What was cut off the journal's end when it was opened; 0 bytes: nothing.
   uint64_t journal_torn_bytes = 0;
   uint64_t journal_torn_position = 0;

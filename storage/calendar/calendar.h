@@ -18,6 +18,7 @@
 #define HISTORIAN_STORAGE_CALENDAR_CALENDAR_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,12 @@ namespace historian {
 
 struct CalendarStep {
   enum class Unit { kMinute, kHour, kDay, kWeek, kMonth, kYear, kShift };
+
+  // Of days, weeks or years in an interval.
+  static constexpr int kCountMax = 1000;
+  static constexpr size_t kPlanDaysMax = 400;
+  static constexpr size_t kShiftsOfDayMax = 48;
+  static constexpr size_t kShiftNameBytesMax = 64;
 
   // Hours and minutes divide a day: 1, 2, 3, 4, 6, 8, 12 hours; 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 minutes. Months divide a
   // year: 1, 2, 3 (quarters), 4, 6. Days, weeks and years are counted from 1970-01-01, the Monday 1970-01-05 (or the day on which
@@ -55,7 +62,7 @@ struct CalendarStep {
   absl::CivilDay first_day;
 };
 
-// Threads: any number. Errors are InvalidArgument.
+// Threads: any number. Errors are InvalidArgument, but for those that are named.
 class Calendar {
  public:
   // Errors: what of the step is out of range, and what it may be.
@@ -63,25 +70,36 @@ class Calendar {
 
   struct Edge {
     Timestamp time = 0;
-    std::string shift;  // The name of the shift that begins there; empty for all else.
+    int32_t shift = -1;  // The shift that begins there, in shift_names(); -1 for all else.
 
     friend bool operator==(const Edge&, const Edge&) = default;
   };
 
-  // The intervals that [start, end) touches, as their edges: the first is at or before start, the last at or behind end, and there
-  // is one more than intervals. Requires start < end. Errors: there are more than intervals_max.
-  absl::StatusOr<std::vector<Edge>> Edges(Timestamp start, Timestamp end, size_t intervals_max) const;
+  // The intervals that [start, end) touches, and `before` more ahead of them, as their edges: of those that are touched the first
+  // is at or before start, the last at or behind end. There is one edge more than intervals. Requires start < end.
+  // Errors: ResourceExhausted, there are more than intervals_max, without those before; or they leave the times that samples may
+  // have.
+  absl::StatusOr<std::vector<Edge>> Edges(Timestamp start, Timestamp end, size_t intervals_max,
+                                          size_t before = 0) const;
+  // About how many edges that is, not too few by far.
+  uint64_t EdgesAtMost(Timestamp start, Timestamp end) const;
 
   const CalendarStep& step() const { return step_; }
+  // Each once, in the order of the plan.
+  const std::vector<std::string>& shift_names() const { return shift_names_; }
+  // "2 days", "shifts".
+  std::string Describe() const;
 
  private:
-  explicit Calendar(CalendarStep step) : step_(std::move(step)) {}
+  explicit Calendar(CalendarStep step);
 
   // Where interval or day `index` begins, of units of a day and more.
   Timestamp Begin(int64_t index) const;
   // The index of the interval that begins on the day or is under way there.
   int64_t IndexOf(absl::CivilDay day) const;
   absl::CivilDay DayOf(int64_t index) const;
+  // So many indexes before that of a time, there are edges of as many intervals ahead of the one in which it lies.
+  int64_t IndexesBefore(size_t intervals) const;
   // Appends the edges of the day that begins then, by the clock, ascending.
   void AppendDay(absl::CivilDay day, std::vector<Edge>* edges) const;
   Timestamp At(absl::CivilSecond local) const;
@@ -91,6 +109,8 @@ class Calendar {
   }
 
   CalendarStep step_;
+  std::vector<std::string> shift_names_;
+  std::vector<std::vector<int32_t>> shift_of_;  // As step_.shift_plan: in shift_names_.
 };
 
 }  // namespace historian

@@ -132,10 +132,12 @@ TEST(Calendar, ShiftsRotate) {
   step.shift_plan = {{{6 * 60, "A early"}, {14 * 60, "B late"}, {22 * 60, "C night"}},
                      {{6 * 60, "B early"}, {14 * 60, "C late"}, {22 * 60, "A night"}},
                      {}};
+  const std::vector<std::string> shifts = Calendar::Create(step)->shift_names();
+  EXPECT_THAT(shifts, ElementsAre("A early", "B late", "C night", "B early", "C late", "A night"));
   std::vector<std::string> names;
   for (const Calendar::Edge& edge : EdgesOf(step, "2026-10-24T20:00:00Z", "2026-10-27T12:00:00Z")) {
-    names.push_back(
-        absl::StrCat(absl::FormatTime("%m-%d %H:%M ", absl::FromUnixNanos(edge.time), berlin), edge.shift));
+    names.push_back(absl::StrCat(absl::FormatTime("%m-%d %H:%M ", absl::FromUnixNanos(edge.time), berlin),
+                                 shifts[edge.shift]));
   }
   EXPECT_THAT(names, ElementsAre("10-24 22:00 C night", "10-25 06:00 B early", "10-25 14:00 C late",
                                  "10-25 22:00 A night", "10-27 06:00 A early", "10-27 14:00 B late"));
@@ -157,11 +159,66 @@ TEST(Calendar, WhatCannotBeIsRefused) {
   CalendarStep shifts = {.unit = Unit::kShift};
   shifts.shift_plan = {{{360, "early"}, {360, "late"}}};
   EXPECT_THAT(refused(shifts), HasSubstr("'late'"));
+  shifts.shift_plan = {{{360, ""}}};
+  EXPECT_THAT(refused(shifts), HasSubstr("a name of 0 bytes"));
+  shifts.shift_plan = {{}, {}};
+  for (int i = 0; i < 49; ++i) shifts.shift_plan[1].push_back({i, "early"});
+  EXPECT_THAT(refused(shifts), HasSubstr("day 2 of the rotation has more than 48 shifts"));
+  shifts.shift_plan.assign(401, {{360, "early"}});
+  EXPECT_THAT(refused(shifts), HasSubstr("a rotation of more than 400 days"));
+  EXPECT_THAT(refused({.count = 1001}), HasSubstr("at most 1000"));
   const auto days = Calendar::Create({});
   EXPECT_TRUE(days->Edges(At("2026-01-01T00:00:00Z"), At("2026-01-11T00:00:00Z"), 10).ok());
   EXPECT_THAT(
       std::string(days->Edges(At("2026-01-01T00:00:00Z"), At("2026-01-11T00:00:01Z"), 10).status().message()),
-      HasSubstr("more than 10 intervals"));
+      HasSubstr("more than 10 intervals (days)"));
+  // The years of a thousand begin at 1000, 2000 and 3000.
+  EXPECT_THAT(std::string(Calendar::Create({.unit = Unit::kYear, .count = 1000})
+                              ->Edges(At("2026-01-01T00:00:00Z"), At("2026-01-02T00:00:00Z"), 10)
+                              .status()
+                              .message()),
+              HasSubstr("widened to whole intervals (1000 years), leaves the times"));
+}
+
+// The intervals before are those that a longer range would have had.
+TEST(Calendar, SoManyIntervalsBefore) {
+  CalendarStep rotation = {.unit = Unit::kShift};
+  rotation.shift_plan = {{}, {{360, "early"}, {840, "late"}}, {}, {{0, "day"}}};
+  const CalendarStep steps[] = {{.unit = Unit::kMinute, .count = 15},
+                                {.unit = Unit::kHour},
+                                {.unit = Unit::kHour, .count = 12},
+                                {.unit = Unit::kDay},
+                                {.unit = Unit::kDay, .count = 2},
+                                {.unit = Unit::kWeek},
+                                {.unit = Unit::kMonth, .count = 3},
+                                {.unit = Unit::kYear},
+                                rotation};
+  for (const char* const zone : {"Europe/Berlin", "Pacific/Apia", "Australia/Lord_Howe"}) {
+    for (CalendarStep step : steps) {
+      step.zone = Zone(zone);
+      const auto calendar = Calendar::Create(step);
+      for (const char* const at : {"2012-01-10T12:00:00Z", "2026-10-25T01:30:00Z", "2026-10-26T00:00:00Z"}) {
+        const Timestamp start = At(at);
+        for (const size_t before : {0, 1, 2, 23, 24, 30}) {
+          const auto edges = calendar->Edges(start, start + 1, 1, before);
+          ASSERT_TRUE(edges.ok()) << edges.status();
+          ASSERT_EQ(edges->size(), before + 2);
+          EXPECT_EQ(calendar->Edges(edges->front().time, start + 1, 100).value(), *edges)
+              << zone << " " << calendar->Describe() << " " << before;
+        }
+      }
+    }
+  }
+}
+
+// Made day by day, and none of them looked at again for each that follows.
+TEST(Calendar, TheDaysOfAllTimeAreSoon) {
+  const auto calendar = Calendar::Create({.unit = Unit::kHour, .zone = Zone("Europe/Berlin")});
+  const auto edges = calendar->Edges(kTimestampMin + 48 * kHour, kTimestampMax - 48 * kHour, 10'000'000);
+  ASSERT_TRUE(edges.ok()) << edges.status();
+  // 300 years of 365.2425 days, but for the four at the ends.
+  EXPECT_NEAR(static_cast<double>(edges->size()), 24 * (300 * 365.2425 - 4), 48);
+  EXPECT_LE(edges->size(), calendar->EdgesAtMost(kTimestampMin, kTimestampMax));
 }
 
 // Every interval of every kind, in zones of all habits, over all their changes of the clock: the slow and obvious way is to look at

@@ -6,7 +6,7 @@
 //   1  until commit e228ddc
 //   2  samples have their versions
 //   3  slow tags are settled into long partitions
-//   4  summaries have details, which the aggregates of OPC UA need
+//   4  summaries have details, which the aggregates of OPC UA need; rollups have quarter-hours
 #ifndef HISTORIAN_STORAGE_FORMAT_ARCHIVE_FORMAT_H_
 #define HISTORIAN_STORAGE_FORMAT_ARCHIVE_FORMAT_H_
 

@@ -561,7 +561,7 @@ Examples RollupExamples() {
   first_hour.Append(ValueType::kFloat64, sample(1).View());
   Rollup rollup;
   rollup.highest_version = 4;
-  rollup.levels.push_back({kSlotNs[1],
+  rollup.levels.push_back({kHourSlotNs,
                            {Summarize(ValueType::kFloat64, first_hour.View()),
                             Summarize(ValueType::kFloat64, sample(2).View())}});
   std::string bytes;

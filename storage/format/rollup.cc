@@ -110,6 +110,7 @@ absl::StatusOr<Rollup> DecodeRollup(absl::string_view bytes) {
     if (!in.Varint(&seconds) || !in.Varint(&slots)) return Damaged("cut short");
     level.slot_ns = seconds > UINT64_MAX / kNanosPerSecond ? 0 : seconds * kNanosPerSecond;
     if (std::find(std::begin(kSlotNs), std::end(kSlotNs), level.slot_ns) == std::end(kSlotNs) ||
+        (level.slot_ns == kQuarterHourSlotNs && format < 3) ||
         (k > 0 && level.slot_ns <= rollup.levels[k - 1].slot_ns)) {
       return Damaged(absl::StrCat("a level of ", seconds, " seconds"));
     }

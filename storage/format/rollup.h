@@ -1,8 +1,9 @@
 // File: storage/format/rollup.h
 //
 // The rollup of one tag in one partition: summaries of its samples in time slots aligned to UTC, so that a
-// long range is folded without looking at pages. Levels are minutes, hours and days; each level holds the
-// slots that have samples. Stored in space kRollups under RollupKey (key.h). Bytes: rollup.md.
+// long range is folded without looking at pages. Levels are minutes, quarter-hours, hours and days; each level holds the
+// slots that have samples. Zones are off UTC by whole quarter-hours, of which the days of all are made. Stored in space
+// kRollups under RollupKey (key.h). Bytes: rollup.md.
 #ifndef HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
 #define HISTORIAN_STORAGE_FORMAT_ROLLUP_H_
 
@@ -17,13 +18,15 @@
 
 namespace historian::format {
 
-// Written into every rollup. A reader refuses one it does not know. Before 2, versions of samples were
-// not kept; before 3, details of summaries.
+// Written into every rollup. A reader refuses one it does not know. Before 2, versions of samples were not kept; before 3, there
+// were neither quarter-hours nor details of summaries.
 inline constexpr uint32_t kRollupFormat = 3;
 
 // The lengths of slots, finest first. Each is a multiple of the one before, and a partition of the last.
-inline constexpr uint64_t kSlotNs[] = {60'000'000'000, 3'600'000'000'000, 86'400'000'000'000};
-inline constexpr int kRollupLevels = 3;
+inline constexpr uint64_t kMinuteSlotNs = 60'000'000'000, kQuarterHourSlotNs = 15 * kMinuteSlotNs,
+                          kHourSlotNs = 60 * kMinuteSlotNs, kDaySlotNs = 24 * kHourSlotNs;
+inline constexpr uint64_t kSlotNs[] = {kMinuteSlotNs, kQuarterHourSlotNs, kHourSlotNs, kDaySlotNs};
+inline constexpr int kRollupLevels = 4;
 
 struct Rollup {
   struct Level {

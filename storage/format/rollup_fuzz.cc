@@ -81,12 +81,12 @@ std::vector<std::string> FuzzSeeds() {
     seeds.push_back(bytes.substr(0, bytes.size() - 4));
   };
   for (const format::PlantKind& kind : format::PlantKinds()) {
-    for (const size_t levels : {1, 3}) add(kind.type, kind.make(300, 1), levels);
+    for (const size_t levels : {1, 4}) add(kind.type, kind.make(300, 1), levels);
   }
   std::mt19937_64 random(1);
   for (int round = 0; round < 24; ++round) {
     const ValueType type = static_cast<ValueType>(1 + round % 6);
-    add(type, format::HostileSamples(type, 1 + random() % 100, random), 1 + round % 3);
+    add(type, format::HostileSamples(type, 1 + random() % 100, random), 1 + round % 4);
   }
   return seeds;
 }

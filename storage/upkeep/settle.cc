@@ -37,6 +37,17 @@ struct Extent {
   Timestamp last = 0;
 };
 
+// From how many samples in a slot on, on average, slots of this length are worth storing.
+uint64_t SamplesWorth(uint64_t slot_ns, bool is_alone) {
+  if (slot_ns == format::kMinuteSlotNs) return format::kPageSamples;
+  if (slot_ns == format::kQuarterHourSlotNs) {
+    // Whole days of every zone are made of them. As long as there are pages, fewer than four are as good as a slot, and
+    // slots would take a percent of their room and more.
+    return is_alone ? 0 : 4 * format::kPageSamples;
+  }
+  return is_alone ? 2 : format::kPageSamples;
+}
+
 // Sums up a tag's samples of a week in slots.
 class RollupMaker {
  public:
@@ -47,12 +58,7 @@ class RollupMaker {
       const uint64_t slots = static_cast<uint64_t>(format::SlotOf(extent.last, slot_ns) -
                                                    format::SlotOf(extent.first, slot_ns)) +
                              1;
-      // Alone, days always do, and hours with more than one sample.
-      const uint64_t worth = !is_alone                       ? format::kPageSamples
-                             : slot_ns == format::kSlotNs[2] ? 0
-                             : slot_ns == format::kSlotNs[1] ? 2
-                                                             : format::kPageSamples;
-      if (extent.samples / slots >= worth) rollup_.levels.push_back({slot_ns, {}});
+      if (extent.samples / slots >= SamplesWorth(slot_ns, is_alone)) rollup_.levels.push_back({slot_ns, {}});
     }
   }
   explicit RollupMaker(ValueType type) { rollup_.type = type; }  // Makes none.

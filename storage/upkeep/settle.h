@@ -38,7 +38,7 @@ namespace historian {
 // What a rewritten partition keeps of a tag.
 enum class Keep {
   kAll,
-  kRollups,  // Raw samples have expired: their summaries, by the hour and the day at least.
+  kRollups,  // Raw samples have expired: their summaries, by the quarter of an hour at least.
   kNothing,
 };
 

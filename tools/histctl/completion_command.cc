@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/tags.h"
+#include "storage/calendar/zones.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/known_names.h"
@@ -36,8 +37,8 @@ struct Candidate {
 };
 
 // By the names of options and arguments.
-constexpr absl::string_view kFileNames[] = {"--ca", "--cert",   "--key",      "--token-file",
-                                            "-o",   "--output", "--data-dir", "FILE"};
+constexpr absl::string_view kFileNames[] = {"--ca",     "--cert",     "--key",      "--token-file", "-o",
+                                            "--output", "--data-dir", "--rotation", "FILE"};
 constexpr absl::string_view kTagNames[] = {"--tags", "--prefix", "TAG", "PATTERN"};
 constexpr absl::string_view kTimeNames[] = {"--from", "--to", "--time", "--as-of"};
 
@@ -93,7 +94,15 @@ std::vector<Candidate> Values(const CLI::App& command, const std::string& name, 
   }
   if (name == "--type") return Words(ValueTypeNames());
   if (name == "--aggregate") return ListOf(AggregateNames(), word);
-  if (name == "--tz") return Words(ZoneNames());
+  if (name == "--tz" || name == "--zone") {
+    std::vector<std::string> zones = ZoneNames();
+    zones.push_back("local");
+    return Words(zones);
+  }
+  if (name == "--every") return Words({"15m", "1h", "8h", "1d", "1w", "1mo", "3mo", "1y"});
+  if (name == "--week-begins") {
+    return Words({"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"});
+  }
   if (name == "--format") return Words({"table", "csv", "json"});
   if (name == "--interpolation") return Words({"stepped", "sloped"});
   if (name == "--layout") return Words({"long", "wide"});

@@ -228,6 +228,81 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('get', 'put/flow', '--tz', 'Europe/Atlantis', code=2)
         self.run_ok('get', code=2)
 
+    def test_aggregates_by_the_clock(self):
+        # A sample an hour around the end of summer time, and a Monday of shifts.
+        text = 'time,clock/a\n' + ''.join('2025-10-%02dT%02d:00:00Z,%d\n' % (day, hour, hour) for day in range(24, 29) for hour in range(24))
+        self.run_ok('import', '--type', 'float64', self.file('clock.csv', text))
+        berlin = ['aggregate', 'clock/a', '--zone', 'Europe/Berlin', '--aggregate', 'count']
+        days = self.rows(*berlin, '--from', '2025-10-25 12:00', '--to', '2025-10-26 12:00', '--every', '1d')
+        self.assertEqual([(r['start'], r['end'], r['count']) for r in days],
+                         [('2025-10-25T00:00:00+02:00', '2025-10-26T00:00:00+02:00', 24),
+                          ('2025-10-26T00:00:00+02:00', '2025-10-27T00:00:00+01:00', 25)])
+        self.assertNotIn('shift', days[0])
+        gas = self.rows(*berlin, '--from', '2025-10-26', '--to', '2025-10-26 01:00', '--every', '1d', '--day-begins', '06:00')
+        self.assertEqual((gas[0]['start'], gas[0]['end'], gas[0]['count']),
+                         ('2025-10-25T06:00:00+02:00', '2025-10-26T06:00:00+01:00', 25))
+        span = ['--from', '2025-10-27 06:00', '--to', '2025-10-28']
+        shifts = self.rows(*berlin, *span, '--shifts', 'early=06:00,late=14:00,night=22:00')
+        self.assertEqual([(r['shift'], r['start'], r['count']) for r in shifts],
+                         [('early', '2025-10-27T06:00:00+01:00', 8), ('late', '2025-10-27T14:00:00+01:00', 8),
+                          ('night', '2025-10-27T22:00:00+01:00', 8)])
+        rotation = self.file('rotation', '# Two crews\nfirst-day 2025-10-27\nA=06:00,B=18:00\nB=06:00,A=18:00\n')
+        crews = self.run_ok('--format', 'csv', *berlin, '--from', '2025-10-27 06:00', '--to', '2025-10-28 18:00', '--rotation', rotation)
+        self.assertEqual([line.split(',')[1:4] for line in crews.splitlines()],
+                         [['start', 'end', 'shift'], ['2025-10-27T06:00:00+01:00', '2025-10-27T18:00:00+01:00', 'A'],
+                          ['2025-10-27T18:00:00+01:00', '2025-10-28T06:00:00+01:00', 'B'],
+                          ['2025-10-28T06:00:00+01:00', '2025-10-28T18:00:00+01:00', 'B']])
+        for every in (['--every', '1h'], ['--interval', '1h']):
+            rolling = self.rows(*berlin, '--from', '2025-10-27 00:00', '--to', '2025-10-27 02:00', *every, '--window', '24h')
+            self.assertEqual([(r['start'], r['end'], r['count']) for r in rolling],
+                             [('2025-10-26T02:00:00+02:00', '2025-10-27T01:00:00+01:00', 24),
+                              ('2025-10-26T02:00:00+01:00', '2025-10-27T02:00:00+01:00', 24)])
+        wide = self.rows(*berlin, '--from', '2025-10-27', '--to', '2025-10-28', '--every', '12h', '--layout', 'wide')
+        self.assertEqual([list(r) for r in wide], [['start', 'end', 'clock/a']] * 2)
+        self.assertIn('start [Europe/Berlin]', self.run_ok(*berlin, *span, '--every', '1d'))
+        self.assertRegex(self.run_any(*berlin, *span, '--every', '1d').stderr,
+                         r'by the clock of Europe/Berlin, tz database 20\d\d[a-z]')
+        self.assertIn('--every 1d is by the clock',
+                      self.run_any(*berlin, '--from', '2025-10-25', '--to', '2025-10-28', '--interval', '1d').stderr)
+        for wrong, says in (
+                (['--every', '1x'], "--every: '1x' is no length by the clock"),
+                (['--every', '7m'], 'intervals of 7 minutes do not divide an hour'),
+                (['--every', '1d', '--window', '20000'], 'a window of 20000 intervals: at most 10000'),
+                (['--every', '1h', '--window', '1d'], 'is not always the same number'),
+                (['--interval', '1h', '--window', '90m'], 'no whole number of intervals of 1h'),
+                (['--window', '24h'], '--window goes with --every'),
+                (['--day-begins', '06:00'], '--day-begins goes with --every'),
+                (['--every', '1d', '--day-begins', '25:00'], "--day-begins: '25:00' is no time of day"),
+                (['--shifts', 'early'], "--shifts: 'early' is no shift"),
+                (['--rotation', self.file('empty', '')], 'cannot be read, or is empty'),
+                (['--every', '1d', '--interval', '1h'], 'excludes')):
+            failed = self.run_any(*berlin, *span, *wrong)
+            self.assertNotEqual(failed.returncode, 0, wrong)
+            self.assertIn(says, failed.stderr, wrong)
+        self.assertIn('did you mean Europe/Berlin?', self.run_any('aggregate', 'clock/a', *span, '--zone', 'Europe/Berln').stderr)
+
+    def test_local_times_that_are_not_one_moment_are_refused_everywhere(self):
+        self.run_ok('tag', 'create', 'clock/twice')
+        times = self.file('no-times.csv', 'value\n1\n2\n')
+        for local, says in (('2025-10-26 02:30', 'comes twice in Europe/Berlin'), ('2025-03-30 02:30', 'does not exist in Europe/Berlin')):
+            for arguments in (['get', 'clock/twice', '--from', local], ['get', 'clock/twice', '--from', 'today', '--to', local],
+                              ['at', 'clock/twice', '--time', local], ['put', 'clock/twice', '1', '--time', local],
+                              ['plot', 'clock/twice', '--from', local], ['aggregate', 'clock/twice', '--from', local],
+                              ['export', 'clock/twice', '--from', local], ['get', 'clock/twice', '--from', '2025-01-01', '--as-of', local],
+                              ['import', '--start', local, '--step', '1m', '--no-header', '--prefix', 'clock/', times]):
+                failed = self.run_any(*arguments, '--tz', 'Europe/Berlin')
+                self.assertEqual(failed.returncode, 2, arguments)
+                self.assertIn(says, failed.stderr, arguments)
+        # Rows of a file cannot be asked: one is as good as its row before says, and strictly it is an error.
+        text = 'time,clock/row\n2025-10-26 01:30,1\n2025-10-26 02:30,2\n2025-10-26 02:30,3\n2025-10-26 03:30,4\n'
+        strict = self.run_any('import', '--tz', 'Europe/Berlin', '--strict-clock-changes', self.file('strict.csv', text))
+        self.assertEqual(strict.returncode, 1)
+        self.assertIn('comes twice in Europe/Berlin, where the clock is set back then: say 2025-10-26T02:30:00+02:00 or '
+                      '2025-10-26T02:30:00+01:00', strict.stderr)
+        self.run_ok('import', '--tz', 'Europe/Berlin', self.file('rows.csv', text))
+        self.assertEqual([t for t, _, _ in self.samples('clock/row')],
+                         ['2025-10-25T23:30:00Z', '2025-10-26T00:30:00Z', '2025-10-26T01:30:00Z', '2025-10-26T02:30:00Z'])
+
     def test_values_latest_at_times_and_aggregates(self):
         text = 'time,read/a,read/b\n' + ''.join('2026-01-01T00:%02d:00Z,%d,%d\n' % (i, i, 2 * i) for i in range(60))
         self.run_ok('import', '--type', 'float64', self.file('read.csv', text))
@@ -1141,6 +1216,8 @@ class HistctlTest(unittest.TestCase):
                 (['aggregate', 'x', '--aggregate', 'min,rang'], ['min,range']),
                 (['get', 'x', '--tz', 'Europe/Berl'], ['Europe/Berlin']),
                 (['get', 'x', '--tz=Europe/Berl'], ['--tz=Europe/Berlin']),
+                (['aggregate', 'x', '--zone', 'Asia/Kath'], ['Asia/Kathmandu']),
+                (['aggregate', 'x', '--every', '1m'], ['1mo']),
                 (['get', 'x', '--format', ''], ['table', 'csv', 'json']),
                 (['import', ''], [':files']), (['get', '--ca', ''], [':files']),
                 (['completion', 'f'], ['fish']),

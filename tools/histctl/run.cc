@@ -25,6 +25,7 @@ constexpr char kWords[] =
     "Times:      2026-11-23T09:00:00Z; local (--tz) 2026-11-23, '2026-11-23 09:00', 23.11.2026, 09:00,\n"
     "            'yesterday 09:00', monday, today-1d, t+8h, y+8h; now, -2h, *-2h, now-1d12h; and counts\n"
     "            since 1970 with their unit: 1795424400s, ...ms, ...us, ...ns\n"
+    "            A local time that the clock skips, or that comes twice, is refused: say its offset.\n"
     "Durations:  500ms, 10s, 1h30m, 6 hours, 90d, 2w, 1y\n"
     "Ranges:     --from is included, --to is not\n"
     "Patterns:   * any run of characters, ? one, [a-z] one of a set; put them in quotes\n"
@@ -175,7 +176,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
                  "file with the token to show (histctl token create); or the token itself in HISTORIAN_TOKEN")
       ->envname("HISTORIAN_TOKEN_FILE");
   app.add_option("--tls-name", context->tls_name, "the name in the server's certificate, if it is not HOST");
-  app.add_option("--tz", context->tz,
+  app.add_option("--tz,--zone", context->tz,
                  "time zone of local times, read and printed: UTC, local, Europe/Berlin, ...")
       ->envname("HISTORIAN_TZ")
       ->capture_default_str();

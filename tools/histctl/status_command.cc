@@ -50,6 +50,7 @@ absl::Status Status(Context* context) {
   }
   record.Add("access", Cell::Text(AccessName(status.access())));
   record.Add("version", Cell::Text(status.version()));
+  record.Add("tz_version", Cell::Text(status.tz_version()));
   record.Add("started", TimeCell(*context, started));
   const uint64_t up = started <= now ? Elapsed(started, now) : 0;
   record.Add("up", Cell::Float64(static_cast<double>(up) / 1e9).Shown(DurationText(up)));

@@ -59,7 +59,8 @@ absl::Status ListVersions(const VersionOptions& options, Context* context) {
                   {.name = "cause"},
                   {.name = "by", .cut = Cut::kText},
                   {.name = "comment", .cut = Cut::kText},
-                  {.name = "clock", .machine_only = true}},
+                  {.name = "clock", .machine_only = true},
+                  {.name = "tz_version", .machine_only = true}},
                  context->out);
   uint64_t left = options.all ? UINT64_MAX : options.limit;
   bool more = true;
@@ -71,7 +72,8 @@ absl::Status ListVersions(const VersionOptions& options, Context* context) {
       rows.AddRow(
           {Cell::Unsigned(version.version()), TimeCell(*context, version.time()),
            Cell::Text(CauseText(version.cause())), is_mark ? Cell::Text(version.author()) : Cell::Absent(),
-           is_mark ? Cell::Text(version.comment()) : Cell::Absent(), TimeCell(*context, version.clock())});
+           is_mark ? Cell::Text(version.comment()) : Cell::Absent(), TimeCell(*context, version.clock()),
+           version.tz_version().empty() ? Cell::Absent() : Cell::Text(version.tz_version())});
       request.set_before(version.version());
     }
     left -= std::min<uint64_t>(left, listed.versions_size());

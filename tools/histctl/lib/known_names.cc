@@ -1,9 +1,6 @@
 #include "tools/histctl/lib/known_names.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -17,8 +14,6 @@
 
 namespace historian::histctl {
 namespace {
-
-constexpr size_t kZonesMax = 3;
 
 // What people call some of them elsewhere.
 constexpr std::pair<absl::string_view, absl::string_view> kOtherNames[] = {
@@ -73,40 +68,6 @@ absl::StatusOr<std::vector<Aggregate>> ParseAggregates(absl::string_view text) {
     aggregates.push_back(aggregate->id);
   }
   return aggregates;
-}
-
-std::vector<std::string> ZoneNames() {
-  namespace fs = std::filesystem;
-  const char* const given = std::getenv("TZDIR");
-  const fs::path root = given != nullptr && *given != 0 ? given : "/usr/share/zoneinfo";
-  std::vector<std::string> names = {"UTC", "local"};
-  // What is no zone in there (posix, right, zone.tab, ...) begins with a small letter.
-  std::error_code error;
-  fs::recursive_directory_iterator at(root, fs::directory_options::skip_permission_denied, error);
-  for (; !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
-    const std::string file = at->path().filename().string();
-    const bool is_directory = at->is_directory(error) && !error;
-    if (!absl::ascii_isupper(static_cast<unsigned char>(file[0])) && at.depth() == 0) {
-      if (is_directory) at.disable_recursion_pending();
-      continue;
-    }
-    if (!is_directory && !absl::StrContains(file, '.'))
-      names.push_back(at->path().lexically_relative(root).string());
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
-std::vector<std::string> NearZones(absl::string_view typed) {
-  const std::vector<std::string> zones = ZoneNames();
-  const std::string city = absl::StrCat("/", absl::StrReplaceAll(typed, {{" ", "_"}}));
-  std::vector<std::string> near;
-  for (const std::string& zone : zones) {
-    if (near.size() < kZonesMax && absl::EndsWithIgnoreCase(absl::StrCat("/", zone), city))
-      near.push_back(zone);
-  }
-  return near.empty() ? NearestNames(typed, zones, kZonesMax) : near;
 }
 
 }  // namespace historian::histctl

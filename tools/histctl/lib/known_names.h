@@ -1,6 +1,6 @@
 // File: tools/histctl/lib/known_names.h
 //
-// Names that options take: types, aggregates, time zones.
+// Names that options take: types, aggregates.
 #ifndef HISTORIAN_TOOLS_HISTCTL_LIB_KNOWN_NAMES_H_
 #define HISTORIAN_TOOLS_HISTCTL_LIB_KNOWN_NAMES_H_
 
@@ -20,11 +20,6 @@ std::vector<std::string> AggregateNames();
 // "avg, Min,mean": names, short names, those of OPC UA, and mean, mode of writing aside. Errors: InvalidArgument, one is none
 // of them; says which may have been meant.
 absl::StatusOr<std::vector<Aggregate>> ParseAggregates(absl::string_view text);
-
-// Of the system's time zone database ($TZDIR or /usr/share/zoneinfo), sorted: "Africa/Abidjan", ... and "UTC", "local".
-std::vector<std::string> ZoneNames();
-// Those that `typed` may have meant: the zones of a city, or the nearest names.
-std::vector<std::string> NearZones(absl::string_view typed);
 
 }  // namespace historian::histctl
 

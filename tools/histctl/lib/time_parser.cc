@@ -225,6 +225,16 @@ absl::string_view ClockNameOf(absl::string_view text) {
 
 }  // namespace
 
+std::string NotOneMoment(absl::TimeZone zone, const absl::TimeZone::TimeInfo& info) {
+  const auto text = [zone](absl::Time time) { return absl::FormatTime(absl::RFC3339_sec, time, zone); };
+  if (info.kind != absl::TimeZone::TimeInfo::SKIPPED) {
+    return absl::StrCat("comes twice in ", zone.name(), ", where the clock is set back then: say ",
+                        text(info.pre), " or ", text(info.post));
+  }
+  return absl::StrCat("does not exist in ", zone.name(), ", where the clock is set forward then, to ",
+                      text(info.trans), ": say that, or another time");
+}
+
 absl::StatusOr<TimeParser> TimeParser::Create(absl::string_view format, absl::TimeZone zone,
                                               bool strict_clock_changes) {
   TimeParser parser;
@@ -503,8 +513,7 @@ bool TimeParser::FromLocal(int64_t local, int64_t nanos, Timestamp* time, std::s
   }
   const bool skips = info.kind == absl::TimeZone::TimeInfo::SKIPPED;
   if (strict_clock_changes_) {
-    *error = skips ? "does not exist in this time zone: the clock went forward"
-                   : "comes twice in this time zone: the clock went back";
+    *error = NotOneMoment(zone_, info);
     return false;
   }
   ++(skips ? skipped_ : repeated_);

@@ -44,6 +44,10 @@ struct TimeHistory {
   bool regular = false;  // The step before it was about the same.
 };
 
+// What is wrong with a local time that is not exactly one moment (info, of zone.At): it does not exist, or comes twice; and what to
+// say instead.
+std::string NotOneMoment(absl::TimeZone zone, const absl::TimeZone::TimeInfo& info);
+
 class TimeParser {
  public:
   // Errors: InvalidArgument, no such format.

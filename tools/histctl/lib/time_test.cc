@@ -127,12 +127,65 @@ TEST(TimeText, FromADayTheClockCounts) {
   for (const auto& [text, utc] :
        {std::pair("t+8h", "2026-10-25T07:00:00Z"), std::pair("y+8h", "2026-10-24T06:00:00Z"),
         std::pair("today-1d", "2026-10-23T22:00:00Z"), std::pair("t+1d", "2026-10-25T23:00:00Z"),
-        std::pair("08:00", "2026-10-25T07:00:00Z"),
-        // Twice: the first.
-        std::pair("02:30", "2026-10-25T00:30:00Z")}) {
+        std::pair("08:00", "2026-10-25T07:00:00Z")}) {
     const auto time = ParseTimeText(text, Berlin(), now);
     ASSERT_TRUE(time.ok()) << text << ": " << time.status();
     EXPECT_EQ(Utc(*time), utc) << text;
+  }
+}
+
+TEST(TimeText, ATimeThatDoesNotExistOrComesTwiceIsRefusedHoweverItIsTyped) {
+  const struct {
+    const char* now;
+    std::vector<const char*> texts;
+    const char* says;
+  } kCases[] = {
+      {"2026-10-25T18:00:00Z",
+       {"02:30", "today 02:30", "sunday 02:30", "t+2h30m", "2026-10-25 02:30", "2026-10-25T02:30:00",
+        "25.10.2026 02:30"},
+       "comes twice in Europe/Berlin, where the clock is set back then: say 2026-10-25T02:30:00+02:00 or "
+       "2026-10-25T02:30:00+01:00"},
+      {"2026-03-29T18:00:00Z",
+       {"02:30", "today 02:30", "sun 02:30", "t+2h30m", "2026-03-29 02:30", "2026-03-29T02:30:00",
+        "29.3.2026 02:30"},
+       "does not exist in Europe/Berlin, where the clock is set forward then, to 2026-03-29T03:00:00+02:00: "
+       "say "
+       "that, or another time"},
+  };
+  for (const auto& c : kCases) {
+    for (const char* const text : c.texts) {
+      const auto time = ParseTimeText(text, Berlin(), *ParseTimestamp(c.now));
+      ASSERT_TRUE(absl::IsInvalidArgument(time.status())) << text << ": " << time.status();
+      EXPECT_NE(time.status().message().find(c.says), absl::string_view::npos) << time.status();
+      EXPECT_NE(time.status().message().find(text), absl::string_view::npos) << time.status();
+    }
+  }
+  // With an offset, and in seconds, there is no doubt.
+  EXPECT_EQ(Utc(*ParseTimeText("2026-10-25T02:30:00+01:00", Berlin(), kNow)), "2026-10-25T01:30:00Z");
+  EXPECT_EQ(Utc(*ParseTimeText("2026-10-25 03:00", Berlin(), kNow)), "2026-10-25T02:00:00Z");
+  EXPECT_EQ(Utc(*ParseTimeText("2026-03-29 03:00", Berlin(), kNow)), "2026-03-29T01:00:00Z");
+}
+
+TEST(TimeText, ADayBeginsAlsoWhereMidnightIsSkippedOrComesTwice) {
+  const struct {
+    const char* zone;
+    const char* day;
+    const char* utc;
+  } kCases[] = {
+      {"America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"},  // At 01:00.
+      {"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},     // From 01:00 back to 00:00: the first.
+      {"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"},       // A day that was left out.
+  };
+  for (const auto& c : kCases) {
+    const absl::TimeZone zone = *LoadZone(c.zone);
+    const Timestamp now = *ParseTimestamp(c.utc) + 3600 * kNanosPerSecond * 12;
+    std::vector<std::string> texts = {c.day, std::string(c.day) + " 00:00"};
+    if (std::string(c.zone) != "Pacific/Apia") texts.insert(texts.end(), {"today", "00:00", "tomorrow-1d"});
+    for (const std::string& text : texts) {
+      const auto time = ParseTimeText(text, zone, now);
+      ASSERT_TRUE(time.ok()) << text << ": " << time.status();
+      EXPECT_EQ(Utc(*time), c.utc) << c.zone << " " << text;
+    }
   }
 }
 
@@ -164,6 +217,7 @@ TEST(TimeText, UnknownZoneIsNamed) {
   const auto zone = LoadZone("Europe/Atlantis");
   EXPECT_TRUE(absl::IsInvalidArgument(zone.status()));
   EXPECT_NE(zone.status().message().find("Europe/Atlantis"), absl::string_view::npos);
+  EXPECT_TRUE(LoadZone("local").ok());
 }
 
 TEST(TimeText, DurationsAreAboveZero) {

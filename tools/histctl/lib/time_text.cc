@@ -10,10 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/civil_time.h"
-#include "storage/model/nearest_name.h"
+#include "storage/calendar/zones.h"
 #include "storage/model/status_macros.h"
 #include "storage/model/units.h"
-#include "tools/histctl/lib/known_names.h"
 #include "tools/histctl/lib/time_parser.h"
 
 namespace historian::histctl {
@@ -85,14 +84,22 @@ std::optional<int64_t> ParseClock(absl::string_view text) {
   return std::nullopt;
 }
 
-// So many nanoseconds on the clock behind the midnight of a day.
+// So many nanoseconds on the clock behind the midnight of a day. At midnight, where the day begins.
+// Errors: InvalidArgument, not one moment; OutOfRange.
 absl::StatusOr<Timestamp> OnClock(absl::CivilDay day, int64_t nanos, absl::TimeZone zone) {
   int64_t seconds = nanos / kNanosPerSecond, rest = nanos % kNanosPerSecond;
   if (rest < 0) {
     rest += kNanosPerSecond;
     --seconds;
   }
-  return TimestampFromTime(absl::FromCivil(absl::CivilSecond(day) + seconds, zone) + absl::Nanoseconds(rest));
+  const absl::CivilSecond local = absl::CivilSecond(day) + seconds;
+  const absl::TimeZone::TimeInfo info = zone.At(local);
+  const bool is_midnight = nanos % kDay == 0;
+  if (info.kind != absl::TimeZone::TimeInfo::UNIQUE && !is_midnight) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::FormatCivilTime(local), " ", NotOneMoment(zone, info)));
+  }
+  return TimestampFromTime(absl::FromCivil(local, zone) + absl::Nanoseconds(rest));
 }
 
 void AppendDigits(uint64_t value, int digits, std::string* out) {
@@ -109,13 +116,8 @@ void AppendDigits(uint64_t value, int digits, std::string* out) {
 absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name) {
   if (name == "UTC" || name == "Z") return absl::UTCTimeZone();
   if (name == "local") return absl::LocalTimeZone();
-  absl::TimeZone zone;
-  if (name.empty() || !absl::LoadTimeZone(name, &zone)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "unknown time zone '", name, "': expected UTC, local, or a name of the time zone database such as ",
-        "Europe/Berlin (see /usr/share/zoneinfo)", DidYouMean(NearZones(name))));
-  }
-  return zone;
+  ASSIGN_OR_RETURN(const Zone zone, FindZone(name));
+  return zone.zone;
 }
 
 absl::StatusOr<int64_t> ParseDurationText(absl::string_view text) {
@@ -142,7 +144,11 @@ absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone z
   if (absl::string_view rest = lower; const std::optional<absl::CivilDay> day = TakeDay(&rest, now, zone)) {
     rest = absl::StripLeadingAsciiWhitespace(rest);
     if (rest.empty()) return OnClock(*day, 0, zone);
-    if (const std::optional<int64_t> clock = ParseClock(rest)) return OnClock(*day, *clock, zone);
+    if (const std::optional<int64_t> clock = ParseClock(rest)) {
+      const absl::StatusOr<Timestamp> time = OnClock(*day, *clock, zone);
+      if (!time.ok()) return Annotate(time.status(), absl::StrCat("'", text, "'"));
+      return time;
+    }
     if (rest[0] != '-' && rest[0] != '+') return NoTime(text);
     const absl::StatusOr<int64_t> nanos =
         ParseDurationText(absl::StripLeadingAsciiWhitespace(rest.substr(1)));
@@ -154,7 +160,10 @@ absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone z
     return time;
   }
   if (const std::optional<int64_t> clock = ParseClock(trimmed)) {
-    return OnClock(absl::ToCivilDay(TimeFromTimestamp(now), zone), *clock, zone);
+    const absl::StatusOr<Timestamp> time =
+        OnClock(absl::ToCivilDay(TimeFromTimestamp(now), zone), *clock, zone);
+    if (!time.ok()) return Annotate(time.status(), absl::StrCat("'", text, "'"));
+    return time;
   }
 
   size_t digits = 0;
@@ -169,13 +178,19 @@ absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone z
   for (const absl::string_view one :
        is_count ? std::vector<absl::string_view>{format}
                 : std::vector<absl::string_view>{"iso", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"}) {
-    ASSIGN_OR_RETURN(TimeParser parser, TimeParser::Create(one, zone));
+    const absl::string_view what = is_count ? trimmed.substr(0, digits) : trimmed;
+    ASSIGN_OR_RETURN(TimeParser parser, TimeParser::Create(one, zone, /*strict_clock_changes=*/true));
     Timestamp time = 0;
     std::string error;
-    if (parser.Parse(is_count ? trimmed.substr(0, digits) : trimmed, &time, &error)) return time;
+    if (parser.Parse(what, &time, &error)) return time;
     if (absl::StrContains(error, "1900")) {
       return absl::OutOfRangeError(absl::StrCat("'", text, "' is outside 1900-01-01 to 2200-01-01"));
     }
+    // A time that UTC has is one that the zone's clock skips or repeats.
+    ASSIGN_OR_RETURN(TimeParser of_utc, TimeParser::Create(one, absl::UTCTimeZone()));
+    if (std::string ignored; !of_utc.Parse(what, &time, &ignored)) continue;
+    if (time % kDay == 0) return OnClock(absl::CivilDay(1970, 1, 1) + time / kDay, 0, zone);
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' ", error));
   }
   return NoTime(text);
 }

@@ -13,8 +13,10 @@
 //   now, *, -2h, -1d12h, +30m, now-2h, *-2h                relative to now
 //   1795424400s, ...ms, ...us, ...ns                       since 1970, UTC; the unit is never guessed
 //
-// A local time that a clock change skips is read with the offset from before the change (02:30 is then what
-// would have been 02:30 had the clock stayed: 03:30 by the new time). One that comes twice means the first.
+// Local times and clock changes: what is typed can be typed again. A time of day that the clock of the zone skips, or that comes
+// twice, is refused; the error says what to type instead. A day, and midnight, is where the day begins, which there always is: at
+// the first midnight of two, and where the clock skips midnight, at the moment at which it does. That is where calendars
+// (storage/calendar/calendar.h) have its edge, too. Files have a rule of their own: time_parser.h.
 //
 // Durations are those of storage/model/units.h.
 #ifndef HISTORIAN_TOOLS_HISTCTL_LIB_TIME_TEXT_H_
@@ -30,10 +32,10 @@
 
 namespace historian::histctl {
 
-// "UTC", "local", or a name of the time zone database such as Europe/Berlin.
+// "UTC", "local", or a name of the tz database (storage/calendar/zones.h) such as Europe/Berlin.
 absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name);
 
-// Errors: InvalidArgument, no such form; OutOfRange, outside 1900 to 2200.
+// Errors: InvalidArgument, no such form, or not one moment; OutOfRange, outside 1900 to 2200.
 absl::StatusOr<Timestamp> ParseTimeText(absl::string_view text, absl::TimeZone zone, Timestamp now);
 
 // Whether the text counts from this moment: now, *, -2h.
