@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct SampleBatch {
   ValueType type = ValueType::kFloat64;
   Samples samples;
   uint64_t version = 0;
+  // Of the values: what was asked for; else in raw reads the tag's, in others empty.
+  std::string unit;
 };
 
 // The newest samples of tags of one type: sample i is of tag_ids[i].
@@ -40,6 +43,7 @@ struct Latest {
   std::vector<LatestSamples> groups;  // At most one per value type.
   std::vector<TagId> empty;           // Tags without a sample.
   uint64_t version = 0;
+  std::string unit;  // What was asked for.
 };
 
 // One aggregate of one tag over all intervals, in time order.
@@ -84,6 +88,7 @@ struct PlotSeries {
   // Pixel columns that have no sample, ascending. proto/historian/v1/query.proto says which of them are gaps.
   std::vector<ColumnRun> empty_columns;
   uint64_t version = 0;
+  std::string unit;  // What was asked for.
 };
 
 }  // namespace historian::client

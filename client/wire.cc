@@ -146,6 +146,14 @@ absl::StatusOr<TagOutcome> FromWire(const v1::TagResult& wire) {
   }
   if (wire.has_tag()) {
     ASSIGN_OR_RETURN(outcome.tag, FromWire(wire.tag()));
+    const v1::UnitInfo& unit = wire.tag().unit_info();
+    outcome.unit_info = {.known = unit.known(),
+                         .ucum = unit.ucum(),
+                         .quantity = unit.quantity(),
+                         .si_unit = unit.si_unit(),
+                         .factor = unit.factor(),
+                         .offset = unit.offset(),
+                         .note = unit.note()};
   } else if (code == 0) {
     return Malformed("a tag result that is OK and has no tag");
   }

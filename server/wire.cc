@@ -4,11 +4,13 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/simd.h"
+#include "storage/units/unit_meaning.h"
 
 namespace historian::server {
 namespace {
@@ -514,6 +516,17 @@ void TagToWire(const Tag& from, v1::Tag* to) {
   to->set_retired(from.retired);
   to->set_created(from.created);
   to->set_updated(from.updated);
+}
+
+void UnitInfoToWire(absl::string_view unit, v1::UnitInfo* to) {
+  const std::shared_ptr<const UnitMeaning> meaning = MeaningOfUnit(unit);
+  to->set_known(meaning->known);
+  to->set_ucum(meaning->ucum);
+  to->set_quantity(meaning->quantity);
+  to->set_si_unit(meaning->coherent);
+  to->set_factor(meaning->factor);
+  to->set_offset(meaning->offset);
+  to->set_note(meaning->note);
 }
 
 absl::StatusOr<Tag> TagFromWire(const v1::Tag& from) {

@@ -395,6 +395,12 @@ absl::StatusOr<Parts> Evaluate(const Atoms& atoms, std::vector<Term> terms, absl
       if (sum == 0) parts.dimension.own.erase(code);
     }
   }
+  const auto is_beyond = [](int exponent) { return std::abs(exponent) > kExponentMax; };
+  if (std::any_of(parts.dimension.base.begin(), parts.dimension.base.end(), is_beyond) ||
+      std::any_of(parts.dimension.own.begin(), parts.dimension.own.end(),
+                  [&](const auto& own) { return is_beyond(own.second); })) {
+    return Unknown(written, absl::StrCat("a dimension has an exponent beyond ", kExponentMax));
+  }
   parts.ucum = TextOf(terms);
   parts.terms = std::move(terms);
   return parts;
@@ -557,6 +563,16 @@ std::string Unit::coherent() const {
   return TextOf(terms);
 }
 
+UnitConversion Unit::ToCoherent() const {
+  Parts coherent{.dimension = parts_->dimension};
+  // The gram is a thousandth of SI's unit.
+  HISTORIAN_CHECK(Power(1000, coherent.dimension.base[kGram], &coherent.factor));
+  const absl::StatusOr<UnitConversion> conversion =
+      UnitConversion::Between(*this, Unit(std::make_shared<const Parts>(std::move(coherent))));
+  HISTORIAN_CHECK(conversion.ok());
+  return *conversion;
+}
+
 std::string Unit::Describe() const {
   const std::string name = quantity();
   return absl::StrCat(ucum(), " (", name.empty() ? absl::StrCat("of the dimension of ", coherent()) : name,
@@ -682,7 +698,7 @@ absl::StatusOr<TotalUnit> UnitOfTotal(absl::string_view unit, absl::string_view 
     one.factor = symbol.factor;
     if (!SecondsOf(one, &seconds)) continue;
     if (++term->exponent == 0) terms.erase(term);
-    return TotalUnit{KnownParts(std::move(terms)).ucum, DoubleOf(seconds)};
+    return TotalUnit{TextOf(terms), DoubleOf(seconds)};
   }
   if (known->has_offset) terms = TermsOfDifference(*known);
   terms.insert(terms.end(), of_time.terms.begin(), of_time.terms.end());

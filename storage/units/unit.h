@@ -53,6 +53,7 @@ class Unit {
   std::string quantity() const;
   // The unit of the same dimension that is made of SI's without a factor: "m3/s". "1" for a number.
   std::string coherent() const;
+  UnitConversion ToCoherent() const;
   // "m3/h (volume flow)", for messages.
   std::string Describe() const;
   // Whether the zero is its own: Cel, [degF], [degRe].

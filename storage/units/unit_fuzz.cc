@@ -5,6 +5,7 @@
 
 #include "storage/model/check.h"
 #include "storage/units/unit.h"
+#include "storage/units/unit_meaning.h"
 #include "storage/units/unit_table.h"
 #include "tests/fuzz/driver.h"
 
@@ -16,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   UnitOfVariance(text);
   HISTORIAN_CHECK(UnitOfTotal(text).ok());
   const absl::StatusOr<Unit> unit = Unit::Parse(text);
+  HISTORIAN_CHECK(MeaningOfUnit(text)->known == unit.ok());
   if (!unit.ok()) {
     HISTORIAN_CHECK(unit.status().code() == absl::StatusCode::kInvalidArgument);
     return 0;
@@ -31,8 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
 std::vector<std::string> historian::fuzz::FuzzSeeds() {
   std::vector<std::string> seeds = {
-      "m3/h",           "kW.h",       "J/(kg.K)", "10*-6.[Nm3]/h", "\u00B0C/min",
-      "m\u00B3{dry}/h", "1000 lb/hr", "kNm3/h",   "a.b/c",         "Ym99"};
+      "m3/h",   "kW.h",  "J/(kg.K)", "10*-6.[Nm3]/h", "\u00B0C/min", "m\u00B3{dry}/h", "1000 lb/hr",
+      "kNm3/h", "a.b/c", "Ym99",     "g99.g99",       "s99.s/s",     "Cel.m/s"};
   for (const UnitAtom& atom : UnitAtoms()) seeds.emplace_back(atom.code);
   for (const UnitSpelling& one : UnitSpellings()) seeds.emplace_back(one.spelling);
   for (const UnitSpelling& one : UnitTexts()) seeds.emplace_back(one.spelling);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/units/unit_meaning.h"
 #include "storage/units/unit_table.h"
 
 namespace historian {
@@ -137,6 +139,7 @@ TEST(UnitTest, WhatIsNoUnitIsToldWhatIsWrong) {
       {"10*", "10* has no exponent"},
       {"0.m", "a factor is 0"},
       {"1234567890123456.m", "a factor has more than 15 digits"},
+      {"g99.g", "a dimension has an exponent beyond 99"},
       {"Ym50", "it is too large, too small or a fraction of too many digits"},
       {"kWh2", "'Wh' stands for kW.h, which takes no exponent"},
       {"[degRe]/h", "[degRe] has a zero of its own"},
@@ -422,6 +425,24 @@ TEST(UnitTableTest, WhatIsMistakenIsAUnitAndSoIsWhatWasMeant) {
   EXPECT_EQ(UnitMistakenFor("m3/h"), "");
 }
 
+TEST(UnitMeaningTest, SaysWhatIsKnown) {
+  const std::shared_ptr<const UnitMeaning> flow = MeaningOfUnit("t/h");
+  EXPECT_TRUE(flow->known);
+  EXPECT_EQ(flow->coherent, "kg/s");
+  EXPECT_DOUBLE_EQ(flow->factor, 1 / 3.6);
+  EXPECT_EQ(flow->note, "");
+  EXPECT_EQ(MeaningOfUnit("t/h"), flow);  // Kept.
+  const std::shared_ptr<const UnitMeaning> celsius = MeaningOfUnit("°C");
+  EXPECT_EQ(celsius->ucum, "Cel");
+  EXPECT_EQ(celsius->factor, 1);
+  EXPECT_EQ(celsius->offset, 273.15);
+  EXPECT_EQ(MeaningOfUnit("T")->note, "'T' means T (magnetic flux density); was it meant as t?");
+  EXPECT_FALSE(MeaningOfUnit("rides")->known);
+  EXPECT_THAT(MeaningOfUnit("rides")->note, HasSubstr("'rides' is no unit that is known"));
+  for (int i = 0; i < 2'000; ++i) EXPECT_TRUE(MeaningOfUnit(absl::StrCat(i + 1, ".m"))->known);
+  EXPECT_EQ(MeaningOfUnit("t/h"), flow);
+}
+
 TEST(DerivedUnitTest, DifferencesAndVariances) {
   const struct {
     const char* unit;
@@ -468,7 +489,7 @@ TEST(DerivedUnitTest, Totals) {
       {"/min", "", "1", 60},           {"rides", "", "rides.s", 1},
       {"rides", "h", "rides.h", 3600}, {"", "", "s", 1},
       {"", "min", "min", 60},          {"MWh/d", "", "MW.h", 86400},
-      {"kvar", "", "k[var].h", 3600},
+      {"kvar", "", "k[var].h", 3600},  {"s99.s-1.s", "", "s99.s", 1},
   };
   for (const auto& row : kTable) {
     const absl::StatusOr<TotalUnit> total = UnitOfTotal(row.unit, row.time);

@@ -14,6 +14,7 @@ namespace {
 
 struct LatestOptions {
   std::vector<std::string> tags;
+  std::string unit;
   AsOfOptions as_of;
 };
 
@@ -28,7 +29,7 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
   ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
-  ASSIGN_OR_RETURN(const client::Latest latest, reader.ReadLatest(SelectionOf(tags)));
+  ASSIGN_OR_RETURN(const client::Latest latest, reader.ReadLatest(SelectionOf(tags), options.unit));
   std::map<TagId, std::pair<const client::LatestSamples*, size_t>> places;
   for (const client::LatestSamples& group : latest.groups) {
     for (size_t i = 0; i < group.tag_ids.size(); ++i) places[group.tag_ids[i]] = {&group, i};
@@ -45,15 +46,17 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
   for (const Tag& tag : tags) {
     const auto place = places.find(tag.id);
     if (place == places.end()) {
-      rows.AddRow({Cell::Text(tag.name), Cell::Absent(), Cell::Text(tag.unit), Cell::Absent(), Cell::Absent(),
-                   Cell::Absent(), Cell::Absent().Shown(" ")});
+      rows.AddRow({Cell::Text(tag.name), Cell::Absent(), Cell::Text(InUnit(tag, tag.type, options.unit).unit),
+                   Cell::Absent(), Cell::Absent(), Cell::Absent(), Cell::Absent().Shown(" ")});
       continue;
     }
     const auto [group, i] = place->second;
     const SamplesView samples = group->samples.View();
-    rows.AddRow({Cell::Text(tag.name), SampleCell(tag, samples, i), Cell::Text(tag.unit),
-                 StateCell(tag, samples.values[i]), TimeCell(*context, samples.times[i]),
-                 AgeCell(samples.times[i], context->now), QualityCell(samples.QualityAt(i))});
+    const Tag shown = InUnit(tag, group->type, options.unit);
+    rows.AddRow(
+        {Cell::Text(tag.name), SampleCell(shown, samples, i, options.unit.empty() ? 0 : kComputedDigits),
+         Cell::Text(shown.unit), StateCell(tag, samples.values[i]), TimeCell(*context, samples.times[i]),
+         AgeCell(samples.times[i], context->now), QualityCell(samples.QualityAt(i))});
   }
   rows.Finish();
   return absl::OkStatus();
@@ -65,11 +68,13 @@ void AddLatestCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<LatestOptions>();
   CLI::App* const latest = app->add_subcommand("latest", "the newest sample of tags");
   latest->add_option("PATTERN", options->tags, "names or patterns")->required();
+  AddUnitOption(latest, &options->unit);
   AddAsOfOptions(latest, &options->as_of);
   latest->footer(
       "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
       "\nExamples:\n  histctl latest 'plant/area-1/*'\n  histctl latest plant/area-1/pump-101/flow "
-      "plant/area-1/pump-105/flow\n");
+      "plant/area-1/pump-105/flow\n"
+      "  histctl latest 'plant/area-1/*/discharge-pressure' --unit psi\n");
   latest->callback([=] { context->run = [=] { return Latest(*options, context); }; });
 }
 

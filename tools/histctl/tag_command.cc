@@ -1,10 +1,12 @@
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client/tags.h"
 #include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
@@ -86,6 +88,42 @@ absl::StatusOr<ValueType> TypeOf(const std::string& name) {
                                  DidYouMean(name, ValueTypeNames())));
 }
 
+// How many units are noted one by one.
+constexpr size_t kUnitNotesMax = 10;
+
+// What a unit means, for people.
+std::string MeaningOf(const Tag& tag, const client::UnitInfo& unit) {
+  if (tag.unit.empty()) return "";
+  if (!unit.known) return "not known, so its values cannot be converted";
+  const std::string what = unit.quantity.empty() ? unit.ucum : unit.quantity;
+  const auto in_si = [&](double value) {
+    return absl::StrCat(value, " ", unit.ucum, " = ",
+                        absl::StrFormat("%.8g", value * unit.factor + unit.offset), " ", unit.si_unit);
+  };
+  if (unit.si_unit == unit.ucum) return what;
+  return absl::StrCat(what, "; ", unit.offset != 0 ? absl::StrCat(in_si(0), ", ") : "", in_si(1));
+}
+
+// Says which units are not known, or are read as something else than they say; each once.
+void NoteUnits(const std::vector<client::TagOutcome>& outcomes, Context* context) {
+  std::set<std::string> noted;
+  for (const client::TagOutcome& outcome : outcomes) {
+    const client::UnitInfo& unit = outcome.unit_info;
+    if (!outcome.status.ok() || outcome.tag.unit.empty() ||
+        (unit.note.empty() && unit.ucum == outcome.tag.unit))
+      continue;
+    if (!noted.insert(outcome.tag.unit).second) continue;
+    if (noted.size() > kUnitNotesMax) return context->Note("there are more units like these");
+    if (!unit.known) {
+      context->Note(absl::StrCat("unit ", unit.note, "; it is kept, and values in it cannot be converted"));
+    } else if (!unit.note.empty()) {
+      context->Note(absl::StrCat("unit ", unit.note));
+    } else {
+      context->Note(absl::StrCat("unit '", outcome.tag.unit, "' is read as ", unit.ucum));
+    }
+  }
+}
+
 absl::Status CreateTags(const TagOptions& options, Context* context) {
   Tag tag;
   ASSIGN_OR_RETURN(tag.type, TypeOf(options.type));
@@ -108,6 +146,7 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   // One tag's error is the command's own; of many it is one of many.
   if (outcomes.size() == 1)
     RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", tags[0].name, "'")));
+  NoteUnits(outcomes, context);
   RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name", .cut = Cut::kName}},
                  context->out);
   for (size_t i = 0; i < outcomes.size(); ++i) {
@@ -160,24 +199,24 @@ absl::Status ListTags(const TagOptions& options, Context* context) {
 absl::Status ShowTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.names));
-  if (!options.as_of.empty()) {
-    ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
-    RETURN_IF_ERROR(MakeTagsAsOf(connection, as_of, &tags));
-  }
-  const std::vector<std::string> names = {"name",    "id",          "type",   "interpolation",
-                                          "unit",    "description", "states", "attributes",
-                                          "retired", "created",     "updated"};
+  ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> found, TagsAsOf(connection, as_of, tags));
+  const std::vector<std::string> names = {"name",       "id",         "type",        "interpolation",
+                                          "unit",       "unit_means", "description", "states",
+                                          "attributes", "retired",    "created",     "updated"};
   std::vector<Heading> headings;
   for (const std::string& name : names) headings.push_back({.name = name});
   std::unique_ptr<RowWriter> rows;
   if (context->format != Format::kTable)
     rows = std::make_unique<RowWriter>(context->format, headings, context->out);
-  for (const Tag& tag : tags) {
+  for (const client::TagOutcome& outcome : found) {
+    const Tag& tag = outcome.tag;
     std::vector<Cell> cells = {Cell::Text(tag.name),
                                Cell::Unsigned(tag.id),
                                Cell::Text(ValueTypeName(tag.type)),
                                Cell::Text(InterpolationName(tag.interpolation)),
                                Cell::Text(tag.unit),
+                               Cell::Text(MeaningOf(tag, outcome.unit_info)),
                                Cell::Text(tag.description),
                                Cell::Text(StatesText(tag.states)),
                                Cell::Text(AttributesText(tag.attributes)),
@@ -188,7 +227,7 @@ absl::Status ShowTags(const TagOptions& options, Context* context) {
       rows->AddRow(std::move(cells));
       continue;
     }
-    if (&tag != tags.data()) context->out->Append("\n");
+    if (&outcome != found.data()) context->out->Append("\n");
     RecordWriter record(context->format, context->out);
     for (size_t i = 0; i < names.size(); ++i) record.Add(names[i], std::move(cells[i]));
     record.Finish();
@@ -244,6 +283,7 @@ absl::Status SetTags(const TagOptions& options, Context* context) {
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client::Tags(connection).Update(updates));
+  if (options.has_unit) NoteUnits(outcomes, context);
   return ReportOutcomes(connection, options.names, outcomes, context);
 }
 
@@ -301,6 +341,7 @@ absl::Status ImportTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   const client::Tags client_tags(connection);
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client_tags.Create(tags));
+  NoteUnits(outcomes, context);
   uint64_t failed = rows->size() - tags.size(), updated = 0;
   std::vector<client::TagUpdate> updates;
   std::vector<const TagRow*> updated_rows;
@@ -397,7 +438,9 @@ void AddTagCommand(CLI::App* app, Context* context) {
   create->add_option("NAME", options->names, "names, such as plant/area-1/pump-101/flow")->required();
   create->add_option("--type", options->type, "float64, float32, int64, bool, digital or string")
       ->capture_default_str();
-  create->add_option("--unit", options->unit, "engineering unit");
+  create->add_option(
+      "--unit", options->unit,
+      "engineering unit: UCUM (m3/h, Cel, kW.h), as plants write it (m³/h, degC, kWh), or any text");
   create->add_option("--description", options->description, "what it is");
   add_properties(create);
   create->footer(
@@ -432,7 +475,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
         options->unit = unit;
         options->has_unit = true;
       },
-      "engineering unit");
+      "engineering unit: UCUM (m3/h, Cel, kW.h), as plants write it (m³/h, degC, kWh), or any text");
   set->add_option_function<std::string>(
       "--description",
       [options](const std::string& description) {
