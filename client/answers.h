@@ -42,6 +42,8 @@ struct LatestSamples {
 struct Latest {
   std::vector<LatestSamples> groups;  // At most one per value type.
   std::vector<TagId> empty;           // Tags without a sample.
+  std::vector<TagId> stale;           // Tags whose newest sample is older than their stale_after.
+  Timestamp now = 0;                  // A sample's age is this minus its time.
   uint64_t version = 0;
   std::string unit;  // What was asked for.
 };

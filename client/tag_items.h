@@ -50,6 +50,7 @@ struct TagUpdate {
   std::optional<std::string> unit;
   std::optional<std::string> description;
   std::optional<Interpolation> interpolation;
+  std::optional<absl::Duration> stale_after;  // Parts of a second are cut off. Zero: never.
   std::map<uint32_t, std::string> set_states;
   std::vector<uint32_t> remove_states;
   std::map<std::string, std::string> set_attributes;

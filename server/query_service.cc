@@ -46,6 +46,16 @@ std::string DescribeRange(Timestamp start, Timestamp end) {
 
 // ---- ReadLatest
 
+// When the version closed.
+absl::StatusOr<Timestamp> WhenClosed(const VersionTable& versions, Version version) {
+  ASSIGN_OR_RETURN(const std::vector<ClosedVersion> closed,
+                   versions.List(kTimestampMin, kTimestampMax, version + 1, 1));
+  if (closed.empty() || closed[0].version != version) {
+    return absl::DataLossError(absl::StrCat("the record of version ", version, " is lost"));
+  }
+  return closed[0].time;
+}
+
 absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, const KeepGoing& keep_going,
                          CallRecord& record, v1::ReadLatestResponse* response) {
   ASSIGN_OR_RETURN(const SelectedTags selected, SelectTags(record.tags(), Right::kRead, request.tags(),
@@ -58,6 +68,10 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
   };
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
   ASSIGN_OR_RETURN(AnswerUnits units, AnswerUnits::Make(env.archive.tags(), as_of, request.unit()));
+  Timestamp now = 0;
+  if (as_of != kVersionNow) {
+    ASSIGN_OR_RETURN(now, WhenClosed(env.archive.versions(), as_of));
+  }
   std::array<Group, 7> groups;  // By value type.
   size_t string_bytes = 0;
   RETURN_IF_ERROR(record.Grow(selected.ids.size() * kLatestBytes));
@@ -67,12 +81,22 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     ASSIGN_OR_RETURN(
         const std::vector<std::optional<LatestSample>> latest,
         env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count), as_of, keep_going));
+    if (as_of == kVersionNow) now = env.clock.Now();
     for (size_t i = 0; i < count; ++i) {
       const TagId tag = selected.ids[begin + i];
       ASSIGN_OR_RETURN(const AnswerUnit unit, units.For(tag, selected.traits[begin + i].type));
       if (!latest[i].has_value()) {
         response->add_empty(tag);
         continue;
+      }
+      uint64_t stale_after_s = selected.traits[begin + i].stale_after_s;
+      if (as_of != kVersionNow) {
+        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> then, units.Then(tag));
+        stale_after_s = absl::ToInt64Seconds(then->stale_after);
+      }
+      const Timestamp time = latest[i]->sample.time;
+      if (stale_after_s > 0 && time < now && Elapsed(time, now) > stale_after_s * kNanosPerSecond) {
+        response->add_stale(tag);
       }
       const ValueType type = unit.type();
       Group& group = groups[static_cast<int>(type)];
@@ -100,6 +124,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
   }
   response->set_version(AnsweredVersion(env.archive.versions(), as_of));
   response->set_unit(request.unit());
+  response->set_now(now);
   return absl::OkStatus();
 }
 

@@ -513,6 +513,7 @@ void TagToWire(const Tag& from, v1::Tag* to) {
   to->set_description(from.description);
   for (const auto& [code, name] : from.states) (*to->mutable_states())[code] = name;
   for (const auto& [key, value] : from.attributes) (*to->mutable_attributes())[key] = value;
+  to->set_stale_after_s(static_cast<uint32_t>(absl::ToInt64Seconds(from.stale_after)));
   to->set_retired(from.retired);
   to->set_created(from.created);
   to->set_updated(from.updated);
@@ -542,6 +543,7 @@ absl::StatusOr<Tag> TagFromWire(const v1::Tag& from) {
     to.interpolation = *interpolation;
   }
   to.unit = from.unit();
+  to.stale_after = absl::Seconds(from.stale_after_s());
   to.description = from.description();
   to.states = {from.states().begin(), from.states().end()};
   to.attributes = {from.attributes().begin(), from.attributes().end()};
@@ -554,6 +556,7 @@ absl::StatusOr<TagChange> TagChangeFromWire(const v1::TagUpdate& from) {
     ASSIGN_OR_RETURN(to.type, ValueTypeFromWire(from.type()));
   }
   if (from.has_unit()) to.unit = from.unit();
+  if (from.has_stale_after_s()) to.stale_after = absl::Seconds(from.stale_after_s());
   if (from.has_description()) to.description = from.description();
   if (from.has_interpolation()) {
     ASSIGN_OR_RETURN(to.interpolation, InterpolationFromWire(from.interpolation()));

@@ -222,6 +222,19 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual(refused.returncode, 2)
         self.assertIn('Cel (temperature) cannot be converted to kPa (pressure)', refused.stderr)
 
+    def test_tags_whose_samples_stopped_are_stale(self):
+        self.run_ok('tag', 'create', 'stale/a', 'stale/b', '--stale-after', '10m')
+        for tag in ('stale/a', 'stale/b'):
+            self.run_ok('put', tag, '1', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('tag', 'set', 'stale/b', '--stale-after', 'never')
+        self.assertEqual([row['stale_after'] for row in self.rows('tag', 'show', 'stale/a', 'stale/b')], ['10m', ''])
+        self.assertEqual([row['stale'] for row in self.rows('latest', 'stale/a', 'stale/b')], [True, False])
+        self.assertEqual(self.run_ok('latest', 'stale/*').count(', stale'), 1)
+        self.assertGreater(self.rows('latest', 'stale/a')[0]['age'], 600)
+        self.assertIn(',10m,', self.run_ok('tag', 'export', 'stale/a'))
+        self.run_ok('tag', 'set', 'stale/b', '--stale-after', 'soon', code=2)
+        self.run_ok('tag', 'set', 'stale/b', '--stale-after', '1500ms', code=2)
+
     def test_samples_are_filtered_and_read_as_opc_ua_asks(self):
         self.run_ok('tag', 'create', 'opc/flow')
         self.run_ok('tag', 'create', 'opc/state', '--type', 'digital', '--state', '0=Off', '--state', '1=Running')

@@ -1,8 +1,10 @@
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/reader.h"
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
@@ -19,10 +21,11 @@ struct LatestOptions {
 };
 
 // How old, for people; nothing for a time to come.
-Cell AgeCell(Timestamp time, Timestamp now) {
+Cell AgeCell(Timestamp time, Timestamp now, bool is_stale) {
   if (time > now) return Cell::Float64(-static_cast<double>(Elapsed(now, time)) / 1e9).Shown("in the future");
   const uint64_t nanos = Elapsed(time, now);
-  return Cell::Float64(static_cast<double>(nanos) / 1e9).Shown(DurationText(nanos));
+  return Cell::Float64(static_cast<double>(nanos) / 1e9)
+      .Shown(absl::StrCat(DurationText(nanos), is_stale ? ", stale" : ""));
 }
 
 absl::Status Latest(const LatestOptions& options, Context* context) {
@@ -34,6 +37,7 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
   for (const client::LatestSamples& group : latest.groups) {
     for (size_t i = 0; i < group.tag_ids.size(); ++i) places[group.tag_ids[i]] = {&group, i};
   }
+  const std::set<TagId> stale(latest.stale.begin(), latest.stale.end());
   RowWriter rows(context->format,
                  {{.name = "tag", .cut = Cut::kName},
                   {.name = "value", .right = true},
@@ -41,13 +45,15 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
                   {.name = "state", .machine_only = true},
                   TimeHeading(*context),
                   {.name = "age", .right = true},
+                  {.name = "stale", .machine_only = true},
                   {.name = "quality", .cut = Cut::kText}},
                  context->out);
   for (const Tag& tag : tags) {
     const auto place = places.find(tag.id);
     if (place == places.end()) {
       rows.AddRow({Cell::Text(tag.name), Cell::Absent(), Cell::Text(InUnit(tag, tag.type, options.unit).unit),
-                   Cell::Absent(), Cell::Absent(), Cell::Absent(), Cell::Absent().Shown(" ")});
+                   Cell::Absent(), Cell::Absent(), Cell::Absent(), Cell::Absent(),
+                   Cell::Absent().Shown(" ")});
       continue;
     }
     const auto [group, i] = place->second;
@@ -56,7 +62,8 @@ absl::Status Latest(const LatestOptions& options, Context* context) {
     rows.AddRow(
         {Cell::Text(tag.name), SampleCell(shown, samples, i, options.unit.empty() ? 0 : kComputedDigits),
          Cell::Text(shown.unit), StateCell(tag, samples.values[i]), TimeCell(*context, samples.times[i]),
-         AgeCell(samples.times[i], context->now), QualityCell(samples.QualityAt(i))});
+         AgeCell(samples.times[i], latest.now, stale.contains(tag.id)), Cell::Bool(stale.contains(tag.id)),
+         QualityCell(samples.QualityAt(i))});
   }
   rows.Finish();
   return absl::OkStatus();
@@ -71,7 +78,9 @@ void AddLatestCommand(CLI::App* app, Context* context) {
   AddUnitOption(latest, &options->unit);
   AddAsOfOptions(latest, &options->as_of);
   latest->footer(
-      "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON.\n"
+      "\nA tag without a sample has no value. `age` is in seconds in CSV and JSON, by the server's clock; "
+      "with --as-of it was then.\n"
+      "A sample that is older than its tag's --stale-after (histctl tag set) is stale.\n"
       "\nExamples:\n  histctl latest 'plant/area-1/*'\n  histctl latest plant/area-1/pump-101/flow "
       "plant/area-1/pump-105/flow\n"
       "  histctl latest 'plant/area-1/*/discharge-pressure' --unit psi\n");

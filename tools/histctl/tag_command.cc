@@ -10,6 +10,7 @@
 #include "client/tags.h"
 #include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/units.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/file_kind.h"
@@ -36,6 +37,7 @@ struct TagOptions {
   std::vector<std::string> attributes;
   std::vector<uint32_t> remove_states;
   std::vector<std::string> remove_attributes;
+  std::string stale_after;
   bool has_unit = false;
   bool has_description = false;
   bool retired = false;
@@ -74,6 +76,18 @@ absl::StatusOr<std::map<std::string, std::string>> AttributesOf(const std::vecto
     attributes[text.substr(0, equals)] = text.substr(equals + 1);
   }
   return attributes;
+}
+
+// "never" is zero.
+absl::StatusOr<absl::Duration> ParseStaleAfter(const std::string& text) {
+  if (text == "never") return absl::ZeroDuration();
+  const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
+  if (!duration.ok())
+    return UsageError(absl::StrCat("--stale-after: ", duration.status().message(), ", nor 'never'"));
+  if (*duration != absl::Floor(*duration, absl::Seconds(1))) {
+    return UsageError(absl::StrCat("--stale-after: ", text, " is not whole seconds"));
+  }
+  return *duration;
 }
 
 absl::string_view InterpolationName(Interpolation interpolation) {
@@ -130,6 +144,9 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   tag.interpolation = DefaultInterpolation(tag.type);
   if (!options.interpolation.empty()) {
     ASSIGN_OR_RETURN(tag.interpolation, ParseInterpolation(options.interpolation));
+  }
+  if (!options.stale_after.empty()) {
+    ASSIGN_OR_RETURN(tag.stale_after, ParseStaleAfter(options.stale_after));
   }
   tag.unit = options.unit;
   tag.description = options.description;
@@ -201,9 +218,9 @@ absl::Status ShowTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.names));
   ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> found, TagsAsOf(connection, as_of, tags));
-  const std::vector<std::string> names = {"name",       "id",         "type",        "interpolation",
-                                          "unit",       "unit_means", "description", "states",
-                                          "attributes", "retired",    "created",     "updated"};
+  const std::vector<std::string> names = {
+      "name",   "id",         "type",        "interpolation", "unit",    "unit_means", "description",
+      "states", "attributes", "stale_after", "retired",       "created", "updated"};
   std::vector<Heading> headings;
   for (const std::string& name : names) headings.push_back({.name = name});
   std::unique_ptr<RowWriter> rows;
@@ -220,6 +237,7 @@ absl::Status ShowTags(const TagOptions& options, Context* context) {
                                Cell::Text(tag.description),
                                Cell::Text(StatesText(tag.states)),
                                Cell::Text(AttributesText(tag.attributes)),
+                               Cell::Text(StaleAfterText(tag.stale_after)),
                                Cell::Bool(tag.retired),
                                TimeCell(*context, tag.created),
                                TimeCell(*context, tag.updated)};
@@ -268,6 +286,9 @@ absl::Status SetTags(const TagOptions& options, Context* context) {
     ASSIGN_OR_RETURN(update.type, TypeOf(options.new_type));
   }
   if (options.has_unit) update.unit = options.unit;
+  if (!options.stale_after.empty()) {
+    ASSIGN_OR_RETURN(update.stale_after, ParseStaleAfter(options.stale_after));
+  }
   if (options.has_description) update.description = options.description;
   if (!options.interpolation.empty()) {
     ASSIGN_OR_RETURN(update.interpolation, ParseInterpolation(options.interpolation));
@@ -301,6 +322,7 @@ absl::Status RetireTags(const TagOptions& options, Context* context) {
 client::TagUpdate Difference(const Tag& from, const Tag& to) {
   client::TagUpdate update{.key = from.name};
   if (from.unit != to.unit) update.unit = to.unit;
+  if (from.stale_after != to.stale_after) update.stale_after = to.stale_after;
   if (from.description != to.description) update.description = to.description;
   if (from.interpolation != to.interpolation) update.interpolation = to.interpolation;
   for (const auto& [code, name] : to.states) {
@@ -429,6 +451,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   const auto add_properties = [&](CLI::App* command) {
     command->add_option("--interpolation", options->interpolation,
                         "between samples: stepped (it stays) or sloped (a straight line)");
+    command->add_option("--stale-after", options->stale_after,
+                        "a newest sample older than this, such as 10m, is stale; or never");
     command->add_option("--state", options->states, "CODE=NAME of a digital tag's state; repeat it")
         ->allow_extra_args(false);
     command->add_option("--attribute", options->attributes, "KEY=VALUE; repeat it")->allow_extra_args(false);
@@ -497,6 +521,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
       "\nExamples:\n"
       "  histctl tag set plant/area-1/pump-101/flow --description 'Flow behind the pump' --unit l/min\n"
       "  histctl tag set plant/area-1/pump-101/state --state 3=Service --remove-state 2\n"
+      "  histctl tag set plant/area-1/pump-101/flow --stale-after 10m\n"
       "  histctl tag set boiler/steps --type float64    # has no samples yet\n");
 
   CLI::App* const retire = add("retire", "take tags out of service: they keep their archive", RetireTags);
@@ -511,7 +536,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   import->add_flag("--update", options->update, "change tags that exist with other properties");
   const std::string columns =
       "\nColumns: name, type, interpolation (stepped, sloped), unit, description, states (0=Off|1=On),\n"
-      "attributes (key=value|key=value), retired (true, false). In names, | = and \\ are written \\| \\= "
+      "attributes (key=value|key=value), stale_after (10m; empty: never), retired (true, false). In names, | "
+      "= and \\ are written \\| \\= "
       "\\\\.\n"
       "The first line names the columns, in any order; name and type are needed.\n";
   import->footer(
