@@ -75,6 +75,15 @@ absl::Status Get(const GetOptions& options, Context* context) {
   if (!options.opc_ua) {
     ASSIGN_OR_RETURN(range, ParseRange(*context, options.from, options.to));
   }
+  if (options.opc_ua && !options.has_from && !options.has_to)
+    return UsageError("--opc-ua needs --from, --to or both");
+  if (options.opc_ua && (!options.has_from || !options.has_to) && options.limit == 0) {
+    return UsageError(
+        "--opc-ua with only one of --from and --to needs --limit, which says where the read ends");
+  }
+  if (options.opc_ua && options.reverse) {
+    return UsageError("--reverse is not for --opc-ua, which reads newest first when --to is before --from");
+  }
   if (options.opc_ua && options.has_from) {
     ASSIGN_OR_RETURN(from, context->Time("--from", options.from));
   }

@@ -219,7 +219,7 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual((at['value'], at['unit']), (68.18, '[degF]'))
         self.assertIn('[K]', self.run_ok('plot', 'units/temperature', *span, '--unit', 'K', '--width', '80', '--ascii'))
         refused = self.run_any('get', 'units/temperature', *span, '--unit', 'kPa')
-        self.assertEqual(refused.returncode, 2)
+        self.assertEqual(refused.returncode, 5)
         self.assertIn('Cel (temperature) cannot be converted to kPa (pressure)', refused.stderr)
 
     def test_tags_whose_samples_stopped_are_stale(self):
@@ -262,6 +262,8 @@ class HistctlTest(unittest.TestCase):
         self.assertEqual(self.rows('get', 'opc/flow', '--opc-ua', '--from', at % 7, '--limit', '9', '--bounds')[1]['value'], None)
         self.assertEqual([s for s, _ in seconds('opc/flow', '--opc-ua', '--to', at % 5, '--limit', '2')], ['05', '03'])
         self.run_ok('get', 'opc/flow', '--opc-ua', code=2)
+        self.run_ok('get', 'opc/flow', '--opc-ua', '--from', at % 0, code=2)
+        self.run_ok('get', 'opc/flow', '--opc-ua', '--from', at % 0, '--limit', '1', '--reverse', code=2)
 
     def test_what_is_put_is_read(self):
         self.run_ok('tag', 'create', 'put/flow', '--unit', 'm3/h')
