@@ -31,6 +31,8 @@ struct SampleBatch {
   ValueType type = ValueType::kFloat64;
   Samples samples;
   uint64_t version = 0;
+  // Of the values: what was asked for; else in raw reads the tag's, in others empty.
+  std::string unit;
 };
 
 // The newest samples of tags of one type: sample i is of tag_ids[i].
@@ -42,7 +44,10 @@ struct LatestSamples {
 struct Latest {
   std::vector<LatestSamples> groups;  // At most one per value type.
   std::vector<TagId> empty;           // Tags without a sample.
+  std::vector<TagId> stale;           // Tags whose newest sample is older than their stale_after.
+  Timestamp now = 0;                  // A sample's age is this minus its time.
   uint64_t version = 0;
+  std::string unit;  // What was asked for.
 };
 
 // One aggregate of one tag over all intervals, in time order.
@@ -120,6 +125,7 @@ struct PlotSeries {
   // Pixel columns that have no sample, ascending. proto/historian/v1/query.proto says which of them are gaps.
   std::vector<ColumnRun> empty_columns;
   uint64_t version = 0;
+  std::string unit;  // What was asked for.
 };
 
 }  // namespace historian::client

@@ -31,6 +31,15 @@ std::string Asked(absl::string_view what, absl::string_view of, Timestamp start,
   return absl::StrCat(what, " ", of, " from ", FormatTimestamp(start), " to ", FormatTimestamp(end));
 }
 
+void ToWire(const SampleFilter& filter, v1::SampleFilter* wire) {
+  wire->set_good(filter.good);
+  wire->set_uncertain(filter.uncertain);
+  wire->set_bad(filter.bad);
+  if (filter.minimum.has_value()) wire->set_minimum(*filter.minimum);
+  if (filter.maximum.has_value()) wire->set_maximum(*filter.maximum);
+  wire->mutable_states()->Add(filter.states.begin(), filter.states.end());
+}
+
 // Reads a whole stream whose frames hold `series`; complete(frame, series) adds what frames say of all of them. The call's
 // message names `asked`.
 template <typename Series, typename Frame>
@@ -53,6 +62,7 @@ absl::StatusOr<std::vector<Series>> CollectSeries(
         break;
       }
       series->version = frame->version();
+      if constexpr (requires { series->unit = frame->unit(); }) series->unit = frame->unit();
       all.push_back(*std::move(series));
     }
   }
@@ -105,6 +115,7 @@ const SampleBatch* RawSamples::Next() {
       break;
     }
     s.batch.version = s.frame.version();
+    s.batch.unit = s.frame.unit();
     if (!s.batch.samples.empty()) return &s.batch;
   }
   return nullptr;
@@ -121,6 +132,7 @@ absl::StatusOr<SampleBatch> RawSamples::Collect() {
     all.tag_id = batch->tag_id;
     all.type = batch->type;
     all.version = batch->version;
+    all.unit = batch->unit;
     all.samples.Append(all.type, batch->samples.View());
   }
   RETURN_IF_ERROR(status());
@@ -132,20 +144,44 @@ const std::string& RawSamples::continuation() const { return stream_->continuati
 void RawSamples::Cancel() { stream_->context.TryCancel(); }
 
 RawSamples Reader::Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOptions options) const {
-  auto stream = std::make_unique<RawSamples::Stream>();
-  stream->asked = Asked("reading", client::ToString(tag), start, end);
   v1::ReadRawRequest request;
+  request.set_start(start);
+  request.set_end(end);
+  return Read(Asked("reading", client::ToString(tag), start, end), std::move(request), tag,
+              std::move(options));
+}
+
+RawSamples Reader::RawByOpcUa(const TagKey& tag, std::optional<Timestamp> start, std::optional<Timestamp> end,
+                              RawOptions options) const {
+  v1::ReadRawRequest request;
+  request.set_opc_ua(true);
+  std::string asked = absl::StrCat("reading ", client::ToString(tag));
+  if (start.has_value()) {
+    request.set_start(*start);
+    absl::StrAppend(&asked, " from ", FormatTimestamp(*start));
+  }
+  if (end.has_value()) {
+    request.set_end(*end);
+    absl::StrAppend(&asked, " to ", FormatTimestamp(*end));
+  }
+  return Read(std::move(asked), std::move(request), tag, std::move(options));
+}
+
+RawSamples Reader::Read(std::string asked, v1::ReadRawRequest request, const TagKey& tag,
+                        RawOptions options) const {
+  auto stream = std::make_unique<RawSamples::Stream>();
+  stream->asked = std::move(asked);
   if (const TagId* id = std::get_if<TagId>(&tag)) {
     request.set_tag_id(*id);
   } else {
     request.set_tag_name(std::get<std::string>(tag));
   }
-  request.set_start(start);
-  request.set_end(end);
   request.set_bounds(options.bounds);
   request.set_reverse(options.reverse);
   request.set_limit(options.limit);
   request.set_continuation(std::move(options.continuation));
+  request.set_unit(std::move(options.unit));
+  if (options.filter.has_value()) ToWire(*options.filter, request.mutable_filter());
   SetAsOf(as_of_, &request);
   connection_.Prepare(&stream->context, options.deadline);
   stream->stub = v1::Query::NewStub(connection_.channel());
@@ -153,10 +189,11 @@ RawSamples Reader::Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOpt
   return RawSamples(std::move(stream));
 }
 
-absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags) const {
+absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags, absl::string_view unit) const {
   const std::string asked = absl::StrCat("reading the newest samples of ", ToString(tags));
   v1::ReadLatestRequest request;
   ToWire(tags, request.mutable_tags());
+  request.set_unit(std::string(unit));
   SetAsOf(as_of_, &request);
   grpc::ClientContext context;
   connection_.Prepare(&context);
@@ -166,19 +203,22 @@ absl::StatusOr<Latest> Reader::ReadLatest(const TagSelection& tags) const {
   absl::StatusOr<Latest> latest = FromWire(response);
   if (!latest.ok()) return Annotate(latest.status(), asked);
   latest->version = response.version();
+  latest->unit = response.unit();
   return latest;
 }
 
 absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tags,
                                                          absl::Span<const Timestamp> times,
                                                          std::optional<Interpolation> interpolation,
-                                                         bool uncertain_as_bad) const {
+                                                         bool uncertain_as_bad,
+                                                         absl::string_view unit) const {
   const std::string asked = absl::StrCat("reading ", ToString(tags), " at ", times.size(), " times");
   v1::ReadAtTimesRequest request;
   ToWire(tags, request.mutable_tags());
   request.mutable_times()->Add(times.begin(), times.end());
   request.set_interpolation(ToWire(interpolation));
   request.set_uncertain_as_bad(uncertain_as_bad);
+  request.set_unit(std::string(unit));
   SetAsOf(as_of_, &request);
   grpc::ClientContext context;
   connection_.Prepare(&context);
@@ -190,6 +230,7 @@ absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tag
     absl::StatusOr<SampleBatch> batch = FromWire(wire, times);
     if (!batch.ok()) return Annotate(batch.status(), asked);
     batch->version = response.version();
+    batch->unit = response.unit();
     batches.push_back(*std::move(batch));
   }
   return batches;
@@ -246,12 +287,13 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
 }
 
 absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, Timestamp start, Timestamp end,
-                                                     uint32_t columns) const {
+                                                     uint32_t columns, absl::string_view unit) const {
   v1::PlotRequest request;
   ToWire(tags, request.mutable_tags());
   request.set_start(start);
   request.set_end(end);
   request.set_columns(columns);
+  request.set_unit(std::string(unit));
   SetAsOf(as_of_, &request);
   grpc::ClientContext context;
   connection_.Prepare(&context);

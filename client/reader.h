@@ -54,15 +54,33 @@
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
 
+namespace historian::v1 {
+class ReadRawRequest;
+}
+
 namespace historian::client {
+
+// Which samples are wanted: those that pass all parts. SampleFilter in query.proto has the rules.
+struct SampleFilter {
+  // Severities that pass; none is set: all.
+  bool good = false;
+  bool uncertain = false;
+  bool bad = false;
+  // Values that pass, both limits included, in the unit of the answer.
+  std::optional<double> minimum;
+  std::optional<double> maximum;
+  std::vector<uint32_t> states;  // Codes that pass. Empty: all.
+};
 
 struct RawOptions {
   bool bounds = false;   // Also the newest sample before start and the first one at or after end.
   bool reverse = false;  // Newest first.
   uint64_t limit = 0;    // At most this many samples, bounds included; 0: all.
-  // RawSamples::continuation() of an earlier read with the same tag, range, bounds and direction. This read
+  // RawSamples::continuation() of an earlier read with the same tag, range, bounds, direction and filter. This read
   // goes on behind that one.
   std::string continuation;
+  std::optional<SampleFilter> filter;
+  std::string unit;  // Of the values in the answer, see query.proto; empty: the tag's.
   absl::Duration deadline = absl::InfiniteDuration();  // Of the whole read.
 };
 
@@ -149,7 +167,14 @@ class Reader {
   // Returns the samples of one tag, as stored. Errors are in RawSamples::status().
   RawSamples Raw(const TagKey& tag, Timestamp start, Timestamp end, RawOptions options = {}) const;
 
-  absl::StatusOr<Latest> ReadLatest(const TagSelection& tags) const;
+  // The same by the rules of OPC UA (opc_ua in query.proto): newest first when start is after end, one time when both are one;
+  // without one of them as many as options.limit. A bound that does not exist is an entry of the quality BadBoundNotFound.
+  // options.reverse must not be set.
+  RawSamples RawByOpcUa(const TagKey& tag, std::optional<Timestamp> start, std::optional<Timestamp> end,
+                        RawOptions options = {}) const;
+
+  // `unit` here and below: of the values in the answer, see query.proto; empty: each tag's own.
+  absl::StatusOr<Latest> ReadLatest(const TagSelection& tags, absl::string_view unit = "") const;
 
   // Returns the values of tags at given times, also between samples, in the order of the selection. Each
   // batch's samples.times are `times`. If interpolation is unset each tag's own is used. uncertain_as_bad: see
@@ -157,7 +182,8 @@ class Reader {
   absl::StatusOr<std::vector<SampleBatch>> AtTimes(const TagSelection& tags,
                                                    absl::Span<const Timestamp> times,
                                                    std::optional<Interpolation> interpolation = std::nullopt,
-                                                   bool uncertain_as_bad = false) const;
+                                                   bool uncertain_as_bad = false,
+                                                   absl::string_view unit = "") const;
 
   // Returns aggregates over consecutive intervals, in the order of the selection.
   absl::StatusOr<std::vector<ProcessedSeries>> Processed(const TagSelection& tags,
@@ -165,9 +191,11 @@ class Reader {
 
   // Returns the samples that a trend of `columns` pixel columns needs, in the order of the selection.
   absl::StatusOr<std::vector<PlotSeries>> Plot(const TagSelection& tags, Timestamp start, Timestamp end,
-                                               uint32_t columns) const;
+                                               uint32_t columns, absl::string_view unit = "") const;
 
  private:
+  RawSamples Read(std::string asked, v1::ReadRawRequest request, const TagKey& tag, RawOptions options) const;
+
   Connection connection_;
   AsOf as_of_;
 };

@@ -43,6 +43,41 @@ TEST(Raw, WalksBatchesAndSkipsEmptyFrames) {
   EXPECT_EQ(server.raw_request.continuation(), "c");
 }
 
+TEST(Raw, FiltersAndUnitsAreAskedForAndAnswered) {
+  FakeServer server;
+  server.raw_frames = {Frame(0, 5)};
+  server.raw_frames[0].set_unit("kPa");
+  const Reader reader(server.connection());
+  const auto all =
+      reader
+          .Raw(TagId{3}, 10, 20,
+               {.filter = SampleFilter{.bad = true, .maximum = 2.5, .states = {4}}, .unit = "kPa"})
+          .Collect();
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->unit, "kPa");
+  EXPECT_FALSE(server.raw_request.opc_ua());
+  EXPECT_EQ(server.raw_request.unit(), "kPa");
+  const v1::SampleFilter& filter = server.raw_request.filter();
+  EXPECT_TRUE(filter.bad() && !filter.good() && !filter.uncertain());
+  EXPECT_TRUE(filter.has_maximum() && !filter.has_minimum());
+  EXPECT_EQ(filter.maximum(), 2.5);
+  EXPECT_THAT(filter.states(), ElementsAre(4));
+}
+
+TEST(Raw, ByOpcUaSaysWhichEdgesThereAre) {
+  FakeServer server;
+  server.raw_frames = {Frame(0, 5)};
+  const Reader reader(server.connection());
+  EXPECT_TRUE(reader.RawByOpcUa(TagId{3}, 20, std::nullopt, {.bounds = true, .limit = 5}).Collect().ok());
+  EXPECT_TRUE(server.raw_request.opc_ua() && server.raw_request.bounds());
+  EXPECT_TRUE(server.raw_request.has_start() && !server.raw_request.has_end());
+  EXPECT_EQ(server.raw_request.start(), 20);
+  EXPECT_EQ(server.raw_request.limit(), 5u);
+  EXPECT_FALSE(server.raw_request.has_filter());
+  EXPECT_TRUE(reader.RawByOpcUa(TagId{3}, std::nullopt, 0).Collect().ok());
+  EXPECT_TRUE(!server.raw_request.has_start() && server.raw_request.has_end());
+}
+
 TEST(Raw, CollectsAll) {
   FakeServer server;
   server.raw_frames = {Frame(0, 5), Frame(5, 2)};

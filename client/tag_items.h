@@ -22,10 +22,23 @@ using TagKey = std::variant<TagId, std::string>;
 // Returns "tag 7" or "tag 'area-1/flow'", for messages.
 std::string ToString(const TagKey& key);
 
+// What a tag's unit means, as the server knows it (UnitInfo in tags.proto).
+struct UnitInfo {
+  bool known =
+      false;         // Else values in it cannot be converted, and the fields below are empty but for `note`.
+  std::string ucum;  // The same unit in UCUM.
+  std::string quantity;  // What is measured in it; empty without a common name.
+  std::string si_unit;   // A value is value * factor + offset in this unit.
+  double factor = 1;
+  double offset = 0;
+  std::string note;  // Why it is not known, or what it may be mistaken for.
+};
+
 // What became of one item.
 struct TagOutcome {
   absl::Status status;
-  Tag tag;  // Set if the status is OK, or AlreadyExists (then the existing tag). Else its id is 0.
+  Tag tag;             // Set if the status is OK, or AlreadyExists (then the existing tag). Else its id is 0.
+  UnitInfo unit_info;  // Of the tag's unit.
 };
 
 // Changes the fields that are given and leaves the others. A name never changes.
@@ -37,6 +50,7 @@ struct TagUpdate {
   std::optional<std::string> unit;
   std::optional<std::string> description;
   std::optional<Interpolation> interpolation;
+  std::optional<absl::Duration> stale_after;  // Parts of a second are cut off. Zero: never.
   std::map<uint32_t, std::string> set_states;
   std::vector<uint32_t> remove_states;
   std::map<std::string, std::string> set_attributes;

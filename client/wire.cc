@@ -64,6 +64,15 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view asked) {
 
 // --- Tags
 
+namespace {
+
+// More than there is room for is more than the server takes.
+uint32_t SecondsToWire(absl::Duration duration) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(absl::ToInt64Seconds(duration), 0, UINT32_MAX));
+}
+
+}  // namespace
+
 v1::ValueType ToWire(ValueType type) { return static_cast<v1::ValueType>(type); }
 
 v1::Interpolation ToWire(std::optional<Interpolation> interpolation) {
@@ -75,6 +84,7 @@ void ToWire(const Tag& tag, v1::Tag* wire) {
   wire->set_name(tag.name);
   wire->set_type(ToWire(tag.type));
   wire->set_interpolation(ToWire(std::optional(tag.interpolation)));
+  wire->set_stale_after_s(SecondsToWire(tag.stale_after));
   wire->set_unit(tag.unit);
   wire->set_description(tag.description);
   for (const auto& [code, name] : tag.states) (*wire->mutable_states())[code] = name;
@@ -97,6 +107,7 @@ void ToWire(const TagUpdate& update, v1::TagUpdate* wire) {
   if (update.type) wire->set_type(ToWire(*update.type));
   if (update.unit) wire->set_unit(*update.unit);
   if (update.description) wire->set_description(*update.description);
+  if (update.stale_after) wire->set_stale_after_s(SecondsToWire(*update.stale_after));
   if (update.interpolation) wire->set_interpolation(ToWire(update.interpolation));
   for (const auto& [code, name] : update.set_states) (*wire->mutable_set_states())[code] = name;
   for (const uint32_t code : update.remove_states) wire->add_remove_states(code);
@@ -130,6 +141,7 @@ absl::StatusOr<Tag> FromWire(const v1::Tag& wire) {
   tag.description = wire.description();
   for (const auto& [code, name] : wire.states()) tag.states.emplace(code, name);
   for (const auto& [name, value] : wire.attributes()) tag.attributes.emplace(name, value);
+  tag.stale_after = absl::Seconds(wire.stale_after_s());
   tag.retired = wire.retired();
   tag.created = wire.created();
   tag.updated = wire.updated();
@@ -146,6 +158,14 @@ absl::StatusOr<TagOutcome> FromWire(const v1::TagResult& wire) {
   }
   if (wire.has_tag()) {
     ASSIGN_OR_RETURN(outcome.tag, FromWire(wire.tag()));
+    const v1::UnitInfo& unit = wire.tag().unit_info();
+    outcome.unit_info = {.known = unit.known(),
+                         .ucum = unit.ucum(),
+                         .quantity = unit.quantity(),
+                         .si_unit = unit.si_unit(),
+                         .factor = unit.factor(),
+                         .offset = unit.offset(),
+                         .note = unit.note()};
   } else if (code == 0) {
     return Malformed("a tag result that is OK and has no tag");
   }
@@ -447,6 +467,8 @@ absl::StatusOr<Latest> FromWire(const v1::ReadLatestResponse& wire) {
     group.tag_ids.assign(from.tag_ids().begin(), from.tag_ids().end());
     latest.groups.push_back(std::move(group));
   }
+  latest.now = wire.now();
+  latest.stale.assign(wire.stale().begin(), wire.stale().end());
   latest.empty.assign(wire.empty().begin(), wire.empty().end());
   return latest;
 }

@@ -7,7 +7,35 @@ namespace {
 
 constexpr char kFormat = 1;
 constexpr char kFormatAsOf = 2;
+constexpr char kFormatFull = 3;
 constexpr size_t kSize = 2 + 4 + 3 * 8;
+
+constexpr uint64_t kReverse = 1, kBounds = 2, kOpcUa = 4, kHasStart = 8, kHasEnd = 16;
+
+size_t SizeOf(char format) {
+  switch (format) {
+    case kFormat:
+      return kSize;
+    case kFormatAsOf:
+      return kSize + 8;
+    case kFormatFull:
+      return kSize + 16;
+    default:
+      return 0;
+  }
+}
+
+// Formats 1 and 2 are of reads between two times.
+bool NeedsFull(const AskedRead& read) { return read.opc_ua || read.filter != 0; }
+
+uint64_t FlagsOf(const AskedRead& read) {
+  uint64_t flags = (read.reverse ? kReverse : 0) | (read.bounds ? kBounds : 0);
+  if (NeedsFull(read)) {
+    flags |= (read.opc_ua ? kOpcUa : 0) | (read.start.has_value() ? kHasStart : 0) |
+             (read.end.has_value() ? kHasEnd : 0);
+  }
+  return flags;
+}
 
 void Append(std::string* out, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out->push_back(static_cast<char>(value >> (8 * i)));
@@ -22,22 +50,23 @@ uint64_t Take(absl::string_view* bytes, int count) {
 
 }  // namespace
 
-std::string EncodeContinuation(const RawRequest& request, Timestamp last) {
+std::string EncodeContinuation(const AskedRead& read, Timestamp last) {
   std::string out;
-  const bool is_now = request.as_of == kVersionNow;
-  out.push_back(is_now ? kFormat : kFormatAsOf);
-  out.push_back(static_cast<char>((request.reverse ? 1 : 0) | (request.bounds ? 2 : 0)));
-  Append(&out, request.tag, 4);
-  Append(&out, static_cast<uint64_t>(request.start), 8);
-  Append(&out, static_cast<uint64_t>(request.end), 8);
+  const char format = NeedsFull(read) ? kFormatFull : read.as_of == kVersionNow ? kFormat : kFormatAsOf;
+  out.push_back(format);
+  out.push_back(static_cast<char>(FlagsOf(read)));
+  Append(&out, read.tag, 4);
+  Append(&out, static_cast<uint64_t>(read.start.value_or(0)), 8);
+  Append(&out, static_cast<uint64_t>(read.end.value_or(0)), 8);
   Append(&out, static_cast<uint64_t>(last), 8);
-  if (!is_now) Append(&out, request.as_of, 8);
+  if (format != kFormat) Append(&out, read.as_of, 8);
+  if (format == kFormatFull) Append(&out, read.filter, 8);
   return out;
 }
 
-absl::StatusOr<Continuation> DecodeContinuation(absl::string_view bytes, const RawRequest& request) {
+absl::StatusOr<Continuation> DecodeContinuation(absl::string_view bytes, const AskedRead& read) {
   const char format = bytes.empty() ? 0 : bytes[0];
-  if ((format != kFormat || bytes.size() != kSize) && (format != kFormatAsOf || bytes.size() != kSize + 8)) {
+  if (SizeOf(format) == 0 || bytes.size() != SizeOf(format)) {
     return absl::InvalidArgumentError(
         absl::StrCat("the continuation of ", bytes.size(), " bytes was not given out by this server"));
   }
@@ -47,12 +76,20 @@ absl::StatusOr<Continuation> DecodeContinuation(absl::string_view bytes, const R
   const Timestamp start = static_cast<Timestamp>(Take(&bytes, 8));
   const Timestamp end = static_cast<Timestamp>(Take(&bytes, 8));
   Continuation continuation{.last = static_cast<Timestamp>(Take(&bytes, 8))};
-  if (format == kFormatAsOf) continuation.as_of = Take(&bytes, 8);
-  if (tag != request.tag || start != request.start || end != request.end ||
-      flags != ((request.reverse ? 1u : 0u) | (request.bounds ? 2u : 0u))) {
+  if (format != kFormat) continuation.as_of = Take(&bytes, 8);
+  const uint64_t filter = format == kFormatFull ? Take(&bytes, 8) : 0;
+  if (tag != read.tag || start != read.start.value_or(0) || end != read.end.value_or(0) ||
+      flags != FlagsOf(read) || (format == kFormatFull) != NeedsFull(read)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the continuation belongs to another request: of tag ", tag, " from ", FormatTimestamp(start), " to ",
-        FormatTimestamp(end), (flags & 1) != 0 ? ", reverse" : "", (flags & 2) != 0 ? ", with bounds" : ""));
+        "the continuation belongs to another request: of tag ", tag,
+        (flags & kOpcUa) != 0 && (flags & kHasStart) == 0 ? ""
+                                                          : absl::StrCat(" from ", FormatTimestamp(start)),
+        (flags & kOpcUa) != 0 && (flags & kHasEnd) == 0 ? "" : absl::StrCat(" to ", FormatTimestamp(end)),
+        (flags & kReverse) != 0 ? ", reverse" : "", (flags & kBounds) != 0 ? ", with bounds" : "",
+        (flags & kOpcUa) != 0 ? ", by OPC UA's rules" : ""));
+  }
+  if (filter != read.filter) {
+    return absl::InvalidArgumentError("the continuation belongs to another request: one with another filter");
   }
   return continuation;
 }

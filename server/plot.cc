@@ -13,6 +13,8 @@ namespace {
 
 // Two megabytes of figures.
 constexpr size_t kColumnsAtOnce = 16'384;
+// Units of so many tags are looked up in a few milliseconds.
+constexpr size_t kUnitsAtOnce = 1'024;
 
 // What is drawn of a column, as figures: the state, then time and value of each of these samples, whose
 // quality is the status of both.
@@ -61,6 +63,13 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v
       CheckLimit(request.columns(), env.config.limits.plot_columns, "columns", "limits.plot_columns"));
   RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
+  ASSIGN_OR_RETURN(AnswerUnits units, AnswerUnits::Make(env.archive.tags(), as_of, request.unit()));
+  absl::flat_hash_map<TagId, AnswerUnit> its_units;
+  for (size_t i = 0; units.any() && i < selected.ids.size(); ++i) {
+    if (i % kUnitsAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+    ASSIGN_OR_RETURN(const AnswerUnit unit, units.For(selected.ids[i], selected.traits[i].type));
+    its_units.emplace(selected.ids[i], unit);
+  }
   std::vector<Timestamp> edges;
   std::vector<uint32_t> columns;
   const uint64_t span = Elapsed(request.start(), request.end());
@@ -83,7 +92,8 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v
                             .values_of_tag = columns.size() * kDrawnOfColumn,
                             .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
-  return PlotPlan{std::move(read), std::move(columns), request.columns()};
+  return PlotPlan{std::move(read), std::move(columns), request.columns(), request.unit(),
+                  std::move(its_units)};
 }
 
 absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& read, v1::PlotSeries* series) {
@@ -135,7 +145,10 @@ absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& r
   }
   add_empty_until(plan.picture_columns);
   if (after.has_value()) add(*after);
-  ColumnToWire(read.tag, read.traits.type, samples.View(), series->mutable_samples());
+  const auto asked = plan.units.find(read.tag);
+  const AnswerUnit unit = asked == plan.units.end() ? AnswerUnit(read.traits.type) : asked->second;
+  unit.Convert(&samples);
+  ColumnToWire(read.tag, unit.type(), samples.View(), series->mutable_samples());
   return absl::OkStatus();
 }
 

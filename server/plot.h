@@ -9,11 +9,14 @@
 #define HISTORIAN_SERVER_PLOT_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/query.pb.h"
+#include "server/answer_unit.h"
 #include "server/caller/caller.h"
 #include "server/read_plan.h"
 #include "server/service_env.h"
@@ -24,12 +27,14 @@ struct PlotPlan {
   // Its edges are those of the columns that have a width: with fewer nanoseconds than columns, not
   // all have one.
   ReadPlan read;
-  std::vector<uint32_t> columns;  // columns[i] is the one from edges[i] to edges[i + 1].
-  uint32_t picture_columns;       // Those without a width, too.
+  std::vector<uint32_t> columns;                 // columns[i] is the one from edges[i] to edges[i + 1].
+  uint32_t picture_columns;                      // Those without a width, too.
+  std::string unit;                              // Asked for; empty: each tag's own.
+  absl::flat_hash_map<TagId, AnswerUnit> units;  // Of each tag, if one was asked for.
 };
 
-// Errors: InvalidArgument, the range or the number of columns is not valid, or a string tag is among the
-// tags. ResourceExhausted, above limits.query_tags or limits.plot_columns. NotFound, no such tag.
+// Errors: InvalidArgument, the range or the number of columns is not valid, a string tag is among the
+// tags, or one that has no values in the unit that was asked for. ResourceExhausted, above limits.query_tags or limits.plot_columns. NotFound, no such tag.
 absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v1::PlotRequest& request,
                                   const KeepGoing& keep_going);
 

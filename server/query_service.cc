@@ -9,11 +9,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
+#include "server/answer_unit.h"
 #include "server/call.h"
-#include "server/continuation.h"
 #include "server/parallel.h"
 #include "server/plot.h"
 #include "server/processed.h"
+#include "server/raw_read.h"
 #include "server/read_plan.h"
 #include "server/selection.h"
 #include "server/wire.h"
@@ -21,10 +22,8 @@
 namespace historian::server {
 namespace {
 
-// Frames of answers end when they have reached so much: large enough to be cheap, small enough to be on their
-// way soon.
-constexpr size_t kFrameBytes = 256 * 1024;
-// The same for frames of series, which all processors make together.
+// Frames of series, which all processors make together, end when they have reached so much: large enough to be cheap, small
+// enough to be on their way soon.
 constexpr size_t kSeriesFrameBytes = 1024 * 1024;
 // Answers of one message hold no more: a client could not take much more either.
 constexpr size_t kAnswerBytesMax = size_t{64} << 20;
@@ -45,120 +44,17 @@ std::string DescribeRange(Timestamp start, Timestamp end) {
   return absl::StrCat(FormatTimestamp(start), " to ", FormatTimestamp(end));
 }
 
-// ---- ReadRaw
-
-class RawSource final : public FrameSource {
- public:
-  RawSource(TagId tag, ValueType type, RawRequest request, uint64_t limit, uint64_t version,
-            std::unique_ptr<RawReader> reader)
-      : tag_(tag),
-        type_(type),
-        request_(std::move(request)),
-        left_(limit == 0 ? UINT64_MAX : limit),
-        reader_(std::move(reader)) {
-    frame_.set_version(version);
-  }
-
-  absl::StatusOr<Step> Next(grpc::ByteBuffer* frame) override {
-    if (next_ == batch_.size()) {
-      ASSIGN_OR_RETURN(const bool more, Refill());
-      if (!more) return Step::kEnd;
-    }
-    const size_t count = std::min<uint64_t>({batch_.size() - next_, left_, CountThatFits()});
-    ColumnToWire(tag_, type_, batch_.View().Slice(next_, count), frame_.mutable_samples());
-    const Timestamp last = batch_.times[next_ + count - 1];
-    next_ += count;
-    left_ -= count;
-    if (left_ > 0) {
-      *frame = SerializeMessage(frame_);
-      // The status then travels with the frame, which spares a short answer a second one.
-      return next_ == batch_.size() && reader_->AtEnd() ? Step::kLastFrame : Step::kFrame;
-    }
-    // The limit ended it; only if something follows is there a way to go on.
-    bool more = next_ < batch_.size();
-    if (!more) {
-      ASSIGN_OR_RETURN(more, Refill());
-    }
-    if (more) frame_.set_continuation(EncodeContinuation(request_, last));
-    *frame = SerializeMessage(frame_);
-    return Step::kLastFrame;
-  }
-
- private:
-  absl::StatusOr<bool> Refill() {
-    next_ = 0;
-    while (true) {
-      batch_.Clear();
-      ASSIGN_OR_RETURN(const bool more, reader_->Next(&batch_));
-      if (!more || !batch_.empty()) return more;
-    }
-  }
-
-  // Strings may be long: fewer of them make a frame, but at least one does.
-  size_t CountThatFits() const {
-    if (type_ != ValueType::kString) return kRawBatchMax;
-    const SamplesView view = batch_.View();
-    size_t bytes = 0;
-    size_t count = 0;
-    while (next_ + count < view.size && count < kRawBatchMax) {
-      bytes += view.StringAt(next_ + count).size() + 16;
-      if (count > 0 && bytes > kFrameBytes) break;
-      ++count;
-    }
-    return count;
-  }
-
-  const TagId tag_;
-  const ValueType type_;
-  const RawRequest request_;
-  uint64_t left_;
-  const std::unique_ptr<RawReader> reader_;
-  Samples batch_;
-  size_t next_ = 0;  // In batch_.
-  v1::RawFrame frame_;
-};
-
-absl::StatusOr<std::unique_ptr<FrameSource>> OpenRaw(ServiceEnv& env, const v1::ReadRawRequest& request,
-                                                     const KeepGoing& keep_going, CallRecord& record) {
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> tag, FindTagOf(record.tags(), Right::kRead, request));
-  record.Describe([tag, start = request.start(), end = request.end()] {
-    return absl::StrCat("tag ", tag->id, " '", tag->name, "' ", DescribeRange(start, end));
-  });
-  if (request.start() > request.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("start ", FormatTimestamp(request.start()),
-                                                   " is after end ", FormatTimestamp(request.end())));
-  }
-  RawRequest raw{.tag = tag->id,
-                 .start = request.start(),
-                 .end = request.end(),
-                 .bounds = request.bounds(),
-                 .reverse = request.reverse()};
-  ASSIGN_OR_RETURN(raw.as_of, AsOfOf(env.archive.versions(), request));
-  if (!request.continuation().empty()) {
-    ASSIGN_OR_RETURN(const Continuation continuation, DecodeContinuation(request.continuation(), raw));
-    const bool goes_on = request.as_of().at_case() == v1::AsOf::kTime && continuation.as_of != kVersionNow;
-    if (goes_on) {
-      ASSIGN_OR_RETURN(raw.as_of, env.archive.versions().Resolve({.version = continuation.as_of}));
-    } else if (raw.as_of != continuation.as_of) {
-      return absl::InvalidArgumentError(
-          continuation.as_of == kVersionNow
-              ? "the continuation belongs to another request: one without as_of"
-              : absl::StrCat("the continuation belongs to another request: as of version ",
-                             continuation.as_of));
-    }
-    raw.resume_after = continuation.last;
-  }
-  // "From the beginning to the end of time" may be said with any numbers.
-  RawRequest clamped = raw;
-  clamped.start = std::clamp(raw.start, kTimestampMin, kTimestampMax + 1);
-  clamped.end = std::clamp(raw.end, kTimestampMin, kTimestampMax + 1);
-  ASSIGN_OR_RETURN(std::unique_ptr<RawReader> reader, env.archive.ReadRaw(clamped, keep_going));
-  const uint64_t version = AnsweredVersion(env.archive.versions(), raw.as_of);
-  return std::make_unique<RawSource>(tag->id, tag->type, std::move(raw), request.limit(), version,
-                                     std::move(reader));
-}
-
 // ---- ReadLatest
+
+// When the version closed.
+absl::StatusOr<Timestamp> WhenClosed(const VersionTable& versions, Version version) {
+  ASSIGN_OR_RETURN(const std::vector<ClosedVersion> closed,
+                   versions.List(kTimestampMin, kTimestampMax, version + 1, 1));
+  if (closed.empty() || closed[0].version != version) {
+    return absl::DataLossError(absl::StrCat("the record of version ", version, " is lost"));
+  }
+  return closed[0].time;
+}
 
 absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, const KeepGoing& keep_going,
                          CallRecord& record, v1::ReadLatestResponse* response) {
@@ -171,6 +67,11 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     Samples samples;
   };
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
+  ASSIGN_OR_RETURN(AnswerUnits units, AnswerUnits::Make(env.archive.tags(), as_of, request.unit()));
+  Timestamp now = 0;
+  if (as_of != kVersionNow) {
+    ASSIGN_OR_RETURN(now, WhenClosed(env.archive.versions(), as_of));
+  }
   std::array<Group, 7> groups;  // By value type.
   size_t string_bytes = 0;
   RETURN_IF_ERROR(record.Grow(selected.ids.size() * kLatestBytes));
@@ -180,13 +81,24 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     ASSIGN_OR_RETURN(
         const std::vector<std::optional<LatestSample>> latest,
         env.archive.ReadLatest(absl::MakeConstSpan(selected.ids).subspan(begin, count), as_of, keep_going));
+    if (as_of == kVersionNow) now = env.clock.Now();
     for (size_t i = 0; i < count; ++i) {
       const TagId tag = selected.ids[begin + i];
+      ASSIGN_OR_RETURN(const AnswerUnit unit, units.For(tag, selected.traits[begin + i].type));
       if (!latest[i].has_value()) {
         response->add_empty(tag);
         continue;
       }
-      const ValueType type = selected.traits[begin + i].type;
+      uint64_t stale_after_s = selected.traits[begin + i].stale_after_s;
+      if (as_of != kVersionNow) {
+        ASSIGN_OR_RETURN(const std::shared_ptr<const Tag> then, units.Then(tag));
+        stale_after_s = absl::ToInt64Seconds(then->stale_after);
+      }
+      const Timestamp time = latest[i]->sample.time;
+      if (stale_after_s > 0 && time < now && Elapsed(time, now) > stale_after_s * kNanosPerSecond) {
+        response->add_stale(tag);
+      }
+      const ValueType type = unit.type();
       Group& group = groups[static_cast<int>(type)];
       group.tags.push_back(tag);
       const Sample& sample = latest[i]->sample;
@@ -196,7 +108,7 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
         if (string_bytes > kAnswerBytesMax) return AnswerTooLarge("the newest samples of these tags");
         RETURN_IF_ERROR(record.Grow(2 * latest[i]->text.size()));
       } else {
-        group.samples.Add(sample.time, sample.value, sample.quality);
+        group.samples.Add(sample.time, unit.Of(sample.value), sample.quality);
       }
     }
   }
@@ -211,6 +123,8 @@ absl::Status ServeLatest(ServiceEnv& env, const v1::ReadLatestRequest& request, 
     SetQualities(view.qualities, view.size, to);
   }
   response->set_version(AnsweredVersion(env.archive.versions(), as_of));
+  response->set_unit(request.unit());
+  response->set_now(now);
   return absl::OkStatus();
 }
 
@@ -239,17 +153,23 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
   std::atomic<size_t> bytes{0};
   const absl::Span<const Timestamp> at(request.times().data(), request.times_size());
   RETURN_IF_ERROR(record.Grow(selected.ids.size() * kLatestBytes));
+  ASSIGN_OR_RETURN(AnswerUnits units, AnswerUnits::Make(env.archive.tags(), as_of, request.unit()));
   std::vector<v1::AtTimes*> answers;
-  for (const TagId tag : selected.ids) {
+  std::vector<AnswerUnit> its_unit;
+  for (size_t i = 0; i < selected.ids.size(); ++i) {
+    if (i % kLatestAtOnce == 0) RETURN_IF_ERROR(keep_going());
     answers.push_back(response->add_tags());
-    answers.back()->set_tag_id(tag);
+    answers.back()->set_tag_id(selected.ids[i]);
+    ASSIGN_OR_RETURN(its_unit.emplace_back(selected.traits[i].type),
+                     units.For(selected.ids[i], selected.traits[i].type));
   }
   RETURN_IF_ERROR(ForEachInParallel(env.pool, selected.ids.size(), [&](size_t i) -> absl::Status {
     RETURN_IF_ERROR(keep_going());
     const TagTraits& traits = selected.traits[i];
-    ASSIGN_OR_RETURN(const Samples samples,
+    ASSIGN_OR_RETURN(Samples samples,
                      env.archive.ReadAtTimes(selected.ids[i], at, InterpolationFor(traits, interpolation),
                                              request.uncertain_as_bad(), keep_going, as_of));
+    its_unit[i].Convert(&samples);
     const SamplesView view = samples.View();
     size_t its_bytes = view.size * 8;
     if (traits.type == ValueType::kString) {
@@ -259,11 +179,12 @@ absl::Status ServeAtTimes(ServiceEnv& env, const v1::ReadAtTimesRequest& request
       return AnswerTooLarge("the values of these tags at these times");
     }
     RETURN_IF_ERROR(record.Grow(2 * its_bytes));
-    ValuesToWire(traits.type, view.values, view.size, view.strings, answers[i]->mutable_values());
+    ValuesToWire(its_unit[i].type(), view.values, view.size, view.strings, answers[i]->mutable_values());
     SetQualities(view.qualities, view.size, answers[i]);
     return absl::OkStatus();
   }));
   response->set_version(AnsweredVersion(env.archive.versions(), as_of));
+  response->set_unit(request.unit());
   return absl::OkStatus();
 }
 
@@ -298,6 +219,7 @@ class SeriesSource final : public FrameSource {
     }));
     next_ += count;
     made.set_version(plan_.read.version());
+    if constexpr (requires { made.set_unit(plan_.unit); }) made.set_unit(plan_.unit);
     *frame = SerializeMessage(made);
     return next_ == plan_.read.tags() ? Step::kLastFrame : Step::kFrame;
   }
@@ -355,15 +277,9 @@ Run WhereToPlan(const Request& request) {
 grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadRaw(grpc::CallbackServerContext* context,
                                                                   const grpc::ByteBuffer* bytes) {
   return ServeStream<v1::ReadRawRequest>(
-      env_, context, Method::kReadRaw, /*is_query=*/true, bytes,
-      [](const v1::ReadRawRequest& r) {
-        // A range the wrong way round is refused, which is quick.
-        return !r.has_as_of() && (r.start() >= r.end() || Elapsed(r.start(), r.end()) <= kQuickNanos)
-                   ? Run::kHere
-                   : Run::kOnPool;
-      },
+      env_, context, Method::kReadRaw, /*is_query=*/true, bytes, WhereToReadRaw,
       [this](const v1::ReadRawRequest& r, const KeepGoing& keep_going, CallRecord& record) {
-        return OpenRaw(env_, r, keep_going, record);
+        return OpenRawRead(env_, r, keep_going, record);
       });
 }
 
@@ -374,7 +290,7 @@ grpc::ServerUnaryReactor* QueryService::ReadLatest(grpc::CallbackServerContext* 
       env_, context, Method::kReadLatest, /*is_query=*/true, request, response,
       [](const v1::ReadLatestRequest& r) {
         return r.tags().ids_size() + r.tags().names_size() <= kQuickLatest && r.tags().pattern().empty() &&
-                       !r.has_as_of()
+                       !r.has_as_of() && r.unit().empty()
                    ? Run::kHere
                    : Run::kOnPool;
       },

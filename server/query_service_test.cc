@@ -431,6 +431,55 @@ TEST(ReadLatestTest, GroupsByTypeInTheOrderOfTheSelection) {
   EXPECT_THAT(response.samples(1).values().string().values(), ElementsAre("batch 7"));
 }
 
+TEST(ReadLatestTest, SaysHowOldSamplesAreAndWhichAreStale) {
+  TestServer server;
+  v1::CreateTagsRequest create;
+  for (const auto& [name, stale_after_s] : std::vector<std::pair<const char*, uint32_t>>{
+           {"fast", 10}, {"slow", 3600}, {"any", 0}, {"none", 10}}) {
+    v1::Tag* const tag = create.add_tags();
+    tag->set_name(name);
+    tag->set_type(v1::VALUE_TYPE_FLOAT64);
+    tag->set_stale_after_s(stale_after_s);
+  }
+  v1::TagsResponse created;
+  grpc::ClientContext create_context;
+  ASSERT_TRUE(server.tags().CreateTags(&create_context, create, &created).ok());
+  for (const uint32_t tag : {1, 2, 3}) server.Store(tag, {{kNow - 60 * kSecond, 1}});
+  const auto read = [&](uint64_t as_of = 0) {
+    v1::ReadLatestRequest request;
+    request.mutable_tags()->set_pattern("*");
+    if (as_of != 0) request.mutable_as_of()->set_version(as_of);
+    v1::ReadLatestResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = server.query().ReadLatest(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  };
+  EXPECT_EQ(read().now(), kNow);
+  EXPECT_THAT(read().stale(), ElementsAre(1));
+  v1::MarkVersionResponse closed;
+  grpc::ClientContext mark_context;
+  ASSERT_TRUE(server.admin().MarkVersion(&mark_context, {}, &closed).ok());
+  // Exactly as old as it may be.
+  v1::UpdateTagsRequest update;
+  update.add_updates()->mutable_key()->set_id(1);
+  update.mutable_updates(0)->set_stale_after_s(60);
+  v1::TagsResponse updated;
+  grpc::ClientContext update_context;
+  ASSERT_TRUE(server.tags().UpdateTags(&update_context, update, &updated).ok());
+  EXPECT_EQ(updated.results(0).tag().stale_after_s(), 60u);
+  EXPECT_THAT(read().stale(), IsEmpty());
+  server.clock().Advance(2 * 3600 * kSecond);
+  EXPECT_EQ(read().now(), kNow + 2 * 3600 * kSecond);
+  EXPECT_THAT(read().stale(), ElementsAre(1, 2));
+  // As of the version: as it was then, by the clock of then.
+  const v1::ReadLatestResponse then = read(closed.version().version());
+  EXPECT_EQ(then.now(), closed.version().time());
+  EXPECT_THAT(then.stale(), ElementsAre(1));
+  server.Restart();
+  EXPECT_THAT(read().stale(), ElementsAre(1, 2));
+}
+
 TEST(ReadLatestTest, SelectionsThatCannotBeAreRefused) {
   Config config;
   config.limits.query_tags = 3;

@@ -27,15 +27,21 @@ void SetStatus(const absl::Status& status, v1::TagResult* result) {
   result->mutable_status()->set_message(std::string(status.message()));
 }
 
+// With what its unit means.
+void SetTag(const Tag& tag, v1::TagResult* result) {
+  TagToWire(tag, result->mutable_tag());
+  if (!tag.unit.empty()) UnitInfoToWire(tag.unit, result->mutable_tag()->mutable_unit_info());
+}
+
 void SetResult(const absl::StatusOr<std::shared_ptr<const Tag>>& tag, v1::TagResult* result) {
   SetStatus(tag.status(), result);
-  if (tag.ok()) TagToWire(**tag, result->mutable_tag());
+  if (tag.ok()) SetTag(**tag, result);
 }
 
 // Takes the memory for a result about this tag, which may have 65,536 states.
 absl::Status GrowFor(const absl::StatusOr<std::shared_ptr<const Tag>>& tag, CallRecord& record) {
   return record.Grow(sizeof(v1::TagResult) +
-                     (tag.ok() ? (*tag)->MemoryBytes() : tag.status().message().size()));
+                     (tag.ok() ? (*tag)->MemoryBytes() + kUnitInfoBytes : tag.status().message().size()));
 }
 
 // OK when no sample of the tag is Good or Uncertain: then it may have another type.
@@ -90,7 +96,8 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
         RETURN_IF_ERROR(CheckItems(r.tags_size()));
         // As tags, as records, and in the answer.
         for (const v1::Tag& tag : r.tags()) {
-          RETURN_IF_ERROR(record.Grow(3 * (sizeof(v1::TagResult) + tag.SpaceUsedLong()), "the tags"));
+          RETURN_IF_ERROR(
+              record.Grow(3 * (sizeof(v1::TagResult) + tag.SpaceUsedLong()) + kUnitInfoBytes, "the tags"));
         }
         // Those that are no tags at all stay behind; the registry creates the rest in one go.
         std::vector<Tag> tags;
@@ -117,8 +124,8 @@ grpc::ServerUnaryReactor* TagsService::CreateTags(grpc::CallbackServerContext* c
           if (created[i].status().code() == absl::StatusCode::kAlreadyExists) {
             // The caller may configure it, so it sees it.
             if (const auto existing = env_.archive.tags().Find(r.tags(items[i]).name());
-                existing != nullptr && record.Grow(existing->MemoryBytes()).ok()) {
-              TagToWire(*existing, result->mutable_tag());
+                existing != nullptr && record.Grow(existing->MemoryBytes() + kUnitInfoBytes).ok()) {
+              SetTag(*existing, result);
             }
           }
         }

@@ -4,11 +4,13 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/model/status_macros.h"
 #include "storage/platform/simd.h"
+#include "storage/units/unit_meaning.h"
 
 namespace historian::server {
 namespace {
@@ -511,9 +513,21 @@ void TagToWire(const Tag& from, v1::Tag* to) {
   to->set_description(from.description);
   for (const auto& [code, name] : from.states) (*to->mutable_states())[code] = name;
   for (const auto& [key, value] : from.attributes) (*to->mutable_attributes())[key] = value;
+  to->set_stale_after_s(static_cast<uint32_t>(absl::ToInt64Seconds(from.stale_after)));
   to->set_retired(from.retired);
   to->set_created(from.created);
   to->set_updated(from.updated);
+}
+
+void UnitInfoToWire(absl::string_view unit, v1::UnitInfo* to) {
+  const std::shared_ptr<const UnitMeaning> meaning = MeaningOfUnit(unit);
+  to->set_known(meaning->known);
+  to->set_ucum(meaning->ucum);
+  to->set_quantity(meaning->quantity);
+  to->set_si_unit(meaning->coherent);
+  to->set_factor(meaning->factor);
+  to->set_offset(meaning->offset);
+  to->set_note(meaning->note);
 }
 
 absl::StatusOr<Tag> TagFromWire(const v1::Tag& from) {
@@ -529,6 +543,7 @@ absl::StatusOr<Tag> TagFromWire(const v1::Tag& from) {
     to.interpolation = *interpolation;
   }
   to.unit = from.unit();
+  to.stale_after = absl::Seconds(from.stale_after_s());
   to.description = from.description();
   to.states = {from.states().begin(), from.states().end()};
   to.attributes = {from.attributes().begin(), from.attributes().end()};
@@ -541,6 +556,7 @@ absl::StatusOr<TagChange> TagChangeFromWire(const v1::TagUpdate& from) {
     ASSIGN_OR_RETURN(to.type, ValueTypeFromWire(from.type()));
   }
   if (from.has_unit()) to.unit = from.unit();
+  if (from.has_stale_after_s()) to.stale_after = absl::Seconds(from.stale_after_s());
   if (from.has_description()) to.description = from.description();
   if (from.has_interpolation()) {
     ASSIGN_OR_RETURN(to.interpolation, InterpolationFromWire(from.interpolation()));

@@ -86,7 +86,11 @@ v1::Aggregate AggregateToWire(Aggregate aggregate);
 // InvalidArgument for unspecified and unknown ones.
 absl::StatusOr<Aggregate> AggregateFromWire(int aggregate);
 
+// But for unit_info.
 void TagToWire(const Tag& from, v1::Tag* to);
+// Takes no more than this.
+inline constexpr size_t kUnitInfoBytes = 1024;
+void UnitInfoToWire(absl::string_view unit, v1::UnitInfo* to);
 // Returns a new tag, without the fields that the server sets.
 // Errors: InvalidArgument, the type or the interpolation is unknown.
 absl::StatusOr<Tag> TagFromWire(const v1::Tag& from);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The commands of the documents work as they are written: each `histctl` line of README.md, docs/operations.md and docs/import.md, and
+"""The commands of the documents work as they are written: each `histctl` line of README.md and of docs/operations.md, import.md and units.md, and
 each example of histctl's help, is run against a server with the quickstart's plant. What they print is not compared, that they end
 well is."""
 
@@ -157,6 +157,9 @@ class DocumentsTest(unittest.TestCase):
 
     def test_import(self):
         self.run_commands('docs/import.md', commands_of('docs/import.md'), 3)
+
+    def test_units(self):
+        self.run_commands('docs/units.md', commands_of('docs/units.md'), 5)
 
     def test_help(self):
         self.run_commands('histctl --help', examples_of_help(), 90)

@@ -185,6 +185,19 @@ TEST(Tag, SlopedIsForNumbers) {
   EXPECT_FALSE(ValidateTag(tag).ok());
 }
 
+TEST(Tag, IsStaleAfterWholeSecondsOrNever) {
+  Tag tag{.name = "flow"};
+  for (const absl::Duration good : {absl::ZeroDuration(), absl::Seconds(1), absl::Hours(24 * 36'500)}) {
+    tag.stale_after = good;
+    EXPECT_TRUE(ValidateTag(tag).ok()) << good;
+  }
+  for (const absl::Duration bad :
+       {absl::Seconds(-1), absl::Milliseconds(1500), absl::Hours(24 * 36'501), absl::InfiniteDuration()}) {
+    tag.stale_after = bad;
+    EXPECT_EQ(ValidateTag(tag).code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+}
+
 TEST(Aggregates, EachHasItsOwnNumberNamesAndNodeId) {
   std::set<int> numbers;
   std::set<absl::string_view> written, standard;

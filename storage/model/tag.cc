@@ -92,6 +92,11 @@ absl::Status ValidateTag(const Tag& tag) {
   }
   RETURN_IF_ERROR(CheckText(tag.name, "unit", tag.unit, kTagUnitBytesMax));
   RETURN_IF_ERROR(CheckText(tag.name, "description", tag.description, kTagTextBytesMax));
+  if (tag.stale_after < absl::ZeroDuration() || tag.stale_after > kTagStaleAfterMax ||
+      tag.stale_after != absl::Floor(tag.stale_after, absl::Seconds(1))) {
+    return invalid("stale after ", absl::FormatDuration(tag.stale_after),
+                   "; it is whole seconds, at most 36,500 days, and 0 for never");
+  }
   if (tag.type != ValueType::kDigital && !tag.states.empty()) {
     return invalid("only a digital tag has states, this one is ", ValueTypeName(tag.type));
   }

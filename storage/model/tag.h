@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "storage/model/timestamp.h"
 #include "storage/model/value.h"
 
@@ -31,6 +32,7 @@ inline constexpr size_t kTagAttributesMax = 64;
 inline constexpr size_t kTagAttributeBytesMax = 1024;  // Key or value.
 inline constexpr size_t kTagStatesMax = 65536;
 inline constexpr size_t kTagStateBytesMax = 256;
+inline constexpr absl::Duration kTagStaleAfterMax = absl::Hours(24 * 36'500);
 
 struct Tag {
   TagId id = 0;
@@ -41,6 +43,8 @@ struct Tag {
   std::string description;
   std::map<uint32_t, std::string> states;  // Code to name; digital tags only.
   std::map<std::string, std::string> attributes;
+  // A newest sample that is older is stale: what sent it seems to have stopped. Whole seconds; zero: it never is.
+  absl::Duration stale_after = absl::ZeroDuration();
   bool retired = false;  // Keeps its archive, takes no more samples.
   Timestamp created = 0;
   Timestamp updated = 0;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "storage/format/key.h"
@@ -18,12 +20,29 @@
 
 namespace historian {
 
+// Which samples are wanted: those that pass all parts.
+struct SampleFilter {
+  // Severities that pass.
+  bool good = true;
+  bool uncertain = true;
+  bool bad = true;
+  // Values that pass whatever their quality is, both limits included; not NaN. Not for strings.
+  std::optional<std::pair<double, double>> values;
+  // Values that pass, ascending; of digital tags and bools. Empty: all.
+  std::vector<uint32_t> states;
+
+  bool PassesAll() const { return good && uncertain && bad && !values.has_value() && states.empty(); }
+};
+
 struct RawRequest {
   TagId tag = 0;
   Timestamp start = 0;  // start <= time < end.
   Timestamp end = 0;
   bool bounds = false;  // Also the newest sample before start and the first at or after end.
+  // Not where the read begins, if a sample lies there: at start; when reverse, at end - 1.
+  bool outer_bound_if_needed = false;
   bool reverse = false;
+  SampleFilter filter;  // Bounds are the nearest samples that pass.
   // Go on behind this time (before it, when reverse), which an earlier read of the same request ended with.
   std::optional<Timestamp> resume_after;
   Version as_of = kVersionNow;

@@ -32,6 +32,7 @@ record::v1::TagRecord ToRecord(const Tag& tag) {
   record.set_description(tag.description);
   record.mutable_states()->insert(tag.states.begin(), tag.states.end());
   record.mutable_attributes()->insert(tag.attributes.begin(), tag.attributes.end());
+  record.set_stale_after_s(static_cast<uint32_t>(absl::ToInt64Seconds(tag.stale_after)));
   record.set_retired(tag.retired);
   record.set_created(tag.created);
   record.set_updated(tag.updated);
@@ -48,6 +49,7 @@ Tag FromRecord(const record::v1::TagRecord& record) {
   tag.description = record.description();
   tag.states.insert(record.states().begin(), record.states().end());
   tag.attributes.insert(record.attributes().begin(), record.attributes().end());
+  tag.stale_after = absl::Seconds(record.stale_after_s());
   tag.retired = record.retired();
   tag.created = record.created();
   tag.updated = record.updated();
@@ -63,6 +65,7 @@ Tag Changed(Tag tag, const TagChange& change) {
   if (change.unit.has_value()) tag.unit = *change.unit;
   if (change.description.has_value()) tag.description = *change.description;
   if (change.interpolation.has_value()) tag.interpolation = *change.interpolation;
+  if (change.stale_after.has_value()) tag.stale_after = *change.stale_after;
   for (uint32_t code : change.remove_states) tag.states.erase(code);
   for (const auto& [code, name] : change.set_states) tag.states[code] = name;
   for (const std::string& key : change.remove_attributes) tag.attributes.erase(key);
@@ -73,7 +76,8 @@ Tag Changed(Tag tag, const TagChange& change) {
 // All that a creator says; what the server adds does not count.
 bool SameDefinition(const Tag& a, const Tag& b) {
   return a.type == b.type && a.interpolation == b.interpolation && a.unit == b.unit &&
-         a.description == b.description && a.states == b.states && a.attributes == b.attributes;
+         a.stale_after == b.stale_after && a.description == b.description && a.states == b.states &&
+         a.attributes == b.attributes;
 }
 
 // How many tags that were asked for are kept ready.
@@ -102,7 +106,10 @@ uint64_t BytesOfNew(const Tag& tag) {
 // What a tag that is kept ready takes.
 size_t RecentBytes(const Tag& tag) { return tag.MemoryBytes(); }
 
-TagTraits TraitsOf(const Tag& tag) { return {tag.type, tag.interpolation, tag.retired, true}; }
+TagTraits TraitsOf(const Tag& tag) {
+  return {tag.type, tag.interpolation, tag.retired, true,
+          static_cast<uint32_t>(absl::ToInt64Seconds(tag.stale_after))};
+}
 
 // False when these bytes are not the record of a tag.
 bool ParseRecord(absl::string_view bytes, record::v1::TagRecord* record) {
@@ -264,7 +271,7 @@ absl::Status TagRegistry::LoadRange(uint64_t begin, uint64_t end) {
     Loaded& one = loaded[size++];
     one.id = record.id();
     one.traits = {static_cast<ValueType>(record.type()), static_cast<Interpolation>(record.interpolation()),
-                  record.retired(), true};
+                  record.retired(), true, record.stale_after_s()};
     one.name = record.name();
     TakeDetails(cursor->value(), &record, &one.details);
     if (size == loaded.size()) publish();

@@ -44,12 +44,13 @@
 
 namespace historian {
 
-// What the write path needs to know of a tag.
+// What is needed to know of many tags at once.
 struct TagTraits {
   ValueType type = ValueType::kFloat64;
   Interpolation interpolation = Interpolation::kSloped;
   bool retired = false;
   bool exists = false;
+  uint32_t stale_after_s = 0;  // 0: never.
 };
 
 // What an update changes; fields without a value stay. Of the type, see TagRegistry::ChangeType.
@@ -58,6 +59,7 @@ struct TagChange {
   std::optional<std::string> unit;
   std::optional<std::string> description;
   std::optional<Interpolation> interpolation;
+  std::optional<absl::Duration> stale_after;
   std::map<uint32_t, std::string> set_states;
   std::vector<uint32_t> remove_states;
   std::map<std::string, std::string> set_attributes;

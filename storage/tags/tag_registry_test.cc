@@ -34,6 +34,7 @@ void ExpectSame(const Tag& a, const Tag& b) {
   EXPECT_EQ(a.description, b.description);
   EXPECT_EQ(a.states, b.states);
   EXPECT_EQ(a.attributes, b.attributes);
+  EXPECT_EQ(a.stale_after, b.stale_after);
   EXPECT_EQ(a.retired, b.retired);
   EXPECT_EQ(a.created, b.created);
   EXPECT_EQ(a.updated, b.updated);
@@ -360,6 +361,7 @@ TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
           tag.type = random() % 2 == 0 ? ValueType::kFloat64 : ValueType::kDigital;
           tag.interpolation = DefaultInterpolation(tag.type);
           tag.unit = random() % 2 == 0 ? "degC" : "";
+          tag.stale_after = absl::Seconds(random() % 2 * 600);
           if (tag.type == ValueType::kDigital)
             tag.states = {{0, "off"}, {1, std::string(random() % 200, 'x')}};
         }
@@ -381,8 +383,9 @@ TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
       case 3: {
         const auto known = expected.find(some_name());
         if (known == expected.end()) break;
-        const auto changed =
-            tags_->Update(known->second.id, {.description = std::string(random() % 3000, 'd')});
+        TagChange change{.description = std::string(random() % 3000, 'd')};
+        if (random() % 2 == 0) change.stale_after = absl::Seconds(random() % 3);
+        const auto changed = tags_->Update(known->second.id, change);
         ASSERT_TRUE(changed.ok());
         known->second = **changed;
         break;
@@ -429,6 +432,7 @@ TEST_F(TagRegistryTest, IsWhatWasSaidOfItsTags) {
         EXPECT_TRUE(traits.exists);
         EXPECT_EQ(traits.type, known->second.type);
         EXPECT_EQ(traits.retired, known->second.retired);
+        EXPECT_EQ(absl::Seconds(traits.stale_after_s), known->second.stale_after);
       }
     }
     if (random() % 50 == 0) {

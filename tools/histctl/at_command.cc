@@ -1,6 +1,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@ struct AtOptions {
   std::vector<std::string> times;
   std::string interpolation;
   bool uncertain_as_bad = false;
+  std::string unit;
   AsOfOptions as_of;
 };
 
@@ -36,10 +38,13 @@ absl::Status At(const AtOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
   ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
-  ASSIGN_OR_RETURN(const std::vector<client::SampleBatch> values,
-                   reader.AtTimes(SelectionOf(tags), times, interpolation, options.uncertain_as_bad));
+  ASSIGN_OR_RETURN(
+      const std::vector<client::SampleBatch> values,
+      reader.AtTimes(SelectionOf(tags), times, interpolation, options.uncertain_as_bad, options.unit));
   if (values.size() != tags.size())
     return absl::InternalError("the server answered for other tags than asked");
+  for (size_t i = 0; i < tags.size(); ++i) tags[i] = InUnit(std::move(tags[i]), values[i].type, options.unit);
+  const int digits = options.unit.empty() ? 0 : kComputedDigits;
   RowWriter rows(context->format,
                  {TimeHeading(*context),
                   {.name = "tag", .cut = Cut::kName},
@@ -56,7 +61,7 @@ absl::Status At(const AtOptions& options, Context* context) {
       const Quality quality = samples.QualityAt(at);
       const bool none = (quality & 0xFFFF0000) == kBadNoData;
       rows.AddRow({TimeCell(*context, times[at]), Cell::Text(tags[i].name),
-                   none ? Cell::Absent() : SampleCell(tags[i], samples, at), Cell::Text(tags[i].unit),
+                   none ? Cell::Absent() : SampleCell(tags[i], samples, at, digits), Cell::Text(tags[i].unit),
                    none ? Cell::Absent() : StateCell(tags[i], samples.values[at]), QualityCell(quality)});
     }
   }
@@ -74,10 +79,12 @@ void AddAtCommand(CLI::App* app, Context* context) {
   at->add_option("--interpolation", options->interpolation, "stepped or sloped, instead of as each tag says");
   at->add_flag("--uncertain-as-bad", options->uncertain_as_bad,
                "pass over Uncertain samples as over Bad ones");
+  AddUnitOption(at, &options->unit);
   AddAsOfOptions(at, &options->as_of);
   at->footer(
       "\nExamples:\n  histctl at plant/area-1/pump-101/flow --time '2026-11-23T09:00:00Z'\n"
-      "  histctl at 'plant/area-1/*' --time today --time yesterday --tz Europe/Berlin\n");
+      "  histctl at 'plant/area-1/*' --time today --time yesterday --tz Europe/Berlin\n"
+      "  histctl at 'plant/area-1/*/flow' --time today --unit l/min\n");
   at->callback([=] { context->run = [=] { return At(*options, context); }; });
 }
 

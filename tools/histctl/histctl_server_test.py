@@ -197,6 +197,74 @@ class HistctlTest(unittest.TestCase):
             self.assertEqual(put.returncode, 0, stderr)
         self.assertEqual(len(self.rows('get', 'at-once/flow', '--from', '2026-01-01', '--to', '2026-01-02')), 8)
 
+    def test_units_are_understood_and_read_in_others(self):
+        told = self.run_any('tag', 'create', 'units/temperature', '--unit', 'degC').stderr
+        self.assertIn("unit 'degC' is read as Cel", told)
+        self.assertEqual(self.run_any('tag', 'create', 'units/flow', '--unit', 'm3/h').stderr, '')
+        told = self.run_any('tag', 'create', 'units/taxi', 'units/bus', '--unit', 'rides').stderr
+        self.assertEqual(told.count('rides'), 4, told)
+        self.assertIn("'rides' is no unit that is known", told)
+        self.assertIn('values in it cannot be converted', told)
+        self.assertIn('was it meant as Cel?', self.run_any('tag', 'set', 'units/bus', '--unit', 'C').stderr)
+        means = [tag['unit_means'] for tag in self.rows('tag', 'show', 'units/temperature', 'units/flow', 'units/taxi')]
+        self.assertEqual(means, ['temperature; 0 Cel = 273.15 K, 1 Cel = 274.15 K', 'volume flow; 1 m3/h = 0.00027777778 m3/s',
+                                 'not known, so its values cannot be converted'])
+        self.run_ok('put', 'units/temperature', '20.1', '--time', '2026-01-01T00:00:00Z')
+        span = ('--from', '2026-01-01', '--to', '2026-01-02')
+        self.assertEqual(self.run_ok('get', 'units/temperature', *span, '--unit', 'degF'),
+                         'time [UTC]            value [degF]  quality\n2026-01-01T00:00:00Z         68.18\n')
+        latest = self.rows('latest', 'units/temperature', '--unit', 'K')[0]
+        self.assertEqual((latest['value'], latest['unit']), (293.25, 'K'))
+        at = self.rows('at', 'units/temperature', '--time', '2026-01-01', '--unit', '[degF]')[0]
+        self.assertEqual((at['value'], at['unit']), (68.18, '[degF]'))
+        self.assertIn('[K]', self.run_ok('plot', 'units/temperature', *span, '--unit', 'K', '--width', '80', '--ascii'))
+        refused = self.run_any('get', 'units/temperature', *span, '--unit', 'kPa')
+        self.assertEqual(refused.returncode, 5)
+        self.assertIn('Cel (temperature) cannot be converted to kPa (pressure)', refused.stderr)
+
+    def test_tags_whose_samples_stopped_are_stale(self):
+        self.run_ok('tag', 'create', 'stale/a', 'stale/b', '--stale-after', '10m')
+        for tag in ('stale/a', 'stale/b'):
+            self.run_ok('put', tag, '1', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('tag', 'set', 'stale/b', '--stale-after', 'never')
+        self.assertEqual([row['stale_after'] for row in self.rows('tag', 'show', 'stale/a', 'stale/b')], ['10m', ''])
+        self.assertEqual([row['stale'] for row in self.rows('latest', 'stale/a', 'stale/b')], [True, False])
+        self.assertEqual(self.run_ok('latest', 'stale/*').count(', stale'), 1)
+        self.assertGreater(self.rows('latest', 'stale/a')[0]['age'], 600)
+        self.assertIn(',10m,', self.run_ok('tag', 'export', 'stale/a'))
+        self.run_ok('tag', 'set', 'stale/b', '--stale-after', 'soon', code=2)
+        self.run_ok('tag', 'set', 'stale/b', '--stale-after', '1500ms', code=2)
+
+    def test_samples_are_filtered_and_read_as_opc_ua_asks(self):
+        self.run_ok('tag', 'create', 'opc/flow')
+        self.run_ok('tag', 'create', 'opc/state', '--type', 'digital', '--state', '0=Off', '--state', '1=Running')
+        for second, quality in ((0, 'Good'), (2, 'Bad'), (3, 'Uncertain'), (5, 'Good')):
+            self.run_ok('put', 'opc/flow', str(second), '--time', '2026-01-01T00:00:0%dZ' % second, '--quality', quality)
+            self.run_ok('put', 'opc/state', str(second % 2), '--time', '2026-01-01T00:00:0%dZ' % second)
+
+        def seconds(*arguments):
+            return [(row['time'][17:19], row['quality']) for row in self.rows('get', *arguments)]
+
+        span = ('--from', '2026-01-01', '--to', '2026-01-02')
+        self.assertEqual(seconds('opc/flow', *span, '--quality', 'bad,uncertain'), [('02', 'Bad'), ('03', 'Uncertain')])
+        self.assertEqual(seconds('opc/flow', *span, '--minimum', '2', '--maximum', '3'), [('02', 'Bad'), ('03', 'Uncertain')])
+        self.assertEqual([s for s, _ in seconds('opc/state', *span, '--state', 'Running')], ['03', '05'])
+        self.assertEqual([s for s, _ in seconds('opc/state', *span, '--state', '0', '--limit', '1')], ['00'])
+        self.assertIn("did you mean Running?", self.run_any('get', 'opc/state', *span, '--state', 'Runing').stderr)
+        self.run_ok('get', 'opc/flow', *span, '--quality', 'splendid', code=2)
+        self.assertIn('there is one of those that were asked for',
+                      self.run_any('get', 'opc/flow', *span, '--minimum', '90').stderr)
+
+        at = '2026-01-01T00:00:0%dZ'
+        self.assertEqual([s for s, _ in seconds('opc/flow', '--opc-ua', '--from', at % 5, '--to', at % 0)], ['05', '03', '02'])
+        self.assertEqual(seconds('opc/flow', '--opc-ua', '--from', at % 7, '--limit', '9', '--bounds'),
+                         [('05', 'Good'), ('06', 'BadBoundNotFound')])
+        self.assertEqual(self.rows('get', 'opc/flow', '--opc-ua', '--from', at % 7, '--limit', '9', '--bounds')[1]['value'], None)
+        self.assertEqual([s for s, _ in seconds('opc/flow', '--opc-ua', '--to', at % 5, '--limit', '2')], ['05', '03'])
+        self.run_ok('get', 'opc/flow', '--opc-ua', code=2)
+        self.run_ok('get', 'opc/flow', '--opc-ua', '--from', at % 0, code=2)
+        self.run_ok('get', 'opc/flow', '--opc-ua', '--from', at % 0, '--limit', '1', '--reverse', code=2)
+
     def test_what_is_put_is_read(self):
         self.run_ok('tag', 'create', 'put/flow', '--unit', 'm3/h')
         self.run_ok('put', 'put/flow', '0.1', '--time', '2026-01-01T00:00:00Z')

@@ -31,6 +31,7 @@ struct PlotOptions {
   std::string to = "now";
   std::vector<std::string> compare;
   std::string gap;
+  std::string unit;
   int width = 0;
   int height = 0;
   bool ascii = false;
@@ -92,6 +93,7 @@ absl::Status RunPlot(const PlotOptions& options, Context* context) {
     if (tag.type != ValueType::kString) continue;
     return UsageError(absl::StrCat("tag '", tag.name, "' has texts, which cannot be drawn: use histctl get"));
   }
+  for (Tag& tag : tags) tag = InUnit(tag, tag.type, options.unit);
   // By scale, in the order of the tags.
   std::vector<std::pair<std::string, std::vector<size_t>>> pictures;
   for (size_t i = 0; i < tags.size(); ++i) {
@@ -110,8 +112,9 @@ absl::Status RunPlot(const PlotOptions& options, Context* context) {
 
   std::vector<std::vector<client::PlotSeries>> series;  // By shift.
   for (const int64_t shift : shifts) {
-    ASSIGN_OR_RETURN(series.emplace_back(), reader.Plot(SelectionOf(tags), range.from - shift,
-                                                        range.to - shift, PlotColumns(picture)));
+    ASSIGN_OR_RETURN(series.emplace_back(),
+                     reader.Plot(SelectionOf(tags), range.from - shift, range.to - shift,
+                                 PlotColumns(picture), options.unit));
     if (series.back().size() != tags.size())
       return absl::InternalError("the server answered for other tags than asked");
   }
@@ -120,7 +123,7 @@ absl::Status RunPlot(const PlotOptions& options, Context* context) {
     for (const size_t i : members) {
       for (size_t k = 0; k < shifts.size(); ++k) {
         PlotLine& line = lines.emplace_back();
-        line.tag = tags[i];
+        line.tag = InUnit(tags[i], series[k][i].type, options.unit);
         line.label =
             k == 0 ? tags[i].name : absl::StrCat(tags[i].name, ", ", options.compare[k - 1], " earlier");
         line.start = range.from - shifts[k];
@@ -159,6 +162,7 @@ void AddPlotCommand(CLI::App* app, Context* context) {
   plot->add_option("--width", options->width, "in characters (default: the terminal's)");
   plot->add_option("--height", options->height, "in lines (default: the terminal's, 24 at most)");
   plot->add_flag("--ascii", options->ascii, "draw with ASCII (the default where the locale is not UTF-8)");
+  AddUnitOption(plot, &options->unit);
   AddAsOfOptions(plot, &options->as_of);
   plot->footer(
       "\nNo spike is lost: every column shows its first, last, smallest and largest sample. Columns with "

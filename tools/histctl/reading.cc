@@ -200,14 +200,18 @@ absl::StatusOr<AsOf> ParseAsOf(const client::Connection& connection, const std::
   return AsOf{.version = version.version()};
 }
 
-absl::Status MakeTagsAsOf(const client::Connection& connection, const AsOf& as_of, std::vector<Tag>* tags) {
+absl::StatusOr<std::vector<client::TagOutcome>> TagsAsOf(const client::Connection& connection,
+                                                         const AsOf& as_of, const std::vector<Tag>& tags) {
   std::vector<client::TagKey> keys;
-  for (const Tag& tag : *tags) keys.emplace_back(tag.id);
+  for (const Tag& tag : tags) keys.emplace_back(tag.id);
   ASSIGN_OR_RETURN(std::vector<client::TagOutcome> then, client::Tags(connection).Get(keys, as_of));
-  for (size_t i = 0; i < then.size(); ++i) {
-    RETURN_IF_ERROR(then[i].status);
-    (*tags)[i] = std::move(then[i].tag);
-  }
+  for (const client::TagOutcome& outcome : then) RETURN_IF_ERROR(outcome.status);
+  return then;
+}
+
+absl::Status MakeTagsAsOf(const client::Connection& connection, const AsOf& as_of, std::vector<Tag>* tags) {
+  ASSIGN_OR_RETURN(std::vector<client::TagOutcome> then, TagsAsOf(connection, as_of, *tags));
+  for (size_t i = 0; i < then.size(); ++i) (*tags)[i] = std::move(then[i].tag);
   return absl::OkStatus();
 }
 
@@ -223,6 +227,18 @@ absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, 
   ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
   if (options.tags_too) RETURN_IF_ERROR(MakeTagsAsOf(connection, as_of, tags));
   return client::Reader(connection, as_of);
+}
+
+void AddUnitOption(CLI::App* app, std::string* unit) {
+  app->add_option("--unit", *unit,
+                  "values in this unit, such as degF, kPa or t/h, instead of the tags' own (UCUM, or as "
+                  "plants write it)");
+}
+
+Tag InUnit(Tag tag, ValueType type, absl::string_view unit) {
+  tag.type = type;
+  if (!unit.empty()) tag.unit = std::string(unit);
+  return tag;
 }
 
 void AddCsvOptions(CLI::App* app, CsvOptions* options) {
@@ -250,10 +266,10 @@ absl::StatusOr<CsvStyle> StyleOf(const CsvOptions& options, const Context& conte
   return style;
 }
 
-Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string) {
+Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string, int digits) {
   switch (tag.type) {
     case ValueType::kFloat64:
-      return Cell::Float64(Float64OfBits(bits));
+      return Cell::Float64(Float64OfBits(bits), digits);
     case ValueType::kFloat32:
       return Cell::Float32(Float32OfBits(bits));
     case ValueType::kInt64:
@@ -268,8 +284,8 @@ Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string) {
   return Cell::Absent();
 }
 
-Cell SampleCell(const Tag& tag, const SamplesView& samples, size_t i) {
-  return ValueCell(tag, samples.values[i], tag.type == ValueType::kString ? samples.StringAt(i) : "");
+Cell SampleCell(const Tag& tag, const SamplesView& samples, size_t i, int digits) {
+  return ValueCell(tag, samples.values[i], tag.type == ValueType::kString ? samples.StringAt(i) : "", digits);
 }
 
 Cell StateCell(const Tag& tag, ValueBits bits) {

@@ -66,7 +66,10 @@ void AddAsOfOption(CLI::App* app, std::string* as_of);
 absl::StatusOr<AsOf> ParseAsOf(const client::Connection& connection, const std::string& as_of,
                                Context* context);
 
-// Makes the tags what they were then. NotFound: one was created later.
+// The tags as they were then. NotFound: one was created later.
+absl::StatusOr<std::vector<client::TagOutcome>> TagsAsOf(const client::Connection& connection,
+                                                         const AsOf& as_of, const std::vector<Tag>& tags);
+// Makes the tags what they were then. Errors: those of TagsAsOf.
 absl::Status MakeTagsAsOf(const client::Connection& connection, const AsOf& as_of, std::vector<Tag>* tags);
 
 // The same for commands that read samples. By default units and names of states are those of today.
@@ -79,6 +82,11 @@ void AddAsOfOptions(CLI::App* app, AsOfOptions* options);
 // Errors: those of ParseAsOf; NotFound, a tag was created later.
 absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, const AsOfOptions& options,
                                           Context* context, std::vector<Tag>* tags);
+
+// --unit of the commands that read values.
+void AddUnitOption(CLI::App* app, std::string* unit);
+// The tag as its values were read: of this type, and in this unit unless it is empty.
+Tag InUnit(Tag tag, ValueType type, absl::string_view unit);
 
 // How CSV is written.
 struct CsvOptions {
@@ -93,9 +101,13 @@ void AddCsvOptions(CLI::App* app, CsvOptions* options);
 // Errors: UsageError.
 absl::StatusOr<CsvStyle> StyleOf(const CsvOptions& options, const Context& context);
 
+// Significant digits of computed values that people see.
+inline constexpr int kComputedDigits = 8;
+
 // Digital values: the code; people see the state's name.
-Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string);
-Cell SampleCell(const Tag& tag, const SamplesView& samples, size_t i);
+Cell ValueCell(const Tag& tag, ValueBits bits, absl::string_view string, int digits = 0);
+// digits: as in Cell::Float64.
+Cell SampleCell(const Tag& tag, const SamplesView& samples, size_t i, int digits = 0);
 // Absent for other tags than digital ones.
 Cell StateCell(const Tag& tag, ValueBits bits);
 Cell TimeCell(const Context& context, Timestamp t);

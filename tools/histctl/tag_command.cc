@@ -1,13 +1,16 @@
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client/tags.h"
 #include "storage/model/nearest_name.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/units.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
 #include "tools/histctl/lib/file_kind.h"
@@ -34,6 +37,7 @@ struct TagOptions {
   std::vector<std::string> attributes;
   std::vector<uint32_t> remove_states;
   std::vector<std::string> remove_attributes;
+  std::string stale_after;
   bool has_unit = false;
   bool has_description = false;
   bool retired = false;
@@ -74,6 +78,18 @@ absl::StatusOr<std::map<std::string, std::string>> AttributesOf(const std::vecto
   return attributes;
 }
 
+// "never" is zero.
+absl::StatusOr<absl::Duration> ParseStaleAfter(const std::string& text) {
+  if (text == "never") return absl::ZeroDuration();
+  const absl::StatusOr<absl::Duration> duration = ParseDuration(text);
+  if (!duration.ok())
+    return UsageError(absl::StrCat("--stale-after: ", duration.status().message(), ", nor 'never'"));
+  if (*duration != absl::Floor(*duration, absl::Seconds(1))) {
+    return UsageError(absl::StrCat("--stale-after: ", text, " is not whole seconds"));
+  }
+  return *duration;
+}
+
 absl::string_view InterpolationName(Interpolation interpolation) {
   return interpolation == Interpolation::kStepped ? "stepped" : "sloped";
 }
@@ -86,12 +102,51 @@ absl::StatusOr<ValueType> TypeOf(const std::string& name) {
                                  DidYouMean(name, ValueTypeNames())));
 }
 
+// How many units are noted one by one.
+constexpr size_t kUnitNotesMax = 10;
+
+// What a unit means, for people.
+std::string MeaningOf(const Tag& tag, const client::UnitInfo& unit) {
+  if (tag.unit.empty()) return "";
+  if (!unit.known) return "not known, so its values cannot be converted";
+  const std::string what = unit.quantity.empty() ? unit.ucum : unit.quantity;
+  const auto in_si = [&](double value) {
+    return absl::StrCat(value, " ", unit.ucum, " = ",
+                        absl::StrFormat("%.8g", value * unit.factor + unit.offset), " ", unit.si_unit);
+  };
+  if (unit.si_unit == unit.ucum) return what;
+  return absl::StrCat(what, "; ", unit.offset != 0 ? absl::StrCat(in_si(0), ", ") : "", in_si(1));
+}
+
+// Says which units are not known, or are read as something else than they say; each once.
+void NoteUnits(const std::vector<client::TagOutcome>& outcomes, Context* context) {
+  std::set<std::string> noted;
+  for (const client::TagOutcome& outcome : outcomes) {
+    const client::UnitInfo& unit = outcome.unit_info;
+    if (!outcome.status.ok() || outcome.tag.unit.empty() ||
+        (unit.note.empty() && unit.ucum == outcome.tag.unit))
+      continue;
+    if (!noted.insert(outcome.tag.unit).second) continue;
+    if (noted.size() > kUnitNotesMax) return context->Note("there are more units like these");
+    if (!unit.known) {
+      context->Note(absl::StrCat("unit ", unit.note, "; it is kept, and values in it cannot be converted"));
+    } else if (!unit.note.empty()) {
+      context->Note(absl::StrCat("unit ", unit.note));
+    } else {
+      context->Note(absl::StrCat("unit '", outcome.tag.unit, "' is read as ", unit.ucum));
+    }
+  }
+}
+
 absl::Status CreateTags(const TagOptions& options, Context* context) {
   Tag tag;
   ASSIGN_OR_RETURN(tag.type, TypeOf(options.type));
   tag.interpolation = DefaultInterpolation(tag.type);
   if (!options.interpolation.empty()) {
     ASSIGN_OR_RETURN(tag.interpolation, ParseInterpolation(options.interpolation));
+  }
+  if (!options.stale_after.empty()) {
+    ASSIGN_OR_RETURN(tag.stale_after, ParseStaleAfter(options.stale_after));
   }
   tag.unit = options.unit;
   tag.description = options.description;
@@ -108,6 +163,7 @@ absl::Status CreateTags(const TagOptions& options, Context* context) {
   // One tag's error is the command's own; of many it is one of many.
   if (outcomes.size() == 1)
     RETURN_IF_ERROR(Annotate(outcomes[0].status, absl::StrCat("tag '", tags[0].name, "'")));
+  NoteUnits(outcomes, context);
   RowWriter rows(context->format, {{.name = "id", .right = true}, {.name = "name", .cut = Cut::kName}},
                  context->out);
   for (size_t i = 0; i < outcomes.size(); ++i) {
@@ -160,27 +216,28 @@ absl::Status ListTags(const TagOptions& options, Context* context) {
 absl::Status ShowTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.names));
-  if (!options.as_of.empty()) {
-    ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
-    RETURN_IF_ERROR(MakeTagsAsOf(connection, as_of, &tags));
-  }
-  const std::vector<std::string> names = {"name",    "id",          "type",   "interpolation",
-                                          "unit",    "description", "states", "attributes",
-                                          "retired", "created",     "updated"};
+  ASSIGN_OR_RETURN(const AsOf as_of, ParseAsOf(connection, options.as_of, context));
+  ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> found, TagsAsOf(connection, as_of, tags));
+  const std::vector<std::string> names = {
+      "name",   "id",         "type",        "interpolation", "unit",    "unit_means", "description",
+      "states", "attributes", "stale_after", "retired",       "created", "updated"};
   std::vector<Heading> headings;
   for (const std::string& name : names) headings.push_back({.name = name});
   std::unique_ptr<RowWriter> rows;
   if (context->format != Format::kTable)
     rows = std::make_unique<RowWriter>(context->format, headings, context->out);
-  for (const Tag& tag : tags) {
+  for (const client::TagOutcome& outcome : found) {
+    const Tag& tag = outcome.tag;
     std::vector<Cell> cells = {Cell::Text(tag.name),
                                Cell::Unsigned(tag.id),
                                Cell::Text(ValueTypeName(tag.type)),
                                Cell::Text(InterpolationName(tag.interpolation)),
                                Cell::Text(tag.unit),
+                               Cell::Text(MeaningOf(tag, outcome.unit_info)),
                                Cell::Text(tag.description),
                                Cell::Text(StatesText(tag.states)),
                                Cell::Text(AttributesText(tag.attributes)),
+                               Cell::Text(StaleAfterText(tag.stale_after)),
                                Cell::Bool(tag.retired),
                                TimeCell(*context, tag.created),
                                TimeCell(*context, tag.updated)};
@@ -188,7 +245,7 @@ absl::Status ShowTags(const TagOptions& options, Context* context) {
       rows->AddRow(std::move(cells));
       continue;
     }
-    if (&tag != tags.data()) context->out->Append("\n");
+    if (&outcome != found.data()) context->out->Append("\n");
     RecordWriter record(context->format, context->out);
     for (size_t i = 0; i < names.size(); ++i) record.Add(names[i], std::move(cells[i]));
     record.Finish();
@@ -229,6 +286,9 @@ absl::Status SetTags(const TagOptions& options, Context* context) {
     ASSIGN_OR_RETURN(update.type, TypeOf(options.new_type));
   }
   if (options.has_unit) update.unit = options.unit;
+  if (!options.stale_after.empty()) {
+    ASSIGN_OR_RETURN(update.stale_after, ParseStaleAfter(options.stale_after));
+  }
   if (options.has_description) update.description = options.description;
   if (!options.interpolation.empty()) {
     ASSIGN_OR_RETURN(update.interpolation, ParseInterpolation(options.interpolation));
@@ -244,6 +304,7 @@ absl::Status SetTags(const TagOptions& options, Context* context) {
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client::Tags(connection).Update(updates));
+  if (options.has_unit) NoteUnits(outcomes, context);
   return ReportOutcomes(connection, options.names, outcomes, context);
 }
 
@@ -261,6 +322,7 @@ absl::Status RetireTags(const TagOptions& options, Context* context) {
 client::TagUpdate Difference(const Tag& from, const Tag& to) {
   client::TagUpdate update{.key = from.name};
   if (from.unit != to.unit) update.unit = to.unit;
+  if (from.stale_after != to.stale_after) update.stale_after = to.stale_after;
   if (from.description != to.description) update.description = to.description;
   if (from.interpolation != to.interpolation) update.interpolation = to.interpolation;
   for (const auto& [code, name] : to.states) {
@@ -301,6 +363,7 @@ absl::Status ImportTags(const TagOptions& options, Context* context) {
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
   const client::Tags client_tags(connection);
   ASSIGN_OR_RETURN(const std::vector<client::TagOutcome> outcomes, client_tags.Create(tags));
+  NoteUnits(outcomes, context);
   uint64_t failed = rows->size() - tags.size(), updated = 0;
   std::vector<client::TagUpdate> updates;
   std::vector<const TagRow*> updated_rows;
@@ -388,6 +451,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   const auto add_properties = [&](CLI::App* command) {
     command->add_option("--interpolation", options->interpolation,
                         "between samples: stepped (it stays) or sloped (a straight line)");
+    command->add_option("--stale-after", options->stale_after,
+                        "a newest sample older than this, such as 10m, is stale; or never");
     command->add_option("--state", options->states, "CODE=NAME of a digital tag's state; repeat it")
         ->allow_extra_args(false);
     command->add_option("--attribute", options->attributes, "KEY=VALUE; repeat it")->allow_extra_args(false);
@@ -397,7 +462,9 @@ void AddTagCommand(CLI::App* app, Context* context) {
   create->add_option("NAME", options->names, "names, such as plant/area-1/pump-101/flow")->required();
   create->add_option("--type", options->type, "float64, float32, int64, bool, digital or string")
       ->capture_default_str();
-  create->add_option("--unit", options->unit, "engineering unit");
+  create->add_option(
+      "--unit", options->unit,
+      "engineering unit: UCUM (m3/h, Cel, kW.h), as plants write it (m³/h, degC, kWh), or any text");
   create->add_option("--description", options->description, "what it is");
   add_properties(create);
   create->footer(
@@ -432,7 +499,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
         options->unit = unit;
         options->has_unit = true;
       },
-      "engineering unit");
+      "engineering unit: UCUM (m3/h, Cel, kW.h), as plants write it (m³/h, degC, kWh), or any text");
   set->add_option_function<std::string>(
       "--description",
       [options](const std::string& description) {
@@ -454,6 +521,7 @@ void AddTagCommand(CLI::App* app, Context* context) {
       "\nExamples:\n"
       "  histctl tag set plant/area-1/pump-101/flow --description 'Flow behind the pump' --unit l/min\n"
       "  histctl tag set plant/area-1/pump-101/state --state 3=Service --remove-state 2\n"
+      "  histctl tag set plant/area-1/pump-101/flow --stale-after 10m\n"
       "  histctl tag set boiler/steps --type float64    # has no samples yet\n");
 
   CLI::App* const retire = add("retire", "take tags out of service: they keep their archive", RetireTags);
@@ -468,7 +536,8 @@ void AddTagCommand(CLI::App* app, Context* context) {
   import->add_flag("--update", options->update, "change tags that exist with other properties");
   const std::string columns =
       "\nColumns: name, type, interpolation (stepped, sloped), unit, description, states (0=Off|1=On),\n"
-      "attributes (key=value|key=value), retired (true, false). In names, | = and \\ are written \\| \\= "
+      "attributes (key=value|key=value), stale_after (10m; empty: never), retired (true, false). In names, | "
+      "= and \\ are written \\| \\= "
       "\\\\.\n"
       "The first line names the columns, in any order; name and type are needed.\n";
   import->footer(

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "storage/model/status_macros.h"
+#include "storage/model/units.h"
 #include "tools/histctl/lib/csv_reader.h"
 #include "tools/histctl/lib/row_writer.h"
 #include "tools/histctl/lib/value_text.h"
@@ -18,9 +19,19 @@
 namespace historian::histctl {
 namespace {
 
-enum Column { kName, kType, kInterpolation, kUnit, kDescription, kStates, kAttributes, kRetired };
-constexpr absl::string_view kColumns[] = {"name",        "type",   "interpolation", "unit",
-                                          "description", "states", "attributes",    "retired"};
+enum Column {
+  kName,
+  kType,
+  kInterpolation,
+  kUnit,
+  kDescription,
+  kStates,
+  kAttributes,
+  kStaleAfter,
+  kRetired
+};
+constexpr absl::string_view kColumns[] = {"name",   "type",       "interpolation", "unit",   "description",
+                                          "states", "attributes", "stale_after",   "retired"};
 static_assert(std::size(kColumns) == kRetired + 1);
 
 void AppendEscaped(absl::string_view text, std::string* out) {
@@ -101,6 +112,11 @@ absl::StatusOr<Tag> TagOfFields(const std::vector<CsvField>& fields, const std::
         ASSIGN_OR_RETURN(tag.attributes, ParseAttributes(text));
         break;
       }
+      case kStaleAfter:
+        if (!text.empty()) {
+          ASSIGN_OR_RETURN(tag.stale_after, ParseDuration(text));
+        }
+        break;
       case kRetired: {
         ValueBits retired = 0;
         std::string why;
@@ -130,6 +146,7 @@ std::string TagCsvRow(const Tag& tag) {
                                tag.description,
                                StatesText(tag.states),
                                AttributesText(tag.attributes),
+                               StaleAfterText(tag.stale_after),
                                tag.retired ? "true" : "false"};
   std::string row;
   for (const std::string& text : texts) {
@@ -138,6 +155,10 @@ std::string TagCsvRow(const Tag& tag) {
   }
   row.push_back('\n');
   return row;
+}
+
+std::string StaleAfterText(absl::Duration stale_after) {
+  return stale_after == absl::ZeroDuration() ? "" : PrintDuration(stale_after);
 }
 
 absl::StatusOr<std::vector<TagRow>> ParseTagCsv(absl::string_view text) {

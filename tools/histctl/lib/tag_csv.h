@@ -9,6 +9,7 @@
 //   unit, description
 //   states          digital tags: "0=Off|1=On", by code; | = and \ in a name are written \| \= and \\ .
 //   attributes      "key=value|key=value", written likewise
+//   stale_after     a duration such as 10m; empty: never
 //   retired         true or false; empty: false
 //
 // The first line names the columns, in any order; those not named are empty; others are an error.
@@ -42,6 +43,8 @@ absl::StatusOr<std::vector<TagRow>> ParseTagCsv(absl::string_view text);
 
 std::string StatesText(const std::map<uint32_t, std::string>& states);
 std::string AttributesText(const std::map<std::string, std::string>& attributes);
+// Empty for never.
+std::string StaleAfterText(absl::Duration stale_after);
 absl::StatusOr<std::map<uint32_t, std::string>> ParseStates(absl::string_view text);
 absl::StatusOr<std::map<std::string, std::string>> ParseAttributes(absl::string_view text);
 

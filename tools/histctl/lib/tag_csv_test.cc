@@ -17,6 +17,7 @@ TEST(TagCsv, WhatIsExportedReadsBack) {
             .retired = true};
   state.states = {{0, "Off"}, {7, "Fault=|bad\\"}, {4294967295, ""}};
   Tag steps{.name = "steps", .type = ValueType::kInt64, .interpolation = Interpolation::kSloped};
+  steps.stale_after = absl::Minutes(90);
 
   const auto rows = ParseTagCsv(TagCsvHeader() + TagCsvRow(flow) + TagCsvRow(state) + TagCsvRow(steps));
   ASSERT_TRUE(rows.ok()) << rows.status();
@@ -32,6 +33,7 @@ TEST(TagCsv, WhatIsExportedReadsBack) {
     EXPECT_EQ(row.tag.description, in.description);
     EXPECT_EQ(row.tag.states, in.states);
     EXPECT_EQ(row.tag.attributes, in.attributes);
+    EXPECT_EQ(row.tag.stale_after, in.stale_after);
     EXPECT_EQ(row.tag.retired, in.retired);
   }
 }
