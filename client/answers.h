@@ -92,8 +92,14 @@ struct ProcessedSeries {
   Timestamp end = 0;
   // With one; the same for all series of an answer.
   std::shared_ptr<const ProcessedIntervals> intervals;
+  // How much of each interval's time is Good, 0 to 1; empty if all of all is.
+  std::vector<double> good_shares;
+  // Intervals that end at or before it are complete: over, and the tag has a sample at or after their end. 0: none is.
+  Timestamp complete_until = 0;
   uint64_t version = 0;
 
+  double GoodShareOf(size_t i) const { return good_shares.empty() ? 1 : good_shares[i]; }
+  bool IsComplete(size_t i) const { return complete_until != 0 && EndOf(i) <= complete_until; }
   // What the values of interval i are over.
   Timestamp BeginOf(size_t i) const {
     if (intervals != nullptr) return intervals->edges[i];

@@ -517,6 +517,21 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
     column.times.assign(from.times().begin(), from.times().end());
     series.columns.push_back(std::move(column));
   }
+  if (wire.partly_good_size() != wire.good_shares_size()) {
+    return Malformed(absl::StrCat("tag ", wire.tag_id(), " has ", wire.good_shares_size(), " shares of ",
+                                  wire.partly_good_size(), " intervals"));
+  }
+  if (wire.partly_good_size() > 0) {
+    series.good_shares.assign(series.columns.empty() ? 0 : series.columns[0].size(), 1.0);
+    for (int i = 0; i < wire.partly_good_size(); ++i) {
+      if (wire.partly_good(i) >= series.good_shares.size()) {
+        return Malformed(
+            absl::StrCat("tag ", wire.tag_id(), " has a share of interval ", wire.partly_good(i)));
+      }
+      series.good_shares[wire.partly_good(i)] = wire.good_shares(i);
+    }
+  }
+  series.complete_until = wire.complete_until();
   return series;
 }
 

@@ -180,17 +180,27 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const 
     }
     if (InfoOf(aggregate).has_own_time) add_column(sized(column->mutable_times()));
   }
+  std::vector<double> good_shares(size);
+  add_column(good_shares.data());
   RETURN_IF_ERROR(plan.intervals.window == 1
                       ? FiguresInParallel(env.pool, read, plan.intervals.edges, columns)
                       : WindowFigures(env.pool, read, plan.intervals, columns));
   for (size_t k = 0; k < plan.aggregates.size(); ++k) {
     Quality* const its_statuses = columns[first_columns[k]].statuses;
-    if (plan.intervals.last_is_cut && InfoOf(plan.aggregates[k]).sets_partial && its_statuses[size - 1] != kBadNoData) {
+    if (plan.intervals.last_is_cut && InfoOf(plan.aggregates[k]).sets_partial &&
+        its_statuses[size - 1] != kBadNoData) {
       its_statuses[size - 1] |= kInfoPartial;
     }
     v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));
     QualitiesToWire(its_statuses, size, column->mutable_status(), kGood | kInfoCalculated);
   }
+  for (size_t i = 0; i < size; ++i) {
+    if (good_shares[i] == 1) continue;
+    series->add_partly_good(static_cast<uint32_t>(i));
+    series->add_good_shares(static_cast<float>(good_shares[i]));
+  }
+  ASSIGN_OR_RETURN(const std::optional<Timestamp> newest, read.reader->NewestTime());
+  if (newest.has_value()) series->set_complete_until(std::min(*newest, env.clock.Now()));
   return absl::OkStatus();
 }
 

@@ -49,6 +49,7 @@ class CountingReader : public FoldReader {
   absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t) const override {
     return reader_->SampleAtOrAfter(t);
   }
+  absl::StatusOr<std::optional<Timestamp>> NewestTime() const override { return reader_->NewestTime(); }
 
  private:
   const std::unique_ptr<FoldReader> reader_;

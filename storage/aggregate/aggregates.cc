@@ -71,6 +71,11 @@ class Computation {
 
   Figure Compute(A aggregate) const;
   bool SetsPartial() const { return !IsOutside() && IsPartial(); }
+  double GoodShare() const {
+    if (IsOutside()) return 0;
+    const uint64_t good = SteppedTime().good, all = Elapsed(early(), late());
+    return good == all ? 1 : static_cast<double>(good) / static_cast<double>(all);
+  }
 
  private:
   // ---- What the interval is
@@ -653,9 +658,13 @@ Figure FigureOf(Aggregate aggregate, ValueType type, const AggregateConfig& conf
   return figure;
 }
 
+double GoodShareOf(ValueType type, const AggregateConfig& config, const Interval& interval, bool backward) {
+  return Computation(type, config, interval, backward).GoodShare();
+}
+
 FigureMaker MakerOf(absl::Span<const Aggregate> aggregates, ValueType type, const AggregateConfig& config,
                     bool backward) {
-  FigureMaker maker;
+  FigureMaker maker{.columns = 1, .parts = kBounds};
   const uint8_t switches = (config.treat_uncertain_as_bad ? 1 : 0) |
                            (config.use_sloped_extrapolation ? 2 : 0) | (config.stepped ? 4 : 0) |
                            (backward ? 8 : 0);
@@ -676,6 +685,7 @@ FigureMaker MakerOf(absl::Span<const Aggregate> aggregates, ValueType type, cons
       to[column++].Set(i, figure.value, figure.status);
       if (InfoOf(aggregate).has_own_time) to[column++].Set(i, BitsOfInt64(figure.time), kGood);
     }
+    to[column].Set(i, BitsOfFloat64(GoodShareOf(type, config, interval, backward)), kGood);
   };
   return maker;
 }

@@ -45,8 +45,12 @@ FoldConfig FoldConfigOf(const AggregateConfig& config, ValueType type, bool back
 Figure FigureOf(Aggregate aggregate, ValueType type, const AggregateConfig& config, const Interval& interval,
                 bool backward = false);
 
+// How much of the interval's time is Good, 0 to 1, by stepped regions as DurationGood. Requires kBounds.
+double GoodShareOf(ValueType type, const AggregateConfig& config, const Interval& interval,
+                   bool backward = false);
+
 // Makes one column for each aggregate, in that order, of tags of one type; and behind each that has its own time a column
-// of times, with status Good.
+// of times, with status Good. The last column is that of GoodShareOf, with status Good.
 FigureMaker MakerOf(absl::Span<const Aggregate> aggregates, ValueType type, const AggregateConfig& config,
                     bool backward = false);
 

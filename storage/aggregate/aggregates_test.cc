@@ -288,6 +288,11 @@ TEST(Aggregates, OfTrendsOfLongRunsAreAsDefined) {
         if (InfoOf(aggregate).has_own_time) got.time = Int64OfBits(values[column++][i]);
         ExpectFigure(aggregate, type, got, expected);
       }
+      const Figure good = Defined(A::kDurationGood, samples, edges[i], edges[i + 1]);
+      const double good_ms = IsBad(good.status) ? 0 : Float64OfBits(good.value);
+      const double share = Float64OfBits(values[column][i]);
+      EXPECT_NEAR(share, good_ms * 1e6 / static_cast<double>(width), 1e-9);
+      EXPECT_EQ(share == 1, std::round(good_ms * 1e6) == static_cast<double>(width));
     }
     ASSERT_FALSE(testing::Test::HasFailure());
   }

@@ -496,6 +496,12 @@ class ViewFoldReader final : public FoldReader {
     return nanos;
   }
 
+  absl::StatusOr<std::optional<Timestamp>> NewestTime() const override {
+    if (view_.empty()) return std::optional<Timestamp>();
+    if (view_.as_of == kVersionNow) return std::optional<Timestamp>(view_.newest);
+    ASSIGN_OR_RETURN(const std::optional<Sample> newest, SampleBefore(kTimestampMax + 1));
+    return newest.has_value() ? std::optional<Timestamp>(newest->time) : std::nullopt;
+  }
   absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const override {
     return view_.Ended(ClusterCursor(view_).SampleBefore(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
   }

@@ -59,6 +59,9 @@ class FoldReader {
   virtual uint64_t NanosToFold(absl::Span<const Timestamp> edges, const FoldConfig& config,
                                const FigureMaker& maker) const = 0;
 
+  // The time of the newest sample that may be visible; nothing when there is none. Of what is stored last: it costs nothing
+  // but as of an earlier version, when the sample is looked for.
+  virtual absl::StatusOr<std::optional<Timestamp>> NewestTime() const = 0;
   // The newest visible sample before t, and the first at or after it.
   virtual absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const = 0;
   virtual absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t) const = 0;

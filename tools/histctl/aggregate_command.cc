@@ -8,6 +8,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "client/reader.h"
 #include "storage/calendar/zones.h"
 #include "storage/model/aggregate.h"
@@ -146,6 +148,12 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
     AddHeadings(info, std::string(info.name), many ? "" : UnitOf(info, tags[0]), &headings);
   }
   headings.push_back({.name = "quality", .cut = Cut::kText});
+  // People see it in the quality.
+  const bool for_programs = context->format != Format::kTable;
+  if (for_programs) {
+    headings.push_back({.name = "good", .unit = "%", .right = true});
+    headings.push_back({.name = "complete"});
+  }
   RowWriter rows(context->format, headings, context->out, style);
   for (size_t s = 0; s < series.size(); ++s) {
     const std::vector<client::ProcessedColumn>& columns = series[s].columns;
@@ -158,14 +166,19 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
         AddCells(*context, style, tags[s], column, i, &cells);
         if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
       }
-      // That a value was calculated goes without saying, for people.
-      const bool partial = (worst & kInfoPartial) == kInfoPartial;
-      const Quality rest = worst & ~(kInfoCalculated | kInfoPartial);
-      cells.push_back(
-          Cell::Text(QualityName(worst))
-              .Shown(absl::StrCat(rest == kGood ? " " : QualityName(rest), !partial        ? ""
-                                                                           : rest == kGood ? "Partial"
-                                                                                           : ", Partial")));
+      // How a value came about goes without saying, for people.
+      std::vector<std::string> said;
+      if (CodeOf(worst) != kGood) said.push_back(QualityName(CodeOf(worst)));
+      if ((worst & kInfoPartial) == kInfoPartial) said.push_back("Partial");
+      const double good = 100 * series[s].GoodShareOf(i);
+      if (good < 100) said.push_back(absl::StrFormat("%.3g %% Good", good));
+      const bool complete = series[s].IsComplete(i);
+      if (!complete) said.push_back("so far");
+      cells.push_back(Cell::Text(QualityName(worst)).Shown(said.empty() ? " " : absl::StrJoin(said, ", ")));
+      if (for_programs) {
+        cells.push_back(Cell::Float64(good, kDigits));
+        cells.push_back(Cell::Bool(complete));
+      }
       rows.AddRow(std::move(cells));
     }
   }
@@ -448,7 +461,10 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
   }
   aggregate->footer(absl::StrCat(
       "\nAggregates (short: min, max, avg, twa, stddev):\n ", names,
-      "\n\nAn interval whose status is Bad has no value. `quality` is the worst of the row's. Uncertain "
+      "\n\nAn interval whose status is Bad has no value. `quality` is the worst of the row's, with what "
+      "share of the time is Good, and\n"
+      "`so far` for an interval that is not over or has no sample behind it: it may say more later. "
+      "Uncertain "
       "samples count as\n"
       "Bad unless --use-uncertain is given. Aggregates that are one sample's value have its time in a column "
       "`at`.\n"
