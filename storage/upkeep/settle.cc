@@ -41,9 +41,9 @@ struct Extent {
 uint64_t SamplesWorth(uint64_t slot_ns, bool is_alone) {
   if (slot_ns == format::kMinuteSlotNs) return format::kPageSamples;
   if (slot_ns == format::kQuarterHourSlotNs) {
-    // Whole days of every zone are made of them. As long as there are pages, fewer than four are as good as a slot, and
-    // slots would take a percent of their room and more.
-    return is_alone ? 0 : 4 * format::kPageSamples;
+    // Whole days of every zone are made of them. As long as there are pages, these tell the same, and slots of a few pages
+    // would take more than a percent of their room: only beside minutes they take next to nothing.
+    return is_alone ? 0 : 15 * format::kPageSamples;
   }
   return is_alone ? 2 : format::kPageSamples;
 }
