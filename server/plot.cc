@@ -63,12 +63,14 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v
       CheckLimit(request.columns(), env.config.limits.plot_columns, "columns", "limits.plot_columns"));
   RETURN_IF_ERROR(CheckPlottable(env.archive.tags(), selected));
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
-  ASSIGN_OR_RETURN(AnswerUnits units, AnswerUnits::Make(env.archive.tags(), as_of, request.unit()));
-  absl::flat_hash_map<TagId, AnswerUnit> its_units;
-  for (size_t i = 0; units.any() && i < selected.ids.size(); ++i) {
-    if (i % kUnitsAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
-    ASSIGN_OR_RETURN(const AnswerUnit unit, units.For(selected.ids[i], selected.traits[i].type));
-    its_units.emplace(selected.ids[i], unit);
+  absl::flat_hash_map<TagId, AnswerUnit> units;
+  if (!request.unit().empty()) {
+    ASSIGN_OR_RETURN(AnswerUnits asked, AnswerUnits::Make(tags.registry, as_of, request.unit()));
+    for (size_t i = 0; i < selected.ids.size(); ++i) {
+      if (i % kUnitsAtOnce == 0) RETURN_IF_ERROR(GoOn(keep_going));
+      ASSIGN_OR_RETURN(const AnswerUnit unit, asked.For(selected.ids[i], selected.traits[i].type));
+      units.emplace(selected.ids[i], unit);
+    }
   }
   std::vector<Timestamp> edges;
   std::vector<uint32_t> columns;
@@ -92,8 +94,7 @@ absl::StatusOr<PlotPlan> PlanPlot(ServiceEnv& env, const SeenTags& tags, const v
                             .values_of_tag = columns.size() * kDrawnOfColumn,
                             .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
-  return PlotPlan{std::move(read), std::move(columns), request.columns(), request.unit(),
-                  std::move(its_units)};
+  return PlotPlan{std::move(read), std::move(columns), request.columns(), request.unit(), std::move(units)};
 }
 
 absl::Status ComputePlot(ServiceEnv& env, const PlotPlan& plan, const TagRead& read, v1::PlotSeries* series) {

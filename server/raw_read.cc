@@ -205,6 +205,8 @@ class RawSource final : public FrameSource {
       if (!begun_ && (!batch_.empty() || !more)) Begin();
       if (!batch_.empty()) {
         last_ = batch_.times.back();
+        // A short answer is one frame.
+        if (!ended_ && reader_->AtEnd()) End();
         return true;
       }
       if (more) continue;

@@ -51,7 +51,7 @@ class ReadUnitsTest : public ::testing::Test {
     ASSERT_EQ(server_.WriteFrame(frame).samples_stored(), values.size());
   }
 
-  // The only frame.
+  // The only frame: the answers are short.
   std::pair<v1::RawFrame, grpc::Status> ReadRaw(const v1::ReadRawRequest& request) {
     grpc::ClientContext context;
     const auto stream = server_.query().ReadRaw(&context, request);

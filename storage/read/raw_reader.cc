@@ -111,11 +111,13 @@ class ClusterRawReader : public RawReader {
         ASSIGN_OR_RETURN(to_, TimeAtOrAfter(request_.end));
       }
     }
-    if (request_.resume_after.has_value()) {
+    if (const std::optional<Timestamp> last = request_.resume_after; last.has_value()) {
+      // A client may have made it up: it may be any number.
+      if (request_.reverse ? *last <= from_ : *last >= to_) return absl::OkStatus();
       if (request_.reverse) {
-        to_ = std::min(to_, *request_.resume_after - 1);
+        to_ = std::min(to_, *last - 1);
       } else {
-        from_ = std::max(from_, *request_.resume_after + 1);
+        from_ = std::max(from_, *last + 1);
       }
     }
     if (from_ > to_) return absl::OkStatus();

@@ -332,11 +332,16 @@ class Parser {
         return AddSpelling(*one, prefix, exponent, sign, annotation);
       }
     }
-    if (code.size() < kGuessBytesMin) return Wrong(absl::StrCat("there is no '", code, "'"));
     std::vector<std::string> names;
-    for (const UnitAtom& atom : UnitAtoms()) names.emplace_back(atom.code);
-    for (const UnitSpelling& one : UnitSpellings()) names.emplace_back(one.spelling);
-    return Wrong(absl::StrCat("there is no '", code, "'", DidYouMean(code, names)));
+    if (code.size() >= kGuessBytesMin) {
+      for (const UnitAtom& atom : UnitAtoms()) names.emplace_back(atom.code);
+      for (const UnitSpelling& one : UnitSpellings()) names.emplace_back(one.spelling);
+    }
+    const std::string meant = DidYouMean(code, names);
+    if (code == written_) {
+      return absl::InvalidArgumentError(absl::StrCat("'", Shown(code), "' is no unit that is known", meant));
+    }
+    return Wrong(absl::StrCat("there is no '", code, "'", meant));
   }
 
   absl::Status AddSpelling(const UnitSpelling& spelling, absl::string_view prefix, int exponent, int sign,

@@ -126,8 +126,9 @@ TEST(UnitTest, WhatIsNoUnitIsToldWhatIsWrong) {
   } kTable[] = {
       {"", "a unit is empty"},
       {std::string(257, 'm'), "a unit has 257 bytes; the limit is 256"},
-      {"rides", "'rides' is no unit that is known: there is no 'rides'"},
-      {"Barr", "did you mean bar"},
+      {"rides", "'rides' is no unit that is known"},
+      {"Barr", "'Barr' is no unit that is known; did you mean bar"},
+      {"kg/Barr", "there is no 'Barr'; did you mean bar"},
       {"kg/", "a unit is missing"},
       {"m..s", "a unit is missing"},
       {"(m/s", "a parenthesis is not closed"},
@@ -143,12 +144,12 @@ TEST(UnitTest, WhatIsNoUnitIsToldWhatIsWrong) {
       {"Ym50", "it is too large, too small or a fraction of too many digits"},
       {"kWh2", "'Wh' stands for kW.h, which takes no exponent"},
       {"[degRe]/h", "[degRe] has a zero of its own"},
-      {"m\xFF", "there is no 'm\\xff'"},
-      {"[", "there is no '['"},
+      {"m\xFF", "'m\\xff' is no unit that is known"},
+      {"[", "'[' is no unit that is known"},
       {"bar(x)", "is too much"},
-      {"MD", "there is no 'MD'"},
-      {"kmin", "there is no 'kmin'"},  // A minute takes no prefix.
-      {"CEL", "there is no 'CEL'; did you mean Cel"},
+      {"MD", "'MD' is no unit that is known"},
+      {"kmin", "'kmin' is no unit that is known; did you mean min?"},  // A minute takes no prefix.
+      {"CEL", "'CEL' is no unit that is known; did you mean Cel?"},
   };
   for (const auto& row : kTable) {
     const absl::Status status = Unit::Parse(row.text).status();

@@ -202,9 +202,8 @@ class HistctlTest(unittest.TestCase):
         self.assertIn("unit 'degC' is read as Cel", told)
         self.assertEqual(self.run_any('tag', 'create', 'units/flow', '--unit', 'm3/h').stderr, '')
         told = self.run_any('tag', 'create', 'units/taxi', 'units/bus', '--unit', 'rides').stderr
-        self.assertEqual(told.count('rides'), 4, told)
-        self.assertIn("'rides' is no unit that is known", told)
-        self.assertIn('values in it cannot be converted', told)
+        self.assertEqual(told.count('histctl:'), 1, told)
+        self.assertIn("values in 'rides' cannot be converted: 'rides' is no unit that is known", told)
         self.assertIn('was it meant as Cel?', self.run_any('tag', 'set', 'units/bus', '--unit', 'C').stderr)
         means = [tag['unit_means'] for tag in self.rows('tag', 'show', 'units/temperature', 'units/flow', 'units/taxi')]
         self.assertEqual(means, ['temperature; 0 Cel = 273.15 K, 1 Cel = 274.15 K', 'volume flow; 1 m3/h = 0.00027777778 m3/s',

@@ -129,7 +129,7 @@ void NoteUnits(const std::vector<client::TagOutcome>& outcomes, Context* context
     if (!noted.insert(outcome.tag.unit).second) continue;
     if (noted.size() > kUnitNotesMax) return context->Note("there are more units like these");
     if (!unit.known) {
-      context->Note(absl::StrCat("unit ", unit.note, "; it is kept, and values in it cannot be converted"));
+      context->Note(absl::StrCat("values in '", outcome.tag.unit, "' cannot be converted: ", unit.note));
     } else if (!unit.note.empty()) {
       context->Note(absl::StrCat("unit ", unit.note));
     } else {
