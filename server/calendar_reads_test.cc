@@ -480,7 +480,7 @@ TEST_F(CalendarReadsTest, WhatCannotBeIsToldPrecisely) {
          r->mutable_calendar()->set_unit(v1::Calendar::UNIT_MINUTE);
          r->set_start(Utc("2024-11-01T00:00:00Z"));
        }),
-       kTooMuch, "values of a tag (intervals x aggregates, and an edge of each interval)"},
+       kTooMuch, ", and an edge of each interval): the limit is 1000000 (fixed)"},
   };
   for (const auto& c : kCases) {
     const Answer answer = Read(server_, c.request);
