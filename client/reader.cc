@@ -263,6 +263,8 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   config.set_resolution_ns(request.config.resolution_ns);
   if (request.calendar.has_value()) *wire.mutable_calendar() = *request.calendar;
   wire.set_window(request.window);
+  wire.set_unit(request.unit);
+  wire.set_total_time(request.total_time);
   SetAsOf(as_of_, &wire);
   grpc::ClientContext context;
   connection_.Prepare(&context);

@@ -155,6 +155,9 @@ struct ProcessedRequest {
   std::optional<v1::Calendar> calendar;
   // Rolling windows: each value is over its interval and those before it, so many in all. 0 and 1: the interval alone.
   uint32_t window = 0;
+  // Of the values, and of time in totals: see query.proto. Empty: each tag's own, and seconds.
+  std::string unit;
+  std::string total_time;
 };
 
 class Reader {

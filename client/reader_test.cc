@@ -161,6 +161,7 @@ TEST(Processed, ReadsBothKindsOfColumns) {
   series->set_tag_id(1);
   v1::ProcessedColumn* average = series->add_columns();
   average->set_aggregate(v1::AGGREGATE_AVERAGE);
+  average->set_unit("kPa");
   average->mutable_floats()->add_values(1.5);
   average->mutable_floats()->add_values(2.5);
   average->mutable_status()->add_first(1);
@@ -173,10 +174,16 @@ TEST(Processed, ReadsBothKindsOfColumns) {
   const ProcessedRequest request{.start = 0,
                                  .end = 10,
                                  .interval = absl::Nanoseconds(5),
-                                 .aggregates = {Aggregate::kAverage, Aggregate::kCount}};
+                                 .aggregates = {Aggregate::kAverage, Aggregate::kCount},
+                                 .unit = "kPa",
+                                 .total_time = "h"};
   const auto processed = reader.Processed({.pattern = "*"}, request);
   ASSERT_TRUE(processed.ok()) << processed.status();
   EXPECT_EQ(server.processed_request.interval_ns(), 5u);
+  EXPECT_EQ(server.processed_request.unit(), "kPa");
+  EXPECT_EQ(server.processed_request.total_time(), "h");
+  EXPECT_EQ((*processed)[0].columns[0].unit, "kPa");
+  EXPECT_EQ((*processed)[0].columns[1].unit, "");
   const ProcessedColumn& column = (*processed)[0].columns[0];
   EXPECT_THAT(std::get<0>(column.values), ElementsAre(1.5, 2.5));
   EXPECT_EQ(column.StatusAt(0), kGood | kInfoCalculated);
