@@ -111,6 +111,14 @@ struct ProcessedSeries {
   }
 };
 
+// Some of the times of a joined read, ascending, and the values of each tag at them.
+struct JoinedRows {
+  std::vector<Timestamp> times;
+  std::vector<SampleBatch> tags;  // In the order of the selection. Their samples.times are `times`.
+  uint64_t version = 0;
+  std::string unit;  // What was asked for.
+};
+
 struct ColumnRun {
   uint32_t first = 0;
   uint32_t count = 0;
