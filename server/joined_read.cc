@@ -24,7 +24,7 @@ namespace {
 constexpr size_t kFrameValues = 128 * 1024;
 constexpr size_t kFrameTimesMax = 16'384;
 // Texts of a frame, divided among its tags of strings; each has one text at least.
-constexpr size_t kFrameTextBytes = size_t{4} << 20;
+constexpr size_t kFrameTextBytes = size_t{2} << 20;
 // What a tag has in memory beside its share of a frame: what is known of its blocks, and the samples around a time.
 constexpr uint64_t kReaderBytes = 64 * 1024;
 
