@@ -53,11 +53,12 @@ struct Latest {
 // One aggregate of one tag over all intervals, in time order.
 struct ProcessedColumn {
   Aggregate aggregate = Aggregate::kCount;
-  // Integers or not as HasIntegers says (storage/model/aggregate.h). An interval without a value has 0, or NaN, and a Bad
+  // Integers or not as HasIntegers says (storage/model/aggregate.h); what was converted to another unit is none. An interval without a value has 0, or NaN, and a Bad
   // status.
   std::variant<std::vector<double>, std::vector<int64_t>> values;
   std::vector<Quality> status;   // One per interval, or empty if all are Good, Calculated.
   std::vector<Timestamp> times;  // One per interval if the aggregate has its own time; else empty.
+  std::string unit;              // Of the values; empty where they have none, as counts.
 
   size_t size() const {
     return std::visit([](const auto& v) { return v.size(); }, values);
@@ -114,6 +115,14 @@ struct ProcessedSeries {
     if (intervals == nullptr || intervals->shifts.empty()) return {};
     return intervals->shift_names[intervals->shifts[i]];
   }
+};
+
+// Some of the times of a joined read, ascending, and the values of each tag at them.
+struct JoinedRows {
+  std::vector<Timestamp> times;
+  std::vector<SampleBatch> tags;  // In the order of the selection. Their samples.times are `times`.
+  uint64_t version = 0;
+  std::string unit;  // What was asked for.
 };
 
 struct ColumnRun {

@@ -281,6 +281,13 @@ grpc::Status FakeServer::ReadAtTimes(grpc::ServerContext*, const v1::ReadAtTimes
   return query_status;
 }
 
+grpc::Status FakeServer::ReadJoined(grpc::ServerContext*, const v1::ReadJoinedRequest* request,
+                                    grpc::ServerWriter<v1::JoinedFrame>* writer) {
+  joined_request = *request;
+  for (const v1::JoinedFrame& frame : joined) writer->Write(frame);
+  return query_status;
+}
+
 grpc::Status FakeServer::ReadProcessed(grpc::ServerContext*, const v1::ReadProcessedRequest* request,
                                        grpc::ServerWriter<v1::ProcessedFrame>* writer) {
   processed_request = *request;

@@ -72,11 +72,13 @@ class FakeServer final : public v1::Tags::Service,
   std::vector<v1::RawFrame> raw_frames;
   v1::ReadLatestResponse latest;
   v1::ReadAtTimesResponse at_times;
+  std::vector<v1::JoinedFrame> joined;
   std::vector<v1::ProcessedFrame> processed;
   std::vector<v1::PlotFrame> plot;
   bool lose_a_result = false;  // Tag calls answer one result too few.
   // The last requests.
   v1::ReadRawRequest raw_request;
+  v1::ReadJoinedRequest joined_request;
   v1::ReadProcessedRequest processed_request;
 
  private:
@@ -93,6 +95,8 @@ class FakeServer final : public v1::Tags::Service,
                           v1::ReadLatestResponse*) override;
   grpc::Status ReadAtTimes(grpc::ServerContext*, const v1::ReadAtTimesRequest*,
                            v1::ReadAtTimesResponse*) override;
+  grpc::Status ReadJoined(grpc::ServerContext*, const v1::ReadJoinedRequest*,
+                          grpc::ServerWriter<v1::JoinedFrame>*) override;
   grpc::Status ReadProcessed(grpc::ServerContext*, const v1::ReadProcessedRequest*,
                              grpc::ServerWriter<v1::ProcessedFrame>*) override;
   grpc::Status Plot(grpc::ServerContext*, const v1::PlotRequest*,

@@ -236,6 +236,62 @@ absl::StatusOr<std::vector<SampleBatch>> Reader::AtTimes(const TagSelection& tag
   return batches;
 }
 
+absl::Status Reader::Joined(const TagSelection& tags, const JoinedRequest& request,
+                            absl::FunctionRef<absl::Status(const JoinedRows& rows)> take) const {
+  const std::string asked =
+      request.times.empty()
+          ? Asked("joining", ToString(tags), request.start, request.end)
+          : absl::StrCat("joining ", ToString(tags), " at ", request.times.size(), " times");
+  if (request.step < absl::ZeroDuration() ||
+      request.step != absl::Floor(request.step, absl::Nanoseconds(1))) {
+    return absl::InvalidArgumentError(absl::StrCat(asked, ": a step of ", absl::FormatDuration(request.step),
+                                                   " is not a whole number of nanoseconds"));
+  }
+  v1::ReadJoinedRequest wire;
+  ToWire(tags, wire.mutable_tags());
+  if (!request.times.empty()) {
+    wire.mutable_times()->mutable_at()->Add(request.times.begin(), request.times.end());
+  } else if (request.step > absl::ZeroDuration()) {
+    wire.mutable_grid()->set_start(request.start);
+    wire.mutable_grid()->set_end(request.end);
+    wire.mutable_grid()->set_step_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(request.step)));
+  } else {
+    wire.mutable_changes()->set_start(request.start);
+    wire.mutable_changes()->set_end(request.end);
+  }
+  wire.set_limit(request.limit);
+  wire.set_interpolation(ToWire(request.interpolation));
+  wire.set_uncertain_as_bad(request.uncertain_as_bad);
+  wire.set_unit(request.unit);
+  SetAsOf(as_of_, &wire);
+  grpc::ClientContext context;
+  connection_.Prepare(&context);
+  const auto stub = v1::Query::NewStub(connection_.channel());
+  const auto stream = stub->ReadJoined(&context, wire);
+  absl::Status ended;
+  v1::JoinedFrame frame;
+  while (ended.ok() && stream->Read(&frame)) {
+    JoinedRows rows{.times = {frame.times().begin(), frame.times().end()},
+                    .version = frame.version(),
+                    .unit = frame.unit()};
+    for (const v1::AtTimes& tag : frame.tags()) {
+      absl::StatusOr<SampleBatch> batch = FromWire(tag, rows.times);
+      if (!batch.ok()) {
+        ended = Annotate(batch.status(), asked);
+        break;
+      }
+      batch->version = rows.version;
+      batch->unit = rows.unit;
+      rows.tags.push_back(*std::move(batch));
+    }
+    if (ended.ok()) ended = take(rows);
+  }
+  if (!ended.ok()) context.TryCancel();
+  const grpc::Status status = stream->Finish();
+  RETURN_IF_ERROR(ended);
+  return FromGrpc(status, asked);
+}
+
 absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelection& tags,
                                                                const ProcessedRequest& request) const {
   const std::string asked = Asked("aggregating", ToString(tags), request.start, request.end);
@@ -263,6 +319,8 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
   config.set_resolution_ns(request.config.resolution_ns);
   if (request.calendar.has_value()) *wire.mutable_calendar() = *request.calendar;
   wire.set_window(request.window);
+  wire.set_unit(request.unit);
+  wire.set_total_time(request.total_time);
   SetAsOf(as_of_, &wire);
   grpc::ClientContext context;
   connection_.Prepare(&context);

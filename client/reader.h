@@ -1,6 +1,6 @@
 // File: client/reader.h
 //
-// Reading: raw samples, the newest of many tags, values at given times, aggregates, plots.
+// Reading: raw samples, the newest of many tags, values at given times, joined reads, aggregates, plots.
 //
 //   Reader reader(connection);
 //   auto raw = reader.Raw("area-1/pump-101/flow", from, to);
@@ -39,6 +39,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -155,6 +156,22 @@ struct ProcessedRequest {
   std::optional<v1::Calendar> calendar;
   // Rolling windows: each value is over its interval and those before it, so many in all. 0 and 1: the interval alone.
   uint32_t window = 0;
+  // Of the values, and of time in totals: see query.proto. Empty: each tag's own, and seconds.
+  std::string unit;
+  std::string total_time;
+};
+
+struct JoinedRequest {
+  std::vector<Timestamp> times;  // At these, each later than the one before it.
+  // Without any, from start on until before end: every `step` of whole nanoseconds; if that is zero, at each time at which one of the
+  // tags has a sample.
+  Timestamp start = 0;
+  Timestamp end = 0;
+  absl::Duration step = absl::ZeroDuration();
+  uint64_t limit = 0;                          // At most this many times; 0: all.
+  std::optional<Interpolation> interpolation;  // Unset: as each tag says.
+  bool uncertain_as_bad = false;               // See query.proto.
+  std::string unit;  // Of the values in the answer, see query.proto; empty: each tag's own.
 };
 
 class Reader {
@@ -184,6 +201,11 @@ class Reader {
                                                    std::optional<Interpolation> interpolation = std::nullopt,
                                                    bool uncertain_as_bad = false,
                                                    absl::string_view unit = "") const;
+
+  // Gives `take` the values of many tags on one axis of time, some thousand times at once, oldest first; there may be any number of
+  // times. What `take` returns ends the read, unless it is OK.
+  absl::Status Joined(const TagSelection& tags, const JoinedRequest& request,
+                      absl::FunctionRef<absl::Status(const JoinedRows& rows)> take) const;
 
   // Returns aggregates over consecutive intervals, in the order of the selection.
   absl::StatusOr<std::vector<ProcessedSeries>> Processed(const TagSelection& tags,

@@ -155,12 +155,64 @@ TEST(AtTimes, HasOneValuePerTime) {
   EXPECT_THAT((*at)[0].samples.times, ElementsAre(7));
 }
 
+TEST(Joined, GivesTheRowsOfEachFrame) {
+  FakeServer server;
+  for (const Timestamp first : {10, 12}) {
+    v1::JoinedFrame& frame = server.joined.emplace_back();
+    frame.add_times(first);
+    frame.add_times(first + 1);
+    v1::AtTimes* const tag = frame.add_tags();
+    tag->set_tag_id(3);
+    tag->mutable_values()->mutable_float64()->add_values(static_cast<double>(first));
+    tag->mutable_values()->mutable_float64()->add_values(1.5);
+    frame.set_version(7);
+    frame.set_unit("kPa");
+  }
+  const Reader reader(server.connection());
+  std::vector<Timestamp> times;
+  const auto take = [&](const JoinedRows& rows) {
+    EXPECT_EQ(rows.tags.size(), 1);
+    EXPECT_EQ(rows.tags[0].tag_id, 3);
+    EXPECT_EQ(rows.tags[0].samples.times, rows.times);
+    EXPECT_EQ(rows.tags[0].samples.values[0], BitsOfFloat64(static_cast<double>(rows.times[0])));
+    EXPECT_EQ(rows.version, 7);
+    EXPECT_EQ(rows.unit, "kPa");
+    times.insert(times.end(), rows.times.begin(), rows.times.end());
+    return absl::OkStatus();
+  };
+  JoinedRequest request{.start = 10, .end = 14, .step = absl::Nanoseconds(1), .limit = 9, .unit = "kPa"};
+  ASSERT_TRUE(reader.Joined({.ids = {3}}, request, take).ok());
+  EXPECT_THAT(times, ElementsAre(10, 11, 12, 13));
+  EXPECT_EQ(server.joined_request.grid().step_ns(), 1);
+  EXPECT_EQ(server.joined_request.limit(), 9);
+  EXPECT_EQ(server.joined_request.unit(), "kPa");
+  request.step = absl::ZeroDuration();
+  ASSERT_TRUE(reader.Joined({.ids = {3}}, request, take).ok());
+  EXPECT_EQ(server.joined_request.changes().end(), 14);
+  request.times = {5};
+  ASSERT_TRUE(reader.Joined({.ids = {3}}, request, take).ok());
+  EXPECT_THAT(server.joined_request.times().at(), ElementsAre(5));
+  // Who has enough ends it, and says why.
+  int taken = 0;
+  const absl::Status enough = reader.Joined({.ids = {3}}, request, [&](const JoinedRows&) {
+    ++taken;
+    return absl::OutOfRangeError("enough");
+  });
+  EXPECT_EQ(enough, absl::OutOfRangeError("enough"));
+  EXPECT_EQ(taken, 1);
+  server.joined[1].add_times(14);
+  EXPECT_EQ(reader.Joined({.ids = {3}}, request, take).code(), absl::StatusCode::kInternal);
+  request.step = absl::Nanoseconds(1) / 2;
+  EXPECT_EQ(reader.Joined({.ids = {3}}, request, take).code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(Processed, ReadsBothKindsOfColumns) {
   FakeServer server;
   v1::ProcessedSeries* series = server.processed.emplace_back().add_series();
   series->set_tag_id(1);
   v1::ProcessedColumn* average = series->add_columns();
   average->set_aggregate(v1::AGGREGATE_AVERAGE);
+  average->set_unit("kPa");
   average->mutable_floats()->add_values(1.5);
   average->mutable_floats()->add_values(2.5);
   average->mutable_status()->add_first(1);
@@ -173,10 +225,16 @@ TEST(Processed, ReadsBothKindsOfColumns) {
   const ProcessedRequest request{.start = 0,
                                  .end = 10,
                                  .interval = absl::Nanoseconds(5),
-                                 .aggregates = {Aggregate::kAverage, Aggregate::kCount}};
+                                 .aggregates = {Aggregate::kAverage, Aggregate::kCount},
+                                 .unit = "kPa",
+                                 .total_time = "h"};
   const auto processed = reader.Processed({.pattern = "*"}, request);
   ASSERT_TRUE(processed.ok()) << processed.status();
   EXPECT_EQ(server.processed_request.interval_ns(), 5u);
+  EXPECT_EQ(server.processed_request.unit(), "kPa");
+  EXPECT_EQ(server.processed_request.total_time(), "h");
+  EXPECT_EQ((*processed)[0].columns[0].unit, "kPa");
+  EXPECT_EQ((*processed)[0].columns[1].unit, "");
   const ProcessedColumn& column = (*processed)[0].columns[0];
   EXPECT_THAT(std::get<0>(column.values), ElementsAre(1.5, 2.5));
   EXPECT_EQ(column.StatusAt(0), kGood | kInfoCalculated);

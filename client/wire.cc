@@ -515,6 +515,7 @@ absl::StatusOr<ProcessedSeries> FromWire(const v1::ProcessedSeries& wire) {
                                     column.size(), " values of ", aggregate->standard_name));
     }
     column.times.assign(from.times().begin(), from.times().end());
+    column.unit = from.unit();
     series.columns.push_back(std::move(column));
   }
   if (wire.partly_good_size() != wire.good_shares_size()) {

@@ -167,6 +167,7 @@ constexpr Call kCalls[] = {
     {"Query/ReadRaw", "admin reader mixed"},
     {"Query/ReadLatest", "admin reader mixed"},
     {"Query/ReadAtTimes", "admin reader mixed"},
+    {"Query/ReadJoined", "admin reader mixed"},
     {"Query/ReadProcessed", "admin reader mixed"},
     {"Query/Plot", "admin reader mixed"},
     {"Admin/GetStatus", "admin reader writer configurer storekeeper mixed"},

@@ -28,6 +28,7 @@ Needs NeedsOf(Method method) {
     case Method::kReadRaw:
     case Method::kReadLatest:
     case Method::kReadAtTimes:
+    case Method::kReadJoined:
     case Method::kReadProcessed:
     case Method::kPlot:
     case Method::kWhatIsKept:

@@ -128,6 +128,7 @@ std::vector<Setting> Bind(Config* c) {
       {"limits.intervals", "Intervals of one ReadProcessed.", Count{&c->limits.intervals, 1, 100'000'000}},
       {"limits.at_times", "Values of one ReadAtTimes: tags x times.",
        Count{&c->limits.at_times, 1, 100'000'000}},
+      {"limits.joined_tags", "Tags of one ReadJoined.", Count{&c->limits.joined_tags, 1, 10'000}},
       {"limits.plot_columns", "Pixel columns of one Plot.", Count{&c->limits.plot_columns, 1, 10'000'000}},
       {"limits.tags_per_request", "Items of one request to the Tags service.",
        Count{&c->limits.tags_per_request, 1, 1'000'000}},

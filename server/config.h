@@ -62,6 +62,7 @@ struct LimitsConfig {
   uint64_t query_values = 10'000'000;  // Of one ReadProcessed: tags x intervals x aggregates.
   uint64_t intervals = 1'000'000;
   uint64_t at_times = 1'000'000;  // Tags x times of one ReadAtTimes.
+  uint64_t joined_tags = 1'000;
   uint64_t plot_columns = 100'000;
   uint64_t tags_per_request = 10'000;
   uint64_t producers = 100'000;

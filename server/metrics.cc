@@ -206,6 +206,8 @@ const char* MethodName(Method method) {
       return "ReadLatest";
     case Method::kReadAtTimes:
       return "ReadAtTimes";
+    case Method::kReadJoined:
+      return "ReadJoined";
     case Method::kReadProcessed:
       return "ReadProcessed";
     case Method::kPlot:

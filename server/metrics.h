@@ -43,6 +43,7 @@ enum class Method {
   kReadRaw,
   kReadLatest,
   kReadAtTimes,
+  kReadJoined,
   kReadProcessed,
   kPlot,
   kGetStatus,

@@ -1,6 +1,8 @@
 #include "server/processed.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -16,6 +18,8 @@ namespace historian::server {
 namespace {
 
 constexpr int kAggregatesMax = 40;
+// Units of so many tags are looked up in a few milliseconds.
+constexpr size_t kUnitsAtOnce = 1'024;
 
 // What is asked for, of however many tags.
 struct Asked {
@@ -95,6 +99,30 @@ absl::Status CheckAggregates(const std::vector<Aggregate>& aggregates, const Tag
   return absl::OkStatus();
 }
 
+// Whether the figure of an integer is none, and not a number.
+bool HasNoValue(Aggregate aggregate, Quality status) {
+  const bool is_sample = aggregate == Aggregate::kStart || aggregate == Aggregate::kEnd;
+  return IsBad(status) && (!is_sample || CodeOf(status) == kBadNoData);
+}
+
+// The figures, which are integers or doubles as HasIntegers says, become doubles in the unit of the answer.
+void ConvertFigures(Aggregate aggregate, ValueType type, const FigureUnit& unit, const Quality* statuses,
+                    size_t size, double* figures) {
+  const bool integers = HasIntegers(aggregate, type);
+  const bool float32 = ResultTypeOf(aggregate, type) == ValueType::kFloat32;
+  for (size_t i = 0; i < size; ++i) {
+    double value = figures[i];
+    if (integers) {
+      int64_t integer;
+      std::memcpy(&integer, &figures[i], sizeof(integer));
+      value = HasNoValue(aggregate, statuses[i]) ? std::numeric_limits<double>::quiet_NaN()
+                                                 : static_cast<double>(integer);
+    }
+    value = unit(value);
+    figures[i] = float32 ? static_cast<float>(value) : value;
+  }
+}
+
 // In as many rounds as a window has intervals: of the windows of a round, each begins where the one before it ends.
 absl::Status WindowFigures(WorkPool& pool, const TagRead& read, const Intervals& intervals, FigureTable to) {
   const size_t size = intervals.size(), window = intervals.window;
@@ -127,8 +155,16 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tag
   ASSIGN_OR_RETURN(SelectedTags selected,
                    SelectTags(tags, Right::kRead, request.tags(), env.config.limits.query_tags, keep_going));
   ASSIGN_OR_RETURN(Asked asked, AskedOf(request, selected.ids.size(), env.config.limits, take));
-  RETURN_IF_ERROR(CheckAggregates(asked.aggregates, env.archive.tags(), selected));
+  const TagRegistry& registry = env.archive.tags();
+  RETURN_IF_ERROR(CheckAggregates(asked.aggregates, registry, selected));
   ASSIGN_OR_RETURN(const Version as_of, AsOfOf(env.archive.versions(), request));
+  ASSIGN_OR_RETURN(FigureUnits figure_units, FigureUnits::Make(registry, as_of, asked.aggregates,
+                                                               request.unit(), request.total_time()));
+  absl::flat_hash_map<TagId, UnitsOfFigures> units;
+  for (const TagId tag : selected.ids) {
+    if (units.size() % kUnitsAtOnce == 0) RETURN_IF_ERROR(keep_going());
+    ASSIGN_OR_RETURN(units[tag], figure_units.For(tag));
+  }
   const uint64_t values_of_tag = asked.intervals.size() * asked.columns;
   ReadPlan::Figures figures{
       .edges = asked.intervals.edges,
@@ -143,7 +179,8 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tag
       .values_of_tag = values_of_tag,
       .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
-  return ProcessedPlan{std::move(read), std::move(asked.intervals), std::move(asked.aggregates)};
+  return ProcessedPlan{std::move(read), std::move(asked.intervals), std::move(asked.aggregates),
+                       std::move(units)};
 }
 
 void DescribeProcessed(const ProcessedPlan& plan, v1::ProcessedFrame* frame) {
@@ -152,6 +189,7 @@ void DescribeProcessed(const ProcessedPlan& plan, v1::ProcessedFrame* frame) {
 
 absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const TagRead& read,
                               v1::ProcessedSeries* series) {
+  const std::vector<FigureUnit>& units = *plan.units.at(read.tag);
   const size_t size = plan.intervals.size();
   series->set_tag_id(read.tag);
   if (!plan.intervals.are_listed()) {
@@ -169,11 +207,13 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const 
   };
   // The figures of each aggregate begin with this column.
   std::vector<size_t> first_columns;
-  for (const Aggregate aggregate : plan.aggregates) {
+  for (size_t k = 0; k < plan.aggregates.size(); ++k) {
+    const Aggregate aggregate = plan.aggregates[k];
     v1::ProcessedColumn* column = series->add_columns();
     column->set_aggregate(AggregateToWire(aggregate));
+    column->set_unit(units[k].unit);
     first_columns.push_back(columns.size());
-    if (HasIntegers(aggregate, read.traits.type)) {
+    if (HasIntegers(aggregate, read.traits.type) && units[k].is_identity()) {
       add_column(sized(column->mutable_integers()->mutable_values()));
     } else {
       add_column(sized(column->mutable_floats()->mutable_values()));
@@ -192,6 +232,10 @@ absl::Status ComputeProcessed(ServiceEnv& env, const ProcessedPlan& plan, const 
       its_statuses[size - 1] |= kInfoPartial;
     }
     v1::ProcessedColumn* const column = series->mutable_columns(static_cast<int>(k));
+    if (!units[k].is_identity()) {
+      ConvertFigures(plan.aggregates[k], read.traits.type, units[k], its_statuses, size,
+                     column->mutable_floats()->mutable_values()->mutable_data());
+    }
     QualitiesToWire(its_statuses, size, column->mutable_status(), kGood | kInfoCalculated);
   }
   for (size_t i = 0; i < size; ++i) {

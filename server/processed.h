@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/historian/v1/query.pb.h"
 #include "server/caller/caller.h"
+#include "server/figure_units.h"
 #include "server/intervals.h"
 #include "server/read_plan.h"
 #include "server/service_env.h"
@@ -26,10 +28,12 @@ struct ProcessedPlan {
   ReadPlan read;
   Intervals intervals;
   std::vector<Aggregate> aggregates;
+  absl::flat_hash_map<TagId, UnitsOfFigures> units;
 };
 
 // `take` is asked for the memory that the intervals need.
-// Errors: InvalidArgument, the request is wrong, or asks for an aggregate that strings do not have.
+// Errors: InvalidArgument, the request is wrong, or asks for an aggregate that strings do not have, or for a unit that a tag's
+// does not convert into.
 // ResourceExhausted, above limits.query_tags, limits.intervals or limits.query_values; names the limit. NotFound, no such tag.
 absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tags,
                                             const v1::ReadProcessedRequest& request,

@@ -11,6 +11,7 @@
 #include "google/protobuf/arena.h"
 #include "server/answer_unit.h"
 #include "server/call.h"
+#include "server/joined_read.h"
 #include "server/parallel.h"
 #include "server/plot.h"
 #include "server/processed.h"
@@ -306,6 +307,16 @@ grpc::ServerUnaryReactor* QueryService::ReadAtTimes(grpc::CallbackServerContext*
       [](const v1::ReadAtTimesRequest&) { return Run::kOnPool; },
       [this](const v1::ReadAtTimesRequest& r, const KeepGoing& keep_going, CallRecord& record,
              v1::ReadAtTimesResponse* to) { return ServeAtTimes(env_, r, keep_going, record, to); });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadJoined(grpc::CallbackServerContext* context,
+                                                                     const grpc::ByteBuffer* bytes) {
+  return ServeStream<v1::ReadJoinedRequest>(
+      env_, context, Method::kReadJoined, /*is_query=*/true, bytes,
+      [](const v1::ReadJoinedRequest&) { return Run::kOnPool; },
+      [this](const v1::ReadJoinedRequest& r, const KeepGoing& keep_going, CallRecord& record) {
+        return OpenJoinedRead(env_, r, keep_going, record);
+      });
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::ReadProcessed(grpc::CallbackServerContext* context,

@@ -105,6 +105,11 @@ class CountingArchive : public Archive {
                                       KeepGoing keep_going, Version as_of) override {
     return archive_->ReadAtTimes(tag, times, interpolation, uncertain_as_bad, std::move(keep_going), as_of);
   }
+  absl::StatusOr<std::unique_ptr<JoinedReader>> ReadJoined(TagId tag, Interpolation interpolation,
+                                                           bool uncertain_as_bad, KeepGoing keep_going,
+                                                           Version as_of) override {
+    return archive_->ReadJoined(tag, interpolation, uncertain_as_bad, std::move(keep_going), as_of);
+  }
   absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going,
                                                          Version as_of) override {
     ++folds;

@@ -62,6 +62,41 @@ class ReadUnitsTest : public ::testing::Test {
     return {frame, stream->Finish()};
   }
 
+  // The only series.
+  std::pair<v1::ProcessedSeries, grpc::Status> ReadProcessed(const v1::ReadProcessedRequest& request) {
+    grpc::ClientContext context;
+    const auto stream = server_.query().ReadProcessed(&context, request);
+    v1::ProcessedFrame frame, other;
+    if (stream->Read(&frame)) {
+      EXPECT_FALSE(stream->Read(&other));
+    }
+    return {frame.series_size() > 0 ? frame.series(0) : v1::ProcessedSeries(), stream->Finish()};
+  }
+
+  // From kNow - 4 s to kNow - 2 s, with no aggregates yet.
+  static v1::ReadProcessedRequest ProcessedOf(uint32_t tag, const std::string& unit) {
+    v1::ReadProcessedRequest request;
+    request.mutable_tags()->add_ids(tag);
+    request.set_start(kNow - 4 * kSecond);
+    request.set_end(kNow - 2 * kSecond);
+    request.set_unit(unit);
+    return request;
+  }
+
+  // The first value of each column; 0 where they are integers.
+  static std::vector<double> FloatsOf(const v1::ProcessedSeries& series) {
+    std::vector<double> values;
+    for (const v1::ProcessedColumn& column : series.columns()) {
+      values.push_back(column.has_floats() ? column.floats().values(0) : 0);
+    }
+    return values;
+  }
+  static std::vector<std::string> UnitsOf(const v1::ProcessedSeries& series) {
+    std::vector<std::string> units;
+    for (const v1::ProcessedColumn& column : series.columns()) units.push_back(column.unit());
+    return units;
+  }
+
   static v1::ReadRawRequest RawIn(uint32_t tag, const std::string& unit) {
     v1::ReadRawRequest request;
     request.set_tag_id(tag);
@@ -168,6 +203,114 @@ TEST_F(ReadUnitsTest, ValuesAtTimesAndPlots) {
   ASSERT_TRUE(stream->Read(&frame));
   EXPECT_THAT(frame.series(0).samples().values().float64().values(), ElementsAre(100, 200));
   EXPECT_EQ(frame.unit(), "kPa");
+}
+
+TEST_F(ReadUnitsTest, AggregatesAreConvertedByWhatTheyAre) {
+  const uint32_t tag = Create("plant/temperature", "Cel");
+  server_.Store(tag, {{kNow - 4 * kSecond, 20}, {kNow - 3 * kSecond, 40}, {kNow - 2 * kSecond, 70}});
+  v1::ReadProcessedRequest request = ProcessedOf(tag, "[degF]");
+  for (const auto aggregate :
+       {v1::AGGREGATE_AVERAGE, v1::AGGREGATE_MINIMUM_ACTUAL_TIME, v1::AGGREGATE_RANGE,
+        v1::AGGREGATE_DELTA_BOUNDS, v1::AGGREGATE_STANDARD_DEVIATION_POPULATION,
+        v1::AGGREGATE_VARIANCE_POPULATION, v1::AGGREGATE_COUNT, v1::AGGREGATE_PERCENT_GOOD,
+        v1::AGGREGATE_DURATION_GOOD, v1::AGGREGATE_WORST_QUALITY}) {
+    request.add_aggregates(aggregate);
+  }
+  const auto [series, status] = ReadProcessed(request);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_THAT(FloatsOf(series), ElementsAre(86, 68, 36, 90, 18, 324, 0, 100, 2000, 0));
+  EXPECT_THAT(UnitsOf(series),
+              ElementsAre("[degF]", "[degF]", "[degR]", "[degR]", "[degR]", "[degR]2", "", "%", "ms", ""));
+  EXPECT_EQ(series.columns(1).times(0), kNow - 4 * kSecond);
+  EXPECT_EQ(series.columns(6).integers().values(0), 2);
+  EXPECT_EQ(series.columns(9).integers().values(0), 0);
+  request.clear_unit();
+  const v1::ProcessedSeries own = ReadProcessed(request).first;
+  EXPECT_THAT(FloatsOf(own), ElementsAre(30, 20, 20, 50, 10, 100, 0, 100, 2000, 0));
+  EXPECT_THAT(UnitsOf(own), ElementsAre("Cel", "Cel", "K", "K", "K", "K2", "", "%", "ms", ""));
+}
+
+TEST_F(ReadUnitsTest, AggregatesOfIntegersBecomeFloatsUnlessTheUnitIsTheirs) {
+  const uint32_t tag = Create("plant/level", "cm", v1::VALUE_TYPE_INT64);
+  StoreIntegers(tag, {150, 250, -7});
+  v1::ReadProcessedRequest request = ProcessedOf(tag, "m");
+  request.set_start(kNow - 5 * kSecond);  // The first interval has no sample.
+  request.set_end(kNow - kSecond);
+  request.set_interval_ns(2 * kSecond);
+  request.add_aggregates(v1::AGGREGATE_MAXIMUM);
+  request.add_aggregates(v1::AGGREGATE_RANGE);
+  request.add_aggregates(v1::AGGREGATE_COUNT);
+  const v1::ProcessedSeries series = ReadProcessed(request).first;
+  EXPECT_THAT(series.columns(0).floats().values(), ElementsAre(::testing::IsNan(), 2.5));
+  EXPECT_THAT(series.columns(1).floats().values(), ElementsAre(::testing::IsNan(), 1));
+  EXPECT_THAT(series.columns(2).integers().values(), ElementsAre(0, 2));
+  request.set_unit("cm");
+  EXPECT_THAT(ReadProcessed(request).first.columns(0).integers().values(), ElementsAre(0, 250));
+}
+
+TEST_F(ReadUnitsTest, TotalsAreInTheUnitOfTimeThatIsAskedFor) {
+  const uint32_t power = Create("plant/power", "kW");
+  const uint32_t flow = Create("plant/flow", "m3/h");
+  const uint32_t rides = Create("plant/rides", "rides");
+  const uint32_t none = Create("plant/none", "");
+  const struct {
+    uint32_t tag;
+    const char* unit;
+    const char* total_time;
+    double total;
+    const char* total_unit;
+  } kTable[] = {
+      {power, "", "", 7200, "kW.s"},    {power, "", "h", 2, "kW.h"},    {power, "MW", "h", 0.002, "MW.h"},
+      {power, "W", "", 7.2e6, "W.s"},   {flow, "", "", 7200, "m3/h.s"}, {flow, "", "h", 2, "m3"},
+      {flow, "", "min", 2, "m3"},       {flow, "L/s", "s", 2000, "L"},  {rides, "", "min", 120, "rides.min"},
+      {rides, "", "", 7200, "rides.s"}, {none, "", "h", 2, "h"},        {none, "", "", 7200, "s"},
+  };
+  for (const uint32_t tag : {power, flow, rides, none}) {
+    server_.Store(tag, {{kNow - 4 * kSecond, 3600}, {kNow - kSecond, 3600}});
+  }
+  for (const auto& row : kTable) {
+    v1::ReadProcessedRequest request = ProcessedOf(row.tag, row.unit);
+    request.set_total_time(row.total_time);
+    request.add_aggregates(v1::AGGREGATE_TOTAL);
+    request.add_aggregates(v1::AGGREGATE_TOTAL2);
+    const auto [series, status] = ReadProcessed(request);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_THAT(FloatsOf(series), ::testing::Each(::testing::DoubleEq(row.total))) << row.total_unit;
+    EXPECT_THAT(UnitsOf(series), ::testing::Each(row.total_unit));
+  }
+}
+
+TEST_F(ReadUnitsTest, WhatAggregatesCannotBeConvertedToIsTold) {
+  const uint32_t temperature = Create("plant/temperature", "Cel");
+  const uint32_t none = Create("plant/none", "");
+  const uint32_t state = Create("plant/state", "", v1::VALUE_TYPE_DIGITAL);
+  const struct {
+    uint32_t tag;
+    v1::Aggregate aggregate;
+    const char* unit;
+    const char* total_time;
+    const char* message;
+  } kTable[] = {
+      {temperature, v1::AGGREGATE_COUNT, "bar", "", "tag 1 'plant/temperature': Cel"},
+      {temperature, v1::AGGREGATE_TOTAL, "", "kW", "total_time: 'kW' is no unit of time"},
+      {temperature, v1::AGGREGATE_AVERAGE, "", "rides", "total_time: 'rides' is no unit that is known"},
+      {temperature, v1::AGGREGATE_AVERAGE, "rides", "", "'rides' is no unit that is known"},
+      {temperature, v1::AGGREGATE_SUM, "K", "",
+       "tag 1 'plant/temperature' has no Sum in K: the zeros of Cel and K differ"},
+      {temperature, v1::AGGREGATE_TOTAL2, "[degF]", "h",
+       "tag 1 'plant/temperature' has no Total2 in [degF]: the zeros of Cel and [degF] differ"},
+      {none, v1::AGGREGATE_AVERAGE, "kPa", "", "tag 2 'plant/none' has no unit: it cannot be read in kPa"},
+      {state, v1::AGGREGATE_COUNT, "s", "",
+       "tag 3 'plant/state' is of type digital, which has no unit: it cannot be read in s"},
+  };
+  for (const auto& row : kTable) {
+    v1::ReadProcessedRequest request = ProcessedOf(row.tag, row.unit);
+    request.set_total_time(row.total_time);
+    request.add_aggregates(row.aggregate);
+    const grpc::Status status = ReadProcessed(request).second;
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << row.message;
+    EXPECT_THAT(status.error_message(), HasSubstr(row.message));
+  }
 }
 
 TEST_F(ReadUnitsTest, WhatCannotBeConvertedIsRefusedWithTheTagAndBothUnits) {

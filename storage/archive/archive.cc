@@ -116,6 +116,9 @@ class ArchiveImpl : public Archive, private Upkeep {
   absl::StatusOr<Samples> ReadAtTimes(TagId tag, absl::Span<const Timestamp> times,
                                       Interpolation interpolation, bool uncertain_as_bad,
                                       KeepGoing keep_going, Version as_of) override;
+  absl::StatusOr<std::unique_ptr<JoinedReader>> ReadJoined(TagId tag, Interpolation interpolation,
+                                                           bool uncertain_as_bad, KeepGoing keep_going,
+                                                           Version as_of) override;
   absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going,
                                                          Version as_of) override;
   const VersionTable& versions() const override { return versions_; }
@@ -619,6 +622,13 @@ absl::StatusOr<Samples> ArchiveImpl::ReadAtTimes(TagId tag, absl::Span<const Tim
   }
   ASSIGN_OR_RETURN(const ReadView view, ViewOf(tag, std::move(keep_going), as_of));
   return historian::ReadAtTimes(view, times, interpolation, uncertain_as_bad);
+}
+
+absl::StatusOr<std::unique_ptr<JoinedReader>> ArchiveImpl::ReadJoined(TagId tag, Interpolation interpolation,
+                                                                      bool uncertain_as_bad,
+                                                                      KeepGoing keep_going, Version as_of) {
+  ASSIGN_OR_RETURN(ReadView view, ViewOf(tag, std::move(keep_going), as_of));
+  return NewJoinedReader(std::move(view), interpolation, uncertain_as_bad);
 }
 
 absl::StatusOr<std::unique_ptr<FoldReader>> ArchiveImpl::ReadFolded(TagId tag, KeepGoing keep_going,

@@ -43,6 +43,7 @@
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 #include "storage/read/fold_reader.h"
+#include "storage/read/joined_reader.h"
 #include "storage/read/requests.h"
 #include "storage/sealed/retention.h"
 #include "storage/tags/tag_registry.h"
@@ -138,6 +139,11 @@ class Archive {
                                               Interpolation interpolation, bool uncertain_as_bad,
                                               KeepGoing keep_going = nullptr,
                                               Version as_of = kVersionNow) = 0;
+  // The same for times that rise, as they come: for many of them, of which the sum is not held.
+  virtual absl::StatusOr<std::unique_ptr<JoinedReader>> ReadJoined(TagId tag, Interpolation interpolation,
+                                                                   bool uncertain_as_bad,
+                                                                   KeepGoing keep_going = nullptr,
+                                                                   Version as_of = kVersionNow) = 0;
   // What folds a tag's samples into intervals, and knows their neighbours.
   virtual absl::StatusOr<std::unique_ptr<FoldReader>> ReadFolded(TagId tag, KeepGoing keep_going = nullptr,
                                                                  Version as_of = kVersionNow) = 0;

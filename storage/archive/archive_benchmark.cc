@@ -8,7 +8,10 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -180,6 +183,42 @@ void BM_ReadRawHour(benchmark::State& state) {
   state.counters["samples"] = static_cast<double>(count) / state.iterations();
 }
 BENCHMARK(BM_ReadRawHour)->Arg(128)->Arg(21600)->Unit(benchmark::kMicrosecond);
+
+// A hundred tags on a grid of seconds, or of ten, in between their samples, as ReadJoined reads them: 1,024 times at once.
+void BM_Joined(benchmark::State& state) {
+  const int seconds = static_cast<int>(state.range(0));
+  const int64_t step = state.range(1) * kNanosPerSecond;
+  constexpr int kJoinedTags = 100;
+  ScratchArchive scratch(seconds);
+  std::vector<Frame> frames = scratch.MakeFrames();
+  const Timestamp start = frames.front().columns.front().samples.times.front() + kNanosPerSecond / 2;
+  scratch.WriteAll(std::move(frames));
+  HISTORIAN_CHECK(scratch.archive().upkeep().Seal(/*settle=*/true).ok());
+  uint64_t values = 0;
+  for (auto _ : state) {
+    std::vector<std::unique_ptr<JoinedReader>> readers;
+    for (int i = 0; i < kJoinedTags; ++i) {
+      const bool stepped = std::string_view(kKinds[i % std::size(kKinds)]) == "running";
+      readers.push_back(*scratch.archive().ReadJoined(
+          scratch.tag(i), stepped ? Interpolation::kStepped : Interpolation::kSloped, false));
+    }
+    const Timestamp end = start + seconds * kNanosPerSecond;
+    std::vector<Timestamp> times;
+    Samples row;
+    for (Timestamp t = start; t < end;) {
+      times.clear();
+      for (; times.size() < 1024 && t < end; t += step) times.push_back(t);
+      for (const auto& reader : readers) {
+        row.Clear();
+        HISTORIAN_CHECK(*reader->Read(times, SIZE_MAX, &row) == times.size());
+        benchmark::DoNotOptimize(row.values.data());
+        values += row.size();
+      }
+    }
+  }
+  state.counters["values/s"] = benchmark::Counter(static_cast<double>(values), benchmark::Counter::kIsRate);
+}
+BENCHMARK(BM_Joined)->Args({128, 1})->Args({21600, 1})->Args({21600, 10})->Unit(benchmark::kMillisecond);
 
 // The week in which all samples lie expires and is dropped.
 void BM_DropWeek(benchmark::State& state) {

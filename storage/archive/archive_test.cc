@@ -891,6 +891,7 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
       CheckLatest(tag, where);
       if (a < b) CheckFold(tag, a, b, where);
       CheckAtTimes(tag, where);
+      CheckJoined(tag, a, b, where);
     }
   }
 
@@ -1130,6 +1131,49 @@ class ArchiveSimulation : public ArchiveTest, public testing::WithParamInterface
             << where << " at " << FormatTimestamp(times[i]);
       }
     }
+  }
+
+  // Times that rise, a grid or chance's, read in pieces: the values at each, read by itself, in whichever order.
+  void CheckJoined(const SimulatedTag& tag, Timestamp a, Timestamp b, const std::string& where) {
+    std::vector<Timestamp> times;
+    if (random_() % 2 == 0) {
+      const Timestamp step = std::max<Timestamp>(1, (b - a) / (1 + static_cast<Timestamp>(random_() % 50)));
+      for (Timestamp t = a; t <= b && times.size() < 50; t += step) times.push_back(t);
+    } else {
+      for (int i = 0; i < 30; ++i) times.push_back(RandomTime(tag));
+      std::sort(times.begin(), times.end());
+    }
+    const bool uncertain_as_bad = random_() % 2 == 0;
+    const Interpolation interpolation =
+        IsNumeric(tag.type) && random_() % 2 == 0 ? Interpolation::kSloped : tag.interpolation;
+    const auto expected =
+        archive_->ReadAtTimes(tag.id, times, interpolation, uncertain_as_bad, nullptr, as_of_);
+    ASSERT_TRUE(expected.ok()) << expected.status();
+    const auto reader = archive_->ReadJoined(tag.id, interpolation, uncertain_as_bad, nullptr, as_of_);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    Samples actual;
+    while (actual.size() < times.size()) {
+      const absl::Span<const Timestamp> rest =
+          absl::MakeConstSpan(times).subspan(actual.size(), 1 + random_() % 20);
+      const absl::StatusOr<size_t> read = (*reader)->Read(rest, random_() % 100, &actual);
+      ASSERT_TRUE(read.ok()) << read.status();
+      ASSERT_GT(*read, 0);
+      ASSERT_LE(*read, rest.size());
+      ASSERT_EQ(*read == rest.size() || tag.type == ValueType::kString, true);
+    }
+    ExpectSame(tag.type, actual, *expected, where + " joined");
+
+    const std::vector<Timestamp> all = seen_->Raw(tag.id, tag.type, a, b).times;
+    std::vector<Timestamp> changes;
+    while (true) {
+      const size_t max = 1 + random_() % 2000, before = changes.size();
+      const Timestamp start = changes.empty() ? a : changes.back() + 1;
+      const absl::Status status = (*reader)->AppendTimes(start, b, max, &changes);
+      ASSERT_TRUE(status.ok()) << status;
+      ASSERT_LE(changes.size() - before, max);
+      if (changes.size() - before < max) break;
+    }
+    EXPECT_EQ(changes, all) << where;
   }
 
   std::mt19937_64 random_{static_cast<uint64_t>(GetParam())};

@@ -26,8 +26,6 @@
 namespace historian::histctl {
 namespace {
 
-// Significant digits of computed values that people see.
-constexpr int kDigits = 8;
 // Of a file that says a rotation.
 constexpr size_t kRotationBytesMax = 1 << 20;
 
@@ -42,6 +40,8 @@ struct AggregateOptions {
   uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
   std::string interpolation;
+  std::string unit;
+  std::string total_time;
   AggregateConfig config;
   bool use_uncertain = false;
   std::string layout = "long";
@@ -54,18 +54,20 @@ Cell StyledTimeCell(const Context& context, const CsvStyle& style, Timestamp t) 
   return context.format == Format::kCsv ? Cell::Text(CsvTimeText(t, style)) : TimeCell(context, t);
 }
 
-Cell AggregateCell(const Tag& tag, const client::ProcessedColumn& column, size_t i) {
+// digits: of values of samples, see Cell::Float64.
+Cell AggregateCell(const Tag& tag, const client::ProcessedColumn& column, size_t i, int digits) {
   const AggregateInfo& aggregate = InfoOf(column.aggregate);
   if (IsBad(column.StatusAt(i))) return Cell::Absent();
   const bool is_sample_value = aggregate.result == AggregateResult::kSource;
   if (const auto* floats = std::get_if<std::vector<double>>(&column.values)) {
     const double value = (*floats)[i];
-    if (!is_sample_value) return Cell::Float64(value, kDigits);
+    // Integers were converted.
+    if (!is_sample_value || !IsFloat(tag.type)) return Cell::Float64(value, kComputedDigits);
     // Samples' values of a float32 tag come as doubles, which hold them exactly.
     return ValueCell(
         tag,
-        tag.type == ValueType::kFloat32 ? BitsOfFloat32(static_cast<float>(value)) : BitsOfFloat64(value),
-        "");
+        tag.type == ValueType::kFloat32 ? BitsOfFloat32(static_cast<float>(value)) : BitsOfFloat64(value), "",
+        digits);
   }
   const int64_t value = std::get<std::vector<int64_t>>(column.values)[i];
   if (aggregate.result == AggregateResult::kQuality) {
@@ -73,28 +75,6 @@ Cell AggregateCell(const Tag& tag, const client::ProcessedColumn& column, size_t
   }
   if (is_sample_value) return ValueCell(tag, BitsOfInt64(value), "");
   return Cell::Integer(value);
-}
-
-// What the values of the aggregate are in; empty for numbers without a unit.
-std::string UnitOf(const AggregateInfo& info, const Tag& tag) {
-  switch (info.result) {
-    case AggregateResult::kSource:
-    case AggregateResult::kDifference:
-    case AggregateResult::kNumber:
-      return tag.unit;
-    case AggregateResult::kVariance:
-      return tag.unit.empty() ? "" : absl::StrCat("(", tag.unit, ")^2");
-    case AggregateResult::kTotal:
-      return tag.unit.empty() ? "s" : absl::StrCat(tag.unit, " x s");
-    case AggregateResult::kDuration:
-      return "ms";
-    case AggregateResult::kPercent:
-      return "%";
-    case AggregateResult::kCount:
-    case AggregateResult::kQuality:
-      return "";
-  }
-  return "";
 }
 
 bool IsRight(const AggregateInfo& info) { return info.result != AggregateResult::kQuality; }
@@ -107,8 +87,8 @@ void AddHeadings(const AggregateInfo& info, const std::string& name, const std::
 }
 
 void AddCells(const Context& context, const CsvStyle& style, const Tag& tag,
-              const client::ProcessedColumn& column, size_t i, std::vector<Cell>* cells) {
-  cells->push_back(AggregateCell(tag, column, i));
+              const client::ProcessedColumn& column, size_t i, int digits, std::vector<Cell>* cells) {
+  cells->push_back(AggregateCell(tag, column, i, digits));
   if (!InfoOf(column.aggregate).has_own_time) return;
   cells->push_back(IsBad(column.StatusAt(i)) ? Cell::Absent()
                                              : StyledTimeCell(context, style, column.times[i]));
@@ -136,16 +116,25 @@ void AddIntervalCells(const client::ProcessedSeries& series, size_t i, const Csv
   if (!series.ShiftOf(i).empty()) cells->push_back(Cell::Text(series.ShiftOf(i)));
 }
 
+// That of column c of all series; empty if they differ.
+std::string UnitOfAll(const std::vector<client::ProcessedSeries>& series, size_t c) {
+  const std::string& unit = series[0].columns[c].unit;
+  for (const client::ProcessedSeries& one : series) {
+    if (one.columns[c].unit != unit) return "";
+  }
+  return unit;
+}
+
 // A row for each tag and interval.
 void PrintLong(const std::vector<Tag>& tags, const std::vector<client::ProcessedSeries>& series,
-               const std::vector<Aggregate>& aggregates, const CsvStyle& style, Context* context) {
+               const CsvStyle& style, int digits, Context* context) {
   const bool many = tags.size() > 1;
   std::vector<Heading> headings;
   if (many || context->format != Format::kTable) headings.push_back({.name = "tag", .cut = Cut::kName});
   AddIntervalHeadings(series[0], *context, &headings);
-  for (const Aggregate aggregate : aggregates) {
-    const AggregateInfo& info = InfoOf(aggregate);
-    AddHeadings(info, std::string(info.name), many ? "" : UnitOf(info, tags[0]), &headings);
+  for (size_t c = 0; c < series[0].columns.size(); ++c) {
+    const AggregateInfo& info = InfoOf(series[0].columns[c].aggregate);
+    AddHeadings(info, std::string(info.name), UnitOfAll(series, c), &headings);
   }
   headings.push_back({.name = "quality", .cut = Cut::kText});
   // People see it in the quality.
@@ -163,7 +152,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
       AddIntervalCells(series[s], i, style, *context, &cells);
       Quality worst = columns[0].StatusAt(i);
       for (const client::ProcessedColumn& column : columns) {
-        AddCells(*context, style, tags[s], column, i, &cells);
+        AddCells(*context, style, tags[s], column, i, digits, &cells);
         if (SeverityOf(column.StatusAt(i)) > SeverityOf(worst)) worst = column.StatusAt(i);
       }
       // How a value came about goes without saying, for people.
@@ -187,7 +176,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
 
 // A row for each interval, with columns for each tag; no qualities. Requires the same intervals of all tags, as one request has.
 void PrintWide(const std::vector<Tag>& tags, const std::vector<client::ProcessedSeries>& series,
-               const CsvStyle& style, Context* context) {
+               const CsvStyle& style, int digits, Context* context) {
   std::vector<Heading> headings;
   AddIntervalHeadings(series[0], *context, &headings);
   for (size_t s = 0; s < series.size(); ++s) {
@@ -195,7 +184,7 @@ void PrintWide(const std::vector<Tag>& tags, const std::vector<client::Processed
       const AggregateInfo& info = InfoOf(column.aggregate);
       AddHeadings(info,
                   series[s].columns.size() == 1 ? tags[s].name : absl::StrCat(tags[s].name, " ", info.name),
-                  UnitOf(info, tags[s]), &headings);
+                  column.unit, &headings);
     }
   }
   RowWriter rows(context->format, headings, context->out, style);
@@ -204,7 +193,7 @@ void PrintWide(const std::vector<Tag>& tags, const std::vector<client::Processed
     AddIntervalCells(series[0], i, style, *context, &cells);
     for (size_t s = 0; s < series.size(); ++s) {
       for (const client::ProcessedColumn& column : series[s].columns) {
-        AddCells(*context, style, tags[s], column, i, &cells);
+        AddCells(*context, style, tags[s], column, i, digits, &cells);
       }
     }
     rows.AddRow(std::move(cells));
@@ -315,6 +304,8 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
     return UsageError(
         absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
   }
+  request.unit = options.unit;
+  request.total_time = options.total_time;
   request.config = options.config;
   request.config.treat_uncertain_as_bad = !options.use_uncertain;
   if (const absl::Status status = ValidateConfig(request.config); !status.ok()) {
@@ -348,10 +339,11 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
     context->Note(absl::StrCat("by the clock of ", request.calendar->zone(), ", tz database ",
                                series[0].intervals->tz_version));
   }
+  const int digits = options.unit.empty() ? 0 : kComputedDigits;
   if (options.layout == "wide") {
-    PrintWide(tags, series, style, context);
+    PrintWide(tags, series, style, digits, context);
   } else {
-    PrintLong(tags, series, request.aggregates, style, context);
+    PrintLong(tags, series, style, digits, context);
   }
   if (tags.size() == 1 && series[0].columns[0].size() > 0) {
     const client::ProcessedColumn& column = series[0].columns[0];
@@ -429,6 +421,11 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       ->capture_default_str();
   aggregate->add_option("--interpolation", options->interpolation,
                         "stepped or sloped, instead of as each tag says");
+  AddUnitOption(aggregate, &options->unit);
+  aggregate->add_option(
+      "--total-time", options->total_time,
+      "of total and total2, the unit of time: h makes kW.h of kW, and m3 of m3/h (default: value x "
+      "seconds)");
   aggregate->add_flag("--use-uncertain", options->use_uncertain,
                       "use Uncertain samples, which count as Bad otherwise (TreatUncertainAsBad off)");
   aggregate
@@ -482,6 +479,7 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       "  histctl aggregate plant/area-1/pump-101/flow --from y --shifts "
       "'early=06:00,late=14:00,night=22:00'\n"
       "  histctl aggregate plant/area-1/pump-101/flow --from y --every 1h --window 24h --aggregate avg\n"
+      "  histctl aggregate plant/area-1/pump-101/flow --from y --every 1d --aggregate total2 --total-time h\n"
       "  histctl aggregate plant/area-1/pump-101/flow plant/area-1/tank-102/level --from y --to t --interval "
       "1h \\\n"
       "      --aggregate avg --layout wide --format csv --decimal-comma --time-format '%d.%m.%Y "

@@ -10,13 +10,14 @@
 #include "storage/model/status_macros.h"
 #include "tools/histctl/commands.h"
 #include "tools/histctl/exit_code.h"
+#include "tools/histctl/lib/time_text.h"
 #include "tools/histctl/reading.h"
 
 namespace historian::histctl {
 namespace {
 
 struct GetOptions {
-  std::string tag;
+  std::vector<std::string> tags;
   std::string from = "-1h";
   std::string to = "now";
   uint64_t limit = 0;
@@ -31,7 +32,108 @@ struct GetOptions {
   std::vector<std::string> states;
   std::string unit;
   AsOfOptions as_of;
+  // Of joined reads alone.
+  bool joined = false;
+  std::string every;
+  bool on_change = false;
+  std::string interpolation;
+  bool uncertain_as_bad = false;
 };
+
+// ---- Many tags on one axis of time
+
+absl::StatusOr<client::JoinedRequest> JoinedRequestOf(const GetOptions& options, const Context& context) {
+  for (const auto& [option, is_set] :
+       {std::pair("--reverse", options.reverse), std::pair("--bounds", options.bounds),
+        std::pair("--opc-ua", options.opc_ua), std::pair("--quality", !options.qualities.empty()),
+        std::pair("--minimum", options.minimum.has_value()),
+        std::pair("--maximum", options.maximum.has_value()), std::pair("--state", !options.states.empty())}) {
+    if (is_set) return UsageError(absl::StrCat(option, " does not go with --joined"));
+  }
+  client::JoinedRequest request{
+      .limit = options.limit, .uncertain_as_bad = options.uncertain_as_bad, .unit = options.unit};
+  ASSIGN_OR_RETURN(Range range, ParseRange(context, options.from, options.to));
+  if (!options.every.empty()) {
+    const absl::StatusOr<int64_t> nanos = ParseDurationText(options.every);
+    if (!nanos.ok()) return UsageError(absl::StrCat("--every: ", nanos.status().message()));
+    request.step = absl::Nanoseconds(*nanos);
+    // Nobody means a grid that begins at 14:07:33.
+    if (IsRelativeToNow(options.from)) range.from = AlignDown(range.from, *nanos, context.zone);
+  }
+  if (range.from == range.to) return UsageError("--from and --to are the same time");
+  request.start = range.from;
+  request.end = range.to;
+  if (options.interpolation == "stepped") request.interpolation = Interpolation::kStepped;
+  if (options.interpolation == "sloped") request.interpolation = Interpolation::kSloped;
+  if (!options.interpolation.empty() && !request.interpolation) {
+    return UsageError(
+        absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
+  }
+  return request;
+}
+
+bool HasNoValue(Quality quality) { return CodeOf(quality) == kBadNoData; }
+
+// People see one quality in a row, the worst; where all are Good it does not matter whether they lie between samples.
+Cell WorstCell(const client::JoinedRows& rows, size_t i) {
+  Quality worst = kGood;
+  for (const client::SampleBatch& tag : rows.tags) {
+    const Quality quality = tag.samples.View().QualityAt(i);
+    if (SeverityOf(quality) > SeverityOf(worst)) worst = quality;
+  }
+  return QualityCell(worst);
+}
+
+absl::Status GetJoined(const GetOptions& options, Context* context) {
+  ASSIGN_OR_RETURN(const client::JoinedRequest request, JoinedRequestOf(options, *context));
+  ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
+  ASSIGN_OR_RETURN(std::vector<Tag> tags, FindTags(connection, options.tags));
+  ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
+  const bool is_table = context->format == Format::kTable;
+  std::vector<Heading> headings = {TimeHeading(*context)};
+  for (const Tag& tag : tags) {
+    headings.push_back({.name = tag.name,
+                        .unit = InUnit(tag, tag.type, options.unit).unit,
+                        .right = IsFloat(tag.type) || tag.type == ValueType::kInt64});
+    if (!is_table) headings.push_back({.name = absl::StrCat(tag.name, " quality")});
+  }
+  if (is_table) headings.push_back({.name = "quality", .cut = Cut::kText});
+  RowWriter rows(context->format, headings, context->out);
+  const int digits = options.unit.empty() ? 0 : kComputedDigits;
+  uint64_t count = 0;
+  const absl::Status status =
+      reader.Joined(SelectionOf(tags), request, [&](const client::JoinedRows& some) -> absl::Status {
+        if (context->Interrupted()) return InterruptedError("interrupted");
+        if (some.tags.size() != tags.size())
+          return absl::InternalError("the server answered for other tags than asked");
+        std::vector<Tag> shown;
+        for (size_t k = 0; k < tags.size(); ++k)
+          shown.push_back(InUnit(tags[k], some.tags[k].type, options.unit));
+        for (size_t i = 0; i < some.times.size(); ++i) {
+          std::vector<Cell> cells = {TimeCell(*context, some.times[i])};
+          for (size_t k = 0; k < tags.size(); ++k) {
+            const SamplesView samples = some.tags[k].samples.View();
+            const Quality quality = samples.QualityAt(i);
+            cells.push_back(HasNoValue(quality) ? Cell::Absent() : SampleCell(shown[k], samples, i, digits));
+            if (!is_table) cells.push_back(QualityCell(quality));
+          }
+          if (is_table) cells.push_back(WorstCell(some, i));
+          rows.AddRow(std::move(cells));
+        }
+        count += some.times.size();
+        return absl::OkStatus();
+      });
+  rows.Finish();
+  RETURN_IF_ERROR(status);
+  if (count == 0 && tags.size() == 1) {
+    NoteWhereSamplesAre(reader, tags[0], {request.start, request.end}, context);
+  } else if (count == 0) {
+    context->Note("none of these tags has a sample there");
+  }
+  return absl::OkStatus();
+}
+
+// ---- One tag
 
 // A state by its name or code. Errors: UsageError, the tag has none of that name.
 absl::StatusOr<uint32_t> StateOf(const Tag& tag, const std::string& text) {
@@ -70,6 +172,11 @@ absl::StatusOr<std::optional<client::SampleFilter>> FilterOf(const GetOptions& o
 }
 
 absl::Status Get(const GetOptions& options, Context* context) {
+  if (options.joined) return GetJoined(options, context);
+  if (options.tags.size() > 1) {
+    return UsageError(absl::StrCat(
+        options.tags.size(), " tags: get reads the samples of one; with --joined, many at the same times"));
+  }
   Range range;
   std::optional<Timestamp> from, to;
   if (!options.opc_ua) {
@@ -91,7 +198,7 @@ absl::Status Get(const GetOptions& options, Context* context) {
     ASSIGN_OR_RETURN(to, context->Time("--to", options.to));
   }
   ASSIGN_OR_RETURN(const client::Connection connection, context->Connect());
-  ASSIGN_OR_RETURN(Tag found, FindTag(connection, options.tag));
+  ASSIGN_OR_RETURN(Tag found, FindTag(connection, options.tags[0]));
   std::vector<Tag> tags = {std::move(found)};
   ASSIGN_OR_RETURN(const client::Reader reader, ReaderAsOf(connection, options.as_of, context, &tags));
   const Tag& tag = tags[0];
@@ -140,13 +247,14 @@ absl::Status Get(const GetOptions& options, Context* context) {
 
 void AddGetCommand(CLI::App* app, Context* context) {
   const auto options = std::make_shared<GetOptions>();
-  CLI::App* const get = app->add_subcommand("get", "the samples of a tag, as stored");
-  get->add_option("TAG", options->tag, "the tag's name")->required();
+  CLI::App* const get = app->add_subcommand(
+      "get", "the samples of a tag, as stored; or the values of many tags at the same times");
+  get->add_option("TAG", options->tags, "the tag's name; with --joined, names or patterns")->required();
   CLI::Option* const from =
       get->add_option("--from", options->from, "from this time on")->capture_default_str();
   CLI::Option* const to =
       get->add_option("--to", options->to, "until before this time")->capture_default_str();
-  get->add_option("--limit", options->limit, "at most this many samples; 0: all");
+  get->add_option("--limit", options->limit, "at most this many samples (--joined: times); 0: all");
   get->add_flag("--reverse", options->reverse, "newest first");
   get->add_flag("--bounds", options->bounds,
                 "also the newest sample before --from and the first one at or after --to");
@@ -158,6 +266,28 @@ void AddGetCommand(CLI::App* app, Context* context) {
   get->add_option("--maximum", options->maximum, "only values that are at most this");
   get->add_option("--state", options->states, "only values of this state, a name or a code; repeat it")
       ->allow_extra_args(false);
+  const std::string group = "Many tags on one axis of time";
+  CLI::Option* const joined =
+      get->add_flag("--joined", options->joined,
+                    "a row for each time, a column for each tag; values between samples, too")
+          ->group(group);
+  CLI::Option* const every = get->add_option("--every", options->every,
+                                             "the times are so far apart: 1s, 15m; with --from -1d they "
+                                             "begin where the clock is round (--tz)")
+                                 ->needs(joined)
+                                 ->group(group);
+  get->add_flag("--on-change", options->on_change,
+                "the times are those at which any of the tags has a sample (the default)")
+      ->needs(joined)
+      ->excludes(every)
+      ->group(group);
+  get->add_option("--interpolation", options->interpolation, "stepped or sloped, instead of as each tag says")
+      ->needs(joined)
+      ->group(group);
+  get->add_flag("--uncertain-as-bad", options->uncertain_as_bad,
+                "pass over Uncertain samples as over Bad ones")
+      ->needs(joined)
+      ->group(group);
   AddUnitOption(get, &options->unit);
   AddAsOfOptions(get, &options->as_of);
   get->footer(
@@ -173,6 +303,10 @@ void AddGetCommand(CLI::App* app, Context* context) {
       "from --from on into the future, or from --to on into the past. --bounds adds the nearest sample "
       "outside where there\n"
       "is none at the edge; one that does not exist is a line without a value, BadBoundNotFound.\n"
+      "\nWith --joined CSV and JSON have the quality of each tag in a column of its own, 'TAG quality'; "
+      "tables "
+      "have the worst of\n"
+      "the row. A tag has no value before its first sample.\n"
       "\nExamples:\n"
       "  histctl get plant/area-1/pump-101/flow\n"
       "  histctl get plant/area-1/pump-101/flow --from '2026-11-23 06:00' --to '2026-11-23 14:00' --tz "
@@ -181,6 +315,8 @@ void AddGetCommand(CLI::App* app, Context* context) {
       "  histctl get plant/area-1/pump-101/flow --from -1d --quality bad,uncertain\n"
       "  histctl get plant/area-1/pump-101/discharge-pressure --unit psi --minimum 70\n"
       "  histctl get plant/area-1/pump-101/state --from -1d --state running\n"
+      "  histctl get 'plant/area-1/pump-101/*' --joined --from -1h --every 1m --format csv\n"
+      "  histctl get plant/area-1/pump-101/flow plant/area-1/pump-101/state --joined --from -1h\n"
       "  histctl get plant/area-1/pump-101/flow --opc-ua --to now --limit 5 --bounds    # the newest five\n");
   get->callback([=] {
     options->has_from = from->count() > 0;

@@ -214,6 +214,17 @@ class HistctlTest(unittest.TestCase):
                          'time [UTC]            value [degF]  quality\n2026-01-01T00:00:00Z         68.18\n')
         latest = self.rows('latest', 'units/temperature', '--unit', 'K')[0]
         self.assertEqual((latest['value'], latest['unit']), (293.25, 'K'))
+        aggregates = ['aggregate', 'units/temperature', *span, '--aggregate', 'avg,range,count', '--unit', 'degF']
+        self.assertEqual([self.rows(*aggregates)[0][name] for name in ('average', 'range', 'count')], [68.18, 0, 1])
+        self.assertIn('average [degF]', self.run_ok(*aggregates))
+        self.assertIn('range [[degR]]', self.run_ok(*aggregates))
+        self.run_ok('put', 'units/flow', '3600', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('put', 'units/flow', '3600', '--time', '2026-01-01T00:00:02Z')
+        totals = ['aggregate', 'units/flow', '--from', '2026-01-01', '--to', '2026-01-01T00:00:01Z', '--aggregate', 'total2']
+        self.assertIn('total2 [m3/h.s]', self.run_ok(*totals))
+        self.assertIn('total2 [m3]', self.run_ok(*totals, '--total-time', 'h'))
+        self.assertEqual(self.rows(*totals, '--total-time', 'h')[0]['total2'], 1)
+        self.assertIn('is no unit of time', self.run_any(*totals, '--total-time', 'kW').stderr)
         at = self.rows('at', 'units/temperature', '--time', '2026-01-01', '--unit', '[degF]')[0]
         self.assertEqual((at['value'], at['unit']), (68.18, '[degF]'))
         self.assertIn('[K]', self.run_ok('plot', 'units/temperature', *span, '--unit', 'K', '--width', '80', '--ascii'))
@@ -369,6 +380,36 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('import', '--tz', 'Europe/Berlin', self.file('rows.csv', text))
         self.assertEqual([t for t, _, _ in self.samples('clock/row')],
                          ['2025-10-25T23:30:00Z', '2025-10-26T00:30:00Z', '2025-10-26T01:30:00Z', '2025-10-26T02:30:00Z'])
+
+    def test_joined_reads(self):
+        self.run_ok('tag', 'create', 'joined/a', '--unit', 'bar')
+        self.run_ok('tag', 'create', 'joined/state', '--type', 'digital', '--state', '1=Open')
+        self.run_ok('put', 'joined/a', '1', '--time', '2026-01-01T00:00:00Z')
+        self.run_ok('put', 'joined/a', '3', '--time', '2026-01-01T00:00:20Z')
+        self.run_ok('put', 'joined/state', 'Open', '--time', '2026-01-01T00:00:10Z')
+        joined = ['get', 'joined/a', 'joined/state', '--joined', '--from', '2026-01-01', '--to', '2026-01-01T00:00:21Z']
+        self.assertEqual(self.rows(*joined), self.rows(*joined, '--on-change'))
+        self.assertEqual([(r['time'], r['joined/a'], r['joined/state']) for r in self.rows(*joined)],
+                         [('2026-01-01T00:00:00Z', 1, None), ('2026-01-01T00:00:10Z', 2, 1), ('2026-01-01T00:00:20Z', 3, 1)])
+        grid = self.rows(*joined, '--every', '5s', '--limit', '4')
+        self.assertEqual([r['joined/a'] for r in grid], [1, 1.5, 2, 2.5])
+        self.assertEqual(grid[1]['joined/a quality'], 'Good, Interpolated')
+        self.assertEqual(grid[1]['joined/state quality'], 'BadNoData')
+        self.assertEqual([r['joined/a'] for r in self.rows(*joined, '--every', '5s', '--interpolation', 'stepped')], [1, 1, 1, 1, 3])
+        self.assertEqual([r['joined/a'] for r in self.rows('get', 'joined/a', *joined[3:], '--unit', 'kPa')], [100, 300])
+        table = self.run_ok(*joined)
+        self.assertIn('joined/a [bar]', table)
+        self.assertIn('Open', table)
+        self.assertEqual(self.run_ok('--format', 'csv', *joined).splitlines()[0],
+                         'time,joined/a,joined/a quality,joined/state,joined/state quality')
+        for wrong, message in (([*joined, '--reverse'], '--reverse does not go with --joined'),
+                               (['get', 'joined/a', 'joined/state'], '2 tags: get reads the samples of one; with --joined'),
+                               ([*joined, '--every', 'often'], '--every:'),
+                               ([*joined, '--every', '1s', '--on-change'], '--on-change'),
+                               (['get', 'joined/a', '--every', '1s'], '--joined')):
+            refused = self.run_any(*wrong)
+            self.assertEqual(refused.returncode, 2, wrong)
+            self.assertIn(message, refused.stderr)
 
     def test_values_latest_at_times_and_aggregates(self):
         text = 'time,read/a,read/b\n' + ''.join('2026-01-01T00:%02d:00Z,%d,%d\n' % (i, i, 2 * i) for i in range(60))
