@@ -30,6 +30,7 @@ Needs NeedsOf(Method method) {
     case Method::kReadAtTimes:
     case Method::kReadProcessed:
     case Method::kPlot:
+    case Method::kExplain:
     case Method::kWhatIsKept:
       return {Needs::On::kSomeTags, Right::kRead};
     case Method::kWrite:

@@ -45,6 +45,7 @@ enum class Method {
   kReadAtTimes,
   kReadProcessed,
   kPlot,
+  kExplain,
   kGetStatus,
   kGetStorage,
   kSeal,

@@ -143,7 +143,7 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tag
       .values_of_tag = values_of_tag,
       .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
-  return ProcessedPlan{std::move(read), std::move(asked.intervals), std::move(asked.aggregates)};
+  return ProcessedPlan{std::move(read), std::move(asked.intervals), std::move(asked.aggregates), asked.config};
 }
 
 void DescribeProcessed(const ProcessedPlan& plan, v1::ProcessedFrame* frame) {

@@ -16,6 +16,7 @@
 #include "server/read_plan.h"
 #include "server/service_env.h"
 #include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 
 namespace historian::server {
 
@@ -26,6 +27,7 @@ struct ProcessedPlan {
   ReadPlan read;
   Intervals intervals;
   std::vector<Aggregate> aggregates;
+  AggregateConfig config;  // But for `stepped`, which is each tag's.
 };
 
 // `take` is asked for the memory that the intervals need.
