@@ -681,22 +681,20 @@ class ViewFoldReader final : public FoldReader {
     return nanos;
   }
 
-<<<<<<< HEAD
   absl::StatusOr<std::optional<Timestamp>> NewestTime() const override {
     if (view_.empty()) return std::optional<Timestamp>();
     if (view_.as_of == kVersionNow) return std::optional<Timestamp>(view_.newest);
     ASSIGN_OR_RETURN(const std::optional<Sample> newest, SampleBefore(kTimestampMax + 1));
     return newest.has_value() ? std::optional<Timestamp>(newest->time) : std::nullopt;
   }
-=======
+
   absl::StatusOr<Evidence> Gather(const EvidenceRequest& request) const override {
     const Timestamp edges[] = {request.start, request.end};
     RETURN_IF_ERROR(CheckEdges(edges));
-    return view_.Ended(RangeFold(view_, nullptr, {}, request.config, edges, 0, [](size_t, const Interval&) {
-                       }).Gather(request));
+    RangeFold fold(view_, nullptr, {}, request.config, edges, 0, [](size_t, const Interval&) {});
+    return view_.Ended(fold.Gather(request));
   }
 
->>>>>>> 23b18d5 (wip)
   absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const override {
     return view_.Ended(ClusterCursor(view_).SampleBefore(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
   }
