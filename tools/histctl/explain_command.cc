@@ -385,8 +385,7 @@ void AddExplainCommand(CLI::App* app, Context* context) {
       "  histctl explain plant/area-1/pump-101/flow --from '2026-11-23 08:00' --to '2026-11-23 09:00' "
       "--aggregate avg\n"
       "  histctl explain plant/area-1/pump-101/flow --from y --to t --aggregate twa --samples 20\n"
-      "  histctl explain plant/area-1/pump-101/flow --from y --to t --aggregate max --as-of 12 --format "
-      "json\n");
+      "  histctl explain plant/area-1/pump-101/flow --from y --to t --aggregate max --format json\n");
   explain->callback([=] { context->run = [=] { return RunExplain(*options, context); }; });
 }
 
