@@ -199,7 +199,8 @@ void CountChanges(ValueType type, const v1::ExplainRequest& request, const Sampl
 
 std::string WhyLeftOut(const Evidence& evidence, uint64_t members_max, bool out_of_memory) {
   if (evidence.raw_has_expired) {
-    return "raw samples of the interval have expired: what answers is what rollups have kept of them";
+    return "raw samples of the interval, or of a part of it, have expired: what is left of them is in "
+           "rollups";
   }
   if (out_of_memory) {
     return "the samples of the interval take more memory than calls may have (limits.memory_budget): ask for "

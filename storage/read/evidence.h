@@ -66,9 +66,6 @@ struct Evidence {
   bool has_members = false;
   bool too_many = false;
   bool raw_has_expired = false;
-  // The times of the tag's first and newest sample that are data; it has none: first is after newest.
-  Timestamp first_data = 1;
-  Timestamp newest_data = 0;
   // In order of time.
   std::vector<EvidencePartition> partitions;
   uint64_t partitions_left_off = 0;

@@ -197,8 +197,7 @@ class RangeFold final : private FoldSource {
   absl::Status GatherBlocks(const Piece& piece,
                             std::map<std::pair<Timestamp, uint64_t>, EvidenceBlock>* blocks);
   absl::Status GatherMembers(const EvidenceRequest& request, Evidence* evidence);
-  absl::StatusOr<std::map<Timestamp, Sample>> NeighboursOf(const EvidenceRequest& request,
-                                                           Evidence* evidence);
+  absl::StatusOr<std::map<Timestamp, Sample>> NeighboursOf(const EvidenceRequest& request);
 
   const ReadView& view_;
   const Cacheable* const cacheable_;
@@ -586,8 +585,7 @@ absl::Status RangeFold::GatherMembers(const EvidenceRequest& request, Evidence* 
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::map<Timestamp, Sample>> RangeFold::NeighboursOf(const EvidenceRequest& request,
-                                                                    Evidence* evidence) {
+absl::StatusOr<std::map<Timestamp, Sample>> RangeFold::NeighboursOf(const EvidenceRequest& request) {
   std::map<Timestamp, Sample> neighbours;
   const auto add = [&](const std::optional<Sample>& sample) {
     const bool is_member = sample.has_value() && sample->time >= request.start && sample->time < request.end;
@@ -596,9 +594,7 @@ absl::StatusOr<std::map<Timestamp, Sample>> RangeFold::NeighboursOf(const Eviden
   const Kind counted = request.config.treat_uncertain_as_bad ? Kind::kUsable : Kind::kCounted;
   ASSIGN_OR_RETURN(const std::optional<Sample> first, NeighbourAtOrAfter(kTimestampMin, Kind::kData));
   ASSIGN_OR_RETURN(const std::optional<Sample> newest, NeighbourBefore(kTimestampMax + 1, Kind::kData));
-  if (first.has_value() && newest.has_value()) {
-    evidence->first_data = first->time;
-    evidence->newest_data = newest->time;
+  if (newest.has_value() && newest->time < kTimestampMax) {
     // What is no data behind the newest says that its value does not hold.
     ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(newest->time + 1));
     add(behind);
@@ -627,7 +623,7 @@ absl::StatusOr<Evidence> RangeFold::Gather(const EvidenceRequest& request) {
   RETURN_IF_ERROR(GatherSources(request, &evidence));
   if (!evidence.raw_has_expired) RETURN_IF_ERROR(GatherMembers(request, &evidence));
   if (evidence.has_members) {
-    ASSIGN_OR_RETURN(const auto neighbours, NeighboursOf(request, &evidence));
+    ASSIGN_OR_RETURN(const auto neighbours, NeighboursOf(request));
     Samples all;
     const auto add = [&](const Sample& sample) {
       if (view_.type == ValueType::kString) {
