@@ -195,7 +195,9 @@ TEST_F(ExplainTest, AgreesWithTheDefinitionAndWithReadProcessed) {
       if (column.has_integers() && !IsBad(answer.value().status())) {
         EXPECT_EQ(answer.value().integer(), column.integers().values(0)) << info.name;
       }
-      if (info.has_own_time) EXPECT_EQ(answer.value().time(), column.times(0)) << info.name;
+      if (info.has_own_time) {
+        EXPECT_EQ(answer.value().time(), column.times(0)) << info.name;
+      }
     }
   }
 }

@@ -170,7 +170,9 @@ TEST_F(ExplanationTest, ExplainsEveryAggregateWithAndWithoutSamples) {
         const Explanation all = Of(info.id, {.use_sloped_extrapolation = true, .stepped = stepped});
         EXPECT_EQ(all.listed.size(), all.members);
         EXPECT_EQ(all.good_ns + all.uncertain_ns + all.bad_ns + all.no_data_ns, 10 * kSecond) << info.name;
-        if (!all.value.value.has_value()) EXPECT_EQ(all.figures, "") << info.name;
+        if (!all.value.value.has_value()) {
+          EXPECT_EQ(all.figures, "") << info.name;
+        }
         for (const std::string& role : RolesOf(all)) EXPECT_NE(role, "") << info.name;
       }
     }
