@@ -40,6 +40,23 @@ void ToWire(const SampleFilter& filter, v1::SampleFilter* wire) {
   wire->mutable_states()->Add(filter.states.begin(), filter.states.end());
 }
 
+void ToWire(const AggregateConfig& config, v1::AggregateConfig* wire) {
+  wire->set_treat_uncertain_as_bad(config.treat_uncertain_as_bad);
+  wire->set_percent_data_bad(static_cast<uint32_t>(config.percent_data_bad));
+  wire->set_percent_data_good(static_cast<uint32_t>(config.percent_data_good));
+  wire->set_use_sloped_extrapolation(config.use_sloped_extrapolation);
+  wire->set_resolution_ns(config.resolution_ns);
+}
+
+template <typename Request>
+void SetTag(const TagKey& tag, Request* request) {
+  if (const TagId* id = std::get_if<TagId>(&tag)) {
+    request->set_tag_id(*id);
+  } else {
+    request->set_tag_name(std::get<std::string>(tag));
+  }
+}
+
 // Reads a whole stream whose frames hold `series`; complete(frame, series) adds what frames say of all of them. The call's
 // message names `asked`.
 template <typename Series, typename Frame>
@@ -171,11 +188,7 @@ RawSamples Reader::Read(std::string asked, v1::ReadRawRequest request, const Tag
                         RawOptions options) const {
   auto stream = std::make_unique<RawSamples::Stream>();
   stream->asked = std::move(asked);
-  if (const TagId* id = std::get_if<TagId>(&tag)) {
-    request.set_tag_id(*id);
-  } else {
-    request.set_tag_name(std::get<std::string>(tag));
-  }
+  SetTag(tag, &request);
   request.set_bounds(options.bounds);
   request.set_reverse(options.reverse);
   request.set_limit(options.limit);
@@ -311,12 +324,7 @@ absl::StatusOr<std::vector<ProcessedSeries>> Reader::Processed(const TagSelectio
     wire.add_aggregates(static_cast<v1::Aggregate>(aggregate));
   wire.set_interpolation(ToWire(request.interpolation));
   RETURN_IF_ERROR(Annotate(ValidateConfig(request.config), asked));
-  v1::AggregateConfig& config = *wire.mutable_config();
-  config.set_treat_uncertain_as_bad(request.config.treat_uncertain_as_bad);
-  config.set_percent_data_bad(static_cast<uint32_t>(request.config.percent_data_bad));
-  config.set_percent_data_good(static_cast<uint32_t>(request.config.percent_data_good));
-  config.set_use_sloped_extrapolation(request.config.use_sloped_extrapolation);
-  config.set_resolution_ns(request.config.resolution_ns);
+  ToWire(request.config, wire.mutable_config());
   if (request.calendar.has_value()) *wire.mutable_calendar() = *request.calendar;
   wire.set_window(request.window);
   wire.set_unit(request.unit);
@@ -360,6 +368,26 @@ absl::StatusOr<std::vector<PlotSeries>> Reader::Plot(const TagSelection& tags, T
   return CollectSeries<PlotSeries, v1::PlotFrame>(
       *stream, &context, Asked("plotting", ToString(tags), start, end),
       [](const v1::PlotFrame&, PlotSeries*) { return absl::OkStatus(); });
+}
+
+absl::StatusOr<v1::ExplainResponse> Reader::Explain(const TagKey& tag, const ExplainRequest& request) const {
+  const std::string asked = Asked("explaining", client::ToString(tag), request.start, request.end);
+  RETURN_IF_ERROR(Annotate(ValidateConfig(request.config), asked));
+  v1::ExplainRequest wire;
+  SetTag(tag, &wire);
+  wire.set_start(request.start);
+  wire.set_end(request.end);
+  wire.set_aggregate(static_cast<v1::Aggregate>(request.aggregate));
+  wire.set_interpolation(ToWire(request.interpolation));
+  ToWire(request.config, wire.mutable_config());
+  wire.set_samples_max(request.samples_max);
+  SetAsOf(as_of_, &wire);
+  grpc::ClientContext context;
+  connection_.Prepare(&context);
+  v1::ExplainResponse response;
+  RETURN_IF_ERROR(
+      FromGrpc(v1::Query::NewStub(connection_.channel())->Explain(&context, wire, &response), asked));
+  return response;
 }
 
 }  // namespace historian::client

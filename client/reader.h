@@ -174,6 +174,15 @@ struct JoinedRequest {
   std::string unit;  // Of the values in the answer, see query.proto; empty: each tag's own.
 };
 
+struct ExplainRequest {
+  Timestamp start = 0;  // One interval.
+  Timestamp end = 0;
+  Aggregate aggregate = Aggregate::kTimeAverage2;
+  std::optional<Interpolation> interpolation;  // Unset: as the tag says.
+  AggregateConfig config;                      // But for `stepped`, which is the interpolation.
+  uint32_t samples_max = 0;                    // Listed in the answer; 0: 100. Up to 10,000.
+};
+
 class Reader {
  public:
   // With as_of, all its reads are made as of that version, or as of the last one that had closed by that time, and give the
@@ -214,6 +223,9 @@ class Reader {
   // Returns the samples that a trend of `columns` pixel columns needs, in the order of the selection.
   absl::StatusOr<std::vector<PlotSeries>> Plot(const TagSelection& tags, Timestamp start, Timestamp end,
                                                uint32_t columns, absl::string_view unit = "") const;
+
+  // Returns how one value of Processed comes about: its samples, bounds, figures, and where they are stored.
+  absl::StatusOr<v1::ExplainResponse> Explain(const TagKey& tag, const ExplainRequest& request) const;
 
  private:
   RawSamples Read(std::string asked, v1::ReadRawRequest request, const TagKey& tag, RawOptions options) const;

@@ -170,6 +170,7 @@ constexpr Call kCalls[] = {
     {"Query/ReadJoined", "admin reader mixed"},
     {"Query/ReadProcessed", "admin reader mixed"},
     {"Query/Plot", "admin reader mixed"},
+    {"Query/Explain", "admin reader mixed"},
     {"Admin/GetStatus", "admin reader writer configurer storekeeper mixed"},
     {"Admin/GetStorage", "admin storekeeper"},
     {"Admin/Seal", "admin"},

@@ -31,6 +31,7 @@ Needs NeedsOf(Method method) {
     case Method::kReadJoined:
     case Method::kReadProcessed:
     case Method::kPlot:
+    case Method::kExplain:
     case Method::kWhatIsKept:
       return {Needs::On::kSomeTags, Right::kRead};
     case Method::kWrite:

@@ -212,6 +212,8 @@ const char* MethodName(Method method) {
       return "ReadProcessed";
     case Method::kPlot:
       return "Plot";
+    case Method::kExplain:
+      return "Explain";
     case Method::kGetStatus:
       return "GetStatus";
     case Method::kGetStorage:

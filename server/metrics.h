@@ -46,6 +46,7 @@ enum class Method {
   kReadJoined,
   kReadProcessed,
   kPlot,
+  kExplain,
   kGetStatus,
   kGetStorage,
   kSeal,

@@ -180,7 +180,7 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tag
       .as_of = as_of};
   ASSIGN_OR_RETURN(ReadPlan read, ReadPlan::Make(env, std::move(selected), std::move(figures), keep_going));
   return ProcessedPlan{std::move(read), std::move(asked.intervals), std::move(asked.aggregates),
-                       std::move(units)};
+                       std::move(units), asked.config};
 }
 
 void DescribeProcessed(const ProcessedPlan& plan, v1::ProcessedFrame* frame) {

@@ -18,6 +18,7 @@
 #include "server/read_plan.h"
 #include "server/service_env.h"
 #include "storage/model/aggregate.h"
+#include "storage/model/aggregate_config.h"
 
 namespace historian::server {
 
@@ -29,6 +30,7 @@ struct ProcessedPlan {
   Intervals intervals;
   std::vector<Aggregate> aggregates;
   absl::flat_hash_map<TagId, UnitsOfFigures> units;
+  AggregateConfig config;  // But for `stepped`, which is each tag's.
 };
 
 // `take` is asked for the memory that the intervals need.

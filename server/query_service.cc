@@ -11,6 +11,7 @@
 #include "google/protobuf/arena.h"
 #include "server/answer_unit.h"
 #include "server/call.h"
+#include "server/explain.h"
 #include "server/joined_read.h"
 #include "server/parallel.h"
 #include "server/plot.h"
@@ -339,6 +340,15 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::Plot(grpc::CallbackSer
       [this](const v1::PlotRequest& r, const KeepGoing& keep_going, CallRecord& record) {
         return OpenPlot(env_, r, keep_going, record);
       });
+}
+
+grpc::ServerUnaryReactor* QueryService::Explain(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  return ServeUnary<v1::ExplainRequest, v1::ExplainResponse>(
+      env_, context, Method::kExplain, /*is_query=*/true, request, response,
+      [](const v1::ExplainRequest&) { return Run::kOnPool; },
+      [this](const v1::ExplainRequest& r, const KeepGoing& keep_going, CallRecord& record,
+             v1::ExplainResponse* to) { return ServeExplain(env_, r, keep_going, record, to); });
 }
 
 }  // namespace historian::server

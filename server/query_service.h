@@ -13,7 +13,8 @@ namespace historian::server {
 using RawQuery = v1::Query::WithRawCallbackMethod_ReadRaw<
     v1::Query::WithRawCallbackMethod_ReadLatest<v1::Query::WithRawCallbackMethod_ReadAtTimes<
         v1::Query::WithRawCallbackMethod_ReadJoined<v1::Query::WithRawCallbackMethod_ReadProcessed<
-            v1::Query::WithRawCallbackMethod_Plot<v1::Query::Service>>>>>>;
+            v1::Query::WithRawCallbackMethod_Plot<
+                v1::Query::WithRawCallbackMethod_Explain<v1::Query::Service>>>>>>>;
 
 class QueryService final : public RawQuery {
  public:
@@ -32,6 +33,8 @@ class QueryService final : public RawQuery {
                                                             const grpc::ByteBuffer* request) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Plot(grpc::CallbackServerContext* context,
                                                    const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override;
 
  private:
   ServiceEnv& env_;

@@ -50,6 +50,9 @@ class CountingReader : public FoldReader {
     return reader_->SampleAtOrAfter(t);
   }
   absl::StatusOr<std::optional<Timestamp>> NewestTime() const override { return reader_->NewestTime(); }
+  absl::StatusOr<Evidence> Gather(const EvidenceRequest& request) const override {
+    return reader_->Gather(request);
+  }
 
  private:
   const std::unique_ptr<FoldReader> reader_;

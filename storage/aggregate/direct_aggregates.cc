@@ -92,8 +92,6 @@ class Computation {
   Quality StatusOfExtreme(const PointInTime& extreme, int sign) const;
   StandardValue ExtremeMember(int sign, bool own_time) const;
   StandardValue Range() const;
-  // What Minimum2 and Maximum2 choose from.
-  std::vector<PointInTime> CandidatesWithBounds() const;
   StandardValue ExtremeWithBounds(int sign, bool own_time) const;
   StandardValue Range2() const;
 
@@ -134,20 +132,15 @@ StandardValue Computation::OfGoodMembers(bool average) const {
 StandardValue Computation::TimeAverage(bool total) const {
   // 5.4.3.6 and 5.4.3.8 say that the lines always slope; the figure of 5.4.3.2.3 has them stepped for stepped tags.
   const bool held = !CanSlope(type_);
-  std::vector<PointInTime> points;
-  const PointInTime first = samples_.InterpolatedBound(interval_.early(), held);
-  bool sure = first.has_value && IsGood(first.quality);
-  if (first.has_value) points.push_back(first);
+  const std::vector<PointInTime> points = interval_.PointsWithInterpolatedBounds();
+  if (points.empty()) return NoData();
+  // Without a bound at the early edge the first point is a later one.
+  bool sure = points.front().time == interval_.early() && IsGood(points.front().quality) &&
+              IsGood(points.back().quality);
   for (size_t i = 0; i < samples_.size(); ++i) {
     const Timestamp t = samples_.TimeAt(i);
-    if (t < interval_.early() || t >= interval_.late()) continue;
-    sure = sure && samples_.IsGoodAt(i);
-    if (t > interval_.early() && !samples_.CountsAsBadAt(i)) points.push_back(samples_.PointAt(i));
+    if (t >= interval_.early() && t < interval_.late()) sure = sure && samples_.IsGoodAt(i);
   }
-  if (points.empty()) return NoData();
-  const PointInTime last = samples_.InterpolatedBound(interval_.late(), held);
-  sure = sure && IsGood(last.quality);
-  points.push_back(last);
 
   ExactSum area;
   for (size_t i = 0; i + 1 < points.size(); ++i) {
@@ -339,17 +332,8 @@ StandardValue Computation::Range() const {
   return Difference(greatest->point.bits, least->point.bits, status);
 }
 
-std::vector<PointInTime> Computation::CandidatesWithBounds() const {
-  std::vector<PointInTime> points = interval_.PointsWithSimpleBounds();
-  if (samples_.stepped() && !(interval_.backward() && points.back().is_sample)) points.pop_back();
-  std::erase_if(points, [&](const PointInTime& point) {
-    return !point.has_value || (config_.treat_uncertain_as_bad && !IsGood(point.quality));
-  });
-  return points;
-}
-
 StandardValue Computation::ExtremeWithBounds(int sign, bool own_time) const {
-  const std::optional<Extreme> extreme = ExtremeOf(CandidatesWithBounds(), sign);
+  const std::optional<Extreme> extreme = ExtremeOf(interval_.CandidatesWithSimpleBounds(), sign);
   if (!extreme.has_value()) return NoData();
   const Quality code = interval_.StatusByTime(interval_.RegionsWithSimpleBounds(samples_.stepped()));
   if (IsBad(code)) return {std::nullopt, code, start_};
@@ -367,7 +351,7 @@ StandardValue Computation::ExtremeWithBounds(int sign, bool own_time) const {
 }
 
 StandardValue Computation::Range2() const {
-  const std::vector<PointInTime> points = CandidatesWithBounds();
+  const std::vector<PointInTime> points = interval_.CandidatesWithSimpleBounds();
   const std::optional<Extreme> least = ExtremeOf(points, 1);
   if (!least.has_value()) return NoData();
   const Quality code = interval_.StatusByTime(interval_.RegionsWithSimpleBounds(samples_.stepped()));

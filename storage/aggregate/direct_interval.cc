@@ -220,6 +220,28 @@ std::vector<PointInTime> DirectInterval::PointsWithSimpleBounds() const {
   return points;
 }
 
+std::vector<PointInTime> DirectInterval::CandidatesWithSimpleBounds() const {
+  std::vector<PointInTime> points = PointsWithSimpleBounds();
+  if (samples_->stepped() && !(backward() && points.back().is_sample)) points.pop_back();
+  std::erase_if(points, [&](const PointInTime& point) {
+    return !point.has_value || (samples_->config().treat_uncertain_as_bad && !IsGood(point.quality));
+  });
+  return points;
+}
+
+std::vector<PointInTime> DirectInterval::PointsWithInterpolatedBounds() const {
+  const bool held = !CanSlope(samples_->type());
+  std::vector<PointInTime> points;
+  const PointInTime first = samples_->InterpolatedBound(early(), held);
+  if (first.has_value) points.push_back(first);
+  for (size_t i = 0; i < samples_->size(); ++i) {
+    const Timestamp t = samples_->TimeAt(i);
+    if (t > early() && t < late() && !samples_->CountsAsBadAt(i)) points.push_back(samples_->PointAt(i));
+  }
+  if (!points.empty()) points.push_back(samples_->InterpolatedBound(late(), held));
+  return points;
+}
+
 std::vector<Region> DirectInterval::RegionsWithSimpleBounds(bool stepped) const {
   const std::vector<PointInTime> points = PointsWithSimpleBounds();
   const Timestamp measured_end = std::min(late(), samples_->extent().end);

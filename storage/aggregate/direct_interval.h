@@ -182,6 +182,14 @@ class DirectInterval {
   // that point has no value. `stepped`: values are held, the end does not matter.
   std::vector<Region> RegionsWithSimpleBounds(bool stepped) const;
 
+  // What Minimum2 and Maximum2 choose from: those points that have a value, only Good ones if TreatUncertainAsBad is set.
+  // Without a stepped value at the late edge unless a sample there is a member.
+  std::vector<PointInTime> CandidatesWithSimpleBounds() const;
+
+  // What TimeAverage draws straight lines through: the interpolated bounds and the members that do not count as Bad. Without
+  // a bound at the early edge if there is no such sample before it; empty if there is none at all.
+  std::vector<PointInTime> PointsWithInterpolatedBounds() const;
+
   // The status of what is made of the members, or of the regions (5.4.3.2.1): Good, Bad or Uncertain_DataSubNormal, by
   // what share of them is Good or Bad. The rules are in direct_aggregates.h.
   Quality StatusByValues() const;

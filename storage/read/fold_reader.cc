@@ -1,6 +1,8 @@
 #include "storage/read/fold_reader.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "storage/aggregate/even_intervals.h"
+#include "storage/format/block.h"
 #include "storage/format/key.h"
 #include "storage/format/rollup.h"
 #include "storage/model/status_macros.h"
@@ -141,6 +144,9 @@ class RangeFold final : private FoldSource {
     return source_status_;
   }
 
+  // What is stored of the interval between the edges, and the samples that its figures depend on.
+  absl::StatusOr<Evidence> Gather(const EvidenceRequest& request);
+
  private:
   // FoldSource. An error is kept for Run.
   std::optional<Sample> Before(Timestamp t, Kind kind) override {
@@ -185,6 +191,13 @@ class RangeFold final : private FoldSource {
   // The same in one partition of which raw samples have expired: of those that are known still.
   absl::StatusOr<std::optional<Sample>> LastKnownBefore(int32_t partition, Timestamp t, Kind kind);
   absl::StatusOr<std::optional<Sample>> FirstKnownAtOrAfter(int32_t partition, Timestamp t, Kind kind);
+
+  // The parts of Gather: where it is stored; the members; the samples beside them, by their times.
+  absl::Status GatherSources(const EvidenceRequest& request, Evidence* evidence);
+  absl::Status GatherBlocks(const Piece& piece,
+                            std::map<std::pair<Timestamp, uint64_t>, EvidenceBlock>* blocks);
+  absl::Status GatherMembers(const EvidenceRequest& request, Evidence* evidence);
+  absl::StatusOr<std::map<Timestamp, Sample>> NeighboursOf(const EvidenceRequest& request);
 
   const ReadView& view_;
   const Cacheable* const cacheable_;
@@ -461,6 +474,174 @@ absl::StatusOr<std::optional<Sample>> RangeFold::NeighbourAtOrAfter(Timestamp t,
   return raw;
 }
 
+// ---- What figures rest on
+
+absl::Status RangeFold::GatherBlocks(const Piece& piece,
+                                     std::map<std::pair<Timestamp, uint64_t>, EvidenceBlock>* blocks) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const TagHeads> heads,
+                   view_.caches.heads.Get(piece.partition, view_.tag, cursor_.pages()));
+  RETURN_IF_ERROR(heads->stored->damage);
+  for (const StoredHead& stored : heads->stored->heads) {
+    for (size_t i = 0; i < stored.head.pages.size(); ++i) {
+      const format::PageInfo& page = stored.head.pages[i];
+      if (page.summary.last.time < piece.from || page.summary.first.time >= piece.to) continue;
+      const uint32_t number = static_cast<uint32_t>(stored.first_page + i);
+      const auto [at, is_new] = blocks->try_emplace({stored.id.first_time, stored.id.seal});
+      EvidenceBlock& block = at->second;
+      if (is_new) {
+        std::optional<format::BlockHead> whole;
+        if (!stored.has_all_pages()) {
+          ASSIGN_OR_RETURN(whole, format::DecodeBlockHead(stored.whole));
+        }
+        const format::BlockHead& head = whole.has_value() ? *whole : stored.head;
+        block = {.id = stored.id,
+                 .first_time = head.first_time(),
+                 .last_time = head.last_time(),
+                 .samples = head.count(),
+                 .pages = static_cast<uint32_t>(head.pages.size()),
+                 .bytes = stored.head_bytes + head.payload_size(),
+                 .first_page_read = number,
+                 .lowest_version = page.lowest_version,
+                 .highest_version = page.highest_version};
+      }
+      // A page of a long partition may reach into two weeks.
+      block.pages_read = std::max(block.pages_read, number + 1 - block.first_page_read);
+      block.lowest_version = std::min(block.lowest_version, page.lowest_version);
+      block.highest_version = std::max(block.highest_version, page.highest_version);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RangeFold::GatherSources(const EvidenceRequest& request, Evidence* evidence) {
+  std::map<std::pair<Timestamp, uint64_t>, EvidenceBlock> blocks;
+  RETURN_IF_ERROR(ForEachPiece(view_, request.start, request.end, [&](const Piece& piece) -> absl::Status {
+    RETURN_IF_ERROR(view_.GoOn());
+    EvidencePartition in{.partition = piece.partition,
+                         .raw_has_expired = view_.HasExpired(piece.partition),
+                         .all_has_expired = view_.HasAllExpired(piece.partition),
+                         .has_tail = view_.TailReaches(piece.partition)};
+    evidence->raw_has_expired |= in.raw_has_expired;
+    ASSIGN_OR_RETURN(const std::shared_ptr<const format::Rollup> rollup, RollupOf(piece.partition));
+    if (rollup != nullptr) {
+      in.has_rollup = true;
+      in.finest_slot_ns = rollup->levels.front().slot_ns;
+      in.rollup_version = rollup->highest_version;
+    }
+    const size_t blocks_before = blocks.size();
+    if (!in.raw_has_expired) RETURN_IF_ERROR(GatherBlocks(piece, &blocks));
+    const bool has_any = in.raw_has_expired || in.has_tail || in.has_rollup || blocks.size() > blocks_before;
+    if (has_any && evidence->partitions.size() < kEvidencePartitionsMax) {
+      evidence->partitions.push_back(in);
+    } else if (has_any) {
+      ++evidence->partitions_left_off;
+    }
+    while (blocks.size() > kEvidenceBlocksMax) {
+      blocks.erase(std::prev(blocks.end()));
+      ++evidence->blocks_left_off;
+    }
+    return absl::OkStatus();
+  }));
+  for (const auto& [key, block] : blocks) evidence->blocks.push_back(block);
+  return absl::OkStatus();
+}
+
+absl::Status RangeFold::GatherMembers(const EvidenceRequest& request, Evidence* evidence) {
+  // What summaries tell is counted first, so that too many are not read at all.
+  const auto is_whole = [&](const ClusterCursor::Position& at) {
+    return at.summary() != nullptr && at.first_time() >= request.start && at.last_time() < request.end;
+  };
+  ASSIGN_OR_RETURN(ClusterCursor::Position at, cursor_.Seek(request.start));
+  uint64_t known = 0;
+  for (; at.valid() && at.first_time() < request.end && known <= request.members_max;) {
+    RETURN_IF_ERROR(view_.GoOn());
+    if (is_whole(at)) known += at.summary()->count;
+    RETURN_IF_ERROR(cursor_.Next(&at));
+  }
+  evidence->too_many = known > request.members_max;
+  if (evidence->too_many) return absl::OkStatus();
+  Samples& members = evidence->samples;
+  std::shared_ptr<const Samples> cluster;
+  ASSIGN_OR_RETURN(at, cursor_.Seek(request.start));
+  for (; at.valid() && at.first_time() < request.end;) {
+    RETURN_IF_ERROR(view_.GoOn());
+    RETURN_IF_ERROR(cursor_.Read(at, &cluster));
+    const std::vector<Timestamp>& times = cluster->times;
+    const auto begin = std::lower_bound(times.begin(), times.end(), request.start);
+    const auto end = std::lower_bound(begin, times.end(), request.end);
+    const size_t count = end - begin;
+    // Where only a part of its samples are kept, this is too high.
+    const uint64_t text_bytes = cluster->strings.TextBytes();
+    if (members.size() + count > request.members_max ||
+        (request.take != nullptr && !request.take(count, text_bytes))) {
+      members.Clear();
+      evidence->too_many = true;
+      return absl::OkStatus();
+    }
+    members.Append(view_.type, cluster->View(), begin - times.begin(), count);
+    RETURN_IF_ERROR(cursor_.Next(&at));
+  }
+  evidence->has_members = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<Timestamp, Sample>> RangeFold::NeighboursOf(const EvidenceRequest& request) {
+  std::map<Timestamp, Sample> neighbours;
+  const auto add = [&](const std::optional<Sample>& sample) {
+    const bool is_member = sample.has_value() && sample->time >= request.start && sample->time < request.end;
+    if (sample.has_value() && !is_member) neighbours.emplace(sample->time, *sample);
+  };
+  const Kind counted = request.config.treat_uncertain_as_bad ? Kind::kUsable : Kind::kCounted;
+  ASSIGN_OR_RETURN(const std::optional<Sample> first, NeighbourAtOrAfter(kTimestampMin, Kind::kData));
+  ASSIGN_OR_RETURN(const std::optional<Sample> newest, NeighbourBefore(kTimestampMax + 1, Kind::kData));
+  if (newest.has_value() && newest->time < kTimestampMax) {
+    // What is no data behind the newest says that its value does not hold.
+    ASSIGN_OR_RETURN(const std::optional<Sample> behind, NeighbourAtOrAfter(newest->time + 1));
+    add(behind);
+  }
+  add(first);
+  add(newest);
+  ASSIGN_OR_RETURN(const std::optional<Sample> before, NeighbourBefore(request.start));
+  add(before);
+  ASSIGN_OR_RETURN(std::optional<Sample> last, NeighbourBefore(request.start, counted));
+  add(last);
+  if (last.has_value() && last->time > kTimestampMin) {
+    ASSIGN_OR_RETURN(const std::optional<Sample> second, NeighbourBefore(last->time, counted));
+    add(second);
+  }
+  if (request.end <= kTimestampMax) {
+    ASSIGN_OR_RETURN(const std::optional<Sample> after, NeighbourAtOrAfter(request.end));
+    add(after);
+    ASSIGN_OR_RETURN(const std::optional<Sample> next, NeighbourAtOrAfter(request.end, counted));
+    add(next);
+  }
+  return neighbours;
+}
+
+absl::StatusOr<Evidence> RangeFold::Gather(const EvidenceRequest& request) {
+  Evidence evidence;
+  RETURN_IF_ERROR(GatherSources(request, &evidence));
+  if (!evidence.raw_has_expired) RETURN_IF_ERROR(GatherMembers(request, &evidence));
+  if (evidence.has_members) {
+    ASSIGN_OR_RETURN(const auto neighbours, NeighboursOf(request));
+    Samples all;
+    const auto add = [&](const Sample& sample) {
+      if (view_.type == ValueType::kString) {
+        all.AddString(sample.time, "", sample.quality);  // Neighbours come without their texts.
+      } else {
+        all.Add(sample.time, sample.value, sample.quality);
+      }
+    };
+    const auto behind = neighbours.lower_bound(request.start);
+    for (auto it = neighbours.begin(); it != behind; ++it) add(it->second);
+    all.Append(view_.type, evidence.samples.View());
+    for (auto it = behind; it != neighbours.end(); ++it) add(it->second);
+    evidence.samples = std::move(all);
+  }
+  RETURN_IF_ERROR(cursor_.head_damage());
+  return evidence;
+}
+
 // ---- The reader
 
 class ViewFoldReader final : public FoldReader {
@@ -502,6 +683,14 @@ class ViewFoldReader final : public FoldReader {
     ASSIGN_OR_RETURN(const std::optional<Sample> newest, SampleBefore(kTimestampMax + 1));
     return newest.has_value() ? std::optional<Timestamp>(newest->time) : std::nullopt;
   }
+
+  absl::StatusOr<Evidence> Gather(const EvidenceRequest& request) const override {
+    const Timestamp edges[] = {request.start, request.end};
+    RETURN_IF_ERROR(CheckEdges(edges));
+    RangeFold fold(view_, nullptr, {}, request.config, edges, 0, [](size_t, const Interval&) {});
+    return view_.Ended(fold.Gather(request));
+  }
+
   absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const override {
     return view_.Ended(ClusterCursor(view_).SampleBefore(std::clamp(t, kTimestampMin, kTimestampMax + 1)));
   }

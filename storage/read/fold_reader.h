@@ -29,6 +29,7 @@
 #include "storage/model/sample.h"
 #include "storage/model/tag.h"
 #include "storage/model/timestamp.h"
+#include "storage/read/evidence.h"
 
 namespace historian {
 
@@ -65,6 +66,9 @@ class FoldReader {
   // The newest visible sample before t, and the first at or after it.
   virtual absl::StatusOr<std::optional<Sample>> SampleBefore(Timestamp t) const = 0;
   virtual absl::StatusOr<std::optional<Sample>> SampleAtOrAfter(Timestamp t) const = 0;
+
+  // What the figures of an interval rest on. Errors: InvalidArgument, the interval is none.
+  virtual absl::StatusOr<Evidence> Gather(const EvidenceRequest& request) const = 0;
 };
 
 std::unique_ptr<FoldReader> NewFoldReader(ReadView view);

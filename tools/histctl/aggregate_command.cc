@@ -39,11 +39,9 @@ struct AggregateOptions {
   std::string window;
   uint32_t points = 0;
   std::string aggregates = "avg,min,max,count";
-  std::string interpolation;
   std::string unit;
   std::string total_time;
-  AggregateConfig config;
-  bool use_uncertain = false;
+  ConfigOptions config;
   std::string layout = "long";
   CsvOptions csv;
   AsOfOptions as_of;
@@ -298,19 +296,9 @@ absl::Status RunAggregate(const AggregateOptions& options, Context* context) {
   absl::StatusOr<std::vector<Aggregate>> aggregates = ParseAggregates(options.aggregates);
   if (!aggregates.ok()) return UsageError(absl::StrCat("--aggregate: ", aggregates.status().message()));
   request.aggregates = *std::move(aggregates);
-  if (options.interpolation == "stepped") request.interpolation = Interpolation::kStepped;
-  if (options.interpolation == "sloped") request.interpolation = Interpolation::kSloped;
-  if (!options.interpolation.empty() && !request.interpolation) {
-    return UsageError(
-        absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
-  }
   request.unit = options.unit;
   request.total_time = options.total_time;
-  request.config = options.config;
-  request.config.treat_uncertain_as_bad = !options.use_uncertain;
-  if (const absl::Status status = ValidateConfig(request.config); !status.ok()) {
-    return UsageError(status.message());
-  }
+  RETURN_IF_ERROR(ParseConfig(options.config, &request.interpolation, &request.config));
   if (options.layout != "wide" && options.layout != "long") {
     return UsageError(absl::StrCat("--layout: '", options.layout, "' is neither wide nor long"));
   }
@@ -419,25 +407,12 @@ void AddAggregateCommand(CLI::App* app, Context* context) {
       ->group(group);
   aggregate->add_option("--aggregate", options->aggregates, "which ones, with commas between")
       ->capture_default_str();
-  aggregate->add_option("--interpolation", options->interpolation,
-                        "stepped or sloped, instead of as each tag says");
   AddUnitOption(aggregate, &options->unit);
   aggregate->add_option(
       "--total-time", options->total_time,
       "of total and total2, the unit of time: h makes kW.h of kW, and m3 of m3/h (default: value x "
       "seconds)");
-  aggregate->add_flag("--use-uncertain", options->use_uncertain,
-                      "use Uncertain samples, which count as Bad otherwise (TreatUncertainAsBad off)");
-  aggregate
-      ->add_option("--percent-good", options->config.percent_data_good,
-                   "a result is Good when so much of what it is made of is Good (PercentDataGood)")
-      ->capture_default_str();
-  aggregate
-      ->add_option("--percent-bad", options->config.percent_data_bad,
-                   "and Bad, without a value, when so much is Bad (PercentDataBad)")
-      ->capture_default_str();
-  aggregate->add_flag("--extrapolate", options->config.use_sloped_extrapolation,
-                      "past the newest sample on the line through the last two (UseSlopedExtrapolation)");
+  AddConfigOptions(aggregate, &options->config);
   aggregate
       ->add_option("--layout", options->layout,
                    "long (a row for each tag and interval) or wide (a row for each interval, a column for "

@@ -18,6 +18,7 @@ void AddGetCommand(CLI::App* app, Context* context);
 void AddLatestCommand(CLI::App* app, Context* context);
 void AddAtCommand(CLI::App* app, Context* context);
 void AddAggregateCommand(CLI::App* app, Context* context);
+void AddExplainCommand(CLI::App* app, Context* context);
 void AddPlotCommand(CLI::App* app, Context* context);
 void AddImportCommand(CLI::App* app, Context* context);
 void AddExportCommand(CLI::App* app, Context* context);

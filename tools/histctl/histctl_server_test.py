@@ -1035,6 +1035,43 @@ class HistctlTest(unittest.TestCase):
         self.run_ok('version', 'mark', code=2)
         self.run_ok('version', 'list', '--from', '2026-02-01', '--to', '2026-01-01', code=2)
 
+    def test_values_are_explained(self):
+        self.run_ok('tag', 'create', 'explain/flow', '--unit', 'm3/h')
+        for minute, value in (('00:58', '10'), ('01:01', '12'), ('01:03', '16'), ('01:07', '8'), ('01:09', '14'), ('01:11', '18')):
+            self.run_ok('put', 'explain/flow', value, '--time', '2026-01-01T%s:00Z' % minute)
+        self.run_ok('put', 'explain/flow', '99', '--time', '2026-01-01T01:05:00Z', '--quality', 'BadNoCommunication')
+        span = ['explain/flow', '--from', '2026-01-01T01:00:00Z', '--to', '2026-01-01T01:10:00Z']
+        text = self.run_ok('explain', *span, '--aggregate', 'avg')
+        for part in ('explain/flow [m3/h]', '12.5, UncertainDataSubNormal, Calculated, at 2026-01-01T01:00:00Z',
+                     'the samples, one by one, give the same by definition', '(12 + 16 + 8 + 14) / 4 = 12.5',
+                     '4 of 5 members are Good, 1 count as Bad', '5 samples:', 'counts as Bad: its quality is Bad',
+                     'samples that are not sealed yet', 'sloped (the tag\'s)'):
+            self.assertIn(part, text)
+        text = self.run_ok('explain', *span, '--aggregate', 'end-bound', '--samples', '2')
+        self.assertRegex(text, r'bound at end +16, .*on the line from 14 at 2026-01-01T01:09:00Z to 18 at')
+        self.assertIn('The first 1 and the last 1 of 5 samples', text)
+        marked = self.rows('version', 'mark', '--comment', 'before the correction')[0]
+        self.run_ok('put', 'explain/flow', '20', '--time', '2026-01-01T01:01:00Z')
+        self.run_ok('seal')
+        answer = self.rows('explain', *span, '--aggregate', 'Average', '--as-of', str(marked['version']))
+        self.assertEqual(answer['value'], {'time': '2026-01-01T01:00:00Z', 'value': 12.5, 'status': 'UncertainDataSubNormal, Calculated'})
+        self.assertIs(answer['agrees'], True)
+        self.assertEqual((answer['since']['added'], answer['since']['replaced'], answer['since']['value']), (0, 1, 14.5))
+        self.assertEqual([sample['value'] for sample in answer['samples']], [12, 16, 99, 8, 14])
+        self.assertEqual(answer['samples'][2]['quality'], 'BadNoCommunication')
+        self.assertEqual(answer['good_s'] + answer['uncertain_s'] + answer['bad_s'] + answer['no_data_s'], 600)
+        self.assertGreaterEqual(len(answer['blocks']), 1)
+        self.assertEqual(answer['version'], marked['version'])
+        self.assertEqual(answer['config']['stepped_from'], 'the tag\'s')
+        self.assertIn('block from', self.run_ok('explain', *span, '--aggregate', 'avg'))
+        table = list(csv.DictReader(io.StringIO(self.run_ok('--format', 'csv', 'explain', *span, '--aggregate', 'min'))))
+        self.assertEqual([row['role'] for row in table][3], 'the least')
+        self.assertIn('one aggregate', self.run_any('explain', *span, '--aggregate', 'avg,min').stderr)
+        self.run_ok('explain', *span, '--aggregate', 'avg,min', code=2)
+        self.run_ok('explain', *span, '--aggregate', 'averige', code=2)
+        self.run_ok('explain', *span, '--aggregate', 'avg', '--percent-good', '101', code=2)
+        self.run_ok('explain', 'explain/flaw', *span[1:], '--aggregate', 'avg', code=3)
+
     def test_reads_as_of_a_version(self):
         self.run_ok('tag', 'create', 'as-of/a')
         self.run_ok('put', 'as-of/a', '1', '--time', '2026-01-01T00:00:00Z')
@@ -1287,7 +1324,7 @@ class HistctlTest(unittest.TestCase):
     def test_help_version_and_completion(self):
         self.assertIn('Exit codes', self.run_ok('--help'))
         self.assertIn('histctl ', self.run_ok('version'))
-        words = ['tag', 'put', 'get', 'latest', 'at', 'aggregate', 'plot', 'import', 'export', 'status', 'storage',
+        words = ['tag', 'put', 'get', 'latest', 'at', 'aggregate', 'explain', 'plot', 'import', 'export', 'status', 'storage',
                  'seal', 'verify', 'salvage', 'block', 'completion', 'version']
         for word in words:
             self.assertIn('Example', self.run_ok(*([word, 'list'] if word in ('tag', 'block') else [word]), '--help'))

@@ -302,4 +302,35 @@ Cell QualityCell(Quality quality) {
   return quality == kGood ? std::move(cell).Shown(" ") : cell;
 }
 
+void AddConfigOptions(CLI::App* command, ConfigOptions* options) {
+  command->add_option("--interpolation", options->interpolation,
+                      "stepped or sloped, instead of as each tag says");
+  command->add_flag("--use-uncertain", options->use_uncertain,
+                    "use Uncertain samples, which count as Bad otherwise (TreatUncertainAsBad off)");
+  command
+      ->add_option("--percent-good", options->config.percent_data_good,
+                   "a result is Good when so much of what it is made of is Good (PercentDataGood)")
+      ->capture_default_str();
+  command
+      ->add_option("--percent-bad", options->config.percent_data_bad,
+                   "and Bad, without a value, when so much is Bad (PercentDataBad)")
+      ->capture_default_str();
+  command->add_flag("--extrapolate", options->config.use_sloped_extrapolation,
+                    "past the newest sample on the line through the last two (UseSlopedExtrapolation)");
+}
+
+absl::Status ParseConfig(const ConfigOptions& options, std::optional<Interpolation>* interpolation,
+                         AggregateConfig* config) {
+  if (options.interpolation == "stepped") *interpolation = Interpolation::kStepped;
+  if (options.interpolation == "sloped") *interpolation = Interpolation::kSloped;
+  if (!options.interpolation.empty() && !interpolation->has_value()) {
+    return UsageError(
+        absl::StrCat("--interpolation: '", options.interpolation, "' is neither stepped nor sloped"));
+  }
+  *config = options.config;
+  config->treat_uncertain_as_bad = !options.use_uncertain;
+  if (const absl::Status status = ValidateConfig(*config); !status.ok()) return UsageError(status.message());
+  return absl::OkStatus();
+}
+
 }  // namespace historian::histctl

@@ -4,6 +4,7 @@
 #ifndef HISTORIAN_TOOLS_HISTCTL_READING_H_
 #define HISTORIAN_TOOLS_HISTCTL_READING_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "absl/types/span.h"
 #include "client/connection.h"
 #include "client/reader.h"
+#include "storage/model/aggregate_config.h"
 #include "storage/model/samples.h"
 #include "storage/model/tag.h"
 #include "tools/histctl/context.h"
@@ -87,6 +89,17 @@ absl::StatusOr<client::Reader> ReaderAsOf(const client::Connection& connection, 
 void AddUnitOption(CLI::App* app, std::string* unit);
 // The tag as its values were read: of this type, and in this unit unless it is empty.
 Tag InUnit(Tag tag, ValueType type, absl::string_view unit);
+
+// How aggregates are computed.
+struct ConfigOptions {
+  std::string interpolation;
+  AggregateConfig config;
+  bool use_uncertain = false;
+};
+void AddConfigOptions(CLI::App* command, ConfigOptions* options);
+// What they say; nothing of `interpolation` if that is left to each tag. Errors: UsageError.
+absl::Status ParseConfig(const ConfigOptions& options, std::optional<Interpolation>* interpolation,
+                         AggregateConfig* config);
 
 // How CSV is written.
 struct CsvOptions {

@@ -189,6 +189,7 @@ int RunHistctl(int argc, const char* const* argv, Context* context) {
   AddLatestCommand(&app, context);
   AddAtCommand(&app, context);
   AddAggregateCommand(&app, context);
+  AddExplainCommand(&app, context);
   AddPlotCommand(&app, context);
   AddImportCommand(&app, context);
   AddExportCommand(&app, context);

@@ -21,22 +21,6 @@ constexpr absl::string_view kGap = "  ";
 // Heads are not broken into narrower lines than this, and texts and names not cut to less than these.
 constexpr size_t kWidthMin = 6, kTextMin = 12, kNameMin = 24;
 
-void AppendJsonCell(const Cell& cell, std::string* out) {
-  switch (cell.kind) {
-    case Cell::Kind::kAbsent:
-      out->append("null");
-      return;
-    case Cell::Kind::kText:
-    case Cell::Kind::kNotFinite:
-      AppendJsonString(cell.text, out);
-      return;
-    case Cell::Kind::kNumber:
-    case Cell::Kind::kBool:
-      out->append(cell.text);
-      return;
-  }
-}
-
 std::string ShownText(const Cell& cell) {
   if (!cell.shown.empty()) return Printable(cell.shown);
   return cell.kind == Cell::Kind::kAbsent ? "-" : Printable(cell.text);
@@ -71,6 +55,22 @@ Cell Cell::Bytes(uint64_t bytes) {
   }
   cell.shown = absl::StrFormat(unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
   return cell;
+}
+
+void AppendJsonCell(const Cell& cell, std::string* out) {
+  switch (cell.kind) {
+    case Cell::Kind::kAbsent:
+      out->append("null");
+      return;
+    case Cell::Kind::kText:
+    case Cell::Kind::kNotFinite:
+      AppendJsonString(cell.text, out);
+      return;
+    case Cell::Kind::kNumber:
+    case Cell::Kind::kBool:
+      out->append(cell.text);
+      return;
+  }
 }
 
 void AppendJsonString(absl::string_view text, std::string* out) {

@@ -98,6 +98,8 @@ class RecordWriter {
   std::vector<std::pair<std::string, Cell>> fields_;
 };
 
+// As the value of a key.
+void AppendJsonCell(const Cell& cell, std::string* out);
 // With its quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendJsonString(absl::string_view text, std::string* out);
 // Terminal columns, about: one per character.
