@@ -163,7 +163,7 @@ void PrintLong(const std::vector<Tag>& tags, const std::vector<client::Processed
       if (!complete) said.push_back("so far");
       cells.push_back(Cell::Text(QualityName(worst)).Shown(said.empty() ? " " : absl::StrJoin(said, ", ")));
       if (for_programs) {
-        cells.push_back(Cell::Float64(good, kDigits));
+        cells.push_back(Cell::Float64(good, kComputedDigits));
         cells.push_back(Cell::Bool(complete));
       }
       rows.AddRow(std::move(cells));
