@@ -72,7 +72,7 @@ class ClusterJoinedReader final : public JoinedReader {
     to->values.resize(first + times.size());
     to->qualities.resize(first + times.size());
     size_t done = 0, text_bytes = 0;
-    while (done < times.size() && (text_bytes < text_max || done == 0)) {
+    while (done < times.size() && (!is_text() || text_bytes < text_max || done == 0)) {
       if (!found_ || (after_.has_value() && after_->time <= times[done])) RETURN_IF_ERROR(Find(times[done]));
       // Those that lie in the stretch; of texts as many as fit.
       size_t end =
