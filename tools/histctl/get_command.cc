@@ -174,8 +174,10 @@ absl::StatusOr<std::optional<client::SampleFilter>> FilterOf(const GetOptions& o
 absl::Status Get(const GetOptions& options, Context* context) {
   if (options.joined) return GetJoined(options, context);
   if (options.tags.size() > 1) {
-    return UsageError(absl::StrCat(
-        options.tags.size(), " tags: get reads the samples of one; with --joined, many at the same times"));
+    return UsageError(absl::StrCat(options.tags.size(),
+                                   " tags: get reads the samples of one; with --joined, many at the same "
+                                   "times. A text with a space or a * is one "
+                                   "with quotes around it"));
   }
   Range range;
   std::optional<Timestamp> from, to;

@@ -433,7 +433,7 @@ class HistctlTest(unittest.TestCase):
                           ('read/b', 29, 0, 58, 30), ('read/b', 89, 60, 118, 30)])
         self.assertEqual(hours[1]['maximum-actual-time at'], '2026-01-01T00:59:00Z')
         empty = self.rows('aggregate', 'read/a', '--from', '2025-01-01', '--to', '2025-01-02', '--aggregate', 'avg,count')
-        self.assertEqual((empty[0]['average'], empty[0]['count']), (None, 0))
+        self.assertEqual((empty[0]['average'], empty[0]['count'], empty[0]['quality']), (None, None, 'BadNoData'))
         self.run_ok('aggregate', 'read/a', '--from', '-1h', '--aggregate', 'mode', code=2)
         # What counts from now begins where the clock is round.
         now = self.rows('aggregate', 'read/a', '--from', '-1d', '--interval', '1h', '--aggregate', 'Min, MEAN')
@@ -538,7 +538,7 @@ class HistctlTest(unittest.TestCase):
                                 '01.07.2026 08:00:00;1;1234,5;01.07.2026 08:00:00\n'
                                 '01.07.2026 09:00:00;1;-0,25;01.07.2026 09:00:00\n')
         self.assertEqual([row['sheet/text'] for row in self.rows('aggregate', 'sheet/flow', 'sheet/text', *span, '--aggregate',
-                                                                 'count', '--layout', 'wide')], [1, 0])
+                                                                 'count', '--layout', 'wide')], [1, None])
         self.assertEqual(self.rows('aggregate', 'sheet/flow', *span, '--aggregate', 'min', '--layout', 'wide'),
                          [{'time': '2026-07-01T06:00:00Z', 'sheet/flow': 1234.5},
                           {'time': '2026-07-01T07:00:00Z', 'sheet/flow': -0.25}])
@@ -1358,7 +1358,7 @@ class HistctlTest(unittest.TestCase):
                 (server + ['latest', 'complete/*'], []),
                 (['tag', 'create', 'x', '--type', 'flo'], ['float64', 'float32']),
                 (['aggregate', 'x', '--aggregate', 'max'], ['maximum', 'max', 'maximum-actual-time', 'max-time', 'maximum2', 'max2', 'maximum-actual-time2', 'max-time2']),
-                (['aggregate', 'x', '--aggregate', 'min,rang'], ['min,range']),
+                (['aggregate', 'x', '--aggregate', 'min,rang'], ['min,range', 'min,range2']),
                 (['get', 'x', '--tz', 'Europe/Berl'], ['Europe/Berlin']),
                 (['get', 'x', '--tz=Europe/Berl'], ['--tz=Europe/Berlin']),
                 (['aggregate', 'x', '--zone', 'Asia/Kath'], ['Asia/Kathmandu']),
