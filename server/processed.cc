@@ -162,7 +162,7 @@ absl::StatusOr<ProcessedPlan> PlanProcessed(ServiceEnv& env, const SeenTags& tag
                                                                request.unit(), request.total_time()));
   absl::flat_hash_map<TagId, UnitsOfFigures> units;
   for (const TagId tag : selected.ids) {
-    if (units.size() % kUnitsAtOnce == 0) RETURN_IF_ERROR(keep_going());
+    if (keep_going != nullptr && units.size() % kUnitsAtOnce == 0) RETURN_IF_ERROR(keep_going());
     ASSIGN_OR_RETURN(units[tag], figure_units.For(tag));
   }
   const uint64_t values_of_tag = asked.intervals.size() * asked.columns;
