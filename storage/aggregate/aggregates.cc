@@ -180,7 +180,8 @@ class Computation {
     uint64_t bad = 0;
     uint64_t zero = 0;  // Of good.
   };
-  Stepped SteppedTime() const;
+  // `zero` only if it is asked for.
+  Stepped SteppedTime(bool with_zero = false) const;
 
   // ---- Results
 
@@ -263,15 +264,22 @@ Bound Computation::InterpolatedBound(Timestamp t, bool stepped) const {
   return bound;
 }
 
-Computation::Stepped Computation::SteppedTime() const {
-  Stepped time{.good = interval_.good_ns, .zero = interval_.zero_ns};
+Computation::Stepped Computation::SteppedTime(bool with_zero) const {
+  Stepped time{.good = interval_.good_ns, .zero = with_zero ? interval_.zero_ns : 0};
   if (!config_.treat_uncertain_as_bad) time.uncertain = interval_.uncertain_ns;
   const Around around = AroundEarly();
   if (around.at == nullptr && around.before != nullptr) {
     // The first region begins with a bound, which is not always as good as the sample before it.
     const Sample& before = *around.before;
+    // Mostly it is: both samples are usable, and so is what lies on the line.
+    const bool as_good = IsUsable(before) && early() < interval_.data_end &&
+                         (held_ || (around.after != nullptr && IsUsable(*around.after)));
+    if (as_good && !with_zero) {
+      time.bad = measured_ns() - time.good - time.uncertain;
+      return time;
+    }
     const uint64_t ns = Elapsed(early(), has_members() ? members_.first.time : measured_end());
-    const bool numeric = IsNumeric(type_);
+    const bool numeric = with_zero && IsNumeric(type_);
     if (IsUsable(before)) {
       time.good -= ns;
       if (numeric && IsSameNumber(type_, before.value, 0)) time.zero -= ns;
@@ -344,7 +352,7 @@ Figure Computation::Counted(uint64_t count) const {
 }
 
 Figure Computation::DurationInState(bool zero) const {
-  const Stepped time = SteppedTime();
+  const Stepped time = SteppedTime(true);
   const uint64_t good = time.good + (config_.treat_uncertain_as_bad ? 0 : time.uncertain);
   const Quality status = StatusOfShares(good, measured_ns() - good, measured_ns()) | kInfoCalculated;
   if (IsBad(status)) return None(status);
@@ -647,15 +655,24 @@ FoldConfig FoldConfigOf(const AggregateConfig& config, ValueType type, bool back
   return fold;
 }
 
+namespace {
+
+// With what a figure needs of its aggregate's row.
+Figure FigureOf(const AggregateInfo& info, bool has_integers, const Computation& computation) {
+  Figure figure = computation.Compute(info.id);
+  if (IsBad(figure.status)) {
+    figure.value = has_integers ? 0 : BitsOfFloat64(std::numeric_limits<double>::quiet_NaN());
+  }
+  if (info.sets_partial && computation.SetsPartial()) figure.status |= kInfoPartial;
+  return figure;
+}
+
+}  // namespace
+
 Figure FigureOf(Aggregate aggregate, ValueType type, const AggregateConfig& config, const Interval& interval,
                 bool backward) {
-  const Computation computation(type, config, interval, backward);
-  Figure figure = computation.Compute(aggregate);
-  if (IsBad(figure.status)) {
-    figure.value = HasIntegers(aggregate, type) ? 0 : BitsOfFloat64(std::numeric_limits<double>::quiet_NaN());
-  }
-  if (InfoOf(aggregate).sets_partial && computation.SetsPartial()) figure.status |= kInfoPartial;
-  return figure;
+  return FigureOf(InfoOf(aggregate), HasIntegers(aggregate, type),
+                  Computation(type, config, interval, backward));
 }
 
 double GoodShareOf(ValueType type, const AggregateConfig& config, const Interval& interval, bool backward) {
@@ -677,15 +694,23 @@ FigureMaker MakerOf(absl::Span<const Aggregate> aggregates, ValueType type, cons
     maker.parts |= PartsOf(aggregate);
     maker.columns += InfoOf(aggregate).has_own_time ? 2 : 1;
   }
-  maker.make = [rows = std::vector<Aggregate>(aggregates.begin(), aggregates.end()), type, config, backward](
-                   const Interval& interval, size_t i, FigureTable to) {
+  struct Row {
+    const AggregateInfo* info;
+    bool has_integers;
+  };
+  std::vector<Row> rows;
+  for (const Aggregate aggregate : aggregates)
+    rows.push_back({&InfoOf(aggregate), HasIntegers(aggregate, type)});
+  maker.make = [rows = std::move(rows), type, config, backward](const Interval& interval, size_t i,
+                                                                FigureTable to) {
+    const Computation computation(type, config, interval, backward);
     size_t column = 0;
-    for (const Aggregate aggregate : rows) {
-      const Figure figure = FigureOf(aggregate, type, config, interval, backward);
+    for (const Row& row : rows) {
+      const Figure figure = FigureOf(*row.info, row.has_integers, computation);
       to[column++].Set(i, figure.value, figure.status);
-      if (InfoOf(aggregate).has_own_time) to[column++].Set(i, BitsOfInt64(figure.time), kGood);
+      if (row.info->has_own_time) to[column++].Set(i, BitsOfInt64(figure.time), kGood);
     }
-    to[column].Set(i, BitsOfFloat64(GoodShareOf(type, config, interval, backward)), kGood);
+    to[column].Set(i, BitsOfFloat64(computation.GoodShare()), kGood);
   };
   return maker;
 }

@@ -27,14 +27,15 @@ uint32_t LinePart(ValueType type) { return CanSlope(type) ? kAreaSloped : kAreaS
 
 }  // namespace
 
-void Interval::Clear() {
+void Interval::Clear(bool details) {
   start = end = 0;
-  samples.Clear();
+  samples.Clear(details);
   good_ns = uncertain_ns = bad_ns = unsure_ns = zero_ns = 0;
   area.Clear();
   data_end = kNoEnd;
   before.reset();
   after.reset();
+  if (!details) return;
   uncertain = Uncertain();
   first_counted.reset();
   last_counted.reset();
@@ -375,11 +376,11 @@ void IntervalFold::Advance(size_t i, const Sample* next) {
 }
 
 void IntervalFold::Open() {
-  open_.Clear();
+  open_.Clear((parts_ & (kDetails | kLines)) != 0 || !config_.treat_uncertain_as_bad);
   open_.start = edges_[current_];
   open_.end = edges_[current_ + 1];
   if ((parts_ & kBounds) != 0 && has_last_) open_.before = last_;
-  open_.counted_before = last_counted_;
+  if (NeedsCounted()) open_.counted_before = last_counted_;
 }
 
 void IntervalFold::Close(const Sample* next) {

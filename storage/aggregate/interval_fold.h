@@ -106,8 +106,8 @@ struct Interval {
 
   uint64_t no_data_ns() const { return Elapsed(start, end) - good_ns - uncertain_ns - bad_ns; }
 
-  // Makes it like a new one, at less cost.
-  void Clear();
+  // Makes it like a new one, at less cost. `details`: what only few aggregates need may be there.
+  void Clear(bool details = true);
 };
 
 // Receives the intervals of a fold: that from edges[index] to edges[index + 1]. The reference is valid during

@@ -47,7 +47,8 @@ struct Tally {
 
   uint64_t bad() const { return count - good - uncertain; }
 
-  void Clear() {
+  // `details`: there may be some.
+  void Clear(bool details = true) {
     count = good = uncertain = 0;
     // One by one: copied from each other they would be read while being written.
     first = Sample();
@@ -56,7 +57,7 @@ struct Tally {
     max = Sample();
     sum.Clear();
     sum_of_squares.Clear();
-    ClearDetails();
+    if (details) ClearDetails();
   }
   void ClearDetails() {
     min_repeats = max_repeats = worst_repeats = false;
