@@ -73,6 +73,13 @@ FigureCache::Key KeyOf(const ReadView& view, const Cacheable& cacheable, const f
           page == FigureCache::kWholePartition ? view.as_of : kVersionNow};
 }
 
+// The samples that a slot of a rollup tells, in order of time, some perhaps twice.
+std::vector<Sample> KnownOf(const Summary& slot) {
+  // An earlier build stored no usable samples.
+  if (slot.good == 0 || (slot.parts & kQualities) == 0) return {slot.first, slot.last};
+  return {slot.first, slot.first_usable, slot.last_usable, slot.last};
+}
+
 // The seal number under which the partition was settled; 0 when it was not, or something newer lies there.
 uint64_t SettledSeal(const ReadView& view, int32_t partition) {
   const PartitionState state = view.partitions.Get(partition);
@@ -418,10 +425,9 @@ absl::StatusOr<std::optional<Sample>> RangeFold::LastKnownBefore(int32_t partiti
       std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.first.time < t; });
   while (slot != slots.begin()) {
     --slot;
-    for (const Sample& sample : {slot->last, slot->last_usable, slot->first_usable, slot->first}) {
-      const bool is_known =
-          slot->good > 0 || sample.time == slot->last.time || sample.time == slot->first.time;
-      if (is_known && sample.time < t && Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
+    const std::vector<Sample> known = KnownOf(*slot);
+    for (auto sample = known.rbegin(); sample != known.rend(); ++sample) {
+      if (sample->time < t && Is(kind, view_.type, *sample)) return std::optional<Sample>(*sample);
     }
   }
   return std::optional<Sample>();
@@ -441,10 +447,8 @@ absl::StatusOr<std::optional<Sample>> RangeFold::FirstKnownAtOrAfter(int32_t par
   auto slot =
       std::partition_point(slots.begin(), slots.end(), [t](const Summary& s) { return s.last.time < t; });
   for (; slot != slots.end(); ++slot) {
-    for (const Sample& sample : {slot->first, slot->first_usable, slot->last_usable, slot->last}) {
-      const bool is_known =
-          slot->good > 0 || sample.time == slot->last.time || sample.time == slot->first.time;
-      if (is_known && sample.time >= t && Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
+    for (const Sample& sample : KnownOf(*slot)) {
+      if (sample.time >= t && Is(kind, view_.type, sample)) return std::optional<Sample>(sample);
     }
   }
   return std::optional<Sample>();
